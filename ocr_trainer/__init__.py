@@ -1,0 +1,1 @@
+"""Train OCR models by name; nothing is imported before it is chosen."""

@@ -1,0 +1,7 @@
+"""`python -m ocr_trainer` is `ocr-train`."""
+
+import sys
+
+from ocr_trainer.cli import main
+
+sys.exit(main())

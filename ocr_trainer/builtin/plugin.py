@@ -1,0 +1,72 @@
+"""The built-in plugins: the dataset `synthetic` and the logger `csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocr_trainer.plugin import Config, DatasetPlugin, LoggerConfig, LoggerPlugin, Task, option
+
+
+@dataclass
+class SyntheticConfig(Config):
+    """Pages of rendered words, made on the fly: nothing to download."""
+
+    train_pages: int = option(800, at_least=1)
+    """Pages per epoch; they are new ones in every epoch."""
+    val_pages: int = option(40, at_least=0)
+    """Pages to validate on, the same after every epoch; 0 for none."""
+    test_pages: int = option(40, at_least=0)
+    """Pages to test on; 0 for none."""
+    height: int = option(512, at_least=64, at_most=8192)
+    """Height of a page, in pixels."""
+    width: int = option(512, at_least=64, at_most=8192)
+    """Width of a page, in pixels."""
+    min_words: int = option(5, at_least=1)
+    """The fewest words a page is meant to have; there are fewer where they do not fit."""
+    max_words: int = option(60, at_least=1)
+    """The most words a page can have."""
+    min_font_size: int = option(12, at_least=6)
+    """The smallest font, in pixels per em."""
+    max_font_size: int = option(44, at_least=6)
+    """The largest font, in pixels per em."""
+    max_angle: float = option(40.0, at_least=0, at_most=90)
+    """The steepest text, in degrees to either side; most is level or nearly so."""
+    fonts: list[Path] = field(default_factory=list)
+    """Font files (TrueType or OpenType) with Latin letters and digits; none for the one built in."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield the ranges that are upside down, and fonts that fill the page."""
+        if self.min_words > self.max_words:
+            yield f"min_words={self.min_words} is more than max_words={self.max_words}"
+        if self.min_font_size > self.max_font_size:
+            yield f"min_font_size={self.min_font_size} is more than max_font_size={self.max_font_size}"
+        if 4 * self.min_font_size > min(self.height, self.width):
+            page = f"height={self.height} and width={self.width}"
+            yield f"min_font_size={self.min_font_size} is more than a quarter of the page, {page}"
+
+
+synthetic = DatasetPlugin(
+    api=1,
+    summary="pages of rendered words, made on the fly, for text detection",
+    config=SyntheticConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer.builtin.synthetic:Synthetic",
+)
+
+
+@dataclass
+class CSVConfig(LoggerConfig):
+    """Figures as rows of a spreadsheet: csv/metrics.csv in the run's folder."""
+
+    flush_every: int = option(50, at_least=1)
+    """Training steps between two writes to the disk."""
+
+
+csv = LoggerPlugin(
+    api=1,
+    summary="figures as rows of csv/metrics.csv in the run's folder",
+    config=CSVConfig,
+    factory="ocr_trainer.builtin.csv_logger:make",
+)

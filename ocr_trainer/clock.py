@@ -1,0 +1,40 @@
+"""The time since this process began, so that a report counts start-up from its first instruction."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+
+def _age() -> float:
+    """Return how long the process has run, in seconds; 0 where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, AttributeError):
+        return 0.0
+
+
+_BEGAN = time.perf_counter() - _age()
+
+
+class Laps:
+    """Splits the time since the process began into named phases."""
+
+    def __init__(self) -> None:
+        """Begin with the process."""
+        self.seconds: dict[str, float] = {}
+        self._last = _BEGAN
+
+    def end(self, phase: str) -> None:
+        """Count the time since the last phase's end to this one."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
+        self._last = now
+
+
+def since_start() -> float:
+    """Return the seconds since the process began."""
+    return time.perf_counter() - _BEGAN

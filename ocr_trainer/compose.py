@@ -1,0 +1,227 @@
+"""From command-line overrides to a typed configuration; the only user of Hydra and OmegaConf.
+
+Hydra finds plugins through `PluginSource`, a config source like its own for files: `list` answers
+from metadata, `load_config` imports one `plugin.py`. So plugins are config groups, and overrides,
+experiments, sweeps and completion work on them, without a YAML file per plugin.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module, main
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ocr_trainer import discovery
+from ocr_trainer.errors import PluginError
+from ocr_trainer.explain import Fault, explain, unknown
+from ocr_trainer.plugin import Kind
+from ocr_trainer.schema import RunConfig, plain
+from ocr_trainer.validate import refuse, run_faults, value_faults
+
+KINDS = {kind.value: kind for kind in Kind}
+CONFIGS = "ocr_trainer.configs"
+
+
+def plugin_schema(kind: Kind, name: str) -> DictConfig:
+    """Return the options of a plugin with their types and defaults.
+
+    Raises:
+        PluginError: The plugin is not there or cannot be used.
+    """
+    description = discovery.load(kind, name)
+    try:
+        schema = OmegaConf.structured(description.config)
+        schema.name = name
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        raise discovery.broken(discovery.find(kind, name), f"its options are malformed: {error}") from error
+    return schema
+
+
+class PluginSource(ConfigSource):
+    """Serves `schema`, and `<kind>/<name>` for every installed plugin."""
+
+    saved: DictConfig | None = None
+    """What `experiment/_saved` holds: the configuration that a checkpoint was trained with."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "plugins"
+
+    def available(self) -> bool:
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path in ("", *KINDS)
+
+    def is_config(self, config_path: str) -> bool:
+        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        if group in KINDS:
+            return name in discovery.names(KINDS[group])
+        return config_path in ("schema", "experiment/_saved")
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        if config_path in KINDS and results_filter is not ObjectType.GROUP:
+            return discovery.names(KINDS[config_path])
+        return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        header: dict[str, str | None] = {"package": None}
+        if group in KINDS:
+            node = plugin_schema(KINDS[group], name)
+            header["package"] = f"logger.{name}" if group == "logger" else None
+        elif group == "experiment":
+            assert self.saved is not None
+            node, header = self.saved, {"package": "_global_"}
+        else:
+            node = OmegaConf.structured(RunConfig)
+        return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
+
+
+class PluginSearchPath(SearchPathPlugin):
+    """Puts `PluginSource` behind the configuration files."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the source."""
+        search_path.append(provider="ocr-trainer", path="plugins://")
+
+
+Plugins.instance().register(PluginSource)
+Plugins.instance().register(PluginSearchPath)
+
+
+def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) -> RunConfig:
+    """Compose and check a run.
+
+    Args:
+        overrides: In Hydra's grammar, as on the command line.
+        saved: The configuration of an earlier run, below the overrides.
+
+    Raises:
+        ConfigError: Everything that is wrong with it.
+        PluginError: A plugin it names cannot serve.
+    """
+    faults: list[Fault] = []
+    remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
+    with initialize_config_module(CONFIGS, version_base="1.3"):
+        # Hydra stops at the first fault; without the override to blame it goes on to the next.
+        while True:
+            try:
+                config = hydra_compose("train", overrides=remaining)
+                break
+            except (HydraException, OmegaConfBaseException, PluginError, ValueError) as error:
+                fault = explain(error, remaining)
+                if isinstance(error, PluginError) and not faults:
+                    raise
+                faults.append(fault)
+                if fault.fatal or fault.override is None:
+                    refuse([fault.message for fault in faults])
+                remaining.remove(str(fault.override))
+    return typed(config, [fault.message for fault in faults])
+
+
+def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
+    """Turn a composed configuration into dataclasses, checked.
+
+    Args:
+        config: The task's part of what Hydra composed.
+        faults: What is known to be wrong with it already.
+
+    Raises:
+        ConfigError: Everything that is wrong with it.
+        PluginError: A plugin it names cannot serve.
+    """
+    found = [*faults, *_open_ends(config)]
+    sections = {}
+    for field in fields(RunConfig):
+        section = config.get(field.name)
+        if OmegaConf.is_config(section) and not OmegaConf.missing_keys(section):
+            try:
+                section = OmegaConf.to_object(section)
+            except (OmegaConfBaseException, ValueError) as error:
+                # A plugin's own `__post_init__` objects with a ValueError.
+                found.append(f"{field.name}: {str(error).splitlines()[0]}")
+                continue
+            found.extend(value_faults(section, field.name))
+        sections[field.name] = section
+    if found:
+        refuse(found)
+    run = RunConfig(**sections)
+    if found := list(run_faults(run)):
+        refuse(found)
+    return run
+
+
+def _open_ends(config: DictConfig) -> Iterator[str]:
+    """Yield what `to_object` would stumble over: interpolations, missing values, added keys."""
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        yield f"{error.full_key}: {str(error.msg).splitlines()[0]}"
+    for key in sorted(OmegaConf.missing_keys(config)):
+        yield f"{key} must be given: {key}=…"
+    yield from _added(config, "")
+
+
+def _added(node: DictConfig, path: str) -> Iterator[str]:
+    kind = OmegaConf.get_type(node)
+    known = [field.name for field in fields(kind)] if is_dataclass(kind) else None
+    for key in node:
+        if known is not None and key not in known:
+            yield unknown(f"{path}{key}", known, "")
+        elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            yield from _added(node[key], f"{path}{key}.")
+
+
+def through_hydra(task: Callable[[RunConfig], None], arguments: Sequence[str]) -> None:
+    """Let Hydra's own command line run the task: sweeps, --cfg, --info, --config-dir, completion.
+
+    Args:
+        task: Called with each run that the arguments describe.
+        arguments: The command line without the program and our command.
+
+    Raises:
+        ConfigError: Everything that is wrong with it.
+        PluginError: A plugin it names cannot serve.
+    """
+    sys.argv[1:] = arguments
+    # Hydra would print errors in its own words and leave; so it raises them to us.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    run = main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name="train")(
+        lambda config: task(typed(config))
+    )
+    try:
+        run()
+    except (HydraException, OmegaConfBaseException) as error:
+        refuse([explain(error, [word for word in arguments if "=" in word]).message])
+
+
+def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
+    """Offer a saved configuration as an experiment, so that overrides apply to it as to any other."""
+    chosen = {override.partition("=")[0] for override in overrides}
+    values = {key: value for key, value in saved.items() if key not in chosen}
+    choices: list[dict[str, Any]] = [
+        {f"override /{kind}": values[kind]["name"]} for kind in ("model", "dataset") if kind in values
+    ]
+    if "logger" in values:
+        choices.append({"override /logger": list(values["logger"])})
+    PluginSource.saved = OmegaConf.create({"defaults": choices, **values})
+    return ["experiment=_saved"]
+
+
+def to_yaml(run: RunConfig) -> str:
+    """Return the configuration as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(plain(run)))

@@ -1,0 +1,97 @@
+"""Hydra's and OmegaConf's objections in our users' words; `compose` is the only caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from ocr_trainer import discovery
+from ocr_trainer.errors import PluginError, did_you_mean
+from ocr_trainer.plugin import Kind
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, and the override that is to blame if one is."""
+
+    message: str
+    override: str | None = None
+    fatal: bool = False
+    """Whatever depends on it cannot be judged, as the options of a plugin that is not there."""
+
+
+def unknown(key: str, options: Iterable[str], origin: str) -> str:
+    """Say that an option does not exist, and which do."""
+    section, _, name = key.rpartition(".")
+    known = list(options)
+    meant = (
+        did_you_mean(name, known).replace("'", f"'{section}.", 1) if section else did_you_mean(name, known)
+    )
+    where = f"of {section}" if section else "of a run"
+    return f"there is no option '{key}'{origin}.{meant}\n    options {where}: {', '.join(known)}"
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition("@")[0]
+
+
+def _culprit(key: str, overrides: Sequence[str]) -> str | None:
+    """Return the last override that sets `key`, something below it, or something above it."""
+    for override in reversed(overrides):
+        if _key(override) == key:
+            return override
+    related = (
+        o
+        for o in reversed(overrides)
+        if f"{_key(o)}.".startswith(f"{key}.") or f"{key}.".startswith(f"{_key(o)}.")
+    )
+    return next(related, None)
+
+
+def _origin(error: Exception, override: str | None) -> str:
+    """Say where a key came from: a file, if Hydra names one, else the command line."""
+    text = str(error)
+    if text.startswith("In '"):
+        return f" (in configs/{text.split(chr(39))[1]}.yaml)"
+    return f" (from {override!r})" if override else ""
+
+
+def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    override = _culprit(group, overrides)
+    if group in {kind.value for kind in Kind}:
+        try:
+            discovery.find(Kind(group), name)
+        except PluginError as found:
+            return Fault(str(found), override, fatal=True)
+    options = list(error.options or [])
+    available = f"\n    available: {', '.join(options)}" if options else ""
+    return Fault(
+        f"there is no {group} '{name}'.{did_you_mean(name, options)}{available}", override, fatal=True
+    )
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> Fault:
+    """Say what Hydra or OmegaConf objected to."""
+    if isinstance(error, PluginError):
+        return Fault(str(error), fatal=True)
+    if isinstance(error, MissingConfigException):
+        return _missing(error, overrides)
+    if isinstance(error, OverrideParseException):
+        advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
+        return Fault(f"the override {error.override!r} cannot be read\n    {advice}", error.override)
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if not isinstance(cause, OmegaConfBaseException):
+        return Fault(str(error).splitlines()[0], fatal=True)
+    key = str(cause.full_key or cause.key or "")
+    override = _culprit(key, overrides)
+    origin = _origin(error, override)
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        owner = cause.object_type
+        options = [field.name for field in fields(owner)] if is_dataclass(owner) else []
+        return Fault(unknown(key, options, origin), override)
+    reason = str(cause.msg or cause).splitlines()[0]
+    return Fault(f"{key}{origin}: {reason[:1].lower()}{reason[1:]}", override)

@@ -1,0 +1,242 @@
+"""The configuration of a run, typed. Every default of the core is written here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.plugin import REQUIRED, Config, Options, option
+
+
+class OptimizerName(Enum):
+    """The optimisers of torch.optim that a run can choose."""
+
+    sgd = "sgd"
+    adam = "adam"
+    adamw = "adamw"
+
+
+class ScheduleName(Enum):
+    """How the learning rate goes over a run."""
+
+    constant = "constant"
+    poly = "poly"
+    cosine = "cosine"
+    one_cycle = "one_cycle"
+
+
+@dataclass
+class OptimizerConfig(Options):
+    """How weights are changed."""
+
+    name: OptimizerName = OptimizerName.adamw
+    """The algorithm: sgd, adam or adamw."""
+    lr: float = option(1e-3, above=0)
+    """The learning rate at its highest."""
+    weight_decay: float = option(1e-2, at_least=0)
+    """Pull of the weights towards zero (decoupled from the gradient in adamw only)."""
+    decay_norms: bool = False
+    """Decay the weights of norms and the biases, too."""
+    momentum: float = option(0.9, at_least=0, below=1)
+    """Momentum of sgd; the first beta of adam and adamw."""
+
+
+@dataclass
+class ScheduleConfig(Options):
+    """How the learning rate goes over the optimiser's steps."""
+
+    name: ScheduleName = ScheduleName.cosine
+    """The curve after the warm-up: constant, poly, cosine, or one_cycle (which warms up along a cosine)."""
+    warmup: float = option(0.05, at_least=0, below=1)
+    """The share of the run in which the learning rate rises to its highest."""
+    power: float = option(0.9, above=0)
+    """The exponent of poly."""
+    final: float = option(0.0, at_least=0, at_most=1)
+    """The share of the learning rate that cosine and one_cycle end at."""
+
+
+@dataclass
+class EmaConfig(Options):
+    """An exponential moving average of the weights, which is scored and saved in their place."""
+
+    enabled: bool = False
+    """Keep the average."""
+    decay: float = option(0.998, above=0, below=1)
+    """How much of the average each step keeps; lower in the first steps, so that short runs gain, too."""
+
+
+@dataclass
+class AugmentConfig(Options):
+    """How training images are varied. Scales are relative to the size at which the model is scored."""
+
+    crop: int = option(480, at_least=32)
+    """Height and width of what the network sees in training, in pixels; a multiple of the model's stride."""
+    scale: list[float] = option([0.7, 1.4], above=0)
+    """The range of the resizing factor, drawn uniformly on a log scale."""
+    rotate: float = option(5.0, at_least=0, at_most=180)
+    """The greatest rotation to either side, in degrees."""
+    flip: float = option(0.0, at_least=0, at_most=1)
+    """How often an image is mirrored left to right."""
+    colour: float = option(0.2, at_least=0, below=1)
+    """The greatest change of brightness and contrast, as a share."""
+    text_share: float = option(0.9, at_least=0, at_most=1)
+    """How often the crop is laid so that it holds text; elsewhere it may fall anywhere."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        if len(self.scale) != 2 or self.scale[0] > self.scale[1]:
+            yield f"scale must be [lowest, highest], not {list(self.scale)}"
+
+
+@dataclass
+class DataConfig(Options):
+    """How samples reach the model."""
+
+    batch_size: int = option(4, at_least=1)
+    """Images per training step and device."""
+    eval_batch_size: int = option(1, at_least=1)
+    """Images per scoring step; they are padded to the largest of them."""
+    workers: int | None = option(None, at_least=0)
+    """Processes that prepare samples; left empty: half the processors, at most 8."""
+    max_skipped: float = option(0.01, at_least=0, at_most=1)
+    """The share of images, or of labels, that may be unusable before a run refuses to start."""
+    check_images: int = option(2000, at_least=0)
+    """How many images of a split have their headers looked at before training, evenly spread."""
+    pictures: int = option(4, at_least=0)
+    """How many scored images are drawn for the loggers after each validation."""
+
+
+@dataclass
+class TrainerConfig(Options):
+    """The options of `lightning.pytorch.Trainer` under its own names."""
+
+    accelerator: str = "auto"
+    """cpu, gpu, tpu, hpu, mps or auto."""
+    strategy: str = "auto"
+    """How several devices share the work: auto, ddp, fsdp, …"""
+    devices: Any = "auto"
+    """How many devices, or a list of which, or auto."""
+    num_nodes: int = option(1, at_least=1)
+    """How many machines."""
+    precision: str | None = None
+    """32-true, bf16-mixed, 16-mixed, …"""
+    fast_dev_run: int | bool = False
+    """Run so many batches of everything, to see that it runs."""
+    max_epochs: int | None = option(10, at_least=-1)
+    """Stop after so many epochs; -1 for no end."""
+    min_epochs: int | None = option(None, at_least=0)
+    """Train at least so many epochs."""
+    max_steps: int = option(-1, at_least=-1)
+    """Stop after so many optimiser steps; -1 for no end."""
+    min_steps: int | None = option(None, at_least=0)
+    """Train at least so many steps."""
+    max_time: Any = None
+    """Stop after so long: DD:HH:MM:SS."""
+    limit_train_batches: int | float | None = option(None, at_least=0)
+    """So many batches per epoch, or a share of them if it is a fraction."""
+    limit_val_batches: int | float | None = option(None, at_least=0)
+    """The same for validation; 0 switches it off."""
+    limit_test_batches: int | float | None = option(None, at_least=0)
+    """The same for the test; 0 switches it off."""
+    limit_predict_batches: int | float | None = option(None, at_least=0)
+    """The same for prediction."""
+    overfit_batches: int | float = option(0.0, at_least=0)
+    """Train and validate on the same few batches."""
+    val_check_interval: Any = None
+    """Validate every so many batches, or at a share of an epoch."""
+    check_val_every_n_epoch: int | None = option(1, at_least=1)
+    """Validate after every so many epochs."""
+    num_sanity_val_steps: int | None = option(0, at_least=-1)
+    """Validation batches before training begins."""
+    log_every_n_steps: int | None = option(10, at_least=0)
+    """How often losses go to the loggers."""
+    enable_checkpointing: bool | None = None
+    """Write checkpoints."""
+    enable_progress_bar: bool | None = None
+    """Show progress."""
+    enable_model_summary: bool | None = False
+    """Print a table of the model's parts."""
+    accumulate_grad_batches: int = option(1, at_least=1)
+    """Add up the gradients of so many batches before each step."""
+    gradient_clip_val: int | float | None = option(None, at_least=0)
+    """Clip gradients to this."""
+    gradient_clip_algorithm: str | None = None
+    """norm or value."""
+    deterministic: Any = None
+    """true, false or warn."""
+    benchmark: bool | None = None
+    """Let cuDNN look for the fastest algorithm."""
+    inference_mode: bool = True
+    """Score without autograd's bookkeeping."""
+    use_distributed_sampler: bool = False
+    """Ours already gives each device its share; Lightning's would replace it."""
+    profiler: str | None = None
+    """simple, advanced, pytorch, …"""
+    detect_anomaly: bool = False
+    """Stop at the operation that first yields NaN (slow)."""
+    barebones: bool = False
+    """Switch off everything that costs time beside training."""
+    sync_batchnorm: bool = False
+    """Normalise over the batches of all devices."""
+    reload_dataloaders_every_n_epochs: int = option(0, at_least=0)
+    """Make the loaders anew every so many epochs."""
+    enable_autolog_hparams: bool = True
+    """Log hyper-parameters at the start."""
+    model_registry: str | None = None
+    """Where Lightning's model registry uploads checkpoints."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        limits = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
+        for name in (*limits, "overfit_batches"):
+            value = getattr(self, name)
+            if isinstance(value, float) and value > 1:
+                yield f"{name} is a share up to 1.0 or a whole number of batches, not {value:g}"
+        if self.max_steps == -1 and self.max_epochs in (None, -1) and not self.max_time:
+            yield "nothing ends the training: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+
+
+@dataclass
+class RunConfig(Options):
+    """A whole run."""
+
+    model: Config = REQUIRED
+    """The model plugin and its options."""
+    dataset: Config = REQUIRED
+    """The dataset plugin and its options."""
+    logger: dict[str, Any] = field(default_factory=dict)
+    """The logger plugins, each with its options under its name."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """How weights are changed."""
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """How the learning rate goes."""
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    """Averaging of the weights."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training images are varied."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """How samples reach the model."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Lightning's Trainer."""
+    exp_name: str = "default"
+    """What the run is called; its folder lies below this name."""
+    seed: int = option(0, at_least=0, below=2**32)
+    """Whatever is random follows from it."""
+    output_dir: Path = Path("runs")
+    """Where run folders are made: `<output_dir>/<exp_name>/<time>/`."""
+
+
+def plain(value: Any) -> Any:
+    """Return a configuration as dicts, lists, strings and numbers, as files and checkpoints keep it."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.name
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,1 @@
+"""The heavy half: the only part of the core that imports torch and lightning."""

@@ -1,0 +1,204 @@
+"""Reading labels: what every dataset of annotated images needs, whatever its format.
+
+No label leaves in silence: what cannot be used is entered in the `Ledger` with file and line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.images import read_image
+from ocr_trainer.training.samples import Polygon, Sample
+
+log = logging.getLogger(__name__)
+
+Points = Sequence[tuple[float, float]]
+
+COORDINATE_LIMIT = 1e6
+"""Pixels; a coordinate beyond is a slip of the pen, and would not survive float32."""
+
+LEAST_AREA = 0.01
+"""Square pixels; what covers less is a point or a line."""
+
+
+@dataclass(slots=True)
+class Labels:
+    """The labels of one image."""
+
+    polygons: list[Polygon] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    ignore: list[bool] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    """Height and width of the image the labels were made on, where the format tells."""
+
+    def add(
+        self,
+        points: Points,
+        text: str,
+        ignore: bool,
+        ledger: Ledger,
+        file: Path,
+        line: int | None,
+        where: str = "",
+    ) -> None:
+        """Take a label in, or enter in the ledger why not; `where` goes before the reason.
+
+        An outline that crosses itself shows where text is, but not its shape: its convex hull is
+        kept as "don't care", so that it is not learnt as background, and the ledger tells.
+        """
+        ledger.read(labels=1)
+        if fault := polygon_fault(points):
+            ledger.skip_label(file, line, f"{where}{fault}")
+            return
+        if crosses_itself(points):
+            ledger.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
+            points, ignore = _hull(points), True
+        elif abs(_signed_area(points)) < LEAST_AREA:
+            ledger.skip_label(file, line, f"{where}the outline has no area")
+            return
+        self.polygons.append(np.array(points, dtype=np.float32))
+        self.texts.append(text)
+        self.ignore.append(ignore)
+
+
+class LabelledImages(Sequence[Sample]):
+    """A split: labels read before, pixels decoded when asked for.
+
+    A polygon that lies wholly outside its image can only be recognised once the image is decoded; it
+    is then flagged "don't care", with one warning per image. Polygons partly outside stay as they are.
+    """
+
+    def __init__(self, files: list[Path], labels: list[Labels]) -> None:
+        self.files = files
+        self._labels = labels
+        self._warned: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """Return a sample that is the caller's to change.
+
+        Raises:
+            DataError: If the image cannot be read, or is not the one that was annotated.
+        """
+        file, labels = self.files[index], self._labels[index]
+        image = read_image(file)
+        size = image.shape[:2]
+        if labels.size not in (None, size):
+            raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
+        outside = [_outside(polygon, *size) for polygon in labels.polygons]
+        if any(outside) and index % len(self) not in self._warned:
+            self._warned.add(index % len(self))
+            log.warning(
+                "%s: %d of %d labels lie outside the image of %s pixels; they count as don't care",
+                *(file, sum(outside), len(outside), _size(size)),
+            )
+        return Sample(
+            image=image,
+            polygons=[polygon.copy() for polygon in labels.polygons],
+            texts=list(labels.texts),
+            ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
+            source=str(file),
+        )
+
+
+def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
+    """Yield line number, from 1, and text of each row that is not blank.
+
+    UTF-8 with or without byte-order mark; rows end in LF, CRLF or CR. A row that is not UTF-8 goes
+    into the ledger as a label.
+
+    Raises:
+        DataError: If the file cannot be read or is UTF-16.
+    """
+    data = read_bytes(path)
+    for number, row in enumerate(
+        data.splitlines(), start=1
+    ):  # of bytes: knows CR and LF, and no other line ends
+        try:
+            text = row.decode("utf-8")
+        except UnicodeDecodeError as fault:
+            ledger.read(labels=1)
+            ledger.skip_label(path, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
+            continue
+        if text.strip():
+            yield number, text
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a UTF-8 file without its byte-order mark.
+
+    Raises:
+        DataError: If the file cannot be read or is UTF-16.
+    """
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as fault:
+        raise DataError(f"cannot read '{path}': {getattr(fault, 'strerror', None) or fault}") from fault
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"'{path}' is UTF-16 text; save it as UTF-8")
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def polygon_fault(points: Points) -> str | None:
+    """Return why points make no polygon in any image, or None."""
+    if len(points) < 3:
+        return f"{len(points)} points are no polygon"
+    for value in (value for point in points for value in point):
+        if not math.isfinite(value):
+            return f"the coordinate {value} is not a finite number"
+        if abs(value) > COORDINATE_LIMIT:
+            return f"the coordinate {value:g} is not in any image"
+    if max(x for x, _ in points) <= 0 or max(y for _, y in points) <= 0:
+        return "it lies outside the image, left of or above it"
+    return None
+
+
+def crosses_itself(points: Points) -> bool:
+    """Tell whether two sides cross in a point inside both; touching is no crossing."""
+    sides = list(zip(points, [*points[1:], points[0]], strict=True))
+    return any(_apart(*a, *b) and _apart(*b, *a) for a, b in combinations(sides, 2))
+
+
+_Point = tuple[float, float]
+
+
+def _apart(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
+    """Tell whether c and d lie on different sides of the line through a and b."""
+    x, y = b[0] - a[0], b[1] - a[1]
+    return (x * (c[1] - a[1]) - y * (c[0] - a[0])) * (x * (d[1] - a[1]) - y * (d[0] - a[0])) < 0
+
+
+def _signed_area(points: Points) -> float:
+    x0, y0 = points[0]  # as the origin, for precision
+    following = [*points[1:], points[0]]
+    return 0.5 * sum(
+        (x - x0) * (v - y0) - (u - x0) * (y - y0) for (x, y), (u, v) in zip(points, following, strict=True)
+    )
+
+
+def _hull(points: Points) -> Points:
+    """Return the convex hull of points that do not lie on one line."""
+    from shapely import MultiPoint  # costs 150 ms, is seldom needed
+
+    return [(x, y) for x, y in MultiPoint(points).convex_hull.exterior.coords[:-1]]
+
+
+def _outside(polygon: Polygon, height: int, width: int) -> bool:
+    (left, top), (right, bottom) = polygon.min(axis=0), polygon.max(axis=0)
+    return bool(right <= 0 or bottom <= 0 or left >= width or top >= height)
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,165 @@
+"""From the configuration to objects: dataset, model, loggers, Trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from torch.utils.data import DataLoader
+
+from ocr_trainer import discovery
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin
+from ocr_trainer.schema import RunConfig, TrainerConfig
+from ocr_trainer.training import data
+from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.images import check_image
+from ocr_trainer.training.optim import WeightEma
+from ocr_trainer.training.progress import Progress
+
+
+def context(run: RunConfig, folder: Path) -> Context:
+    """Return what factories are told beside their options."""
+    description = discovery.load(Kind.model, run.model.name)
+    assert isinstance(description, ModelPlugin)
+    return Context(
+        task=description.task, seed=run.seed, folder=folder, exp_name=run.exp_name, ledger=Ledger()
+    )
+
+
+def build(kind: Kind, config: Config, context: Context) -> Any:
+    """Import a plugin's heavy module and make what it offers."""
+    return discovery.resolve(kind, config.name)(config, context)
+
+
+def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
+    """Make the loggers that are enabled."""
+    configs: list[LoggerConfig] = list(run.logger.values())
+    return [build(Kind.logger, config, context) for config in configs if config.enabled]
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The loaders of a run, and which split the test is on."""
+
+    train: DataLoader[Any]
+    val: DataLoader[Any] | None
+    test: DataLoader[Any] | None
+    test_split: str | None
+    train_images: int
+
+
+def build_loaders(run: RunConfig, model: Detector, context: Context) -> Loaders:
+    """Open the splits that the run uses, and refuse those that cannot be used.
+
+    Raises:
+        DataError: A split is missing or empty, or too much of it is unusable.
+    """
+    dataset = build(Kind.dataset, run.dataset, context)
+    train = _split(run, context, dataset, "train")
+    if train is None:
+        raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
+    val = _split(run, context, dataset, "val") if run.trainer.limit_val_batches != 0 else None
+    test_split, test = (
+        _test_split(run, context, dataset) if run.trainer.limit_test_batches != 0 else (None, None)
+    )
+    return Loaders(
+        train=data.training_loader(train, model, run),
+        val=data.scoring_loader(val, model, run) if val is not None else None,
+        test=data.scoring_loader(test, model, run) if test is not None else None,
+        test_split=test_split,
+        train_images=len(train),
+    )
+
+
+def test_loader(run: RunConfig, model: Detector, context: Context) -> tuple[str, DataLoader[Any]]:
+    """Open the split to test on, alone; return its name and loader.
+
+    Raises:
+        DataError: There is none, or it cannot be used.
+    """
+    name, split = _test_split(run, context, build(Kind.dataset, run.dataset, context))
+    if name is None:
+        raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
+    return name, data.scoring_loader(split, model, run)
+
+
+def _test_split(run: RunConfig, context: Context, dataset: Any) -> tuple[str | None, Any]:
+    """Open the test split, or val where there is none; the report says which."""
+    for name in ("test", "val"):
+        if (split := _split(run, context, dataset, name)) is not None:
+            return name, split
+    return None, None
+
+
+def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
+    """Open one split and look at its images' headers."""
+    split = getattr(dataset, name)
+    if split is None:
+        return None
+    files = getattr(split, "files", None)
+    if files:
+        step = max(1, math.ceil(len(files) / max(1, run.data.check_images)))
+        for file in files[::step] if run.data.check_images else ():
+            if reason := check_image(file):
+                context.ledger.skip_image(file, reason)
+    refuse_unusable(context.ledger, run)
+    if not len(split):
+        raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
+    return split
+
+
+def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
+    """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
+    for what, total in (("image", ledger.images), ("label", ledger.labels)):
+        skipped = sum(entry.what == what for entry in ledger.skipped)
+        if skipped > run.data.max_skipped * total:
+            raise DataError(
+                f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
+                f"{run.data.max_skipped:g} allows{_skips(ledger)}"
+            )
+
+
+def _skips(ledger: Ledger, most: int = 10) -> str:
+    lines = [f"\n  {entry}" for entry in ledger.skipped[:most]]
+    more = len(ledger.skipped) - most
+    return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")
+
+
+def checkpoints(folder: Path, monitor: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    """Return the keepers of `best.ckpt` and `last.ckpt`."""
+    place: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
+    best = ModelCheckpoint(filename="best", monitor=monitor, mode="max", **place)
+    last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **place)
+    return best, last
+
+
+def build_trainer(
+    run: RunConfig, loaders: Loaders, loggers: Sequence[Logger], callbacks: Sequence[Callback], folder: Path
+) -> Trainer:
+    """Make Lightning's Trainer from the options of its own names."""
+    options = {field.name: getattr(run.trainer, field.name) for field in fields(TrainerConfig)}
+    for split in ("train", "val", "test"):
+        name, loader = f"limit_{split}_batches", getattr(loaders, split)
+        options[name] = whole(options[name], len(loader)) if loader is not None else 0
+    shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
+    averaging = [WeightEma(run.ema)] if run.ema.enabled else []
+    return Trainer(
+        **options,
+        logger=list(loggers) or False,
+        callbacks=[*averaging, *([Progress()] if shown else []), *callbacks],
+        default_root_dir=folder,
+    )
+
+
+def whole(limit: int | float | None, batches: int) -> int | float | None:
+    """Return a limit as Lightning takes it; a share of the batches is at least one of them."""
+    if isinstance(limit, float) and 0 < limit < 1:
+        return max(1, int(limit * batches))
+    return limit

@@ -1,0 +1,46 @@
+"""Reading a checkpoint: it holds plain values only, and rebuilds its model by itself."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ocr_trainer.errors import CheckpointError
+
+FORMAT = 1
+"""The version of what a checkpoint holds under `ocr_trainer`."""
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Return what a checkpoint of ours holds; nothing in it can run code.
+
+    Raises:
+        CheckpointError: It is damaged, or it is not ours.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}"
+        ) from error
+    ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
+    if not ours:
+        raise CheckpointError(f"{path} was not written by ocr-train: it does not say which model it is of")
+    if ours["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {ours['format']}; this version of ocr-trainer reads {FORMAT}"
+        )
+    return checkpoint
+
+
+def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the model's own part of the weights, under the model's names."""
+    prefix = "model."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }

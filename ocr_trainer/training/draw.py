@@ -1,0 +1,119 @@
+"""Pictures of what a model found, beside what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ocr_trainer.training.samples import Image, Polygon
+
+Colour = tuple[int, int, int]
+
+# Told apart by the colour-blind, too (after Okabe and Ito), and on paper as well as in the dark.
+FOUND: Colour = (230, 60, 0)
+TRUTH: Colour = (0, 120, 255)
+DONT_CARE: Colour = (140, 140, 140)
+
+TINT = 0.35
+"""How much of a tint covers what is below it."""
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw(
+    image: Image,
+    polygons: Sequence[Polygon],
+    scores: np.ndarray | None = None,
+    truth: Sequence[Polygon] | None = None,
+    truth_ignore: np.ndarray | None = None,
+    *,
+    max_side: int | None = None,
+    legend: bool = False,
+) -> Image:
+    """Return a copy of an image with polygons drawn on it: found orange, truth blue, don't-care grey.
+
+    The truth is tinted and what was found is outlined, so that both are seen where they coincide
+    and the text stays readable. Lines grow with the picture.
+
+    Args:
+        image: uint8, (height, width, 3), RGB; left as it is.
+        polygons: Detections, each (points, 2), in pixels of the image.
+        scores: One per detection, 0 to 1, written at its first corner.
+        truth: Ground truth, each (points, 2), in pixels of the image.
+        truth_ignore: bool, one per truth: don't-care.
+        max_side: Shrink the picture, before drawing, until no side has more pixels.
+        legend: Add a strip below that says what the colours mean, with the number of each.
+
+    Returns:
+        uint8, (height, width, 3), RGB.
+    """
+    canvas, scale = _shrunk(image, max_side)
+    unit = _unit(canvas)
+    truth = [] if truth is None else truth
+    ignore = np.zeros(len(truth), dtype=bool) if truth_ignore is None else np.asarray(truth_ignore)
+    cared = [p for p, flag in zip(truth, ignore, strict=True) if not flag]
+    dont_care = [p for p, flag in zip(truth, ignore, strict=True) if flag]
+
+    _tint(canvas, [(dont_care, DONT_CARE), (cared, TRUTH)], scale)
+    points = [_points(polygon, scale) for polygon in polygons]
+    cv2.polylines(canvas, points, isClosed=True, color=FOUND, thickness=unit, lineType=cv2.LINE_AA)
+    if scores is not None:
+        for polygon, score in zip(polygons, scores, strict=True):
+            _write_score(canvas, polygon[0] * scale, float(score), unit)
+    if not legend:
+        return canvas
+    entries = [("found", len(polygons), FOUND), ("truth", len(cared), TRUTH)]
+    return _with_legend(canvas, [*entries, ("don't care", len(dont_care), DONT_CARE)], unit)
+
+
+def _shrunk(image: Image, max_side: int | None) -> tuple[Image, float]:
+    """Return a copy that has at most so many pixels a side, and the factor it was scaled by."""
+    longest = max(image.shape[:2])
+    if max_side is None or longest <= max_side:
+        return np.ascontiguousarray(image).copy(), 1.0
+    scale = max_side / longest
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), scale
+
+
+def _unit(canvas: Image) -> int:
+    """Return the width of a thin line, in pixels: 1 on a small picture, 4 on an A4 scan at 600 dpi."""
+    return max(1, round(float(np.sqrt(canvas.shape[0] * canvas.shape[1])) / 1200))
+
+
+def _points(polygon: Polygon, scale: float) -> np.ndarray:
+    return np.rint(np.asarray(polygon) * scale).astype(np.int32)
+
+
+def _tint(canvas: Image, groups: list[tuple[list[Polygon], Colour]], scale: float) -> None:
+    """Lay a see-through colour over each group's polygons."""
+    if not any(polygons for polygons, _ in groups):
+        return
+    tinted = canvas.copy()
+    for polygons, colour in groups:
+        for polygon in polygons:  # one by one: together, their overlaps would be left out
+            cv2.fillPoly(tinted, [_points(polygon, scale)], colour, cv2.LINE_AA)
+    cv2.addWeighted(tinted, TINT, canvas, 1 - TINT, 0, dst=canvas)
+
+
+def _write_score(canvas: Image, corner: np.ndarray, score: float, unit: int) -> None:
+    """Write a score on a label above a corner, or where the label stays within the picture."""
+    text, size = f"{score:.2f}", 0.35 * unit
+    (width, height), _ = cv2.getTextSize(text, FONT, size, unit)
+    x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - width)))
+    y = int(np.clip(corner[1] - 2 * unit, height, max(height, canvas.shape[0] - 1)))
+    cv2.rectangle(canvas, (x, y - height), (x + width, y), (255, 255, 255), cv2.FILLED)
+    cv2.putText(canvas, text, (x, y), FONT, size, FOUND, unit, cv2.LINE_AA)
+
+
+def _with_legend(canvas: Image, entries: list[tuple[str, int, Colour]], unit: int) -> Image:
+    """Return the picture with a strip below it; entries that count nothing are left out."""
+    strip = np.full((24 * unit, canvas.shape[1], 3), 255, dtype=np.uint8)
+    x = 6 * unit
+    for name, count, colour in entries:
+        if count:
+            text = f"{name}: {count}"
+            cv2.putText(strip, text, (x, 17 * unit), FONT, 0.5 * unit, colour, unit, cv2.LINE_AA)
+            x += cv2.getTextSize(text, FONT, 0.5 * unit, unit)[0][0] + 16 * unit
+    return np.vstack([canvas, strip])

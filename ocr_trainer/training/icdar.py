@@ -1,0 +1,125 @@
+"""The ICDAR detection score: matches at an intersection over union (IoU) above one half.
+
+Follows the script of the ICDAR 2015 Robust Reading challenge (task 4.1) in the version that
+MhLiao/DB (Liao et al., AAAI 2020) published its figures with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from ocr_trainer.training.samples import Polygon
+
+DONT_CARE_SHARE = 0.5
+"""A detection with more than this share of its area inside a don't-care region is not scored."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the score of one image, or by addition of a set, is made of."""
+
+    matched: int = 0
+    cared_truths: int = 0
+    """Ground-truth polygons that are valid and not don't-care."""
+    cared_detections: int = 0
+    """Detections that are valid and not dropped for lying in a don't-care region."""
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Who was matched in an image, as indices (truth, detection); empty in a sum over images."""
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.matched + other.matched,
+            self.cared_truths + other.cared_truths,
+            self.cared_detections + other.cared_detections,
+        )
+
+    @property
+    def precision(self) -> float:
+        """The share of the detections that are matched; 0 where there are none."""
+        return self.matched / self.cared_detections if self.cared_detections else 0.0
+
+    @property
+    def recall(self) -> float:
+        """The share of the ground truth that is matched; 0 where there is none."""
+        return self.matched / self.cared_truths if self.cared_truths else 0.0
+
+    @property
+    def hmean(self) -> float:
+        """The harmonic mean of precision and recall, also called F1; 0 where both are 0."""
+        total = self.cared_truths + self.cared_detections
+        return 2 * self.matched / total if total else 0.0
+
+
+def match(
+    gt_polygons: Sequence[Polygon],
+    gt_ignore: Sequence[bool] | np.ndarray,
+    det_polygons: Sequence[Polygon],
+    iou_threshold: float = 0.5,
+) -> Counts:
+    """Match the detections of one image with its ground truth.
+
+    One to one and greedy in the order given: each truth takes the first free detection whose IoU
+    with it is above the threshold, strictly. Polygons that cross themselves, enclose nothing or
+    are not finite are skipped on both sides, as if they were not there.
+
+    Args:
+        gt_polygons: Ground truth, each float (points, 2), in pixels.
+        gt_ignore: bool, one per truth: don't-care, neither to be found nor to be counted as wrong.
+        det_polygons: Detections, each float (points, 2), in the same pixels.
+        iou_threshold: 0 to 1; the challenge's is .5.
+    """
+    ignored = np.asarray(gt_ignore, dtype=bool)
+    gt, gt_index = _valid(gt_polygons)
+    det, det_index = _valid(det_polygons)
+    dont_care = ignored[gt_index]
+    gt, gt_index, regions = gt[~dont_care], gt_index[~dont_care], gt[dont_care]
+
+    scored = ~_inside(det, regions)
+    det, det_index = det[scored], det_index[scored]
+
+    pairs = tuple((int(gt_index[i]), int(det_index[j])) for i, j in _greedy(gt, det, iou_threshold))
+    return Counts(len(pairs), len(gt), len(det), pairs)
+
+
+def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the valid ones as shapely polygons, and their indices."""
+    usable = [i for i, points in enumerate(polygons) if len(points) >= 3 and np.isfinite(points).all()]
+    if not usable:
+        return np.empty(0, dtype=object), np.empty(0, dtype=int)
+    coordinates = np.concatenate([polygons[i] for i in usable]).astype(np.float64)
+    owners = np.repeat(np.arange(len(usable)), [len(polygons[i]) for i in usable])
+    shapes = shapely.polygons(shapely.linearrings(coordinates, indices=owners))
+    valid = shapely.is_valid(shapes)
+    return shapes[valid], np.asarray(usable)[valid]
+
+
+def _overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return indices into `a` and `b` of the polygons that meet, and the area they share."""
+    i, j = shapely.STRtree(b).query(a, predicate="intersects")
+    return i, j, shapely.area(shapely.intersection(a[i], b[j]))
+
+
+def _inside(det: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Tell which detections lie, for the most part, inside one of the regions."""
+    i, _, shared = _overlaps(det, regions)
+    inside = np.zeros(len(det), dtype=bool)
+    inside[i[shared > DONT_CARE_SHARE * shapely.area(det[i])]] = True
+    return inside
+
+
+def _greedy(gt: np.ndarray, det: np.ndarray, threshold: float) -> list[tuple[int, int]]:
+    """Match the truths in order, each with the first free detection that is close enough."""
+    i, j, shared = _overlaps(gt, det)
+    iou = shared / (shapely.area(gt[i]) + shapely.area(det[j]) - shared)
+    close = iou > threshold
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for truth, detection in sorted(zip(i[close].tolist(), j[close].tolist(), strict=True)):
+        if truth not in pairs and detection not in taken:
+            pairs[truth] = detection
+            taken.add(detection)
+    return list(pairs.items())

@@ -1,0 +1,64 @@
+"""What a run leaves behind for people and programs: report.json and the closing table."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer import discovery
+from ocr_trainer.plugin import Kind, Ledger, Skipped
+from ocr_trainer.schema import RunConfig
+
+
+def used_plugins(run: RunConfig) -> list[dict[str, str]]:
+    """Return which plugins a run uses, and from which distributions."""
+    chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
+    chosen += [(Kind.logger, name) for name in run.logger]
+    found = [discovery.find(kind, name) for kind, name in chosen]
+    return [
+        {"kind": p.kind.value, "name": p.name, "distribution": p.distribution, "version": p.version}
+        for p in found
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what results depend on most."""
+    from importlib.metadata import version
+
+    names = ("ocr-trainer", "torch", "lightning", "numpy", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
+    """Return the account of what was left out."""
+    entries = [*ledger.skipped, *unreadable]
+    return {
+        "images": sum(entry.what == "image" for entry in entries),
+        "labels": sum(entry.what == "label" for entry in entries),
+        "of_images": ledger.images,
+        "of_labels": ledger.labels,
+        "entries": [str(entry) for entry in entries],
+    }
+
+
+def write(folder: Path, report: dict[str, Any]) -> None:
+    """Write report.json."""
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+
+
+def table(report: dict[str, Any], folder: Path) -> str:
+    """Return the closing table of a run."""
+    rows = [(name, f"{value:.4f}") for name, value in report["scores"].items()]
+    if report["best_checkpoint"]:
+        rows.append(("best checkpoint", report["best_checkpoint"]))
+    rows.append(("parameters", f"{report['parameters']:,}"))
+    skipped = report["skipped"]
+    if skipped["images"] or skipped["labels"]:
+        rows.append(("left out", f"{skipped['images']} images, {skipped['labels']} labels (see report.json)"))
+    rows.append(("time", ", ".join(f"{name} {value:.1f} s" for name, value in report["seconds"].items())))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name.ljust(width)}  {value}" for name, value in rows]
+    return "\n".join(["", *lines, "", str(folder)])

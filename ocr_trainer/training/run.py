@@ -1,0 +1,119 @@
+"""The story of a run: seed, build, fit, test, report."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+
+from ocr_trainer import clock
+from ocr_trainer.plugin import Kind
+from ocr_trainer.schema import RunConfig, plain
+from ocr_trainer.training import build, report
+from ocr_trainer.training.task import DetectionTask
+
+
+class FirstStep(Callback):
+    """Notes when the first training step was done."""
+
+    seconds: float | None = None
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Take the time once."""
+        if self.seconds is None:
+            self.seconds = clock.since_start()
+
+
+def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
+    """Train, test the best checkpoint, and report.
+
+    Args:
+        run: A checked configuration.
+        folder: The run's own folder.
+        laps: The phases so far.
+
+    Returns:
+        What report.json says.
+
+    Raises:
+        OcrTrainerError: The data or a plugin cannot serve.
+    """
+    quieten()
+    laps.end("import")
+    seed_everything(run.seed, verbose=False)
+    context = build.context(run, folder)
+    model = build.build(Kind.model, run.model, context)
+    loaders = build.build_loaders(run, model, context)
+    task = DetectionTask(model, run, context.ledger, loaders.train_images)
+    loggers = build.build_loggers(run, context)
+    best, last = build.checkpoints(folder, task.monitor)
+    first = FirstStep()
+    trainer = build.build_trainer(run, loaders, loggers, [first, best, last], folder)
+    for logger in loggers:
+        logger.log_hyperparams(plain(run))
+    laps.end("build")
+
+    collect_again()
+    trainer.fit(task, loaders.train, loaders.val)
+    laps.end("fit")
+    checkpoint = keep_best(Path(best.best_model_path or ""), Path(last.best_model_path or ""))
+    scores = {name: float(value) for name, value in trainer.callback_metrics.items() if "train/" not in name}
+
+    if loaders.test is not None:
+        scores |= trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
+    laps.end("test")
+    summary = {
+        "scores": scores,
+        "test_split": loaders.test_split,
+        "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
+        "best_score": float(best.best_model_score) if best.best_model_score is not None else None,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "skipped": report.skips(context.ledger, list(task.skipped.values())),
+        "plugins": report.used_plugins(run),
+        "versions": report.versions(),
+        "seed": run.seed,
+        "device": str(trainer.strategy.root_device),
+        "seconds": laps.seconds,
+        "first_step_after": first.seconds,
+    }
+    if trainer.is_global_zero:
+        report.write(folder, summary)
+        print(report.table(summary, folder))
+    return summary
+
+
+def keep_best(best: Path, last: Path) -> Path | None:
+    """Return the best checkpoint; where nothing was scored, make it of the last."""
+    if best.is_file():
+        return best
+    if not last.is_file():
+        return None
+    best = last.with_name("best.ckpt")
+    shutil.copyfile(last, best)
+    return best
+
+
+def collect_again() -> None:
+    """Start the garbage collector, which the command line paused; what was imported stays for good."""
+    gc.freeze()
+    gc.enable()
+
+
+def quieten() -> None:
+    """Keep Lightning's advice to itself: it is for people who write training scripts."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Sizes and workers are chosen here, on purpose.
+    for message in (
+        ".*does not have many workers.*",
+        ".*number of training batches.*",
+        ".*Checkpoint directory.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,90 @@
+"""What travels from a dataset to a model: `Sample`, `Truth`, `Batch`, `Detections`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr_trainer.plugin import Skipped
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+Image = np.ndarray
+"""uint8, (height, width, 3), RGB."""
+Polygon = np.ndarray
+"""float32, (points, 2): x to the right and y down, in pixels; at least 3 points, not closed."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """One image and what is written on it, as a dataset gives it."""
+
+    image: Image
+    polygons: list[Polygon]
+    texts: list[str]
+    """One per polygon; empty where it is not known."""
+    ignore: np.ndarray
+    """bool, (polygons,): text that is neither learnt nor scored ("don't care")."""
+    source: str
+    """Where it came from, in words that lead the user there: a path, as a rule."""
+
+    def __post_init__(self) -> None:
+        self.ignore = np.asarray(self.ignore, dtype=bool)
+        if not len(self.polygons) == len(self.texts) == len(self.ignore):
+            counts = f"{len(self.polygons)} polygons, {len(self.texts)} texts, {len(self.ignore)} flags"
+            raise ValueError(f"{self.source}: {counts}; there must be as many of each")
+
+
+@dataclass(slots=True)
+class Truth:
+    """What scoring needs of a sample: its labels in pixels of the original image."""
+
+    polygons: list[Polygon]
+    texts: list[str]
+    ignore: np.ndarray
+    source: str
+    size: tuple[int, int]
+    """Height and width of the image as the model sees it, without padding."""
+    scale: tuple[float, float]
+    """What x and y of the original are multiplied by to give the model's pixels."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a model is trained on or scored with."""
+
+    images: Tensor
+    """uint8, (batch, 3, height, width), RGB; zeros to the right and below where sizes differ."""
+    targets: dict[str, Tensor]
+    """What `Detector.encode` made, stacked; empty when scoring."""
+    truths: list[Truth] = field(default_factory=list)
+    """One per image when scoring; empty in training."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """What could not be read on the way."""
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def to(self, target: device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch with its tensors on another device."""
+        targets = {key: value.to(target, non_blocking=non_blocking) for key, value in self.targets.items()}
+        return replace(self, images=self.images.to(target, non_blocking=non_blocking), targets=targets)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory."""
+        targets = {key: value.pin_memory() for key, value in self.targets.items()}
+        return replace(self, images=self.images.pin_memory(), targets=targets)
+
+
+@dataclass(slots=True)
+class Detections:
+    """What a detector found in one image."""
+
+    polygons: list[Polygon]
+    scores: np.ndarray
+    """float32, (polygons,), 0 to 1."""
+    warnings: list[str] = field(default_factory=list)
+    """What the user should know, such as a limit that was reached."""

@@ -1,0 +1,147 @@
+"""The LightningModule around a detector: optimisation, scores and pictures, the same for every model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Ledger, Skipped
+from ocr_trainer.schema import RunConfig, plain
+from ocr_trainer.training import optim
+from ocr_trainer.training.checkpoint import FORMAT
+from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.samples import Batch, Detections, Image, Truth
+
+
+class DetectionTask(LightningModule):
+    """Trains a detector and scores it by ICDAR's IoU protocol."""
+
+    monitor = "val/hmean"
+    """The figure by which the best checkpoint is chosen; the higher, the better."""
+
+    def __init__(self, model: Detector, run: RunConfig, ledger: Ledger, train_images: int) -> None:
+        """Keep the model, the run, and where samples that cannot be read are entered."""
+        super().__init__()
+        self.model = model
+        self.run = run
+        self.ledger = ledger
+        self.train_images = train_images
+        self.skipped: dict[str, Skipped] = {}
+        self.warned: set[str] = set()
+
+    def configure_optimizers(self) -> Any:
+        """Make the optimiser and its schedule, which goes by the optimiser's steps."""
+        optimizer = optim.make_optimizer(self.model, self.run.optimizer)
+        scheduler = optim.make_scheduler(
+            optimizer, self.run.schedule, self.trainer.estimated_stepping_batches
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the loss of a batch."""
+        self._enter(batch)
+        parts = self.model.loss(self.model(batch.images), batch.targets)
+        loss = torch.stack(list(parts.values())).sum()
+        self.log("train/loss", loss, prog_bar=True)
+        self.log_dict({f"train/{name}": value for name, value in parts.items()})
+        return loss
+
+    def _enter(self, batch: Batch) -> None:
+        """Account for what could not be read; stop if it is too much."""
+        for skipped in batch.skipped:
+            self.skipped.setdefault(skipped.file, skipped)
+        limit = self.run.data.max_skipped * self.train_images
+        if batch.skipped and len(self.skipped) > max(1.0, limit):
+            listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
+            raise DataError(
+                f"{len(self.skipped)} images cannot be read, more than data.max_skipped="
+                f"{self.run.data.max_skipped:g} of {self.train_images}:\n{listed}"
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the scores anew."""
+        from ocr_trainer.training.icdar import Counts
+
+        self.counts = Counts()
+        self.pictures: list[tuple[Image, str]] = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Decode and count."""
+        from ocr_trainer.training.icdar import match
+
+        self._enter(batch)
+        if not len(batch):
+            return
+        for place, (truth, found) in enumerate(zip(batch.truths, self.detect(batch), strict=True)):
+            self.counts += match(truth.polygons, truth.ignore, found.polygons)
+            if len(self.pictures) < self.run.data.pictures:
+                self.pictures.append((_picture(batch, place, truth, found), truth.source))
+
+    test_step = validation_step
+
+    def detect(self, batch: Batch) -> list[Detections]:
+        """Find text in a batch; polygons are in pixels of the original images."""
+        from ocr_trainer.training.augment import resize_points
+
+        detections = self.model.decode(self.model(batch.images), [truth.size for truth in batch.truths])
+        for truth, found in zip(batch.truths, detections, strict=True):
+            fx, fy = truth.scale
+            found.polygons = resize_points(found.polygons, 1 / fx, 1 / fy)
+            for warning in set(found.warnings) - self.warned:
+                self.warned.add(warning)
+                self.print(f"{truth.source}: {warning}")
+        return detections
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over the whole split, and the pictures."""
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores over the whole split."""
+        self._finish("test")
+
+    def _finish(self, split: str) -> None:
+        counts = self.counts
+        if self.trainer.world_size > 1:
+            mine = torch.tensor(
+                [counts.matched, counts.cared_truths, counts.cared_detections], device=self.device
+            )
+            counts = type(counts)(*self.trainer.strategy.reduce(mine, reduce_op="sum").tolist())
+        scores = {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}
+        # Every process has the sum already.
+        self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, rank_zero_only=False)
+        if self.pictures and not self.trainer.sanity_checking:
+            images, captions = zip(*self.pictures, strict=True)
+            for logger in self.trainer.loggers:
+                if hasattr(logger, "log_image"):
+                    logger.log_image(
+                        f"{split}/detections", list(images), step=self.global_step, caption=list(captions)
+                    )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put in what rebuilds the model: names and plain values."""
+        checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(self.run)}
+
+
+def _picture(batch: Batch, place: int, truth: Truth, found: Detections) -> Image:
+    """Draw what was found, at the size the model saw."""
+    from ocr_trainer.training.augment import resize_points
+    from ocr_trainer.training.draw import draw
+
+    height, width = truth.size
+    image = np.ascontiguousarray(batch.images[place, :, :height, :width].permute(1, 2, 0).cpu().numpy())
+    fx, fy = truth.scale
+    return draw(
+        image,
+        resize_points(found.polygons, fx, fy),
+        scores=found.scores,
+        truth=resize_points(truth.polygons, fx, fy),
+        truth_ignore=truth.ignore,
+    )

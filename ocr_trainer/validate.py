@@ -1,0 +1,65 @@
+"""Refuses a run that cannot be, with all its faults in one message, before torch is imported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, NoReturn
+
+from ocr_trainer import discovery
+from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import Bounds, DatasetPlugin, Kind, ModelPlugin, Options
+from ocr_trainer.schema import RunConfig
+
+NO_BOUNDS = Bounds()
+
+
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """Raise one ConfigError that lists all faults."""
+    raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def run_faults(run: RunConfig) -> Iterator[str]:
+    """Yield what is wrong with a run whose sections are right."""
+    yield from _task_faults(run)
+    name = run.exp_name
+    if not name.strip() or name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
+        yield f"exp_name={name!r} must be a name for a folder below {run.output_dir}"
+
+
+def option_faults(options: Options, path: str = "") -> Iterator[str]:
+    """Yield the values that are out of range, and what each section says of itself."""
+    for field in fields(options):
+        value, key = getattr(options, field.name), f"{path}{field.name}"
+        yield from value_faults(value, key, field.metadata.get("bounds", NO_BOUNDS))
+    for fault in options.faults():
+        yield f"{path.rstrip('.')}: {fault}" if path else fault
+
+
+def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[str]:
+    """Yield what is wrong with the value of an option, or with all values of a section."""
+    if isinstance(value, Options) and is_dataclass(value):
+        yield from option_faults(value, f"{key}.")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from value_faults(item, f"{key}.{name}", bounds)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from value_faults(item, f"{key}[{index}]", bounds)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key} must be a finite number, not {value}"
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not bounds.admit(value):
+        yield f"{key} must be {bounds}, not {value:g}"
+
+
+def _task_faults(run: RunConfig) -> Iterator[str]:
+    model = discovery.load(Kind.model, run.model.name)
+    dataset = discovery.load(Kind.dataset, run.dataset.name)
+    assert isinstance(model, ModelPlugin)
+    assert isinstance(dataset, DatasetPlugin)
+    if model.task not in dataset.tasks:
+        offered = " and ".join(task.value for task in dataset.tasks)
+        yield (
+            f"model={run.model.name} does {model.task.value}, but dataset={run.dataset.name} offers {offered}"
+        )

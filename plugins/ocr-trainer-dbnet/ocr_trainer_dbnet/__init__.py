@@ -1,0 +1,1 @@
+"""DBNet, a text detector for ocr-trainer."""

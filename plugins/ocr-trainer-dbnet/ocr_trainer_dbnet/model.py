@@ -1,0 +1,101 @@
+"""DBNet: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocr_trainer.plugin import Context
+from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.samples import Detections, Sample
+from ocr_trainer_dbnet.decode import decode_map
+from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
+from ocr_trainer_dbnet.network import FeaturePyramid, Head, differentiable_step
+from ocr_trainer_dbnet.plugin import DBNetConfig, Side
+from ocr_trainer_dbnet.resnet import ResNet
+from ocr_trainer_dbnet.targets import make_targets
+from ocr_trainer_dbnet.weights import load_backbone
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Of the pixels of ImageNet, RGB, 0 to 255: what published backbones were trained with."""
+
+
+class DBNet(Detector):
+    """A detector that learns where text is and, in training, the threshold around it.
+
+    Raises:
+        CheckpointError: `config.weights` cannot be read or does not fit the backbone.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: DBNetConfig, context: Context) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = ResNet(config.backbone.value)
+        self.neck = FeaturePyramid(self.backbone.channels, config.neck_channels)
+        self.probability = Head(config.neck_channels)
+        self.threshold = Head(config.neck_channels)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        if config.weights is not None:
+            load_backbone(self.backbone, config.weights)
+
+    def scale(self, height: int, width: int) -> float:
+        """Return the factor that brings `config.side` to `config.size`, within `config.max_side`."""
+        size = self.config.size
+        wanted = {
+            Side.short: size / min(height, width),
+            Side.long: size / max(height, width),
+            Side.width: size / width,
+            Side.none: 1.0,
+        }[self.config.side]
+        return min(wanted, self.config.max_side / max(height, width))
+
+    def encode(self, sample: Sample) -> dict[str, np.ndarray]:
+        """Draw the maps to learn; see `targets.make_targets`."""
+        return make_targets(sample.polygons, sample.ignore, sample.image.shape[:2], self.config)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Run the network.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB; height and width are multiples of 32.
+
+        Returns:
+            float32 maps, (batch, height, width): "probability"; in training also its "logits",
+            the "threshold" and the "binary" map.
+        """
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        features = self.neck(self.backbone(x))
+        # From here on in float32: the step is 50 times as steep as a sigmoid, too much for bfloat16.
+        logits = self.probability(features).squeeze(1).float()
+        probability = logits.sigmoid()
+        if not self.training:
+            return {"probability": probability}
+        threshold = self.threshold(features).squeeze(1).float().sigmoid()
+        binary = differentiable_step(probability, threshold, self.config.k)
+        return {"probability": probability, "logits": logits, "threshold": threshold, "binary": binary}
+
+    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weighted parts: "probability", "binary" and "threshold"."""
+        shrunk, mask, threshold, threshold_mask = (
+            targets[key].float() for key in ("shrunk", "mask", "threshold", "threshold_mask")
+        )
+        config = self.config
+        entropy = balanced_cross_entropy(outputs["logits"], shrunk, mask, config.negative_ratio)
+        distance = masked_l1_loss(outputs["threshold"], threshold, threshold_mask)
+        return {
+            "probability": config.probability_weight * entropy,
+            "binary": config.binary_weight * dice_loss(outputs["binary"], shrunk, mask),
+            "threshold": config.threshold_weight * distance,
+        }
+
+    def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
+        """Find the text regions in each probability map; see `decode.decode_map`."""
+        maps = outputs["probability"].detach().float().cpu().numpy()
+        maps = maps.reshape(len(sizes), *maps.shape[-2:])
+        return [decode_map(map_, size, self.config) for map_, size in zip(maps, sizes, strict=True)]

@@ -1,0 +1,1 @@
+"""Datasets of the ICDAR competitions: rows of four corners and a text."""

@@ -1,0 +1,1 @@
+"""Datasets in UFO JSON, the Upstage Format for OCR."""

@@ -1,0 +1,165 @@
+"""Outlines against shapely, and rows of every encoding."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+from shapely.geometry import MultiPoint
+from shapely.geometry import Polygon as Shape
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.annotations import LabelledImages, Labels, crosses_itself, read_rows
+
+SQUARE = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]
+BOW_TIE = [SQUARE[0], SQUARE[1], SQUARE[3], SQUARE[2]]
+
+points = st.lists(st.tuples(st.floats(1, 999), st.floats(1, 999)), min_size=3, max_size=12)
+
+
+@given(points)
+def test_an_outline_that_crosses_itself_is_invalid_to_shapely(outline: list[tuple[float, float]]) -> None:
+    assume(crosses_itself(outline))
+    assert not Shape(outline).is_valid
+
+
+@given(st.randoms(use_true_random=False), st.integers(3, 10))
+def test_in_general_position_it_is_what_shapely_calls_invalid(random, count: int) -> None:
+    outline = [(random.uniform(1, 999), random.uniform(1, 999)) for _ in range(count)]
+    assert crosses_itself(outline) == (not Shape(outline).is_valid)
+
+
+def added(outline, text: str = "word", ignore: bool = False) -> tuple[Labels, Ledger]:
+    labels, ledger = Labels(), Ledger()
+    labels.add(outline, text, ignore, ledger, Path("gt.txt"), 7)
+    return labels, ledger
+
+
+def test_a_sound_label_is_kept_as_it_is() -> None:
+    labels, ledger = added(SQUARE)
+    assert labels.polygons[0].dtype == np.float32
+    assert labels.polygons[0].tolist() == [list(point) for point in SQUARE]
+    assert (labels.texts, labels.ignore) == (["word"], [False])
+    assert (ledger.labels, ledger.skipped) == (1, [])
+
+
+def test_a_crossing_outline_becomes_its_hull_and_dont_care() -> None:
+    labels, ledger = added(BOW_TIE)  # its signed area is 0, yet it covers text
+    assert Shape(labels.polygons[0]).equals(MultiPoint(SQUARE).convex_hull)
+    assert labels.ignore == [True]
+    assert [str(entry) for entry in ledger.skipped] == [
+        "gt.txt:7: the outline crosses itself: kept as don't care"
+    ]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("outline", "reason"),
+    [
+        (SQUARE[:2], "2 points are no polygon"),
+        ([], "0 points are no polygon"),
+        ([*SQUARE[:3], (NAN, 1.0)], "the coordinate nan is not a finite number"),
+        ([*SQUARE[:3], (1.0, -INF)], "the coordinate -inf is not a finite number"),
+        ([*SQUARE[:3], (1e308, 1.0)], "the coordinate 1e+308 is not in any image"),
+        ([(0.0, 0.0), (5.0, 5.0), (9.0, 9.0)], "the outline has no area"),
+        ([(3.0, 3.0)] * 4, "the outline has no area"),
+        ([(-9.0, 1.0), (-1.0, 1.0), (-1.0, 5.0)], "it lies outside the image, left of or above it"),
+    ],
+)
+def test_an_outline_that_cannot_be_used_is_entered_with_file_and_line(outline, reason: str) -> None:
+    labels, ledger = added(outline)
+    assert labels.polygons == []
+    assert ledger.labels == 1
+    assert [str(entry) for entry in ledger.skipped] == [f"gt.txt:7: {reason}"]
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats()), max_size=8))
+def test_any_outline_is_kept_or_entered(outline: list[tuple[float, float]]) -> None:
+    labels, ledger = added(outline)
+    assert labels.polygons or ledger.skipped
+    for polygon in labels.polygons:
+        assert np.isfinite(polygon).all()
+        assert Shape(polygon).area > 0 or ledger.skipped
+
+
+def rows(path: Path, data: bytes) -> tuple[list[tuple[int, str]], Ledger]:
+    path.write_bytes(data)
+    ledger = Ledger()
+    return list(read_rows(path, ledger)), ledger
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_rows_of_any_writer(tmp_path: Path, bom: bytes, end: bytes) -> None:
+    # U+2028, U+0085 and form feed end a line for str.splitlines, not for an editor
+    texts = ["영수증", "a\u2028b\x85c\x0cd", "last"]
+    data = bom + end.join([texts[0].encode(), b"", texts[1].encode(), texts[2].encode()])
+    assert rows(tmp_path / "x", data)[0] == [(1, texts[0]), (3, texts[1]), (4, texts[2])]
+
+
+def test_a_row_that_is_not_utf8_is_entered_and_the_others_are_read(tmp_path: Path) -> None:
+    found, ledger = rows(tmp_path / "x", b"one\ncaf\xe9\nthree\n")
+    assert found == [(1, "one"), (3, "three")]
+    assert [str(entry) for entry in ledger.skipped] == [f"{tmp_path / 'x'}:2: not UTF-8: byte 0xe9"]
+
+
+def test_utf16_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is UTF-16 text; save it as UTF-8"):
+        rows(tmp_path / "x", "1,2".encode("utf-16"))
+    with pytest.raises(DataError, match="No such file"):
+        list(read_rows(tmp_path / "missing", Ledger()))
+
+
+def split(tmp_path: Path, outlines: list, size: tuple[int, int] | None = None) -> LabelledImages:
+    path = tmp_path / "x.png"
+    Pillow.new("RGB", (100, 50)).save(path)
+    labels = Labels(size=size)
+    for outline in outlines:
+        labels.add(outline, "word", False, Ledger(), path, None)
+    return LabelledImages([path], [labels])
+
+
+def moved(x: float, y: float) -> list[tuple[float, float]]:
+    return [(a + x, b + y) for a, b in SQUARE]
+
+
+def test_outside_is_dont_care_and_told_once_partly_outside_is_kept(tmp_path: Path, caplog) -> None:
+    images = split(tmp_path, [SQUARE, moved(75, 0), moved(90, 0), moved(0, 40), moved(-20, -20)])
+    with caplog.at_level(logging.WARNING):
+        sample = images[0]
+        again = images[-1]
+    assert sample.ignore.tolist() == again.ignore.tolist() == [False, False, True, True, False]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'x.png'}: 2 of 5 labels lie outside the image of 100 x 50 pixels; they count as don't care"
+    ]
+
+
+def test_a_sample_is_the_callers_to_change(tmp_path: Path) -> None:
+    images = split(tmp_path, [SQUARE])
+    sample = images[0]
+    sample.polygons[0] += 5
+    sample.texts[0] = ""
+    sample.ignore[0] = True
+    fresh = images[0]
+    assert (fresh.polygons[0].tolist()[0], fresh.texts, fresh.ignore.tolist()) == ([10, 10], ["word"], [False])
+
+
+def test_an_image_of_another_size_than_annotated_is_refused(tmp_path: Path) -> None:
+    assert split(tmp_path, [SQUARE], size=(50, 100))[0].image.shape == (50, 100, 3)
+    with pytest.raises(DataError, match="is 100 x 50 pixels, but was annotated at 50 x 100"):
+        split(tmp_path, [SQUARE], size=(100, 50))[0]
+
+
+def test_without_labels(tmp_path: Path) -> None:
+    sample = split(tmp_path, [])[0]
+    assert (sample.polygons, sample.texts, sample.ignore.shape) == ([], [], (0,))
+    with pytest.raises(IndexError):
+        split(tmp_path, [])[1]
