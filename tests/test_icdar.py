@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
 
@@ -106,6 +106,7 @@ quads = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(truths=quads, detections=quads, data=st.data())
 def test_agrees_with_its_twin(truths: list, detections: list, data: st.DataObject) -> None:
     size = len(truths)

@@ -43,7 +43,9 @@ def test_lossless_images_are_read_as_rgb(tmp_path: Path, suffix: str) -> None:
 def test_every_colour_mode_gives_three_channels(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "x.png"
     grey = Pillow.fromarray(GRADIENT).convert("L")
-    stored = Pillow.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    stored = (
+        Pillow.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    )
     stored.save(path)
     expected = np.asarray(grey if mode == "I;16" else stored.convert("RGB").convert("L"))
     assert np.array_equal(read_image(path), np.dstack([expected] * 3))
@@ -127,7 +129,9 @@ def test_a_missing_file_a_folder_and_an_impossible_name(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"RIFF\x24\0\0\0WEBPVP8 "]),
+    st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"RIFF\x24\0\0\0WEBPVP8 "]
+    ),
     st.binary(max_size=300),
 )
 def test_random_bytes_give_an_image_or_a_data_error(tmp_path: Path, magic: bytes, rest: bytes) -> None:

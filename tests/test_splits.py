@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
@@ -26,11 +26,12 @@ def test_shares_are_about_as_large_as_asked_for() -> None:
     }
 
 
-def test_a_share_is_the_same_in_every_process() -> None:
+def test_a_share_is_the_same_in_every_process_and_release() -> None:
     drawn = [name for name, split in carve(map(str, range(40)), {"val": 0.1}, 0).items() if split == "val"]
-    assert drawn == ["17", "20", "25", "29", "32", "35"]
+    assert drawn == ["14", "34"]
 
 
+@settings(deadline=None)
 @given(names, st.randoms(use_true_random=False), st.integers(0, 9))
 def test_the_order_of_names_does_not_matter(given_names: list[str], random, seed: int) -> None:
     shuffled = random.sample(given_names, len(given_names))
@@ -52,6 +53,7 @@ def test_another_seed_draws_others() -> None:
     assert carve(map(str, range(100)), SHARES, 0) != carve(map(str, range(100)), SHARES, 1)
 
 
+@settings(deadline=None)
 @given(names)
 def test_a_share_of_few_images_is_not_empty_and_train_keeps_one(given_names: list[str]) -> None:
     homes = list(carve(given_names, {"val": 0.001}, 0).values())

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ocr_trainer.builtin import lettering, paper
 from ocr_trainer.builtin.plugin import SyntheticConfig
+from ocr_trainer.builtin.writer import Writer
 from ocr_trainer.plugin import Context
 from ocr_trainer.training.samples import Polygon, Sample
 
@@ -74,7 +75,7 @@ def make_page(
     """
     page = paper.sheet(config.height, config.width, rng)
     wanted = int(rng.integers(config.min_words, config.max_words + 1))
-    writer = lettering.Writer(config, rng)
+    writer = Writer(config, rng)
     taken = np.empty((0, 4), dtype=int)
     polygons: list[Polygon] = []
     texts: list[str] = []

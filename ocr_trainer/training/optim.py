@@ -70,10 +70,10 @@ class WeightEma(WeightAveraging):
 
         def update(averages: Sequence[Tensor], values: Sequence[Tensor], taken: Tensor | int) -> None:
             decay = min(config.decay, (1 + int(taken)) / (10 + int(taken)))
-            floats = [(a, v) for a, v in zip(averages, values, strict=True) if a.is_floating_point()]
-            torch._foreach_lerp_([a for a, _ in floats], [v for _, v in floats], 1 - decay)
-            for average, value in zip(averages, values, strict=True):
-                if not average.is_floating_point():
-                    average.copy_(value)
+            # torch calls this once per dtype; counters such as BatchNorm's are integers.
+            if averages[0].is_floating_point():
+                torch._foreach_lerp_(list(averages), list(values), 1 - decay)
+            else:
+                torch._foreach_copy_(list(averages), list(values))
 
         super().__init__(use_buffers=True, multi_avg_fn=update)

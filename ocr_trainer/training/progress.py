@@ -27,6 +27,11 @@ class Progress(ProgressBar):
         self.console = Console()
         self.bar: RichBar | None = None
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether lines are printed; Lightning asks."""
+        return self.enabled
+
     def disable(self) -> None:
         """Be silent; Lightning calls this in all processes but the first."""
         self.enabled = False

@@ -70,11 +70,13 @@ def mean_inside(probability: np.ndarray, polygon: np.ndarray) -> float:
     """Return the mean of a float32 map over a polygon, its outline included; looks at its box only."""
     height, width = probability.shape
     points = np.rint(polygon).astype(np.int32)
-    left, top = np.clip(points.min(axis=0), 0, (width - 1, height - 1))
-    right, bottom = np.clip(points.max(axis=0), 0, (width - 1, height - 1)) + 1
-    inside = np.zeros((bottom - top, right - left), np.uint8)
+    left, top, box_width, box_height = cv2.boundingRect(points)
+    # The box may stick out of the map. All of it is drawn: OpenCV misplaces the edges of what it cuts off.
+    inside = np.zeros((box_height, box_width), np.uint8)
     cv2.fillPoly(inside, [points - np.array([left, top], np.int32)], 1)
-    return cv2.mean(probability[top:bottom, left:right], inside)[0]
+    inside = inside[max(-top, 0) : height - top, max(-left, 0) : width - left]
+    values = probability[max(top, 0) : top + box_height, max(left, 0) : left + box_width]
+    return cv2.mean(values, np.ascontiguousarray(inside))[0]
 
 
 def _limit(kernels: list[np.ndarray], limit: int) -> tuple[list[np.ndarray], list[str]]:

@@ -32,12 +32,38 @@ def offset(polygon: np.ndarray, distance: float, round_corners: bool = True) -> 
     join = pyclipper.JT_ROUND if round_corners else pyclipper.JT_MITER
     clipper = pyclipper.PyclipperOffset(MITER_LIMIT, ARC_TOLERANCE * STEPS)
     try:
-        clipper.AddPath(
-            np.rint(polygon.astype(np.float64) * STEPS).astype(np.int64), join, pyclipper.ET_CLOSEDPOLYGON
-        )
+        clipper.AddPath(_to_steps(polygon), join, pyclipper.ET_CLOSEDPOLYGON)
     except pyclipper.ClipperException:  # a point or a line once its repeated points are gone
         return []
-    return [np.asarray(piece, dtype=np.float32) / STEPS for piece in clipper.Execute(distance * STEPS)]
+    return _to_pixels(clipper.Execute(distance * STEPS))
+
+
+def clip(polygon: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+    """Return the pieces of a polygon within the pixels of an image, whose centres lie at whole numbers.
+
+    Args:
+        polygon: (points, 2), finite.
+        size: Height and width.
+    """
+    right, bottom = size[1] - 1, size[0] - 1
+    if polygon.min() >= 0 and (polygon.max(axis=0) <= (right, bottom)).all():
+        return [polygon]
+    image = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
+    clipper = pyclipper.Pyclipper()
+    try:
+        clipper.AddPath(_to_steps(polygon), pyclipper.PT_SUBJECT, True)
+        clipper.AddPath(_to_steps(image), pyclipper.PT_CLIP, True)
+    except pyclipper.ClipperException:
+        return []
+    return _to_pixels(clipper.Execute(pyclipper.CT_INTERSECTION))
+
+
+def _to_steps(polygon: np.ndarray) -> np.ndarray:
+    return np.rint(polygon.astype(np.float64) * STEPS).astype(np.int64)
+
+
+def _to_pixels(paths: list[list[list[int]]]) -> list[np.ndarray]:
+    return [np.asarray(path, dtype=np.float32) / STEPS for path in paths]
 
 
 def shrink_distance(area: float, perimeter: float, ratio: float) -> float:

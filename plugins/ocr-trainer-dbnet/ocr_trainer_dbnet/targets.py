@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ocr_trainer_dbnet.geometry import area_and_perimeter, offset, shrink_distance
+from ocr_trainer_dbnet.geometry import area_and_perimeter, clip, offset, shrink_distance
 from ocr_trainer_dbnet.plugin import DBNetConfig
 
 REACH = 2.0**15
@@ -113,6 +113,7 @@ def _near(polygon: np.ndarray, margin: float, size: tuple[int, int]) -> bool:
 def _fill(target: np.ndarray, polygons: list[np.ndarray], value: int) -> None:
     """Fill polygons, outlines included; points that are no numbers are passed over."""
     for polygon in polygons:
-        points = polygon[~np.isnan(polygon).any(axis=1)]
-        if len(points):
-            cv2.fillPoly(target, [np.rint(points.clip(-REACH, REACH)).astype(np.int32)], value)
+        points = polygon[~np.isnan(polygon).any(axis=1)].clip(-REACH, REACH)
+        # OpenCV misplaces the edges of what leaves the image, so nothing may.
+        for piece in clip(points, target.shape) if len(points) else []:
+            cv2.fillPoly(target, [np.rint(piece).astype(np.int32)], value)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_trainer.plugin import API, REQUIRED, Config, DatasetPlugin, Task, option
+from ocr_trainer.plugin import REQUIRED, Config, DatasetPlugin, Task, option
 
 
 @dataclass
@@ -71,7 +71,7 @@ class SroieConfig(RowsConfig):
 
 
 icdar2015 = DatasetPlugin(
-    api=API,
+    api=1,
     summary="ICDAR 2015 incidental scene text (challenge 4): words as quadrilaterals",
     config=Icdar2015Config,
     tasks=(Task.detection,),
@@ -79,7 +79,7 @@ icdar2015 = DatasetPlugin(
 )
 
 sroie = DatasetPlugin(
-    api=API,
+    api=1,
     summary="ICDAR 2019 SROIE scanned receipts: text lines as boxes",
     config=SroieConfig,
     tasks=(Task.detection,),

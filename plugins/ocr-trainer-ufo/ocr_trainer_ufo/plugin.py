@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_trainer.plugin import API, REQUIRED, Config, DatasetPlugin, Task, option
+from ocr_trainer.plugin import REQUIRED, Config, DatasetPlugin, Task, option
 
 
 @dataclass
@@ -47,7 +47,7 @@ class UfoConfig(Config):
 
 
 ufo = DatasetPlugin(
-    api=API,
+    api=1,
     summary="UFO JSON (Upstage Format for OCR): words as polygons, one file per split",
     config=UfoConfig,
     tasks=(Task.detection,),

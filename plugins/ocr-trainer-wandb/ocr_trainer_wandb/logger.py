@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from PIL import Image
 
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context
@@ -93,7 +94,7 @@ class BackgroundWandbLogger(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Record scalars at a training step."""
         row = {key: value.item() if hasattr(value, "item") else value for key, value in metrics.items()}
-        self._log(row, step)
+        self._do(lambda run: run.log(_at(row, step)))
 
     @rank_zero_only
     def log_image(
@@ -124,7 +125,7 @@ class BackgroundWandbLogger(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Wait, within limits, until all is written; the run stays open for what may follow (testing)."""
+        """Wait, within limits, until wandb has taken all; the run stays open for what may follow: testing."""
         self._exit_code = 0 if status == "success" else 1
         self._flush()
 
@@ -134,9 +135,6 @@ class BackgroundWandbLogger(Logger):
         if self._thread is not None and self._jobs is not None:
             self._jobs.put(None)
             self._thread.join(self._config.init_timeout + self._config.finish_timeout + CONNECTING)
-
-    def _log(self, row: dict[str, Any], step: int | None) -> None:
-        self._do(lambda run: run.log(_at(row, step)))
 
     def _do(self, job: Job) -> None:
         self._start()
@@ -152,12 +150,12 @@ class BackgroundWandbLogger(Logger):
         self._jobs = SimpleQueue()
         self._thread = threading.Thread(target=self._work, args=(self._jobs,), name="wandb", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def _work(self, jobs: SimpleQueue[Job | None]) -> None:
         """Open the run, do the jobs, finish the run."""
         from .run import open_run, reason, sync
 
-        atexit.register(self.close)
         try:
             self._run = open_run(self._config, self._context, self._hyperparameters)
             atexit.unregister(self.close)
@@ -189,10 +187,9 @@ def _at(row: dict[str, Any], step: int | None) -> dict[str, Any]:
 
 
 def _picture(image: np.ndarray, caption: str | None) -> Any:
-    from PIL import Image
-    from wandb import Image as Picture
+    import wandb
 
-    return Picture(Image.fromarray(image), caption=caption)  # PNG: lossless
+    return wandb.Image(Image.fromarray(image), caption=caption)  # a PNG: lossless
 
 
 def plain(value: Any) -> Any:

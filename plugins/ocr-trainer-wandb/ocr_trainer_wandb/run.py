@@ -47,7 +47,9 @@ def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, A
     run = wandb.init(mode=mode, **options)
     if mode in OFFLINE:
         level = logging.WARNING if why else logging.INFO
-        log.log(level, "wandb: %s, send it later with: %s", f"{why}: offline" if why else "offline", sync(run))
+        log.log(
+            level, "wandb: %s, send it later with: %s", f"{why}: offline" if why else "offline", sync(run)
+        )
     return run
 
 

@@ -1,0 +1,162 @@
+import math
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from ocr_trainer_dbnet.geometry import offset
+from ocr_trainer_dbnet.plugin import DBNetConfig
+from ocr_trainer_dbnet.targets import draw_band, make_targets, shrink
+
+SIZE = (96, 160)
+LINE = np.array([[10, 10], [110, 10], [110, 30], [10, 30]], np.float32)
+SMALL = np.array([[10, 10], [60, 10], [60, 17], [10, 17]], np.float32)
+CONFIG = DBNetConfig()
+
+
+def targets(*polygons, ignore=None, size=SIZE):
+    ignore = np.zeros(len(polygons), bool) if ignore is None else np.array(ignore)
+    return make_targets(polygons, ignore, size, CONFIG)
+
+
+def total(array):
+    return float(array.astype(np.float64).sum())
+
+
+def rectangle(x, y, length, height, angle):
+    corners = np.array([[-length, -height], [length, -height], [length, height], [-length, height]]) / 2
+    c, s = math.cos(angle), math.sin(angle)
+    return (corners @ np.array([[c, s], [-s, c]]) + (x, y)).astype(np.float32)
+
+
+rectangles = st.builds(
+    rectangle,
+    st.floats(-20, 180),
+    st.floats(-20, 120),
+    st.floats(15, 90),
+    st.floats(10, 40),
+    st.floats(0, math.pi),
+)
+
+
+def test_golden_line():
+    made = targets(LINE)
+    assert shrink(LINE, CONFIG)[1] == pytest.approx(7.0)
+    assert total(made["shrunk"]) == 609
+    assert total(made["mask"]) == 96 * 160
+    assert total(made["threshold_mask"]) == 3967
+    assert total(made["threshold"]) == pytest.approx(5274.47, rel=3e-4)  # float16 rounds 0.3 up
+    band = np.zeros(SIZE, np.float32)
+    draw_band(band, LINE, 7.0)
+    assert 0.3 * band.size + 0.4 * total(band) == pytest.approx(5274.47, abs=0.1)
+
+
+def test_golden_small_text_is_masked_out():
+    made = targets(SMALL)
+    assert total(made["shrunk"]) == 0
+    assert total(1 - made["mask"]) == 408
+    assert total(made["threshold_mask"]) == 0
+
+
+def test_ignored_text_is_masked_out_and_has_no_border():
+    made = targets(LINE, ignore=[True])
+    assert total(1 - made["mask"]) == 101 * 21
+    assert total(made["shrunk"]) == total(made["threshold_mask"]) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(rectangles, min_size=1, max_size=3))
+def test_threshold_map_is_the_distance_to_the_outlines(polygons):
+    """Against shapely's distance of every pixel to every outline."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    pixels = shapely.points(x.ravel(), y.ravel())
+    expected = np.zeros(x.size)
+    for polygon in polygons:
+        shape = shapely.Polygon(polygon)
+        distance = shape.area * 0.84 / shape.length
+        far = shapely.distance(pixels, shape.exterior)
+        expected = np.maximum(expected, 1 - np.minimum(far / distance, 1))
+    made = targets(*polygons)["threshold"].ravel()
+    np.testing.assert_allclose(made, 0.3 + 0.4 * expected, atol=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rectangles)
+@example(rectangle(-11, 0, 15, 10, 2.5))  # its border enters the image by half a pixel
+def test_kernel_and_border_mask_are_exact_offsets(polygon):
+    """Against shapely's offsets; only pixels within 1.5 of an outline may be drawn either way."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    pixels = shapely.points(x, y)
+    shape = shapely.Polygon(polygon)
+    distance = shape.area * 0.84 / shape.length
+    made = targets(polygon)
+    for key, moved in (("shrunk", shape.buffer(-distance)), ("threshold_mask", shape.buffer(distance))):
+        clear = shapely.distance(pixels, moved.exterior) > 1.5
+        np.testing.assert_array_equal(made[key][clear], shapely.contains(moved, pixels)[clear])
+
+
+@settings(max_examples=100, deadline=None)
+@given(rectangles, st.floats(0.5, 0.95))
+def test_offset_agrees_with_shapely(polygon, share):
+    edges = np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)
+    distance = share * edges.min() / 2
+    (piece,) = offset(polygon, -distance)
+    expected = shapely.Polygon(polygon).buffer(-distance)
+    assert shapely.Polygon(piece).area == pytest.approx(expected.area, abs=0.5)
+
+
+def test_all_pieces_of_a_kernel_are_kept():
+    dumbbell = [[5, 5], [45, 5], [45, 23], [85, 23], [85, 5], [125, 5]]
+    dumbbell += [[x, 50 - y] for x, y in reversed(dumbbell)]
+    made = targets(np.array(dumbbell, np.float32))
+    assert len(shrink(np.array(dumbbell, np.float32), CONFIG)[0]) == 2
+    assert made["shrunk"][25, 25] == made["shrunk"][25, 105] == 1
+    assert made["shrunk"][25, 65] == 0
+    assert total(made["mask"]) == made["mask"].size
+
+
+def test_text_that_leaves_the_image_is_drawn_where_it_is_seen():
+    wide = np.array([[-50, 20], [400, 20], [400, 60], [-50, 60]], np.float32)
+    made = targets(wide)
+    assert made["shrunk"][40].all()
+    assert not made["shrunk"][:20].any()
+    outside = targets(wide + np.float32(1000))
+    assert all(np.array_equal(outside[key], targets()[key]) for key in outside)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [[5, 5]],
+        [[5, 5], [50, 50]],
+        [[5, 5]] * 4,
+        [[5, 5], [50, 50], [90, 90]],
+        [[10, 10], [60, 60], [10, 60], [60, 10]],
+        [[10, 10], [np.nan, 10], [60, 60], [10, 60]],
+        [[np.nan, np.nan]] * 3,
+        [[10, 10], [np.inf, 10], [60, 60], [-np.inf, 60]],
+        [[0, 0], [3e38, 0], [3e38, 3e38], [0, 3e38]],
+        [[10, 10], [100, 10], [100, 10], [100, 40], [10, 40], [10, 40]],
+    ],
+)
+def test_odd_polygons_neither_crash_nor_teach_nonsense(points):
+    made = targets(np.array(points, np.float32))
+    assert set(np.unique(made["shrunk"])) <= {0, 1}
+    assert np.isfinite(made["threshold"]).all()
+    if not np.isfinite(points).all() or np.abs(points).max() > 1e30:
+        assert total(made["shrunk"]) == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.floats(width=32), st.floats(width=32)), min_size=1, max_size=8))
+def test_any_polygon_gives_maps_that_stack(points):
+    made = targets(np.array(points, np.float32))
+    dtypes = {key: (value.dtype.name, value.shape) for key, value in made.items()}
+    assert dtypes == {
+        "shrunk": ("uint8", SIZE),
+        "mask": ("uint8", SIZE),
+        "threshold": ("float16", SIZE),
+        "threshold_mask": ("uint8", SIZE),
+    }
+    assert 0.299 <= made["threshold"].min() <= made["threshold"].max() <= 0.701
