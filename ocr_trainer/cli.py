@@ -7,6 +7,7 @@ Each command imports what it needs when it is chosen, so that `--help` pays for 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +52,10 @@ def main() -> int:
     except OcrTrainerError as error:
         print(f"ocr-train: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        return 0
 
 
 def _command(word: str) -> Callable[[Sequence[str]], int]:

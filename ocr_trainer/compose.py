@@ -43,7 +43,7 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
     """
     description = discovery.load(kind, name)
     try:
-        schema = OmegaConf.structured(description.config)
+        schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         raise discovery.broken(discovery.find(kind, name), f"its options are malformed: {error}") from error
@@ -58,26 +58,32 @@ class PluginSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
+        """Name the scheme of `plugins://`."""
         return "plugins"
 
     def available(self) -> bool:
+        """Say that it can be asked."""
         return True
 
     def is_group(self, config_path: str) -> bool:
+        """Tell whether it is a kind of plugin."""
         return config_path in ("", *KINDS)
 
     def is_config(self, config_path: str) -> bool:
+        """Tell whether it is an installed plugin, by metadata alone."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         if group in KINDS:
             return name in discovery.names(KINDS[group])
         return config_path in ("schema", "experiment/_saved")
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """List the installed plugins of a kind, by metadata alone."""
         if config_path in KINDS and results_filter is not ObjectType.GROUP:
             return discovery.names(KINDS[config_path])
         return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
 
     def load_config(self, config_path: str) -> ConfigResult:
+        """Import one `plugin.py` and return its options."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         header: dict[str, str | None] = {"package": None}
         if group in KINDS:
@@ -179,7 +185,7 @@ def _open_ends(config: DictConfig) -> Iterator[str]:
 def _added(node: DictConfig, path: str) -> Iterator[str]:
     kind = OmegaConf.get_type(node)
     known = [field.name for field in fields(kind)] if is_dataclass(kind) else None
-    for key in node:
+    for key in map(str, node):
         if known is not None and key not in known:
             yield unknown(f"{path}{key}", known, "")
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):

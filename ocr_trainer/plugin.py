@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 API = 1
 """The version of this contract. A plugin states the one it was written for."""
@@ -104,6 +104,10 @@ class Config(Options):
 
     name: str = ""
     """The name the plugin was chosen by; filled in, not set."""
+
+    def lasting(self) -> Self:
+        """Return the options as a checkpoint keeps them: without what only a fresh start needs."""
+        return self
 
 
 @dataclass

@@ -25,7 +25,7 @@ def list_plugins(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     found = [p for p in discovery.installed() if arguments.kind in (None, p.kind.value)]
     providers = Counter((p.kind, p.name) for p in found)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "kind": p.kind.value,
             "name": p.name,

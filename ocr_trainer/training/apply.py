@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from lightning.pytorch import Trainer
 
@@ -21,7 +20,7 @@ from ocr_trainer.training.checkpoint import model_state
 from ocr_trainer.training.data import fit, pad
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.draw import draw
-from ocr_trainer.training.images import read_image
+from ocr_trainer.training.images import read_image, write_image
 from ocr_trainer.training.run import collect_again, quieten
 from ocr_trainer.training.samples import Detections, Image
 from ocr_trainer.training.task import DetectionTask
@@ -52,7 +51,7 @@ def test(run: RunConfig, saved: dict[str, Any], folder: Path) -> dict[str, Any]:
     model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     split, loader = build.test_loader(run, model, context)
-    task = DetectionTask(model, run, context.ledger, len(loader.dataset))  # type: ignore[arg-type]
+    task = DetectionTask(model, run, folder, len(loader.dataset))  # type: ignore[arg-type]
     loggers = build.build_loggers(run, context)
     trainer = Trainer(
         accelerator=run.trainer.accelerator,
@@ -154,5 +153,4 @@ def _write(place: Path, source: Path, image: Image, found: Detections) -> None:
     text = json.dumps(record, indent=1, ensure_ascii=False)
     place.with_name(f"{place.name}.json").write_text(text + "\n", encoding="utf-8")
     overlay = draw(image, found.polygons, scores=found.scores)
-    encoded = cv2.imencode(".png", cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))[1]
-    place.with_name(f"{place.name}.png").write_bytes(encoded.tobytes())
+    write_image(place.with_name(f"{place.name}.png"), overlay)

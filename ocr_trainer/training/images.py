@@ -121,3 +121,15 @@ def _header_fault(file: BinaryIO) -> str | None:
 def _words(fault: OSError | ValueError) -> str:
     """Return an error of the file system without its number and path."""
     return getattr(fault, "strerror", None) or str(fault)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write an image as PNG.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    import cv2
+
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded.tobytes())

@@ -49,7 +49,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     context = build.context(run, folder)
     model = build.build(Kind.model, run.model, context)
     loaders = build.build_loaders(run, model, context)
-    task = DetectionTask(model, run, context.ledger, loaders.train_images)
+    task = DetectionTask(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
     best, last = build.checkpoints(folder, task.monitor)
     first = FirstStep()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger, Skipped
+from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import optim
 from ocr_trainer.training.checkpoint import FORMAT
 from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.images import write_image
 from ocr_trainer.training.samples import Batch, Detections, Image, Truth
 
 
@@ -24,14 +28,13 @@ class DetectionTask(LightningModule):
     monitor = "val/hmean"
     """The figure by which the best checkpoint is chosen; the higher, the better."""
 
-    def __init__(self, model: Detector, run: RunConfig, ledger: Ledger, train_images: int) -> None:
-        """Keep the model, the run, and where samples that cannot be read are entered."""
+    def __init__(self, model: Detector, run: RunConfig, folder: Path, images: int) -> None:
+        """Keep the model, the run, its folder, and how many images there are to train on (or to test on)."""
         super().__init__()
-        # Convolutions on processors take 0.55 of the time so, and they are no slower on GPUs.
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = model
         self.run = run
-        self.ledger = ledger
-        self.train_images = train_images
+        self.folder = folder
+        self.images = images
         self.skipped: dict[str, Skipped] = {}
         self.warned: set[str] = set()
 
@@ -56,22 +59,28 @@ class DetectionTask(LightningModule):
         """Account for what could not be read; stop if it is too much."""
         for skipped in batch.skipped:
             self.skipped.setdefault(skipped.file, skipped)
-        limit = self.run.data.max_skipped * self.train_images
+        limit = self.run.data.max_skipped * self.images
         if batch.skipped and len(self.skipped) > max(1.0, limit):
             listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
             raise DataError(
                 f"{len(self.skipped)} images cannot be read, more than data.max_skipped="
-                f"{self.run.data.max_skipped:g} of {self.train_images}:\n{listed}"
+                f"{self.run.data.max_skipped:g} of {self.images}:\n{listed}"
             )
 
     def on_validation_epoch_start(self) -> None:
+        """Begin the scores anew; draw pictures only if somebody takes them."""
+        self._begin(any(hasattr(logger, "log_image") for logger in self.trainer.loggers))
+
+    def on_test_epoch_start(self) -> None:
         """Begin the scores anew."""
+        self._begin(draw=True)
+
+    def _begin(self, draw: bool) -> None:
         from ocr_trainer.training.icdar import Counts
 
         self.counts = Counts()
+        self.wanted = self.run.data.pictures if draw and not self.trainer.sanity_checking else 0
         self.pictures: list[tuple[Image, str]] = []
-
-    on_test_epoch_start = on_validation_epoch_start
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Decode and count."""
@@ -82,7 +91,7 @@ class DetectionTask(LightningModule):
             return
         for place, (truth, found) in enumerate(zip(batch.truths, self.detect(batch), strict=True)):
             self.counts += match(truth.polygons, truth.ignore, found.polygons)
-            if len(self.pictures) < self.run.data.pictures:
+            if len(self.pictures) < self.wanted:
                 self.pictures.append((_picture(batch, place, truth, found), truth.source))
 
     test_step = validation_step
@@ -105,8 +114,10 @@ class DetectionTask(LightningModule):
         self._finish("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the scores over the whole split."""
+        """Log the scores over the whole split; leave the pictures in the run's folder."""
         self._finish("test")
+        if self.pictures and self.trainer.is_global_zero:
+            write_pictures(self.folder / "pictures", [picture for picture, _ in self.pictures])
 
     def _finish(self, split: str) -> None:
         counts = self.counts
@@ -118,7 +129,7 @@ class DetectionTask(LightningModule):
         scores = {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}
         # Every process has the sum already.
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, rank_zero_only=False)
-        if self.pictures and not self.trainer.sanity_checking:
+        if self.pictures:
             images, captions = zip(*self.pictures, strict=True)
             for logger in self.trainer.loggers:
                 if hasattr(logger, "log_image"):
@@ -128,7 +139,8 @@ class DetectionTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put in what rebuilds the model: names and plain values."""
-        checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(self.run)}
+        lasting = replace(self.run, model=self.run.model.lasting())
+        checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(lasting)}
 
 
 def _picture(batch: Batch, place: int, truth: Truth, found: Detections) -> Image:
@@ -146,3 +158,10 @@ def _picture(batch: Batch, place: int, truth: Truth, found: Detections) -> Image
         truth=resize_points(truth.polygons, fx, fy),
         truth_ignore=truth.ignore,
     )
+
+
+def write_pictures(folder: Path, pictures: Sequence[Image]) -> None:
+    """Write pictures as 1.png, 2.png, …"""
+    folder.mkdir(exist_ok=True)
+    for number, picture in enumerate(pictures, start=1):
+        write_image(folder / f"{number}.png", picture)

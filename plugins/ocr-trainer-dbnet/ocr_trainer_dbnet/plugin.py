@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Self
 
 from ocr_trainer.plugin import Config, ModelPlugin, Task, option
 
@@ -95,6 +96,10 @@ class DBNetConfig(Config):
     """Grow regions as the authors do (`ratio`), or by what undoes the shrinking (`exact`, for long text)."""
     unclip_ratio: float | None = option(None, above=0)
     """The factor of `unclip=ratio`; the authors' if not given: 1.5 for quads, 2.0 for polygons."""
+
+    def lasting(self) -> Self:
+        """Return the options without the backbone's first weights: a checkpoint holds its own."""
+        return replace(self, weights=None)
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""

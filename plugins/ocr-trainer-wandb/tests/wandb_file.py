@@ -5,6 +5,7 @@ https://github.com/google/leveldb/blob/main/doc/log_format.md, after a header of
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +30,9 @@ class Recorded:
 
 
 def records(data: bytes) -> Iterator[bytes]:
-    assert data[:4] == b":W&B"
+    assert data[:4] in (b":W&B", b"")
     position, record = 7, b""
-    while position < len(data):
+    while position + 7 <= len(data):
         if BLOCK - position % BLOCK < 7:  # too little for a header: padding
             position += BLOCK - position % BLOCK
             continue
@@ -39,7 +40,8 @@ def records(data: bytes) -> Iterator[bytes]:
         position += 7
         part = data[position : position + length]
         assert kind in (FULL, FIRST, MIDDLE, LAST)
-        assert len(part) == length, "the file is cut off"
+        if len(part) < length:
+            return  # still being written
         position += length
         record = part if kind in (FULL, FIRST) else record + part
         if kind in (FULL, LAST):
@@ -47,10 +49,18 @@ def records(data: bytes) -> Iterator[bytes]:
 
 
 def recorded(folder: Path) -> Recorded:
-    """Read the one offline run in a run's folder."""
+    """Read the one offline run in a run's folder: wandb writes on for a moment after `finish`."""
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    deadline = time.monotonic() + 30
+    while (found := read(file.read_bytes())).exit_code is None:
+        assert time.monotonic() < deadline, "the run has no end"
+        time.sleep(0.05)
+    return found
+
+
+def read(data: bytes) -> Recorded:
     found = Recorded()
-    for record in map(Record.FromString, records(file.read_bytes())):
+    for record in map(Record.FromString, records(data)):
         if record.HasField("history"):
             found.rows.append(values(record.history.item))
         if record.HasField("run"):

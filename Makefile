@@ -1,0 +1,28 @@
+# `make demo` and `make test` need Python 3.11 or newer, pip and make; they set up the rest in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PLUGINS := $(wildcard plugins/*)
+
+.PHONY: demo test slow lint clean
+
+demo: .venv/installed  ## train DBNet on synthetic pages, test it, and draw what it finds
+	$(BIN)/ocr-train experiment=demo
+
+test: .venv/installed  ## all tests but the slow ones
+	$(BIN)/python -m pytest
+
+slow: .venv/installed  ## the slow ones, too
+	$(BIN)/python -m pytest -m ""
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist runs
+
+.venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]" $(addprefix --editable ,$(PLUGINS))
+	touch $@
