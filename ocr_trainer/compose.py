@@ -27,9 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 from ocr_trainer import discovery
 from ocr_trainer.errors import PluginError
 from ocr_trainer.explain import Fault, explain, unknown
-from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin import REQUIRED, Kind
 from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.validate import refuse, run_faults, value_faults
+from ocr_trainer.validate import NO_BOUNDS, refuse, run_faults, value_faults
 
 KINDS = {kind.value: kind for kind in Kind}
 CONFIGS = "ocr_trainer.configs"
@@ -130,8 +130,8 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
                 break
             except (HydraException, OmegaConfBaseException, PluginError, ValueError) as error:
                 fault = explain(error, remaining)
-                if isinstance(error, PluginError) and not faults:
-                    raise
+                if fault.error is not None and not faults:
+                    raise fault.error from error
                 faults.append(fault)
                 if fault.fatal or fault.override is None:
                     refuse([fault.message for fault in faults])
@@ -161,7 +161,8 @@ def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
                 # A plugin's own `__post_init__` objects with a ValueError.
                 found.append(f"{field.name}: {str(error).splitlines()[0]}")
                 continue
-            found.extend(value_faults(section, field.name))
+        if section is not None and section != REQUIRED:
+            found.extend(value_faults(section, field.name, field.metadata.get("bounds", NO_BOUNDS)))
         sections[field.name] = section
     if found:
         refuse(found)

@@ -19,6 +19,8 @@ class Fault:
 
     message: str
     override: str | None = None
+    error: PluginError | None = None
+    """Our own error, where that is what it is."""
     fatal: bool = False
     """Whatever depends on it cannot be judged, as the options of a plugin that is not there."""
 
@@ -66,7 +68,7 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
         try:
             discovery.find(Kind(group), name)
         except PluginError as found:
-            return Fault(str(found), override, fatal=True)
+            return Fault(str(found), override, found, fatal=True)
     options = list(error.options or [])
     available = f"\n    available: {', '.join(options)}" if options else ""
     return Fault(
@@ -77,13 +79,14 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
 def explain(error: Exception, overrides: Sequence[str]) -> Fault:
     """Say what Hydra or OmegaConf objected to."""
     if isinstance(error, PluginError):
-        return Fault(str(error), fatal=True)
+        return Fault(str(error), error=error, fatal=True)
     if isinstance(error, MissingConfigException):
         return _missing(error, overrides)
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
         return Fault(f"the override {error.override!r} cannot be read\n    {advice}", error.override)
-    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    # Hydra chains the cause of an override's fault, and leaves that of a file's in the context.
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):
         return Fault(str(error).splitlines()[0], fatal=True)
     key = str(cause.full_key or cause.key or "")

@@ -1,0 +1,90 @@
+"""Writes the tables of options in these pages, from the dataclasses: `python docs/tables.py`.
+
+A table stands between `<!-- options: trainer -->` and `<!-- end -->`. What may follow `options:` is `run`,
+a section of the configuration, or a plugin such as `model/dbnet`. `tests/test_docs.py` fails where a
+table is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from ocr_trainer import discovery
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
+from ocr_trainer.schema import RunConfig, plain
+from ocr_trainer.show import documentation
+
+PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
+TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rendered(page: str) -> str:
+    """Return a page with its tables written anew."""
+    return TABLE.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", page)
+
+
+def table(owner: str) -> str:
+    """Return the table of `run`, of a section, or of a plugin."""
+    rows = "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in _rows(*_owner(owner))
+    )
+    return f"| option | takes | default | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def _owner(owner: str) -> tuple[type[Options], str]:
+    """Return the dataclass behind a name, and what its options' names start with."""
+    if owner == "run":
+        return RunConfig, ""
+    kind, _, name = owner.partition("/")
+    if not name:
+        return get_type_hints(RunConfig)[owner], f"{owner}."
+    prefix = f"logger.{name}." if kind == "logger" else f"{kind}."
+    return discovery.load(Kind(kind), name).config, prefix
+
+
+def _rows(options: type[Options], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    types, meanings, defaults = get_type_hints(options), documentation(options), plain(options())
+    for field in fields(options):
+        if field.name == "name" and issubclass(options, Config):
+            continue
+        default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
+        yield f"`{prefix}{field.name}`", _takes(types[field.name], field), default, meanings[field.name]
+
+
+def _is_section(kind: Any) -> bool:
+    return kind == dict[str, Any] or is_dataclass(kind)
+
+
+def _default(value: Any) -> str:
+    if value == REQUIRED:
+        return "required"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _takes(kind: Any, field: Field[Any]) -> str:
+    limits = str(field.metadata.get("bounds", ""))
+    return f"{_type(kind)}, {limits}" if limits else _type(kind)
+
+
+def _type(kind: Any) -> str:
+    if _is_section(kind):
+        return "a section"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(f"`{name}`" for name in kind.__members__)
+    if getattr(kind, "__origin__", None) is list:
+        return f"list of {_type(get_args(kind)[0])}"
+    if get_args(kind):
+        return " or ".join(_type(part) for part in get_args(kind))
+    names = {Any: "anything", type(None): "null", Path: "path"}
+    return names.get(kind) or str(kind.__name__)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")

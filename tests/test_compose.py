@@ -1,0 +1,190 @@
+"""Composing a run, and what is said when it cannot be. Messages are part of the interface: verbatim."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr_trainer.compose import compose, to_yaml
+from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound
+from ocr_trainer.schema import OptimizerName, ScheduleName, plain
+
+
+def said(*overrides: str) -> str:
+    with pytest.raises(OcrTrainerError) as caught:
+        compose(list(overrides))
+    return str(caught.value)
+
+
+def test_what_is_not_named_has_a_default():
+    run = compose(["model=dbnet"])
+    assert (run.model.name, run.dataset.name, list(run.logger)) == ("dbnet", "synthetic", ["csv"])
+    assert compose([]) == run
+
+
+def test_overrides_are_typed():
+    run = compose(["optimizer=sgd", "schedule=poly", "trainer.limit_train_batches=0.01", "output_dir=elsewhere"])
+    assert run.optimizer.name is OptimizerName.sgd
+    assert (run.optimizer.lr, run.optimizer.weight_decay) == (0.007, 1e-4)
+    assert run.schedule.name is ScheduleName.poly
+    assert run.trainer.limit_train_batches == 0.01
+    assert run.output_dir == Path("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("override", "loggers"),
+    [("logger=wandb", ["wandb"]), ("logger=[wandb,tensorboard]", ["wandb", "tensorboard"]), ("logger=[]", [])],
+)
+def test_any_number_of_loggers(override: str, loggers: list[str]):
+    assert list(compose([override]).logger) == loggers
+
+
+def test_the_origins_command():
+    run = compose(
+        "logger=wandb trainer.max_epochs=1 trainer.limit_train_batches=0.01 trainer.limit_val_batches=0.01 "
+        "exp_name=lazy_import_complete logger.wandb.enabled=false logger.wandb.project_name=p".split()
+    )
+    assert (run.logger["wandb"].enabled, run.logger["wandb"].project_name) == (False, "p")
+    assert run.exp_name == "lazy_import_complete"
+
+
+def test_an_experiment_is_below_the_command_line():
+    run = compose(["experiment=receipts", "dataset.root=.", "ema.enabled=false"])
+    assert (run.dataset.name, run.exp_name, run.ema.enabled) == ("sroie", "receipts", False)
+
+
+def test_a_saved_run_composes_to_itself_and_takes_overrides():
+    run = compose(["optimizer=sgd", "logger=[csv,tensorboard]", "dataset.val_pages=7", "model.k=40"])
+    assert compose([], plain(run)) == run
+    changed = compose(["dataset.val_pages=8", "logger=[]"], plain(run))
+    assert (changed.dataset.val_pages, changed.logger, changed.model) == (8, {}, run.model)
+    other = compose(["dataset=sroie", "dataset.root=."], plain(run))
+    assert (other.dataset.name, other.model) == ("sroie", run.model)
+
+
+def test_the_printed_configuration_is_yaml_of_the_run():
+    from omegaconf import OmegaConf
+
+    run = compose(["model=dbnet"])
+    assert OmegaConf.to_container(OmegaConf.create(to_yaml(run))) == plain(run)
+
+
+def test_an_unknown_plugin():
+    assert said("model=dbnt") == "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?\n  installed: dbnet"
+
+
+def test_an_unknown_group():
+    assert said("modle=dbnet") == (
+        "this run cannot start:\n"
+        "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
+        "    options of a run: model, dataset, logger, optimizer, schedule, ema, augment, data, trainer, exp_name, "
+        "seed, output_dir"
+    )
+
+
+def test_an_unknown_key_of_a_section():
+    assert said("ema.decai=0.9") == (
+        "this run cannot start:\n"
+        "  - there is no option 'ema.decai' (from 'ema.decai=0.9'). Did you mean 'ema.decay'?\n"
+        "    options of ema: enabled, decay"
+    )
+    assert "there is no option 'ema.other'" in said("+ema.other=1")
+
+
+def test_an_unknown_preset():
+    assert said("optimizer=adamm") == (
+        "this run cannot start:\n"
+        "  - there is no optimizer 'adamm'. Did you mean 'adam'?\n"
+        "    available: adam, adamw, sgd"
+    )
+    assert "there is no experiment 'nothing'." in said("experiment=nothing")
+
+
+def test_a_wrong_type():
+    assert said("optimizer.lr=abc") == (
+        "this run cannot start:\n"
+        "  - optimizer.lr (from 'optimizer.lr=abc'): value 'abc' of type 'str' could not be converted to Float"
+    )
+    assert "expected one of [sgd, adam, adamw]" in said("optimizer.name=sdg")
+
+
+def test_a_value_out_of_range():
+    assert said("optimizer.lr=-1") == "this run cannot start:\n  - optimizer.lr must be above 0, not -1"
+    assert "ema.decay must be above 0 and below 1, not 1" in said("ema.decay=1")
+    assert "augment.scale[0] must be above 0, not 0" in said("augment.scale=[0,1]")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400"])
+def test_numbers_must_be_finite(value: str):
+    assert "optimizer.weight_decay must be" in said(f"optimizer.weight_decay={value}")
+
+
+def test_a_missing_value():
+    assert said("dataset=sroie") == "this run cannot start:\n  - dataset.root must be given: dataset.root=…"
+
+
+def test_an_override_that_cannot_be_read():
+    assert said("a b") == (
+        "this run cannot start:\n"
+        "  - the override 'a b' cannot be read\n"
+        "    write key=value, and quote a value with spaces or special characters: \"key='a b'\""
+    )
+
+
+def test_all_faults_come_in_one_message():
+    message = said("dataset=sroie", "trainer.max_epoch=3", "optimizer.lr=abc", "seed=-1", "ema.decay=2")
+    for fault in (
+        "there is no option 'trainer.max_epoch'",
+        "optimizer.lr (from 'optimizer.lr=abc')",
+        "dataset.root must be given",
+        "ema.decay must be above 0 and below 1, not 2",
+        "seed must be at least 0",
+    ):
+        assert fault in message
+
+
+def test_a_run_without_an_end():
+    assert "nothing ends the training" in said("trainer.max_epochs=-1")
+
+
+@pytest.mark.parametrize("name", ["''", "/abs", "../up", "a/../../b"])
+def test_the_experiments_name_stays_below_the_output(name: str):
+    assert "must be a name for a folder below runs" in said(f"exp_name={name}")
+
+
+def test_a_key_from_a_file_names_the_file(tmp_path: Path):
+    import subprocess
+    import sys
+
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ntrainer:\n  max_epoch: 3\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ocr_trainer", "check", "--config-dir", str(tmp_path), "experiment=mine"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "there is no option 'trainer.max_epoch' (in configs/experiment/mine.yaml)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(string.printable, min_size=1, max_size=30))
+def test_no_override_ever_ends_in_anything_but_our_error_or_a_run(text: str):
+    try:
+        compose([text])
+    except OcrTrainerError as error:
+        assert str(error)
+
+
+def test_the_error_of_a_missing_plugin_is_its_own():
+    with pytest.raises(PluginNotFound):
+        compose(["logger=wandbb"])
+    with pytest.raises(ConfigError):
+        compose(["seed=x"])

@@ -1,0 +1,97 @@
+"""Imports are decisions: what each part of the light half may load, as in docs/architecture.md.
+
+`python -X importtime -m ocr_trainer …` shows why, when one of these fails.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "lightning", "pytorch_lightning", "numpy", "cv2", "PIL", "shapely", "wandb", "tensorboard", "rich"}
+HYDRA = {"hydra", "omegaconf"}
+LOADED = "import json, sys; sys.stdout.flush(); print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter holds after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{LOADED}"], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def command(*words: str) -> set[str]:
+    """Return the modules that a command leaves loaded, having checked that it succeeds."""
+    code = f"import sys; sys.argv = ['ocr-train', *{list(words)!r}]\nfrom ocr_trainer.cli import main\nassert main() == 0"
+    return modules_after(code)
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("ocr_trainer", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.errors", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.schema", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.cli", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.show", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.folder", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.discovery", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.validate", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.compose", HEAVY),
+        ("ocr_trainer.explain", HEAVY),
+        ("ocr_trainer.builtin.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_dbnet.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_icdar.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_ufo.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_wandb.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_tensorboard.plugin", HEAVY | HYDRA | {"stevedore"}),
+    ],
+)
+def test_light_modules_stay_light(module: str, forbidden: set[str]):
+    assert modules_after(f"import {module}") & forbidden == set()
+
+
+def test_the_heavy_half_never_sees_hydra():
+    code = "import ocr_trainer.training.run, ocr_trainer.training.apply, ocr_trainer_dbnet.model"
+    assert modules_after(code) & HYDRA == set()
+
+
+@pytest.mark.parametrize("words", [["list-plugins"], ["list-plugins", "model", "--json"], ["--help"]])
+def test_listing_and_help_import_no_hydra_no_torch_no_plugin(words: list[str]):
+    loaded = command(*words)
+    assert loaded & (HEAVY | HYDRA | {"stevedore"}) == set()
+    assert {name for name in loaded if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))} == set()
+
+
+def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
+    loaded = command("check", "model=dbnet", "logger=wandb")
+    assert loaded & HEAVY == set()
+    plugins = {name for name in loaded if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))}
+    assert plugins == {
+        "ocr_trainer.builtin",
+        "ocr_trainer.builtin.plugin",
+        "ocr_trainer_dbnet",
+        "ocr_trainer_dbnet.plugin",
+        "ocr_trainer_wandb",
+        "ocr_trainer_wandb.plugin",
+    }
+
+
+def test_describe_imports_one_description():
+    loaded = command("describe", "model", "dbnet")
+    assert loaded & (HEAVY | HYDRA) == set()
+    assert {name for name in loaded if name.startswith("ocr_trainer_")} == {"ocr_trainer_dbnet", "ocr_trainer_dbnet.plugin"}
+
+
+@pytest.mark.parametrize("override", ["model=dbnt", "model.dept=3", "optimizer.lr=abc", "optimizer.lr=-1", "a b"])
+def test_a_wrong_config_is_refused_before_torch(override: str):
+    code = (
+        f"import sys; sys.argv = ['ocr-train', 'model=dbnet', {override!r}]\n"
+        "from ocr_trainer.cli import main\nassert main() == 2"
+    )
+    assert modules_after(code) & HEAVY == set()

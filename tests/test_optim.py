@@ -1,0 +1,88 @@
+"""Optimisers and schedules, against torch's own."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from ocr_trainer.schema import EmaConfig, OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName
+from ocr_trainer.training.optim import WeightEma, factor, make_optimizer, make_scheduler
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("name", OptimizerName)
+@pytest.mark.parametrize("decay_norms", [False, True])
+def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: OptimizerName, decay_norms: bool):
+    model = small()
+    optimizer = make_optimizer(model, OptimizerConfig(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms))
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(decays) == len(list(model.parameters())) == sum(len(g["params"]) for g in optimizer.param_groups)
+    for parameter in model.parameters():
+        assert decays[id(parameter)] == (0.3 if parameter.ndim > 1 or decay_norms else 0.0)
+    assert type(optimizer).__name__.lower() == name.value
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100])
+def test_cosine_without_warmup_is_torchs(steps: int):
+    config = ScheduleConfig(name=ScheduleName.cosine, warmup=0.0, final=0.1)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps, eta_min=0.1)
+    for step in range(steps):
+        assert factor(step, steps, config) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+
+
+def test_poly_without_warmup_is_torchs():
+    config = ScheduleConfig(name=ScheduleName.poly, warmup=0.0, power=0.9)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=50, power=0.9)
+    for step in range(50):
+        assert factor(step, 50, config) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+
+
+@given(
+    st.sampled_from(ScheduleName), st.integers(1, 500), st.floats(0, 0.99), st.floats(0, 1), st.floats(0.1, 4)
+)
+def test_every_schedule_rises_to_one_then_never_rises(name, steps, warmup, final, power):
+    config = ScheduleConfig(name=name, warmup=warmup, final=final, power=power)
+    curve = [factor(step, steps, config) for step in range(steps + 1)]
+    top = round(warmup * steps)
+    assert all(0 <= value <= 1 for value in curve)
+    assert curve[: top + 1] == sorted(curve[: top + 1])
+    assert curve[top] == 1.0
+    assert curve[top:] == sorted(curve[top:], reverse=True)
+
+
+def test_a_run_without_an_end_keeps_its_rate():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    scheduler = make_scheduler(optimizer, ScheduleConfig(), math.inf)
+    for _ in range(5):
+        optimizer.step()
+        scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_the_average_is_the_recurrence_it_claims():
+    ema = WeightEma(EmaConfig(decay=0.3))
+    update = ema._kwargs["multi_avg_fn"]
+    average, expected = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0])
+    counter = torch.tensor(0)
+    for taken in range(6):
+        value = torch.randn(2)
+        update([average], [value], taken)
+        decay = min(0.3, (1 + taken) / (10 + taken))
+        expected = decay * expected + (1 - decay) * value
+        update([counter], [torch.tensor(taken)], taken)
+    torch.testing.assert_close(average, expected)
+    assert counter.item() == 5
