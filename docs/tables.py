@@ -31,10 +31,8 @@ def rendered(page: str) -> str:
 
 def table(owner: str) -> str:
     """Return the table of `run`, of a section, or of a plugin."""
-    rows = "".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in _rows(*_owner(owner))
-    )
-    return f"| option | takes | default | meaning |\n|---|---|---|---|\n{rows}"
+    rows = [("option", "takes", "default", "meaning"), ("---",) * 4, *_rows(*_owner(owner))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _owner(owner: str) -> tuple[type[Options], str]:
@@ -54,7 +52,12 @@ def _rows(options: type[Options], prefix: str) -> Iterator[tuple[str, str, str, 
         if field.name == "name" and issubclass(options, Config):
             continue
         default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
-        yield f"`{prefix}{field.name}`", _takes(types[field.name], field), default, meanings[field.name]
+        yield (
+            f"`{prefix}{field.name}`",
+            _takes(types[field.name], field),
+            default,
+            meanings[field.name].replace("|", r"\|"),
+        )
 
 
 def _is_section(kind: Any) -> bool:

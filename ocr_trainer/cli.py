@@ -141,10 +141,12 @@ def _test(words: Sequence[str]) -> int:
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
     arguments = parser.parse_args(words)
+    laps = clock.Laps()
     saved, run = _saved_run(arguments.checkpoint, ["logger=[]", *arguments.overrides])
+    folder = _claim(run)
     from ocr_trainer.training.apply import test
 
-    test(run, saved, _claim(run))
+    test(run, saved, folder, laps)
     return 0
 
 

@@ -46,7 +46,9 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
         schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
     except (OmegaConfBaseException, ValueError, TypeError) as error:
-        raise discovery.broken(discovery.find(kind, name), f"its options are malformed: {error}") from error
+        key = getattr(error, "full_key", None)
+        reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
+        raise discovery.broken(discovery.find(kind, name), reason) from error
     return schema
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any
+from typing import Any, get_type_hints
 
 from ocr_trainer.errors import PluginBroken, PluginConflict, PluginNotFound, did_you_mean
 from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Kind, LoggerConfig, Plugin
@@ -48,12 +48,17 @@ def _entry_points(text: str) -> Iterator[tuple[Kind, str, str]]:
         if line.startswith("["):
             kind = GROUPS.get(line.strip("[] "))
         elif kind and "=" in line and not line.startswith(("#", ";")):
-            name, target = line.split("=", 1)
-            yield kind, name.strip(), target.strip()
+            name, target = map(str.strip, line.split("=", 1))
+            if name:
+                yield kind, name, target
 
 
 def _read(distribution: Distribution) -> list[Installed]:
-    text = distribution.read_text("entry_points.txt")
+    try:
+        text = distribution.read_text("entry_points.txt")
+    except UnicodeDecodeError:
+        # Not ours: a plugin's names are those of Python.
+        return []
     if not text or "ocr_trainer." not in text:
         return []
     metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
@@ -97,8 +102,9 @@ def find(kind: Kind, name: str) -> Installed:
         )
     if len(found) > 1:
         providers = "".join(f"  {plugin}\n" for plugin in found)
+        number = "two" if len(found) == 2 else len(found)
         raise PluginConflict(
-            f"{'two' if len(found) == 2 else len(found)} distributions provide the {kind.value} plugin '{name}':\n"
+            f"{number} distributions provide the {kind.value} plugin '{name}':\n"
             f"{providers}  uninstall one of them"
         )
     return found[0]
@@ -119,6 +125,9 @@ def _said(error: BaseException) -> str:
 
 def _import(plugin: Installed) -> Any:
     """Import what the entry point names, with stevedore."""
+    if not EntryPoint.pattern.match(plugin.target):
+        raise broken(plugin, f"its entry point names {plugin.target!r}, which is not package.module:attribute")
+
     from stevedore import ExtensionManager
 
     class Chosen(ExtensionManager[Any]):
@@ -139,26 +148,35 @@ def _faults(plugin: Installed, loaded: object) -> Iterator[str]:
     """Yield the ways in which a loaded object breaks the contract."""
     wanted = PLUGIN_TYPES[plugin.kind]
     if not isinstance(loaded, Plugin):
-        yield f"{plugin.target} is a {type(loaded).__name__}, not a {wanted.__name__}"
+        yield f"{plugin.target} is of type {type(loaded).__name__}, not {wanted.__name__}"
         return
     if not isinstance(loaded, wanted):
         yield f"it is registered in {plugin.kind.group}, but is a {type(loaded).__name__}"
     if loaded.api != API:
         yield f"it is written for version {loaded.api} of the plugin contract, this is version {API}"
-    base = LoggerConfig if plugin.kind is Kind.logger else Config
-    if not (
-        isinstance(loaded.config, type) and issubclass(loaded.config, base) and is_dataclass(loaded.config)
-    ):
+    yield from _config_faults(loaded.config, LoggerConfig if plugin.kind is Kind.logger else Config)
+
+
+def _config_faults(config: object, base: type[Config]) -> Iterator[str]:
+    # `is_dataclass` is also true of a class without the decorator whose base has it.
+    if not (isinstance(config, type) and issubclass(config, base) and "__dataclass_fields__" in vars(config)):
         yield f"its config is not a dataclass derived from ocr_trainer.plugin.{base.__name__}"
-    elif untyped := sorted(
+        return
+    known = {field.name for field in fields(config)}
+    untyped = sorted(
         name
-        for name in vars(loaded.config)
+        for name, value in vars(config).items()
         if not name.startswith("_")
-        and name not in {field.name for field in fields(loaded.config)}
-        and not callable(getattr(loaded.config, name))
-        and not isinstance(vars(loaded.config)[name], (property, classmethod, staticmethod))
-    ):
+        and name not in known
+        and not callable(getattr(config, name))
+        and not isinstance(value, (property, classmethod, staticmethod))
+    )
+    if untyped:
         yield f"its options {', '.join(untyped)} have no type"
+    try:
+        get_type_hints(config)
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        yield f"its options have a type that cannot be looked up: {_said(error)}"
 
 
 @cache
@@ -185,7 +203,7 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     module, _, attribute = load(kind, name).factory.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SystemExit) as error:
         reason = f"its factory {module}:{attribute} cannot be imported: {_said(error)}"
         raise broken(find(kind, name), reason) from error
     return factory

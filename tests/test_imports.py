@@ -11,7 +11,18 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "lightning", "pytorch_lightning", "numpy", "cv2", "PIL", "shapely", "wandb", "tensorboard", "rich"}
+HEAVY = {
+    "torch",
+    "lightning",
+    "pytorch_lightning",
+    "numpy",
+    "cv2",
+    "PIL",
+    "shapely",
+    "wandb",
+    "tensorboard",
+    "rich",
+}
 HYDRA = {"hydra", "omegaconf"}
 LOADED = "import json, sys; sys.stdout.flush(); print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
 
@@ -85,10 +96,15 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
 def test_describe_imports_one_description():
     loaded = command("describe", "model", "dbnet")
     assert loaded & (HEAVY | HYDRA) == set()
-    assert {name for name in loaded if name.startswith("ocr_trainer_")} == {"ocr_trainer_dbnet", "ocr_trainer_dbnet.plugin"}
+    assert {name for name in loaded if name.startswith("ocr_trainer_")} == {
+        "ocr_trainer_dbnet",
+        "ocr_trainer_dbnet.plugin",
+    }
 
 
-@pytest.mark.parametrize("override", ["model=dbnt", "model.dept=3", "optimizer.lr=abc", "optimizer.lr=-1", "a b"])
+@pytest.mark.parametrize(
+    "override", ["model=dbnt", "model.dept=3", "optimizer.lr=abc", "optimizer.lr=-1", "a b"]
+)
 def test_a_wrong_config_is_refused_before_torch(override: str):
     code = (
         f"import sys; sys.argv = ['ocr-train', 'model=dbnet', {override!r}]\n"

@@ -22,9 +22,13 @@ def small() -> nn.Sequential:
 @pytest.mark.parametrize("decay_norms", [False, True])
 def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: OptimizerName, decay_norms: bool):
     model = small()
-    optimizer = make_optimizer(model, OptimizerConfig(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms))
+    optimizer = make_optimizer(
+        model, OptimizerConfig(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms)
+    )
     decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert len(decays) == len(list(model.parameters())) == sum(len(g["params"]) for g in optimizer.param_groups)
+    assert (
+        len(decays) == len(list(model.parameters())) == sum(len(g["params"]) for g in optimizer.param_groups)
+    )
     for parameter in model.parameters():
         assert decays[id(parameter)] == (0.3 if parameter.ndim > 1 or decay_norms else 0.0)
     assert type(optimizer).__name__.lower() == name.value

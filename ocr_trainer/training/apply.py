@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
+from ocr_trainer import clock
 from ocr_trainer.errors import CheckpointError, DataError
 from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
@@ -41,13 +42,14 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Detector:
     return model.eval()
 
 
-def test(run: RunConfig, saved: dict[str, Any], folder: Path) -> dict[str, Any]:
+def test(run: RunConfig, saved: dict[str, Any], folder: Path, laps: clock.Laps) -> dict[str, Any]:
     """Score a checkpoint on the test split, or on val where there is none; write report.json.
 
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
     quieten()
+    laps.end("import")
     model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     split, loader = build.test_loader(run, model, context)
@@ -63,20 +65,18 @@ def test(run: RunConfig, saved: dict[str, Any], folder: Path) -> dict[str, Any]:
         default_root_dir=folder,
     )
     collect_again()
+    laps.end("build")
     scores = trainer.test(task, loader, verbose=False)[0]
-    summary = {
+    laps.end("test")
+    told = {
         "scores": dict(scores),
         "test_split": split,
-        "best_checkpoint": None,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "skipped": report.skips(context.ledger, list(task.skipped.values())),
-        "plugins": report.used_plugins(run),
-        "versions": report.versions(),
-        "device": str(trainer.strategy.root_device),
+        **report.summary(run, trainer, task, context.ledger),
+        "seconds": laps.seconds,
     }
-    report.write(folder, summary)
-    print(report.table(summary, folder))
-    return summary
+    report.write(folder, told)
+    print(report.table(told, folder))
+    return told
 
 
 def predict(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:

@@ -135,7 +135,10 @@ def _skips(ledger: Ledger, most: int = 10) -> str:
 def checkpoints(folder: Path, monitor: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """Return the keepers of `best.ckpt` and `last.ckpt`."""
     place: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
-    best = ModelCheckpoint(filename="best", monitor=monitor, mode="max", **place)
+    # After validation, and only then, is there a score to go by.
+    best = ModelCheckpoint(
+        filename="best", monitor=monitor, mode="max", save_on_train_epoch_end=False, **place
+    )
     last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **place)
     return best, last
 

@@ -138,7 +138,7 @@ def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
 
 
 def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
-    """Stack images of different sizes: uint8, (images, 3, height, width), padded to a multiple of `stride`."""
+    """Stack images of different sizes, padded to a multiple of `stride`: uint8, (images, 3, height, width)."""
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     height, width = -(-height // stride) * stride, -(-width // stride) * stride
     canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)

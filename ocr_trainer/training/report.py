@@ -7,9 +7,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Trainer
+
 from ocr_trainer import discovery
 from ocr_trainer.plugin import Kind, Ledger, Skipped
 from ocr_trainer.schema import RunConfig
+from ocr_trainer.training.task import DetectionTask
 
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
@@ -43,6 +46,18 @@ def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
     }
 
 
+def summary(run: RunConfig, trainer: Trainer, task: DetectionTask, ledger: Ledger) -> dict[str, Any]:
+    """Return what a report says of every kind of run."""
+    return {
+        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "skipped": skips(ledger, list(task.skipped.values())),
+        "plugins": used_plugins(run),
+        "versions": versions(),
+        "seed": run.seed,
+        "device": str(trainer.strategy.root_device),
+    }
+
+
 def write(folder: Path, report: dict[str, Any]) -> None:
     """Write report.json."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
@@ -52,7 +67,7 @@ def write(folder: Path, report: dict[str, Any]) -> None:
 def table(report: dict[str, Any], folder: Path) -> str:
     """Return the closing table of a run."""
     rows = [(name, f"{value:.4f}") for name, value in report["scores"].items()]
-    if report["best_checkpoint"]:
+    if report.get("best_checkpoint"):
         rows.append(("best checkpoint", report["best_checkpoint"]))
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]

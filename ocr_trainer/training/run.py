@@ -17,6 +17,16 @@ from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import build, report
 from ocr_trainer.training.task import DetectionTask
 
+SILENCED = (
+    # What it advises against is chosen here, on purpose.
+    ".*does not have many workers.*",
+    ".*number of training batches.*",
+    ".*Checkpoint directory.*",
+    ".*but have no `val_dataloader`.*",
+    # Lightning's own use of a torch function that torch 2.13 deprecates.
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+)
+
 
 class FirstStep(Callback):
     """Notes when the first training step was done."""
@@ -53,7 +63,8 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     loggers = build.build_loggers(run, context)
     best, last = build.checkpoints(folder, task.monitor)
     first = FirstStep()
-    trainer = build.build_trainer(run, loaders, loggers, [first, best, last], folder)
+    keepers = [best, last] if loaders.val is not None else [last]
+    trainer = build.build_trainer(run, loaders, loggers, [first, *keepers], folder)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
     laps.end("build")
@@ -67,26 +78,20 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     if loaders.test is not None:
         scores |= trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
     laps.end("test")
-    summary = {
+    told = {
         "scores": scores,
         "test_split": loaders.test_split,
         "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
-        "best_score": float(best.best_model_score) if best.best_model_score is not None else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "skipped": report.skips(context.ledger, list(task.skipped.values())),
-        "plugins": report.used_plugins(run),
-        "versions": report.versions(),
-        "seed": run.seed,
-        "device": str(trainer.strategy.root_device),
+        **report.summary(run, trainer, task, context.ledger),
         "seconds": laps.seconds,
         "first_step_after": first.seconds,
     }
     if trainer.is_global_zero:
-        report.write(folder, summary)
-        print(report.table(summary, folder))
-    return summary
+        report.write(folder, told)
+        print(report.table(told, folder))
+    return told
 
 
 def keep_best(best: Path, last: Path) -> Path | None:
@@ -110,10 +115,5 @@ def quieten() -> None:
     """Keep Lightning's advice to itself: it is for people who write training scripts."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Sizes and workers are chosen here, on purpose.
-    for message in (
-        ".*does not have many workers.*",
-        ".*number of training batches.*",
-        ".*Checkpoint directory.*",
-    ):
+    for message in SILENCED:
         warnings.filterwarnings("ignore", message=message)

@@ -36,7 +36,6 @@ class DetectionTask(LightningModule):
         self.folder = folder
         self.images = images
         self.skipped: dict[str, Skipped] = {}
-        self.warned: set[str] = set()
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser and its schedule, which goes by the optimiser's steps."""
@@ -81,6 +80,7 @@ class DetectionTask(LightningModule):
         self.counts = Counts()
         self.wanted = self.run.data.pictures if draw and not self.trainer.sanity_checking else 0
         self.pictures: list[tuple[Image, str]] = []
+        self.warnings: list[str] = []
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Decode and count."""
@@ -104,9 +104,7 @@ class DetectionTask(LightningModule):
         for truth, found in zip(batch.truths, detections, strict=True):
             fx, fy = truth.scale
             found.polygons = resize_points(found.polygons, 1 / fx, 1 / fy)
-            for warning in set(found.warnings) - self.warned:
-                self.warned.add(warning)
-                self.print(f"{truth.source}: {warning}")
+            self.warnings += [f"{truth.source}: {warning}" for warning in found.warnings]
         return detections
 
     def on_validation_epoch_end(self) -> None:
@@ -129,6 +127,9 @@ class DetectionTask(LightningModule):
         scores = {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}
         # Every process has the sum already.
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, rank_zero_only=False)
+        if self.warnings:
+            more = f" (and {len(self.warnings) - 1} more such warnings)" if len(self.warnings) > 1 else ""
+            self.print(f"{self.warnings[0]}{more}")
         if self.pictures:
             images, captions = zip(*self.pictures, strict=True)
             for logger in self.trainer.loggers:

@@ -1,0 +1,5 @@
+from ocr_trainer.testing import ModelSuite
+
+
+class TestDBNet(ModelSuite):
+    name = "dbnet"

@@ -1,0 +1,5 @@
+from ocr_trainer.testing import LoggerSuite
+
+
+class TestTensorBoard(LoggerSuite):
+    name = "tensorboard"

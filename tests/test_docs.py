@@ -1,0 +1,357 @@
+"""The documentation says what is so: options, files, commands with their output, imports, links."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from ocr_trainer import cli, discovery
+from ocr_trainer.plugin import Kind, Options
+from ocr_trainer.schema import RunConfig, plain
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(DOCS.rglob("*.md")),
+    *sorted(ROOT.glob("plugins/*/README.md")),
+]
+# Its plugins are the reader's: they are not installed here.
+UNTRIED = {DOCS / "writing-a-plugin.md"}
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROMPTED = re.compile(r"^\$ (ocr-train .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def name_of(value: object) -> str | None:
+    return str(value.relative_to(ROOT)) if isinstance(value, Path) else None
+
+
+def declared_plugins() -> list[tuple[Kind, str]]:
+    """The plugins of this repository, as its pyproject files declare them."""
+    found = []
+    for path in (ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")):
+        groups = tomllib.loads(read(path))["project"].get("entry-points", {})
+        found += [(kind, name) for kind in Kind for name in groups.get(kind.group, {})]
+    return sorted(found, key=str)
+
+
+PLUGINS = declared_plugins()
+missing = [name for kind, name in PLUGINS if name not in discovery.names(kind)]
+everything = pytest.mark.skipif(bool(missing), reason=f"not installed here: {', '.join(missing)}")
+
+
+# Options
+
+
+def leaves(options: type[Options], prefix: str) -> Iterator[str]:
+    types = get_type_hints(options)
+    for field in fields(options):
+        kind = types[field.name]
+        if isinstance(kind, type) and issubclass(kind, Options) and options is RunConfig:
+            yield from (
+                leaves(kind, f"{prefix}{field.name}.") if kind.__module__ == RunConfig.__module__ else ()
+            )
+        else:
+            yield f"{prefix}{field.name}"
+
+
+def test_every_option_of_a_run_is_documented():
+    options = list(leaves(RunConfig, ""))
+    assert {"optimizer.lr", "trainer.max_epochs", "seed"} <= set(options)
+    page = read(DOCS / "configuration.md")
+    assert [option for option in options if f"| `{option}` |" not in page] == []
+
+
+@everything
+@pytest.mark.parametrize(("kind", "name"), PLUGINS, ids=lambda value: getattr(value, "value", value))
+def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
+    config = discovery.load(kind, name).config
+    prefix = f"logger.{name}." if kind is Kind.logger else f"{kind.value}."
+    options = [field.name for field in fields(config) if field.name != "name"]
+    section = read(DOCS / "plugins.md").partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    assert [option for option in options if f"| `{prefix}{option}` |" not in section] == []
+
+    readme = ROOT / "plugins" / discovery.find(kind, name).distribution / "README.md"
+    if readme.is_file():  # the built-in plugins have none
+        page = read(readme)
+        assert [o for o in options if not re.search(rf"`(?:[\w.]*\.)?{o}`", page)] == []
+        assert f"`{name}`" in read(ROOT / "README.md")
+
+
+@everything
+@pytest.mark.parametrize("page", ["configuration.md", "plugins.md"])
+def test_tables_of_options_are_up_to_date(page: str):
+    text = read(DOCS / page)
+    assert text.count("<!-- options: ") >= 7
+    assert runpy.run_path(str(DOCS / "tables.py"))["rendered"](text) == text, "run: python docs/tables.py"
+
+
+def test_every_preset_and_experiment_is_documented():
+    page = read(DOCS / "configuration.md")
+    presets = [f"{file.parent.name}={file.stem}" for file in ROOT.glob("configs/*/*.yaml")]
+    assert "augment=authors" in presets
+    assert [preset for preset in presets if f"`{preset}`" not in page] == []
+
+
+def test_our_environment_variables_are_documented():
+    files = [file for folder in ("ocr_trainer", "plugins", "tests") for file in (ROOT / folder).rglob("*.py")]
+    variables = {name for file in files for name in re.findall(r"\bOCR_TRAINER_[A-Z_]+\b", read(file))}
+    assert "OCR_TRAINER_DATA" in variables
+    page = read(DOCS / "configuration.md")
+    assert [variable for variable in sorted(variables) if f"`{variable}`" not in page] == []
+
+
+# Files
+
+
+def tree() -> dict[str, str]:
+    """The paths that the README's tree names, each with its clause."""
+    drawing = read(ROOT / "README.md").partition("\n## What is where\n")[2]
+    found, above = {}, list[str]()
+    for line in BLOCK.search(drawing)[2].splitlines():
+        name, _, clause = line.strip().partition(" ")
+        above[(len(line) - len(line.lstrip())) // 2 :] = [name]
+        found["".join(above)] = clause.strip()
+    return found
+
+
+def test_the_readmes_tree_names_what_is_there():
+    named = tree()
+    assert [path for path, clause in named.items() if not clause] == []
+    wrong = [p for p in named if not ((ROOT / p).is_dir() if p.endswith("/") else (ROOT / p).is_file())]
+    assert wrong == []
+
+
+def test_the_readmes_tree_misses_nothing():
+    files = [file for file in ROOT.glob("ocr_trainer/**/*.py") if file.name != "__init__.py"]
+    files += [*DOCS.glob("*.md"), *DOCS.glob("*.py"), *ROOT.glob("configs/*.yaml")]
+    folders = [
+        folder for place in ("plugins", "configs") for folder in (ROOT / place).iterdir() if folder.is_dir()
+    ]
+    paths = [str(f.relative_to(ROOT)) for f in files]
+    paths += [f"{f.relative_to(ROOT)}/" for f in folders if f.name != "__pycache__"]
+    assert sorted(set(paths) - set(tree())) == []
+
+
+def test_every_decision_is_listed():
+    listed = read(DOCS / "decisions" / "README.md")
+    records = list((DOCS / "decisions").glob("0*.md"))
+    assert len(records) >= 9
+    assert [record.name for record in records if f"({record.name})" not in listed] == []
+    for record in records:
+        assert re.findall("^## (.*)$", read(record), re.MULTILINE) == ["Context", "Decision", "Why", "Cost"]
+
+
+# Links
+
+
+def anchors(page: Path) -> set[str]:
+    """What a page's headings are linked by: lower case, without punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(BLOCK, "", read(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_resolve(page: Path):
+    broken = []
+    for link in LINK.findall(re.sub(BLOCK, "", read(page))):
+        file, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = (page.parent / file).resolve() if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_index_lists_every_page():
+    page = read(DOCS / "index.md")
+    assert [p.name for p in DOCS.glob("*.md") if p.name != "index.md" and f"({p.name})" not in page] == []
+
+
+# Imports
+
+
+def library_columns() -> tuple[list[list[str]], list[tuple[list[str], list[str]]]]:
+    """The table of architecture.md: libraries of each column; modules and the answers of each row."""
+    rows = re.findall(r"^\| (.*) \|$", read(DOCS / "architecture.md"), re.MULTILINE)
+    head = next(i for i, row in enumerate(rows) if row.startswith("module | stevedore"))
+    libraries = [cell.replace(",", "").split() for cell in rows[head].split(" | ")[1:]]
+    found = []
+    for row in rows[head + 1 :]:
+        first, *answers = row.split(" | ")
+        if not {*answers} <= {"yes", "no"}:
+            break
+        found.append((re.findall("`([^`]+)`", first), answers))
+    return libraries, found
+
+
+def named_libraries(file: Path) -> set[str]:
+    imports = [
+        node for node in ast.walk(ast.parse(read(file))) if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    names = [[a.name for a in n.names] if isinstance(n, ast.Import) else [n.module or ""] for n in imports]
+    return {name.partition(".")[0] for several in names for name in several}
+
+
+def test_modules_name_only_the_libraries_that_the_table_allows():
+    libraries, rows = library_columns()
+    assert len(libraries) == 4
+    for file in (*ROOT.glob("ocr_trainer/**/*.py"), *ROOT.glob("plugins/*/ocr_trainer_*/**/*.py")):
+        # The last row of the table is for the other modules of plugins, too.
+        module = "plugin.py" if file.name == "plugin.py" else "builtin/" if "plugins" in file.parts else ""
+        module = module or str(file.relative_to(ROOT / "ocr_trainer").with_suffix(""))
+        answers = [row for names, row in rows if any(fnmatch(module, name) for name in names)]
+        assert len(answers) == (0 if module == "__init__" else 1), f"{file} is in {len(answers)} rows"
+        for allowed, column in zip(*answers, libraries, strict=True) if answers else ():
+            assert allowed == "yes" or not named_libraries(file) & set(column), file
+
+
+# Commands
+
+
+def commands() -> list[tuple[Path, str]]:
+    """Every `ocr-train …` that starts a line of a page, in a fenced or an indented block."""
+    found = []
+    for page in PAGES:
+        if page not in UNTRIED:
+            lines = re.findall(
+                r"^(?: {4})?(?:\$ )?(ocr-train .*)$", read(page).replace("\\\n", " "), re.MULTILINE
+            )
+            found += [(page, line) for line in dict.fromkeys(lines)]
+    return found
+
+
+COMMANDS = commands()
+WORDS = {"list-plugins", "describe", "check", "test", "predict"}
+
+
+class Composed(Exception):
+    """Ends `test` and `predict` where they would open the checkpoint."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, and a process that is afterwards what it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setenv("DATA", "/data/receipts")
+    yield tmp_path
+    gc.enable()
+
+
+def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Do what a documented command does, but `check` a run instead of training it."""
+    words = shlex.split(line, comments=True)[1:]
+    if words[0] not in {*WORDS, "--help", "--hydra-help"}:
+        words = ["check", *words]
+
+    def composed(checkpoint: str, overrides: Sequence[str]) -> Any:
+        from ocr_trainer.compose import compose
+
+        assert checkpoint.endswith(".ckpt")
+        raise Composed(compose(overrides, plain(compose(["experiment=receipts", "dataset.root=/data"]))))
+
+    monkeypatch.setattr(cli, "_saved_run", composed)
+    monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
+    try:
+        return cli.main()
+    except Composed:
+        return 0
+
+
+def write_documented_files(page: Path, place: Path) -> None:
+    """Write the YAML blocks of a page that say in a comment which file they are."""
+    for language, text in BLOCK.findall(read(page)):
+        if language == "yaml" and (named := re.search(r"^# ([\w./-]+\.yaml)$", text, re.MULTILINE)):
+            (place / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (place / named[1]).write_text(text, encoding="utf-8")
+
+
+def test_there_are_commands_of_every_kind():
+    first = [line.split()[1] for _, line in COMMANDS]
+    assert set(first) > WORDS | {"-m", "--config-dir", "model=dbnet"}
+    assert {page.name for page, _ in COMMANDS} >= {"README.md", "getting-started.md", "configuration.md"}
+
+
+@everything
+@pytest.mark.parametrize(
+    ("page", "line"), [c for c in COMMANDS if f"$ {c[1]}" not in read(c[0])], ids=name_of
+)
+def test_documented_commands_compose(page: Path, line: str, place: Path, monkeypatch: pytest.MonkeyPatch):
+    write_documented_files(page, place)
+    assert attempt(line, monkeypatch) == 0
+
+
+def prompted() -> list[tuple[str, str]]:
+    """Commands after a prompt, each with the output that the page shows."""
+    blocks = [
+        text
+        for page in PAGES
+        if page not in UNTRIED
+        for kind, text in BLOCK.findall(read(page))
+        if kind == "console"
+    ]
+    return [found for text in blocks for found in PROMPTED.findall(text)]
+
+
+@everything
+@pytest.mark.parametrize(("line", "shown"), prompted())
+def test_documented_output_is_what_comes(
+    line: str, shown: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert shown.strip(), "a prompt without output belongs into a bash block"
+    status = attempt(line, monkeypatch)
+    said = capsys.readouterr()
+    assert re.fullmatch(re.escape(shown).replace(r"\.\.\.", ".*"), said.out + said.err)
+    assert status == (2 if shown.startswith("ocr-train: ") else 0)
+
+
+@everything
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
+def test_completion_completes_after_the_documented_line(place: Path):
+    install = re.search(r'^eval "\$\(ocr-train .*$', read(DOCS / "configuration.md"), re.MULTILINE)[0]
+    (place / "ocr-train").write_text(f"#!{sys.executable}\nimport ocr_trainer.cli\nocr_trainer.cli.main()\n")
+    (place / "ocr-train").chmod(0o755)
+    lines = ["ocr-train model=d", "ocr-train dataset=s", "ocr-train model=dbnet optimizer.l"]
+    script = [install, "complete -p ocr-train"]
+    for line in lines:
+        script.append(
+            f'COMP_WORDS=({line}); COMP_CWORD={line.count(" ")}; COMP_LINE="{line}"; COMP_POINT={len(line)}'
+        )
+        script.append('hydra_bash_completion; echo "${COMPREPLY[@]}"')
+    done = subprocess.run(
+        ["bash", "--norc", "-c", "\n".join(script)],
+        cwd=place,
+        env={**os.environ, "PATH": f"{place}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    registered, *answers = done.stdout.splitlines()
+    assert registered.endswith("-F hydra_bash_completion ocr-train")
+    assert answers == ["model=dbnet", "dataset=sroie dataset=synthetic", "optimizer.lr="]
