@@ -126,7 +126,9 @@ def _said(error: BaseException) -> str:
 def _import(plugin: Installed) -> Any:
     """Import what the entry point names, with stevedore."""
     if not EntryPoint.pattern.match(plugin.target):
-        raise broken(plugin, f"its entry point names {plugin.target!r}, which is not package.module:attribute")
+        raise broken(
+            plugin, f"its entry point names {plugin.target!r}, which is not package.module:attribute"
+        )
 
     from stevedore import ExtensionManager
 

@@ -1,28 +1,22 @@
-"""The documentation says what is so: options, files, commands with their output, imports, links."""
+"""The documentation says what is so: options, files, links, imports. Its commands: test_docs_commands.py."""
 
 from __future__ import annotations
 
 import ast
-import gc
-import os
 import re
 import runpy
-import shlex
-import shutil
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import pytest
 
-from ocr_trainer import cli, discovery
+from ocr_trainer import discovery
 from ocr_trainer.plugin import Kind, Options
-from ocr_trainer.schema import RunConfig, plain
+from ocr_trainer.schema import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -32,11 +26,8 @@ PAGES = [
     *sorted(DOCS.rglob("*.md")),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
-# Its plugins are the reader's: they are not installed here.
-UNTRIED = {DOCS / "writing-a-plugin.md"}
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROMPTED = re.compile(r"^\$ (ocr-train .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -227,131 +218,3 @@ def test_modules_name_only_the_libraries_that_the_table_allows():
         assert len(answers) == (0 if module == "__init__" else 1), f"{file} is in {len(answers)} rows"
         for allowed, column in zip(*answers, libraries, strict=True) if answers else ():
             assert allowed == "yes" or not named_libraries(file) & set(column), file
-
-
-# Commands
-
-
-def commands() -> list[tuple[Path, str]]:
-    """Every `ocr-train …` that starts a line of a page, in a fenced or an indented block."""
-    found = []
-    for page in PAGES:
-        if page not in UNTRIED:
-            lines = re.findall(
-                r"^(?: {4})?(?:\$ )?(ocr-train .*)$", read(page).replace("\\\n", " "), re.MULTILINE
-            )
-            found += [(page, line) for line in dict.fromkeys(lines)]
-    return found
-
-
-COMMANDS = commands()
-WORDS = {"list-plugins", "describe", "check", "test", "predict"}
-
-
-class Composed(Exception):
-    """Ends `test` and `predict` where they would open the checkpoint."""
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder, and a process that is afterwards what it was."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setenv("DATA", "/data/receipts")
-    yield tmp_path
-    gc.enable()
-
-
-def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Do what a documented command does, but `check` a run instead of training it."""
-    words = shlex.split(line, comments=True)[1:]
-    if words[0] not in {*WORDS, "--help", "--hydra-help"}:
-        words = ["check", *words]
-
-    def composed(checkpoint: str, overrides: Sequence[str]) -> Any:
-        from ocr_trainer.compose import compose
-
-        assert checkpoint.endswith(".ckpt")
-        raise Composed(compose(overrides, plain(compose(["experiment=receipts", "dataset.root=/data"]))))
-
-    monkeypatch.setattr(cli, "_saved_run", composed)
-    monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
-    try:
-        return cli.main()
-    except Composed:
-        return 0
-
-
-def write_documented_files(page: Path, place: Path) -> None:
-    """Write the YAML blocks of a page that say in a comment which file they are."""
-    for language, text in BLOCK.findall(read(page)):
-        if language == "yaml" and (named := re.search(r"^# ([\w./-]+\.yaml)$", text, re.MULTILINE)):
-            (place / named[1]).parent.mkdir(parents=True, exist_ok=True)
-            (place / named[1]).write_text(text, encoding="utf-8")
-
-
-def test_there_are_commands_of_every_kind():
-    first = [line.split()[1] for _, line in COMMANDS]
-    assert set(first) > WORDS | {"-m", "--config-dir", "model=dbnet"}
-    assert {page.name for page, _ in COMMANDS} >= {"README.md", "getting-started.md", "configuration.md"}
-
-
-@everything
-@pytest.mark.parametrize(
-    ("page", "line"), [c for c in COMMANDS if f"$ {c[1]}" not in read(c[0])], ids=name_of
-)
-def test_documented_commands_compose(page: Path, line: str, place: Path, monkeypatch: pytest.MonkeyPatch):
-    write_documented_files(page, place)
-    assert attempt(line, monkeypatch) == 0
-
-
-def prompted() -> list[tuple[str, str]]:
-    """Commands after a prompt, each with the output that the page shows."""
-    blocks = [
-        text
-        for page in PAGES
-        if page not in UNTRIED
-        for kind, text in BLOCK.findall(read(page))
-        if kind == "console"
-    ]
-    return [found for text in blocks for found in PROMPTED.findall(text)]
-
-
-@everything
-@pytest.mark.parametrize(("line", "shown"), prompted())
-def test_documented_output_is_what_comes(
-    line: str, shown: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    assert shown.strip(), "a prompt without output belongs into a bash block"
-    status = attempt(line, monkeypatch)
-    said = capsys.readouterr()
-    assert re.fullmatch(re.escape(shown).replace(r"\.\.\.", ".*"), said.out + said.err)
-    assert status == (2 if shown.startswith("ocr-train: ") else 0)
-
-
-@everything
-@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
-def test_completion_completes_after_the_documented_line(place: Path):
-    install = re.search(r'^eval "\$\(ocr-train .*$', read(DOCS / "configuration.md"), re.MULTILINE)[0]
-    (place / "ocr-train").write_text(f"#!{sys.executable}\nimport ocr_trainer.cli\nocr_trainer.cli.main()\n")
-    (place / "ocr-train").chmod(0o755)
-    lines = ["ocr-train model=d", "ocr-train dataset=s", "ocr-train model=dbnet optimizer.l"]
-    script = [install, "complete -p ocr-train"]
-    for line in lines:
-        script.append(
-            f'COMP_WORDS=({line}); COMP_CWORD={line.count(" ")}; COMP_LINE="{line}"; COMP_POINT={len(line)}'
-        )
-        script.append('hydra_bash_completion; echo "${COMPREPLY[@]}"')
-    done = subprocess.run(
-        ["bash", "--norc", "-c", "\n".join(script)],
-        cwd=place,
-        env={**os.environ, "PATH": f"{place}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    registered, *answers = done.stdout.splitlines()
-    assert registered.endswith("-F hydra_bash_completion ocr-train")
-    assert answers == ["model=dbnet", "dataset=sroie dataset=synthetic", "optimizer.lr="]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
@@ -67,7 +69,7 @@ class PluginSuite:
             if self.kind is Kind.logger
             else [f"{self.prefix}={self.name}", "logger=[]"]
         )
-        return compose([*choice, *self.overrides, *more])
+        return copy.deepcopy(_compose((*choice, *self.overrides, *more)))
 
     def config(self, run: RunConfig) -> Config:
         """Return the plugin's options in a run."""
@@ -172,6 +174,12 @@ class PluginSuite:
         assert callable(discovery.resolve(self.kind, self.name)), (
             f"{factory} must be called as (config, context)"
         )
+
+
+@cache
+def _compose(words: tuple[str, ...]) -> RunConfig:
+    """Compose a run once for all the tests that need it."""
+    return compose(words)
 
 
 def _field_faults(config: Config, field: Any) -> Iterator[str]:
