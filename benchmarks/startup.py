@@ -75,8 +75,8 @@ def plugins(folder: Path, number: int) -> None:
     for i in range(number):
         place = folder / f"ocr_trainer_fake{i}-0.1.0.dist-info"
         place.mkdir(parents=True)
-        summary = f"Metadata-Version: 2.4\nName: ocr-trainer-fake{i}\nVersion: 0.1.0\nSummary: not there\n\nLong text.\n"
-        (place / "METADATA").write_text(summary, encoding="utf-8")
+        header = f"Metadata-Version: 2.4\nName: ocr-trainer-fake{i}\nVersion: 0.1.0\nSummary: not there\n"
+        (place / "METADATA").write_text(f"{header}\nLong text.\n", encoding="utf-8")
         kind = ("models", "datasets", "loggers")[i % 3]
         entry = f"[ocr_trainer.{kind}]\nfake{i} = ocr_trainer_fake{i}.plugin:plugin\n"
         (place / "entry_points.txt").write_text(entry, encoding="utf-8")
@@ -132,10 +132,9 @@ def main() -> None:
         print(f"{name:45}{lean[name]:14.0f}{crowded[name]:16.0f}")
     print()
     for name, base, aim in RATIOS:
-        wanted = f"aim {aim}" if aim else ""
-        print(
-            f"{name + ' / ' + base:74}{lean[name] / lean[base]:6.2f}{crowded[name] / crowded[base]:6.2f}  {wanted}"
-        )
+        wanted = f"  aim {aim}" if aim else ""
+        ratios = f"{lean[name] / lean[base]:6.2f}{crowded[name] / crowded[base]:6.2f}"
+        print(f"{name + ' / ' + base:74}{ratios}{wanted}")
     print()
     scan = crowded["scan"] - lean["scan"]
     for name in ("list-plugins", "check", "first step"):

@@ -46,6 +46,11 @@ def main() -> int:
         if not words or words[0] in ("-h", "--help", "help"):
             print(HELP, end="")
             return 0
+        if words[0] == "--version":
+            from importlib.metadata import version
+
+            print(f"ocr-train {version('ocr-trainer')}")
+            return 0
         if words[0].startswith(("-", "~", "+")) or "=" in words[0]:
             return _each_run(words, _train)
         return _command(words[0])(words[1:])
@@ -54,7 +59,7 @@ def main() -> int:
         return 2
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 

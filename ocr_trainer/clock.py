@@ -21,12 +21,18 @@ _BEGAN = time.perf_counter() - _age()
 
 
 class Laps:
-    """Splits the time since the process began into named phases."""
+    """Splits the time of a run into named phases.
+
+    The first run of a process began with it; a further one, as in a sweep, begins when this is made.
+    """
+
+    _made = False
 
     def __init__(self) -> None:
-        """Begin with the process."""
+        """Begin."""
         self.seconds: dict[str, float] = {}
-        self._last = _BEGAN
+        self._last = time.perf_counter() if Laps._made else _BEGAN
+        Laps._made = True
 
     def end(self, phase: str) -> None:
         """Count the time since the last phase's end to this one."""

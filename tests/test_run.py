@@ -195,6 +195,23 @@ def test_a_run_ends_with_its_checkpoint_and_report(words: list[str], steps: int,
     assert told["best_checkpoint"] == "checkpoints/best.ckpt"
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        "fast_dev_run=true",
+        "barebones=true",
+        "enable_checkpointing=false",
+        "overfit_batches=1",
+        "profiler=simple",
+    ],
+)
+def test_options_of_lightning_that_change_a_runs_shape(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert run(monkeypatch, tmp_path, *SMALL, f"trainer.{option}") == 0
+    assert report(only_run(tmp_path))["steps"] >= 1
+
+
 def test_the_origins_command_works_as_its_users_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     words = [
         "logger=wandb",

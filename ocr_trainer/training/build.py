@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def build(kind: Kind, config: Config, context: Context) -> Any:
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
-    """Make the loggers that are enabled."""
+    """Make the loggers that are enabled; a barebones run has none."""
+    if run.trainer.barebones:
+        return []
     configs: list[LoggerConfig] = list(run.logger.values())
     return [build(Kind.logger, config, context) for config in configs if config.enabled]
 
@@ -61,14 +64,12 @@ def build_loaders(run: RunConfig, model: Detector, context: Context) -> Loaders:
     Raises:
         DataError: A split is missing or empty, or too much of it is unusable.
     """
-    dataset = build(Kind.dataset, run.dataset, context)
-    train = _split(run, context, dataset, "train")
+    opened = _opener(run, context)
+    train = opened("train")
     if train is None:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
-    val = _split(run, context, dataset, "val") if run.trainer.limit_val_batches != 0 else None
-    test_split, test = (
-        _test_split(run, context, dataset) if run.trainer.limit_test_batches != 0 else (None, None)
-    )
+    val = opened("val") if run.trainer.limit_val_batches != 0 else None
+    test_split, test = _test_split(opened) if run.trainer.limit_test_batches != 0 else (None, None)
     return Loaders(
         train=data.training_loader(train, model, run),
         val=data.scoring_loader(val, model, run) if val is not None else None,
@@ -84,16 +85,25 @@ def test_loader(run: RunConfig, model: Detector, context: Context) -> tuple[str,
     Raises:
         DataError: There is none, or it cannot be used.
     """
-    name, split = _test_split(run, context, build(Kind.dataset, run.dataset, context))
+    name, split = _test_split(_opener(run, context))
     if name is None:
         raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
     return name, data.scoring_loader(split, model, run)
 
 
-def _test_split(run: RunConfig, context: Context, dataset: Any) -> tuple[str | None, Any]:
+Opener = Callable[[str], Any]
+
+
+def _opener(run: RunConfig, context: Context) -> Opener:
+    """Return what opens a split of the run's dataset: once, so that what it skips is counted once."""
+    dataset = build(Kind.dataset, run.dataset, context)
+    return cache(lambda name: _split(run, context, dataset, name))
+
+
+def _test_split(opened: Opener) -> tuple[str | None, Any]:
     """Open the test split, or val where there is none; the report says which."""
     for name in ("test", "val"):
-        if (split := _split(run, context, dataset, name)) is not None:
+        if (split := opened(name)) is not None:
             return name, split
     return None, None
 
@@ -151,6 +161,9 @@ def build_trainer(
     for split in ("train", "val", "test"):
         name, loader = f"limit_{split}_batches", getattr(loaders, split)
         options[name] = whole(options[name], len(loader)) if loader is not None else 0
+    if run.trainer.barebones:
+        # Lightning takes nothing that logs beside it, not even its own defaults.
+        options |= dict.fromkeys(("log_every_n_steps", "enable_progress_bar", "enable_model_summary"))
     shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
     return Trainer(

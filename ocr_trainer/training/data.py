@@ -83,8 +83,9 @@ class TrainingSet(Dataset[Encoded]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, key: Key) -> Encoded:  # type: ignore[override]
-        epoch, index = key
+    def __getitem__(self, key: Key | int) -> Encoded:
+        # Lightning's overfit_batches puts a plain sampler in place of ours: the same crops in every epoch.
+        epoch, index = key if isinstance(key, tuple) else (0, key)
         skipped: list[Skipped] = []
         for attempt in range(min(self.TRIES, len(self))):
             place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
@@ -111,8 +112,8 @@ class ScoringSet(Dataset[Scored]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, key: Key) -> Scored:  # type: ignore[override]
-        index = key[1]
+    def __getitem__(self, key: Key | int) -> Scored:
+        index = key[1] if isinstance(key, tuple) else key
         try:
             sample = self.split[index]
         except DataError as error:
@@ -138,7 +139,7 @@ def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
 
 
 def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
-    """Stack images of different sizes, padded to a multiple of `stride`: uint8, (images, 3, height, width)."""
+    """Stack images of any sizes, padded to a multiple of `stride`: uint8, (images, 3, height, width)."""
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     height, width = -(-height // stride) * stride, -(-width // stride) * stride
     canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)

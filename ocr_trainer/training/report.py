@@ -36,7 +36,10 @@ def versions() -> dict[str, str]:
 
 def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
     """Return the account of what was left out."""
-    entries = [*ledger.skipped, *unreadable]
+    # An image that its header gives away before training fails again whenever it is read.
+    entries = {
+        (entry.what, entry.file, entry.line): entry for entry in [*unreadable, *ledger.skipped]
+    }.values()
     return {
         "images": sum(entry.what == "image" for entry in entries),
         "labels": sum(entry.what == "label" for entry in entries),
@@ -68,7 +71,9 @@ def table(report: dict[str, Any], folder: Path) -> str:
     """Return the closing table of a run."""
     rows = [(name, f"{value:.4f}") for name, value in report["scores"].items()]
     if report.get("best_checkpoint"):
-        rows.append(("best checkpoint", report["best_checkpoint"]))
+        score = report["best_score"]
+        note = "" if score is None else f" (val/hmean {score:.4f})"
+        rows.append(("best checkpoint", report["best_checkpoint"] + note))
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]
     if skipped["images"] or skipped["labels"]:

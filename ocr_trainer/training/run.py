@@ -23,6 +23,7 @@ SILENCED = (
     ".*number of training batches.*",
     ".*Checkpoint directory.*",
     ".*but have no `val_dataloader`.*",
+    ".*turning off the train dataloader shuffling.*",
     # Lightning's own use of a torch function that torch 2.13 deprecates.
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
@@ -64,6 +65,8 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     best, last = build.checkpoints(folder, task.monitor)
     first = FirstStep()
     keepers = [best, last] if loaders.val is not None else [last]
+    if run.trainer.enable_checkpointing is False or run.trainer.barebones:
+        keepers = []
     trainer = build.build_trainer(run, loaders, loggers, [first, *keepers], folder)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
@@ -82,6 +85,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
         "scores": scores,
         "test_split": loaders.test_split,
         "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
+        "best_score": float(best.best_model_score) if best.best_model_score is not None else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(run, trainer, task, context.ledger),
