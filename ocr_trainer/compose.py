@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module, main
@@ -132,13 +132,18 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
                 break
             except (HydraException, OmegaConfBaseException, PluginError, ValueError) as error:
                 fault = explain(error, remaining)
-                if fault.error is not None and not faults:
-                    raise fault.error from error
                 faults.append(fault)
-                if fault.fatal or fault.override is None:
-                    refuse([fault.message for fault in faults])
-                remaining.remove(str(fault.override))
+                if fault.fatal or fault.override not in remaining:
+                    _object(faults)
+                remaining.remove(fault.override)
     return typed(config, [fault.message for fault in faults])
+
+
+def _object(faults: Sequence[Fault]) -> NoReturn:
+    """Raise what is wrong: as it is if it is a plugin's one fault, else all of it in one message."""
+    if len(faults) == 1 and faults[0].error is not None:
+        raise faults[0].error
+    refuse([fault.message for fault in faults])
 
 
 def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
@@ -215,7 +220,7 @@ def through_hydra(task: Callable[[RunConfig], None], arguments: Sequence[str]) -
     try:
         run()
     except (HydraException, OmegaConfBaseException) as error:
-        refuse([explain(error, [word for word in arguments if "=" in word]).message])
+        _object([explain(error, [word for word in arguments if "=" in word])])
 
 
 def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:

@@ -58,7 +58,7 @@ class Bounds:
             "at most": self.at_most,
             "below": self.below,
         }
-        return " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
+        return " and ".join(f"{word} {limit:.12g}" for word, limit in limits.items() if limit is not None)
 
     def admit(self, value: float) -> bool:
         """Tell whether `value` lies within."""
