@@ -140,7 +140,7 @@ def main() -> None:
     for name in ("list-plugins", "check", "first step"):
         added = crowded[name] - lean[name]
         print(
-            f"1000 plugins add {added:.0f} ms to {name}, {scan:.0f} ms to a bare scan: {added - scan:+.0f} ms (aim +30)"
+            f"1000 plugins add {added:.0f} ms to {name}, {scan:.0f} to a bare scan: {added - scan:+.0f} (aim +30)"
         )
 
 

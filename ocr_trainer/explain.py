@@ -85,6 +85,12 @@ def explain(error: Exception, overrides: Sequence[str]) -> Fault:
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
         return Fault(f"the override {error.override!r} cannot be read\n    {advice}", error.override)
+    if "Config group override must be a string" in str(error):
+        culprit = next((override for override in overrides if override.endswith("=null")), None)
+        return Fault(
+            f"{culprit or 'an override'} chooses nothing: leave it out, or write [] for an empty list",
+            culprit,
+        )
     # Hydra chains the cause of an override's fault, and leaves that of a file's in the context.
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):

@@ -144,6 +144,12 @@ def test_a_missing_value():
     assert said("dataset=sroie") == "this run cannot start:\n  - dataset.root must be given: dataset.root=…"
 
 
+def test_a_choice_of_nothing():
+    assert said("logger=null") == (
+        "this run cannot start:\n  - logger=null chooses nothing: leave it out, or write [] for an empty list"
+    )
+
+
 def test_an_override_that_cannot_be_read():
     assert said("a b") == (
         "this run cannot start:\n"

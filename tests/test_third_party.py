@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shlex
-import site
-import subprocess
-import sysconfig
-import venv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from environments import OFFLINE, Environment
 from PIL import Image
 
 from ocr_trainer.builtin.plugin import SyntheticConfig
@@ -37,53 +32,10 @@ MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is No
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
 
-Done = subprocess.CompletedProcess[str]
 
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment and a folder to work in."""
-
-    folder: Path
-
-    @classmethod
-    def make(cls, folder: Path) -> Environment:
-        """Make one in which everything that is installed here can be imported, too."""
-        venv.create(folder / "venv", symlinks=True)
-        base = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
-        own = Path(sysconfig.get_path("purelib", "venv", vars=base))
-        shared = dict.fromkeys([*site.getsitepackages(), sysconfig.get_path("purelib")])
-        # `addsitedir`, unlike a mere path, obeys the .pth files of editable installs.
-        lines = [f"import site; site.addsitedir({str(place)!r})\n" for place in shared]
-        (own / "shared.pth").write_text("".join(lines), encoding="utf-8")
-        return cls(folder)
-
-    def python(self, *words: str) -> Done:
-        """Run its Python."""
-        return subprocess.run(
-            [self.folder / "venv" / "bin" / "python", *words],
-            cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            encoding="utf-8",
-            stdin=subprocess.DEVNULL,
-            timeout=240,
-            check=False,
-        )
-
-    def pip(self, *words: str) -> None:
-        """Run pip, which must succeed."""
-        done = self.python("-m", "pip", "--disable-pip-version-check", "--quiet", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def ocr_train(self, *words: str) -> Done:
-        """Run ocr-train."""
-        return self.python("-m", "ocr_trainer", *words)
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Return what list-plugins says of the distribution."""
-        rows = json.loads(self.ocr_train("list-plugins", "--json").stdout)
-        return [row for row in rows if row["distribution"] == NAME]
+def listed(environment: Environment) -> list[dict[str, Any]]:
+    """Return what list-plugins says of the distribution."""
+    return [row for row in environment.listed() if row["distribution"] == NAME]
 
 
 def unpack(folder: Path) -> Path:
@@ -92,10 +44,6 @@ def unpack(folder: Path) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return folder / NAME
-
-
-# pip may reach nothing: what is needed is installed here, or comes from the disk.
-OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +91,7 @@ def test_it_is_listed(acme: Environment):
     summary = re.search(r'^description = "(.*)"$', (acme.folder / NAME / "pyproject.toml").read_text(), re.M)
     assert summary is not None
     common = {"distribution": NAME, "version": VERSION, "summary": summary[1], "conflict": False}
-    assert acme.listed() == [
+    assert listed(acme) == [
         {"kind": "dataset", "name": "tsv", **common},
         {"kind": "logger", "name": "jsonl", **common},
         {"kind": "model", "name": "inkling", **common},
@@ -210,7 +158,7 @@ def test_it_is_mended_in_place_and_goes_without_a_trace(tmp_path: Path):
     environment = Environment.make(tmp_path)
     project = unpack(tmp_path)
     environment.pip("install", *OFFLINE, "--editable", str(project))
-    assert len(environment.listed()) == 3
+    assert len(listed(environment)) == 3
 
     description = project / "ocr_trainer_acme" / "plugin.py"
     sound = description.read_text(encoding="utf-8")
@@ -218,12 +166,12 @@ def test_it_is_mended_in_place_and_goes_without_a_trace(tmp_path: Path):
     done = environment.ocr_train("describe", "model", "inkling")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"```text\n{done.stderr}```\n" in PAGE.read_text(encoding="utf-8")
-    assert len(environment.listed()) == 3
+    assert len(listed(environment)) == 3
     description.write_text(sound, encoding="utf-8")
     assert environment.ocr_train("describe", "model", "inkling").returncode == 0
 
     environment.pip("uninstall", "--yes", NAME)
-    assert environment.listed() == []
+    assert listed(environment) == []
     done = environment.ocr_train("check", "model=inkling")
     assert (done.returncode, done.stdout) == (2, "")
     left = json.loads(environment.ocr_train("list-plugins", "model", "--json").stdout)

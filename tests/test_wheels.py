@@ -1,0 +1,101 @@
+"""Wheels installed elsewhere do what the checkout does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from environments import OFFLINE, Environment
+
+ROOT = Path(__file__).resolve().parents[1]
+MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with all our wheels, built from a copy, and nothing of the checkout."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("ocr_trainer", "configs", "plugins"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+        )
+    environment = Environment.make(folder, editable=False)
+    projects = [str(folder), *map(str, sorted((folder / "plugins").iterdir()))]
+    environment.pip("wheel", *OFFLINE, "--wheel-dir", "dist", *projects)
+    environment.pip("install", *OFFLINE, *map(str, (folder / "dist").iterdir()))
+    return environment
+
+
+def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
+    wheels = sorted((elsewhere.folder / "dist").iterdir())
+    assert len(wheels) == 1 + len(list((ROOT / "plugins").iterdir()))
+    for wheel in wheels:
+        names = [name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name]
+        package = wheel.name.partition("-")[0]
+        assert all(name.startswith(f"{package}/") for name in names)
+        assert all(name.endswith((".py", ".yaml", "py.typed")) for name in names)
+        assert not any("test_" in name for name in names)
+    core = set(ZipFile(next(w for w in wheels if w.name.startswith("ocr_trainer-"))).namelist())
+    for folder, suffix, place in (
+        ("configs", "yaml", "ocr_trainer/configs/"),
+        ("ocr_trainer", "py", "ocr_trainer/"),
+    ):
+        files = {
+            place + str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob(f"*.{suffix}")
+        }
+        assert files <= core
+
+
+def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
+    where = elsewhere.python(
+        "-c", "import ocr_trainer, ocr_trainer_dbnet; print(ocr_trainer.__file__, ocr_trainer_dbnet.__file__)"
+    )
+    assert all(path.startswith(str(elsewhere.folder)) for path in where.stdout.split()), where
+    assert {row["name"] for row in elsewhere.listed()} >= {
+        "dbnet",
+        "sroie",
+        "icdar2015",
+        "ufo",
+        "synthetic",
+        "csv",
+        "wandb",
+        "tensorboard",
+    }
+    script = elsewhere.folder / "venv" / "bin" / "ocr-train"
+    words = [
+        *(
+            "model=dbnet",
+            "model.neck_channels=8",
+            "dataset.train_pages=2",
+            "dataset.height=128",
+            "dataset.width=128",
+        ),
+        *(
+            "dataset.val_pages=1",
+            "dataset.test_pages=1",
+            "augment.crop=64",
+            "data.batch_size=1",
+            "data.workers=0",
+        ),
+        *(
+            "trainer.accelerator=cpu",
+            "trainer.max_epochs=1",
+            "model.size=128",
+            "optimizer=sgd",
+        ),
+    ]
+    done = subprocess.run(
+        [str(script), *words], cwd=elsewhere.folder, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (report,) = (elsewhere.folder / "runs").glob("*/*/report.json")
+    assert json.loads(report.read_text(encoding="utf-8"))["steps"] == 2
