@@ -20,7 +20,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist runs
+	rm -rf .venv build dist runs *.egg-info plugins/*/build plugins/*/*.egg-info
 
 .venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv .venv

@@ -37,13 +37,16 @@ Flags of Hydra: -m, --cfg job, --info, --config-dir DIR, --shell-completion; all
 """
 
 
+HELP_WORDS = ("-h", "--help", "help")
+
+
 def main() -> int:
     """Run the command line; return the exit status: 0, or 2 for a user's mistake."""
     # Collecting garbage is a fifth of the time that importing torch takes; training starts it again.
     gc.disable()
     words = sys.argv[1:]
     try:
-        if not words or words[0] in ("-h", "--help", "help"):
+        if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
             print(HELP, end="")
             return 0
         if words[0] == "--version":
@@ -105,19 +108,15 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
     if not any(word.startswith("-") for word in words):
         task(compose(words))
         return 0
-    failed = 0
+    failed: list[OcrTrainerError] = []
 
-    def attempt(run: RunConfig) -> None:
-        nonlocal failed
-        try:
-            task(run)
-        except OcrTrainerError as error:
-            # One run of a sweep does not cost the others.
-            print(f"ocr-train: {error}", file=sys.stderr)
-            failed = 2
+    def fail(error: OcrTrainerError) -> None:
+        # One run of a sweep does not cost the others.
+        print(f"ocr-train: {error}", file=sys.stderr)
+        failed.append(error)
 
-    through_hydra(attempt, words)
-    return failed
+    through_hydra(task, fail, words)
+    return 2 if failed else 0
 
 
 def _train(run: RunConfig) -> None:
@@ -147,11 +146,15 @@ def _test(words: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
     arguments = parser.parse_args(words)
     laps = clock.Laps()
-    saved, run = _saved_run(arguments.checkpoint, ["logger=[]", *arguments.overrides])
+    # What training was bound to, the test need not be.
+    base = ["logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"]
+    _, run = _saved_run(arguments.checkpoint, [*base, *arguments.overrides])
+    if run.trainer.limit_test_batches == 0:
+        raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
     folder = _claim(run)
     from ocr_trainer.training.apply import test
 
-    test(run, saved, folder, laps)
+    test(run, Path(arguments.checkpoint), folder, laps)
     return 0
 
 
@@ -164,9 +167,12 @@ def _predict(words: Sequence[str]) -> int:
         "images", nargs="+", metavar="IMAGE", help="image files, and overrides such as model.size=1024"
     )
     parser.add_argument("--out", default="predictions", metavar="DIR", help="where JSON and overlays go")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_intermixed_args(words)
     overrides = [word for word in arguments.images if word.startswith("model.") and "=" in word]
     images = [Path(word) for word in arguments.images if word not in overrides]
+    for image in images:
+        if "=" in str(image) and not image.exists():
+            raise ConfigError(f"'{image}' is no image, and only model.… options can be set when predicting")
     saved, run = _saved_run(arguments.checkpoint, ["logger=[]", "dataset=synthetic", *overrides])
     from ocr_trainer.training.apply import predict
 

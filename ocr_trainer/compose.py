@@ -23,9 +23,10 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ocr_trainer import discovery
-from ocr_trainer.errors import PluginError
+from ocr_trainer.errors import OcrTrainerError, PluginError
 from ocr_trainer.explain import Fault, explain, unknown
 from ocr_trainer.plugin import REQUIRED, Kind
 from ocr_trainer.schema import RunConfig, plain
@@ -76,7 +77,7 @@ class PluginSource(ConfigSource):
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         if group in KINDS:
             return name in discovery.names(KINDS[group])
-        return config_path in ("schema", "experiment/_saved")
+        return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """List the installed plugins of a kind, by metadata alone."""
@@ -130,7 +131,7 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
             try:
                 config = hydra_compose("train", overrides=remaining)
                 break
-            except (HydraException, OmegaConfBaseException, PluginError, ValueError) as error:
+            except (HydraException, OmegaConfBaseException, PluginError, YAMLError, ValueError) as error:
                 fault = explain(error, remaining)
                 faults.append(fault)
                 if fault.fatal or fault.override not in remaining:
@@ -200,11 +201,14 @@ def _added(node: DictConfig, path: str) -> Iterator[str]:
             yield from _added(node[key], f"{path}{key}.")
 
 
-def through_hydra(task: Callable[[RunConfig], None], arguments: Sequence[str]) -> None:
+def through_hydra(
+    task: Callable[[RunConfig], None], fail: Callable[[OcrTrainerError], None], arguments: Sequence[str]
+) -> None:
     """Let Hydra's own command line run the task: sweeps, --cfg, --info, --config-dir, completion.
 
     Args:
         task: Called with each run that the arguments describe.
+        fail: Called with what is wrong with a run, so that a sweep goes on with the next.
         arguments: The command line without the program and our command.
 
     Raises:
@@ -214,12 +218,17 @@ def through_hydra(task: Callable[[RunConfig], None], arguments: Sequence[str]) -
     sys.argv[1:] = arguments
     # Hydra would print errors in its own words and leave; so it raises them to us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    run = main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name="train")(
-        lambda config: task(typed(config))
-    )
+
+    def attempt(config: DictConfig) -> None:
+        try:
+            task(typed(config))
+        except OcrTrainerError as error:
+            fail(error)
+
+    run = main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name="train")(attempt)
     try:
         run()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         _object([explain(error, [word for word in arguments if "=" in word])])
 
 

@@ -205,7 +205,7 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     module, _, attribute = load(kind, name).factory.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, SystemExit) as error:
+    except (Exception, SystemExit) as error:
         reason = f"its factory {module}:{attribute} cannot be imported: {_said(error)}"
         raise broken(find(kind, name), reason) from error
     return factory

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import PluginError, did_you_mean
@@ -57,7 +58,7 @@ def _origin(error: Exception, override: str | None) -> str:
     """Say where a key came from: a file, if Hydra names one, else the command line."""
     text = str(error)
     if text.startswith("In '"):
-        return f" (in configs/{text.split(chr(39))[1]}.yaml)"
+        return f" (in {text.split(chr(39))[1]}.yaml)"
     return f" (from {override!r})" if override else ""
 
 
@@ -82,6 +83,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> Fault:
         return Fault(str(error), error=error, fatal=True)
     if isinstance(error, MissingConfigException):
         return _missing(error, overrides)
+    if isinstance(error, YAMLError):
+        return Fault(f"a configuration file is not YAML: {' '.join(str(error).split())}", fatal=True)
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
         return Fault(f"the override {error.override!r} cannot be read\n    {advice}", error.override)

@@ -202,7 +202,8 @@ class DatasetPlugin(Plugin):
 
     A split is a sequence of `ocr_trainer.training.samples.Sample`, or `None` where there is none.
     A split whose `endless` attribute is true answers any index from 0 up: it is asked for new
-    indices in every epoch, `len(split)` of them.
+    indices in every epoch, `len(split)` of them. A split may have `files`, one `Path` per sample:
+    their headers are looked at before training, and messages name them.
     """
 
     kind: ClassVar[Kind] = Kind.dataset
@@ -215,7 +216,8 @@ class DatasetPlugin(Plugin):
 class LoggerPlugin(Plugin):
     """A logger; its `config` derives from `LoggerConfig`, its factory returns a Lightning `Logger`.
 
-    A logger that has `log_image(key, images, step=...)` is given pictures, too.
+    A logger that has `log_image(key, images, step=..., caption=...)` is given pictures, too; one that
+    has `close()` is closed when the run is over.
     """
 
     kind: ClassVar[Kind] = Kind.logger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
@@ -109,6 +110,13 @@ class DataConfig(Options):
     """How many scored images are drawn for the loggers after each validation."""
 
 
+PRECISIONS = (
+    *("32", "64", "16", "bf16", "32-true", "64-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed"),
+    *("transformer-engine", "transformer-engine-float16"),
+)
+"""What Lightning can compute with."""
+
+
 @dataclass
 class TrainerConfig(Options):
     """The options of `lightning.pytorch.Trainer` under its own names."""
@@ -117,8 +125,8 @@ class TrainerConfig(Options):
     """cpu, gpu, tpu, hpu, mps or auto."""
     strategy: str = "auto"
     """How several devices share the work: auto, ddp, fsdp, …"""
-    devices: Any = "auto"
-    """How many devices, or a list of which, or auto."""
+    devices: Any = 1
+    """How many devices, or a list of which, or auto for all there are."""
     num_nodes: int = option(1, at_least=1)
     """How many machines."""
     precision: str | None = None
@@ -195,6 +203,12 @@ class TrainerConfig(Options):
             value = getattr(self, name)
             if isinstance(value, float) and value > 1:
                 yield f"{name} is a share up to 1.0 or a whole number of batches, not {value:g}"
+        if str(self.precision) not in ("None", *PRECISIONS):
+            yield f"precision={self.precision} is none of: {', '.join(PRECISIONS)}"
+        if self.gradient_clip_algorithm not in (None, "norm", "value"):
+            yield f"gradient_clip_algorithm={self.gradient_clip_algorithm} is neither norm nor value"
+        if isinstance(self.max_time, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
+            yield f"max_time={self.max_time} is not of the form DD:HH:MM:SS"
         if self.max_steps == -1 and self.max_epochs in (None, -1) and not self.max_time:
             yield "nothing ends the training: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
 

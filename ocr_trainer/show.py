@@ -64,8 +64,11 @@ def describe(words: Sequence[str]) -> int:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("name", help="as list-plugins shows it")
     arguments = parser.parse_args(words)
+    from ocr_trainer.compose import plugin_schema
+
     kind = Kind(arguments.kind)
     description = discovery.load(kind, arguments.name)
+    plugin_schema(kind, arguments.name)  # objects to options that no run could take
     found = discovery.find(kind, arguments.name)
     prefix = f"logger.{found.name}" if kind is Kind.logger else kind.value
     print(f"{kind.value} {found.name}: {description.summary}\n  {found}\n")

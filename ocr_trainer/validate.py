@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Bounds, DatasetPlugin, Kind, ModelPlugin, Options
-from ocr_trainer.schema import RunConfig
+from ocr_trainer.plugin import Bounds, DatasetPlugin, Kind, ModelPlugin, Options, Task
+from ocr_trainer.schema import RunConfig, ScheduleName
 
 NO_BOUNDS = Bounds()
 
@@ -23,6 +23,12 @@ def refuse(faults: Sequence[str]) -> NoReturn:
 def run_faults(run: RunConfig) -> Iterator[str]:
     """Yield what is wrong with a run whose sections are right."""
     yield from _task_faults(run)
+    endless = run.trainer.max_steps == -1 and run.trainer.max_epochs in (None, -1)
+    if endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
+        yield (
+            f"schedule={run.schedule.name.value} goes by the run's steps, so these need an end: "
+            "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
+        )
     name = run.exp_name
     if not name.strip() or name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
         yield f"exp_name={name!r} must be a name for a folder below {run.output_dir}"
@@ -58,6 +64,8 @@ def _task_faults(run: RunConfig) -> Iterator[str]:
     dataset = discovery.load(Kind.dataset, run.dataset.name)
     assert isinstance(model, ModelPlugin)
     assert isinstance(dataset, DatasetPlugin)
+    if model.task is not Task.detection:
+        yield f"model={run.model.name} does {model.task.value}, which this version cannot train"
     if model.task not in dataset.tasks:
         offered = " and ".join(task.value for task in dataset.tasks)
         yield (

@@ -140,7 +140,7 @@ def test_an_unreadable_image_is_skipped_and_named(
     assert report["steps"] in (2, 3)
 
 
-def test_images_without_annotation_and_the_other_way_round(run: Callable[..., Outcome], receipts: Receipts):
+def test_an_image_without_annotation(run: Callable[..., Outcome], receipts: Receipts):
     receipts.box(2).unlink()
     status, _, report = run("data.max_skipped=0.5")
     assert (status, report["skipped"]["images"]) == (0, 1)
@@ -153,18 +153,27 @@ def test_too_many_unreadable_images_stop_the_run(run: Callable[..., Outcome], re
     status, said, report = run("data.max_skipped=0.1")
     assert (status, report) == (2, {})
     assert "3 of " in said
-    assert "images cannot be used, more than data.max_skipped=0.1 allows:" in said
+    assert "images that were looked at cannot be used, more than data.max_skipped=0.1 allows:" in said
 
 
+def test_a_sample_of_the_headers_is_judged_by_its_own_size(run: Callable[..., Outcome], receipts: Receipts):
+    receipts.image(0).write_bytes(b"not an image")
+    status, said, _ = run("data.max_skipped=0.2", "data.check_images=2")
+    assert status == 2
+    assert "1 of 2 images that were looked at cannot be used" in said
+
+
+@pytest.mark.parametrize("workers", [0, 1])
 def test_a_cut_image_that_only_decoding_shows_stops_the_run_when_they_are_many(
-    run: Callable[..., Outcome], receipts: Receipts
+    run: Callable[..., Outcome], receipts: Receipts, workers: int
 ):
     for index in range(4):
         noise = np.random.default_rng(index).integers(0, 255, (128, 128, 3), np.uint8)
         data = cv2.imencode(".png", noise)[1].tobytes()
         receipts.image(index).write_bytes(data[: len(data) // 2])
-    status, said, _ = run("data.max_skipped=0.2")
+    status, said, _ = run("data.max_skipped=0.2", f"data.workers={workers}")
     assert status == 2
+    assert "Traceback" not in said
     assert "images cannot be read, more than data.max_skipped=0.2 of 6:" in said
 
 
@@ -174,13 +183,16 @@ def test_polygons_outside_and_crossing_are_survived_and_counted(
     receipts.add(0, "-30,-30,40,-30,40,30,-30,30,PARTLY OUTSIDE")
     crossing = receipts.add(1, "10,10,60,60,60,10,10,60,CROSSING")
     outside = receipts.add(2, "-90,-90,-40,-90,-40,-40,-90,-40,OUTSIDE")
+    receipts.add(3, "500,10,600,10,600,40,500,40,BEYOND")
     status, said, report = run("data.max_skipped=0.5")
     assert status == 0, said
     named = "\n".join(report["skipped"]["entries"])
     assert f"p1.csv:{crossing}" in named
     assert f"p2.csv:{outside}" in named
     assert "PARTLY" not in named
-    assert report["skipped"]["labels"] == 2
+    assert "p3.png: label " in named
+    assert "lies outside the image of 128 x 128 pixels" in named
+    assert report["skipped"]["labels"] == 3
 
 
 def test_pages_without_text_train_and_score(run: Callable[..., Outcome], receipts: Receipts):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,68 @@ def test_all_faults_come_in_one_message():
 
 def test_a_run_without_an_end():
     assert "nothing ends the training" in said("trainer.max_epochs=-1")
+    assert "schedule=cosine goes by the run's steps" in said(
+        "trainer.max_epochs=-1", "trainer.max_time=00:01:00:00"
+    )
+    compose(
+        ["trainer.max_epochs=-1", "trainer.max_time=00:01:00:00", "schedule=constant", "schedule.warmup=0"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.precision=bf17", "trainer: precision=bf17 is none of: 32, 64, 16, "),
+        (
+            "trainer.gradient_clip_algorithm=foo",
+            "trainer: gradient_clip_algorithm=foo is neither norm nor value",
+        ),
+        ("trainer.max_time=soon", "trainer: max_time=soon is not of the form DD:HH:MM:SS"),
+        ("trainer.limit_train_batches=1.5", "limit_train_batches is a share up to 1.0 or a whole number"),
+        ("augment.scale=[2,1]", "augment: scale must be [lowest, highest], not [2.0, 1.0]"),
+    ],
+)
+def test_what_lightning_would_refuse_is_refused_before_it(override: str, message: str):
+    assert message in said(override)
+
+
+def test_a_file_that_is_not_yaml(tmp_path: Path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("a: [1\n b: }")
+    done = subprocess.run(
+        [sys.executable, "-m", "ocr_trainer", "check", "--config-dir", str(tmp_path), "experiment=mine"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "a configuration file is not YAML: " in done.stderr
+    assert "mine.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_run_of_a_sweep_says_what_is_wrong_with_it(tmp_path: Path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ocr_trainer",
+            "check",
+            "-m",
+            "optimizer.lr=-1,1e-3,-2",
+            f"output_dir={tmp_path}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "not -1" in done.stderr
+    assert "not -2" in done.stderr
+    assert "lr: 0.001" in done.stdout
+    assert "Error executing job" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["''", "/abs", "../up", "a/../../b"])
@@ -180,9 +244,6 @@ def test_the_experiments_name_stays_below_the_output(name: str):
 
 
 def test_a_key_from_a_file_names_the_file(tmp_path: Path):
-    import subprocess
-    import sys
-
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ntrainer:\n  max_epoch: 3\n")
     done = subprocess.run(
@@ -193,7 +254,7 @@ def test_a_key_from_a_file_names_the_file(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 2
-    assert "there is no option 'trainer.max_epoch' (in configs/experiment/mine.yaml)" in done.stderr
+    assert "there is no option 'trainer.max_epoch' (in experiment/mine.yaml)" in done.stderr
     assert "Traceback" not in done.stderr
 
 

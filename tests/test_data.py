@@ -14,7 +14,7 @@ import torch
 from ocr_trainer import discovery
 from ocr_trainer.compose import compose
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.plugin import Context, Kind, Skipped, Task
 from ocr_trainer.training.data import Keys, fit, pad, scoring_loader, training_loader
 from ocr_trainer.training.samples import Sample
 
@@ -68,6 +68,7 @@ def test_an_endless_split_gives_new_samples_in_every_epoch(model: Any):
     assert sorted(seen(loader, 0) + seen(loader, 3)) == [*range(10), *range(30, 40)]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_do_not_depend_on_the_number_of_workers(model: Any, workers: int):
     alone = list(training_loader(Numbered(6), model, RUN))
@@ -90,9 +91,24 @@ def test_an_unreadable_sample_is_replaced_and_named(model: Any):
     assert said == {"sample 2: page 2 is torn", "sample 3: page 3 is torn"}
 
 
-def test_a_split_that_cannot_be_read_at_all_stops(model: Any):
-    with pytest.raises(DataError, match="6 images in a row cannot be read, the last: "):
-        list(training_loader(Numbered(6, broken=set(range(6))), model, plainly()))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_split_that_cannot_be_read_at_all_gives_empty_batches_that_say_so(model: Any, workers: int):
+    run = replace(plainly(), data=replace(RUN.data, workers=workers))
+    batches = list(training_loader(Numbered(6, broken=set(range(6))), model, run))
+    assert [len(batch) for batch in batches] == [0, 0, 0]
+    assert len({entry for batch in batches for entry in batch.skipped}) == 6
+
+
+def test_what_a_sample_says_of_itself_reaches_the_batch(model: Any):
+    class Telling(Numbered):
+        def __getitem__(self, index: int) -> Sample:
+            sample = super().__getitem__(index)
+            sample.skipped.append(Skipped("label", f"page {index}", None, "outside"))
+            return sample
+
+    for loader in (training_loader, scoring_loader):
+        told = {entry.file for batch in loader(Telling(4), model, plainly()) for entry in batch.skipped}
+        assert told == {f"page {index}" for index in range(4)}
 
 
 def test_scoring_goes_through_in_order_and_skips_what_it_cannot_read(model: Any):

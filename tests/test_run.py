@@ -123,6 +123,50 @@ def test_losses_and_scores_reach_the_logger(done: tuple[Path, str]):
     assert {"epoch", "step", "val/hmean", "test/hmean"} <= columns
 
 
+def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
+    from ocr_trainer import clock
+    from ocr_trainer.compose import compose
+    from ocr_trainer.training import task as module
+    from ocr_trainer.training.run import train
+
+    seen = []
+
+    class Watching(module.DetectionTask):
+        def on_test_epoch_start(self) -> None:
+            seen.append({name: value.clone() for name, value in self.state_dict().items()})
+            super().on_test_epoch_start()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ocr_trainer.training.run.DetectionTask", Watching)
+        train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, clock.Laps())
+    saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    weight = "model.probability.0.weight"
+    torch.testing.assert_close(seen[0][weight], saved["state_dict"][weight], rtol=0, atol=0)
+    assert not torch.equal(saved["state_dict"][weight], saved["current_model_state"][weight])
+
+
+@pytest.mark.parametrize("content", [b"", b"h", b".", b"PK\x03\x04 cut", b"{}", "not ours".encode("utf-16")])
+def test_a_damaged_checkpoint_is_refused(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    (tmp_path / "bad.ckpt").write_bytes(content)
+    assert run(monkeypatch, tmp_path, "test", "bad.ckpt") == 2
+    assert "bad.ckpt" in capsys.readouterr().err
+    assert run(monkeypatch, tmp_path, "test", "none.ckpt") == 2
+    assert capsys.readouterr().err == "ocr-train: there is no checkpoint none.ckpt\n"
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    assert run(monkeypatch, tmp_path, "predict", "other.ckpt", "a.png") == 2
+    assert "other.ckpt was not written by ocr-train" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    assert run(monkeypatch, tmp_path, *SMALL, "trainer.accelerator=gpuu") == 2
+    assert "one of trainer.* does not fit: " in capsys.readouterr().err
+
+
 def test_a_checkpoint_is_plain_and_rebuilds_its_model(
     done: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys
 ):
@@ -167,7 +211,7 @@ def test_predict_writes_polygons_and_overlays(
             assert (points >= -1).all()
             assert (points <= [151, 91]).all()
             assert 0 <= detection["score"] <= 1
-        overlay = cv2.imdecode(np.fromfile(place / "out" / f"{name}.png", np.uint8), cv2.IMREAD_COLOR)
+        overlay = cv2.imdecode(np.fromfile(place / "out" / f"{name}.overlay.png", np.uint8), cv2.IMREAD_COLOR)
         assert overlay is not None
     assert "passed over" in capsys.readouterr().err
     assert run(monkeypatch, place, "predict", str(folder / "checkpoints" / "last.ckpt"), "broken.jpg") == 2

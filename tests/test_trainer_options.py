@@ -13,6 +13,7 @@ OURS = {"logger", "callbacks", "plugins", "default_root_dir"}
 """What the run decides: these take objects, or say where files go."""
 
 OTHER_DEFAULTS = {
+    "devices": 1,  # several are asked for, not assumed
     "max_epochs": 10,  # Lightning's 1000 is no run that anybody waits for
     "num_sanity_val_steps": 0,  # the first step comes first
     "log_every_n_steps": 10,  # runs here are short

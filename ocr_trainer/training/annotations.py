@@ -6,7 +6,6 @@ No label leaves in silence: what cannot be used is entered in the `Ledger` with 
 from __future__ import annotations
 
 import codecs
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import Ledger, Skipped
 from ocr_trainer.training.images import read_image
 from ocr_trainer.training.samples import Polygon, Sample
-
-log = logging.getLogger(__name__)
 
 Points = Sequence[tuple[float, float]]
 
@@ -75,13 +72,12 @@ class LabelledImages(Sequence[Sample]):
     """A split: labels read before, pixels decoded when asked for.
 
     A polygon that lies wholly outside its image can only be recognised once the image is decoded; it
-    is then flagged "don't care", with one warning per image. Polygons partly outside stay as they are.
+    is then flagged "don't care" and entered as skipped. Polygons partly outside stay as they are.
     """
 
     def __init__(self, files: list[Path], labels: list[Labels]) -> None:
         self.files = files
         self._labels = labels
-        self._warned: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -98,18 +94,19 @@ class LabelledImages(Sequence[Sample]):
         if labels.size not in (None, size):
             raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
         outside = [_outside(polygon, *size) for polygon in labels.polygons]
-        if any(outside) and index % len(self) not in self._warned:
-            self._warned.add(index % len(self))
-            log.warning(
-                "%s: %d of %d labels lie outside the image of %s pixels; they count as don't care",
-                *(file, sum(outside), len(outside), _size(size)),
-            )
         return Sample(
             image=image,
             polygons=[polygon.copy() for polygon in labels.polygons],
             texts=list(labels.texts),
             ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
             source=str(file),
+            skipped=[
+                Skipped(
+                    "label", str(file), None, f"label {place} lies outside the image of {_size(size)} pixels"
+                )
+                for place, is_outside in enumerate(outside, start=1)
+                if is_outside
+            ],
         )
 
 

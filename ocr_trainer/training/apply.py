@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 
 from ocr_trainer import clock
 from ocr_trainer.errors import CheckpointError, DataError
@@ -17,12 +16,12 @@ from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
 from ocr_trainer.training.augment import resize_points
-from ocr_trainer.training.checkpoint import model_state
+from ocr_trainer.training.checkpoint import model_state, read
 from ocr_trainer.training.data import fit, pad
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.draw import draw
 from ocr_trainer.training.images import read_image, write_image
-from ocr_trainer.training.run import collect_again, quieten
+from ocr_trainer.training.run import collect_again, quieten, spare_imports
 from ocr_trainer.training.samples import Detections, Image
 from ocr_trainer.training.task import DetectionTask
 
@@ -42,23 +41,24 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Detector:
     return model.eval()
 
 
-def test(run: RunConfig, saved: dict[str, Any], folder: Path, laps: clock.Laps) -> dict[str, Any]:
+def test(run: RunConfig, checkpoint: Path, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     """Score a checkpoint on the test split, or on val where there is none; write report.json.
 
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
     quieten()
+    spare_imports()
     laps.end("import")
-    model = rebuild(run, saved, folder)
+    model = rebuild(run, read(checkpoint), folder)
     context = build.context(run, folder)
     split, loader = build.test_loader(run, model, context)
     task = DetectionTask(model, run, folder, len(loader.dataset))  # type: ignore[arg-type]
     loggers = build.build_loggers(run, context)
-    trainer = Trainer(
+    trainer = build.make_trainer(
         accelerator=run.trainer.accelerator,
         devices=run.trainer.devices,
-        precision=run.trainer.precision,  # type: ignore[arg-type]
+        precision=run.trainer.precision,
         limit_test_batches=build.whole(run.trainer.limit_test_batches, len(loader)),
         logger=loggers or False,
         enable_progress_bar=sys.stdout.isatty() and run.trainer.enable_progress_bar is not False,
@@ -69,6 +69,7 @@ def test(run: RunConfig, saved: dict[str, Any], folder: Path, laps: clock.Laps) 
     scores = trainer.test(task, loader, verbose=False)[0]
     laps.end("test")
     told = {
+        "checkpoint": str(checkpoint),
         "scores": dict(scores),
         "test_split": split,
         **report.summary(run, trainer, task, context.ledger),
@@ -80,7 +81,7 @@ def test(run: RunConfig, saved: dict[str, Any], folder: Path, laps: clock.Laps) 
 
 
 def predict(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:
-    """Find text in images; write `<name>.json` and the overlay `<name>.png` for each to `out`.
+    """Find text in images; write `<name>.json` and the overlay `<name>.overlay.png` for each to `out`.
 
     An image that cannot be read is named on standard error and passed over.
 
@@ -107,7 +108,10 @@ def predict(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: 
             print(f"ocr-train: passed over: {error}", file=sys.stderr)
             continue
         found = detect(model, image)
-        _write(out / names[path], path, image, found)
+        try:
+            _write(out / names[path], path, image, found)
+        except OSError as error:
+            raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error
         print(f"{path}: {len(found.polygons)} texts{''.join(f'; {w}' for w in found.warnings)}")
         done += 1
     if not done:
@@ -153,4 +157,4 @@ def _write(place: Path, source: Path, image: Image, found: Detections) -> None:
     text = json.dumps(record, indent=1, ensure_ascii=False)
     place.with_name(f"{place.name}.json").write_text(text + "\n", encoding="utf-8")
     overlay = draw(image, found.polygons, scores=found.scores)
-    write_image(place.with_name(f"{place.name}.png"), overlay)
+    write_image(place.with_name(f"{place.name}.overlay.png"), overlay)

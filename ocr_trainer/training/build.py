@@ -12,10 +12,11 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from ocr_trainer import discovery
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin
 from ocr_trainer.schema import RunConfig, TrainerConfig
 from ocr_trainer.training import data
@@ -35,8 +36,22 @@ def context(run: RunConfig, folder: Path) -> Context:
 
 
 def build(kind: Kind, config: Config, context: Context) -> Any:
-    """Import a plugin's heavy module and make what it offers."""
-    return discovery.resolve(kind, config.name)(config, context)
+    """Import a plugin's heavy module and make what it offers.
+
+    Raises:
+        PluginBroken: The module cannot be imported, or what it makes is not of its kind.
+    """
+    made = discovery.resolve(kind, config.name)(config, context)
+    if not _fits(kind, made):
+        reason = f"its factory makes a {type(made).__name__}, which does not serve as a {kind.value}"
+        raise discovery.broken(discovery.find(kind, config.name), reason)
+    return made
+
+
+def _fits(kind: Kind, made: object) -> bool:
+    if kind is Kind.dataset:
+        return all(hasattr(made, split) for split in ("train", "val", "test"))
+    return isinstance(made, Detector if kind is Kind.model else Logger)
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
@@ -114,22 +129,33 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     if split is None:
         return None
     files = getattr(split, "files", None)
-    if files:
-        step = max(1, math.ceil(len(files) / max(1, run.data.check_images)))
-        for file in files[::step] if run.data.check_images else ():
-            if reason := check_image(file):
-                context.ledger.skip_image(file, reason)
+    if files and run.data.check_images:
+        _look_at(files, run, context.ledger)
     refuse_unusable(context.ledger, run)
     if not len(split):
         raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
     return split
 
 
+def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
+    """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
+    chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
+    broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
+    for file, reason in broken:
+        ledger.skip_image(file, reason)
+    if len(broken) > run.data.max_skipped * len(chosen):
+        raise DataError(
+            f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(ledger)}"
+        )
+
+
 def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
     """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
     for what, total in (("image", ledger.images), ("label", ledger.labels)):
         skipped = sum(entry.what == what for entry in ledger.skipped)
-        if skipped > run.data.max_skipped * total:
+        # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
+        if total and skipped > run.data.max_skipped * total:
             raise DataError(
                 f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
                 f"{run.data.max_skipped:g} allows{_skips(ledger)}"
@@ -166,7 +192,7 @@ def build_trainer(
         options |= dict.fromkeys(("log_every_n_steps", "enable_progress_bar", "enable_model_summary"))
     shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
-    return Trainer(
+    return make_trainer(
         **options,
         logger=list(loggers) or False,
         callbacks=[*averaging, *([Progress()] if shown else []), *callbacks],
@@ -174,8 +200,18 @@ def build_trainer(
     )
 
 
+def make_trainer(**options: Any) -> Trainer:
+    """Make Lightning's Trainer.
+
+    Raises:
+        ConfigError: An option of it is not to be had here, such as a GPU.
+    """
+    try:
+        return Trainer(**options)
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise ConfigError(f"this run cannot start: one of trainer.* does not fit: {error}") from error
+
+
 def whole(limit: int | float | None, batches: int) -> int | float | None:
-    """Return a limit as Lightning takes it; a share of the batches is at least one of them."""
-    if isinstance(limit, float) and 0 < limit < 1:
-        return max(1, int(limit * batches))
-    return limit
+    """Return a limit as Lightning takes it; a share that comes to less than one batch is one."""
+    return 1 if isinstance(limit, float) and 0 < limit * batches < 1 else limit

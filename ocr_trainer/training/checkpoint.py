@@ -22,16 +22,16 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}"
-        ) from error
+    # torch's reader says any of these of a damaged file.
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
-    if not ours:
+    if not isinstance(ours, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by ocr-train: it does not say which model it is of")
-    if ours["format"] != FORMAT:
+    if ours.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has format {ours['format']}; this version of ocr-trainer reads {FORMAT}"
+            f"{path} has format {ours.get('format')}; this version of ocr-trainer reads {FORMAT}"
         )
     return checkpoint
 

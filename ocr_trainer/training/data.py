@@ -64,7 +64,8 @@ def _place() -> tuple[int, int]:
     return 0, 1
 
 
-Encoded = tuple[Image, dict[str, np.ndarray], list[Skipped]]
+Encoded = tuple[Image | None, dict[str, np.ndarray], list[Skipped]]
+"""Image and targets, or neither, and what could not be read on the way."""
 
 
 class TrainingSet(Dataset[Encoded]):
@@ -94,12 +95,14 @@ class TrainingSet(Dataset[Encoded]):
             except DataError as error:
                 skipped.append(_unreadable(self.split, place, error))
                 continue
+            skipped += sample.skipped
             sample = self.augment(sample, np.random.default_rng((self.seed, epoch, index)))
             return sample.image, self.model.encode(sample), skipped
-        raise DataError(f"{len(skipped)} images in a row cannot be read, the last: {skipped[-1].reason}")
+        # An exception would reach the user as torch words those of its workers.
+        return None, {}, skipped
 
 
-Scored = tuple[Image, Truth] | Skipped
+Scored = tuple[Image, Truth, list[Skipped]] | Skipped
 
 
 class ScoringSet(Dataset[Scored]):
@@ -120,7 +123,11 @@ class ScoringSet(Dataset[Scored]):
             return _unreadable(self.split, index, error)
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
-        return image, Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        return image, truth, sample.skipped
+
+
+NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
 
 
 def _unreadable(split: Split, index: int, error: DataError) -> Skipped:
@@ -149,10 +156,13 @@ def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
 
 
 def collate_training(items: Sequence[Encoded]) -> Batch:
-    """Stack images and targets."""
-    images = np.stack([image for image, _, _ in items]).transpose(0, 3, 1, 2)
-    targets = {name: torch.from_numpy(np.stack([t[name] for _, t, _ in items])) for name in items[0][1]}
+    """Stack images and targets; a batch without images if none could be read."""
     skipped = [entry for _, _, entries in items for entry in entries]
+    usable = [(image, targets) for image, targets, _ in items if image is not None]
+    if not usable:
+        return Batch(NO_IMAGES, {}, skipped=skipped)
+    images = np.stack([image for image, _ in usable]).transpose(0, 3, 1, 2)
+    targets = {name: torch.from_numpy(np.stack([t[name] for _, t in usable])) for name in usable[0][1]}
     return Batch(torch.from_numpy(np.ascontiguousarray(images)), targets, skipped=skipped)
 
 
@@ -167,8 +177,9 @@ class ScoringCollate:
         """Return a batch; without images if none could be read."""
         skipped = [item for item in items if isinstance(item, Skipped)]
         usable = [item for item in items if not isinstance(item, Skipped)]
-        images = pad([image for image, _ in usable], self.stride) if usable else torch.zeros(0, 3, 1, 1)
-        return Batch(images, {}, [truth for _, truth in usable], skipped)
+        skipped += [entry for _, _, entries in usable for entry in entries]
+        images = pad([image for image, _, _ in usable], self.stride) if usable else NO_IMAGES
+        return Batch(images, {}, [truth for _, truth, _ in usable], skipped)
 
 
 def training_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Encoded]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -77,3 +79,10 @@ class WeightEma(WeightAveraging):
                 torch._foreach_copy_(list(averages), list(values))
 
         super().__init__(use_buffers=True, multi_avg_fn=update)
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on with the average when training goes on; when testing, what counts is the average itself."""
+        if trainer.state.fn is TrainerFn.FITTING:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)

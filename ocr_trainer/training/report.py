@@ -18,7 +18,7 @@ from ocr_trainer.training.task import DetectionTask
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
     """Return which plugins a run uses, and from which distributions."""
     chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
-    chosen += [(Kind.logger, name) for name in run.logger]
+    chosen += [(Kind.logger, name) for name, config in run.logger.items() if config.enabled]
     found = [discovery.find(kind, name) for kind, name in chosen]
     return [
         {"kind": p.kind.value, "name": p.name, "distribution": p.distribution, "version": p.version}
@@ -28,18 +28,20 @@ def used_plugins(run: RunConfig) -> list[dict[str, str]]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what results depend on most."""
-    from importlib.metadata import version
+    import cv2
+    import lightning
+    import numpy as np
+    import torch
 
-    names = ("ocr-trainer", "torch", "lightning", "numpy", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    libraries = {module.__name__: str(module.__version__) for module in (torch, lightning, np, cv2)}
+    return {"python": platform.python_version(), **libraries}
 
 
 def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
     """Return the account of what was left out."""
     # An image that its header gives away before training fails again whenever it is read.
-    entries = {
-        (entry.what, entry.file, entry.line): entry for entry in [*unreadable, *ledger.skipped]
-    }.values()
+    known = {entry.file for entry in ledger.skipped if entry.what == "image"}
+    entries = [*ledger.skipped, *(e for e in unreadable if e.what == "label" or e.file not in known)]
     return {
         "images": sum(entry.what == "image" for entry in entries),
         "labels": sum(entry.what == "label" for entry in entries),
@@ -53,7 +55,7 @@ def summary(run: RunConfig, trainer: Trainer, task: DetectionTask, ledger: Ledge
     """Return what a report says of every kind of run."""
     return {
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-        "skipped": skips(ledger, list(task.skipped.values())),
+        "skipped": skips(ledger, list(task.skipped)),
         "plugins": used_plugins(run),
         "versions": versions(),
         "seed": run.seed,
@@ -71,9 +73,7 @@ def table(report: dict[str, Any], folder: Path) -> str:
     """Return the closing table of a run."""
     rows = [(name, f"{value:.4f}") for name, value in report["scores"].items()]
     if report.get("best_checkpoint"):
-        score = report["best_score"]
-        note = "" if score is None else f" (val/hmean {score:.4f})"
-        rows.append(("best checkpoint", report["best_checkpoint"] + note))
+        rows.append(("best checkpoint", report["best_checkpoint"]))
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]
     if skipped["images"] or skipped["labels"]:

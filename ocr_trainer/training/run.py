@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ SILENCED = (
     ".*number of training batches.*",
     ".*Checkpoint directory.*",
     ".*but have no `val_dataloader`.*",
+    ".*GPU available but not used.*",
     ".*turning off the train dataloader shuffling.*",
     # Lightning's own use of a torch function that torch 2.13 deprecates.
     ".*isinstance\\(treespec, LeafSpec\\).*",
@@ -55,6 +57,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
         OcrTrainerError: The data or a plugin cannot serve.
     """
     quieten()
+    spare_imports()
     laps.end("import")
     seed_everything(run.seed, verbose=False)
     context = build.context(run, folder)
@@ -73,19 +76,22 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     laps.end("build")
 
     collect_again()
-    trainer.fit(task, loaders.train, loaders.val)
+    try:
+        trainer.fit(task, loaders.train, loaders.val)
+    except SystemExit:
+        # Lightning ends the process so on Ctrl-C and SIGTERM.
+        print(f"ocr-train: stopped; what there is so far: {folder}", file=sys.stderr)
+        raise
     laps.end("fit")
-    checkpoint = keep_best(Path(best.best_model_path or ""), Path(last.best_model_path or ""))
-    scores = {name: float(value) for name, value in trainer.callback_metrics.items() if "train/" not in name}
-
+    checkpoint = keep_best(folder / "checkpoints")
+    scores = task.best_scores
     if loaders.test is not None:
-        scores |= trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
+        scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
     laps.end("test")
     told = {
         "scores": scores,
         "test_split": loaders.test_split,
         "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
-        "best_score": float(best.best_model_score) if best.best_model_score is not None else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(run, trainer, task, context.ledger),
@@ -95,28 +101,40 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     if trainer.is_global_zero:
         report.write(folder, told)
         print(report.table(told, folder))
+    for logger in loggers:
+        if hasattr(logger, "close"):
+            logger.close()
     return told
 
 
-def keep_best(best: Path, last: Path) -> Path | None:
+def keep_best(checkpoints: Path) -> Path | None:
     """Return the best checkpoint; where nothing was scored, make it of the last."""
-    if best.is_file():
-        return best
-    if not last.is_file():
-        return None
-    best = last.with_name("best.ckpt")
-    shutil.copyfile(last, best)
-    return best
+    best, last = checkpoints / "best.ckpt", checkpoints / "last.ckpt"
+    if not best.is_file() and last.is_file():
+        shutil.copyfile(last, best)
+    return best if best.is_file() else None
 
 
 def collect_again() -> None:
-    """Start the garbage collector, which the command line paused; what was imported stays for good."""
-    gc.freeze()
+    """Start the garbage collector, which the command line paused."""
     gc.enable()
 
 
+def spare_imports() -> None:
+    """Keep what was imported out of the garbage collector's way, for good.
+
+    Called before anything is built: what a run of a sweep builds, the next must be free of.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+
+
 def quieten() -> None:
-    """Keep Lightning's advice to itself: it is for people who write training scripts."""
+    """Keep Lightning's advice to itself, which is for people who write training scripts; pass on ours."""
+    ours = logging.getLogger("ocr_trainer")
+    if not ours.handlers:
+        ours.addHandler(logging.StreamHandler())
+        ours.setLevel(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in SILENCED:

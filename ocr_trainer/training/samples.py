@@ -30,6 +30,8 @@ class Sample:
     """bool, (polygons,): text that is neither learnt nor scored ("don't care")."""
     source: str
     """Where it came from, in words that lead the user there: a path, as a rule."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """What of it turned out to be unusable only now that the image was read."""
 
     def __post_init__(self) -> None:
         self.ignore = np.asarray(self.ignore, dtype=bool)

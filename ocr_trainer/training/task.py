@@ -35,7 +35,10 @@ class DetectionTask(LightningModule):
         self.run = run
         self.folder = folder
         self.images = images
-        self.skipped: dict[str, Skipped] = {}
+        self.best_scores: dict[str, float] = {}
+        """Of the best validation so far."""
+        self.skipped: dict[Skipped, None] = {}
+        """What could not be read, in the order it was met."""
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser and its schedule, which goes by the optimiser's steps."""
@@ -45,24 +48,28 @@ class DetectionTask(LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """Return the loss of a batch."""
+    def training_step(self, batch: Batch, _index: int) -> Tensor | None:
+        """Return the loss of a batch; nothing, which passes the step over, for one without images."""
         self._enter(batch)
+        if not len(batch):
+            return None
         parts = self.model.loss(self.model(batch.images), batch.targets)
         loss = torch.stack(list(parts.values())).sum()
         self.log("train/loss", loss, prog_bar=True)
+        self.log("train/lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         self.log_dict({f"train/{name}": value for name, value in parts.items()})
         return loss
 
     def _enter(self, batch: Batch) -> None:
         """Account for what could not be read; stop if it is too much."""
         for skipped in batch.skipped:
-            self.skipped.setdefault(skipped.file, skipped)
-        limit = self.run.data.max_skipped * self.images
-        if batch.skipped and len(self.skipped) > max(1.0, limit):
-            listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
+            self.skipped.setdefault(skipped, None)
+        images = [entry for entry in self.skipped if entry.what == "image"]
+        # One image alone never stops a run that has begun.
+        if batch.skipped and len(images) > max(1.0, self.run.data.max_skipped * self.images):
+            listed = "\n".join(f"  {entry}" for entry in images[:10])
             raise DataError(
-                f"{len(self.skipped)} images cannot be read, more than data.max_skipped="
+                f"{len(images)} images cannot be read, more than data.max_skipped="
                 f"{self.run.data.max_skipped:g} of {self.images}:\n{listed}"
             )
 
@@ -125,8 +132,11 @@ class DetectionTask(LightningModule):
             )
             counts = type(counts)(*self.trainer.strategy.reduce(mine, reduce_op="sum").tolist())
         scores = {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}
+        scores = {f"{split}/{name}": value for name, value in scores.items()}
+        if split == "val" and counts.hmean >= self.best_scores.get(self.monitor, 0.0):
+            self.best_scores = scores
         # Every process has the sum already.
-        self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, rank_zero_only=False)
+        self.log_dict(scores, rank_zero_only=False)
         if self.warnings:
             more = f" (and {len(self.warnings) - 1} more such warnings)" if len(self.warnings) > 1 else ""
             self.print(f"{self.warnings[0]}{more}")

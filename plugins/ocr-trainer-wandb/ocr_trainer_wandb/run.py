@@ -76,6 +76,7 @@ def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
         "notes": config.notes,
         "id": config.run_id,
         "resume": "allow" if config.run_id else None,
+        "reinit": "create_new",  # or the next run of a sweep would go on with this one
         "dir": str(folder),  # wandb adds the `wandb` below it
         "settings": wandb.Settings(
             silent=True,
