@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NoReturn
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module, main
 from hydra.core.config_search_path import ConfigSearchPath
@@ -23,7 +24,6 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import OcrTrainerError, PluginError
@@ -131,7 +131,7 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
             try:
                 config = hydra_compose("train", overrides=remaining)
                 break
-            except (HydraException, OmegaConfBaseException, PluginError, YAMLError, ValueError) as error:
+            except (HydraException, OmegaConfBaseException, PluginError, yaml.YAMLError, ValueError) as error:
                 fault = explain(error, remaining)
                 faults.append(fault)
                 if fault.fatal or fault.override not in remaining:
@@ -228,7 +228,7 @@ def through_hydra(
     run = main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name="train")(attempt)
     try:
         run()
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         _object([explain(error, [word for word in arguments if "=" in word])])
 
 
@@ -247,4 +247,7 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
 
 def to_yaml(run: RunConfig) -> str:
     """Return the configuration as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.create(plain(run)))
+    # The dumper in C takes a tenth of the time, which counts in `check`.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(plain(run), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text

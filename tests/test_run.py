@@ -176,10 +176,7 @@ def test_a_checkpoint_is_plain_and_rebuilds_its_model(
     elsewhere = folder.parents[1] / "elsewhere"
     elsewhere.mkdir()
     best = folder / "checkpoints" / "best.ckpt"
-    assert (
-        run(monkeypatch, elsewhere, "test", str(best), "exp_name=again", "trainer.accelerator=cpu")
-        == 0
-    )
+    assert run(monkeypatch, elsewhere, "test", str(best), "exp_name=again", "trainer.accelerator=cpu") == 0
     again = report(only_run(elsewhere, "again"))
     told = report(folder)
     assert again["scores"] == {name: told["scores"][name] for name in again["scores"]}
