@@ -262,6 +262,7 @@ def test_the_origins_command_works_as_its_users_type_it(tmp_path: Path, monkeypa
         "exp_name=lazy_import_complete",
         "logger.wandb.enabled=false",
     ]
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
     assert run(monkeypatch, tmp_path, *SMALL, *words) == 0
     folder = only_run(tmp_path, "lazy_import_complete")
     assert report(folder)["steps"] == 1

@@ -25,10 +25,19 @@ SILENCED = (
     ".*Checkpoint directory.*",
     ".*but have no `val_dataloader`.*",
     ".*GPU available but not used.*",
-    ".*turning off the train dataloader shuffling.*",
+    ".*dataloader shuffling.*",
+    ".*`Trainer\\(barebones=True\\)` is configured.*",
     # Lightning's own use of a torch function that torch 2.13 deprecates.
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
+
+
+class ToStandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        print(self.format(record), file=sys.stderr)
 
 
 class FirstStep(Callback):
@@ -133,7 +142,7 @@ def quieten() -> None:
     """Keep Lightning's advice to itself, which is for people who write training scripts; pass on ours."""
     ours = logging.getLogger("ocr_trainer")
     if not ours.handlers:
-        ours.addHandler(logging.StreamHandler())
+        ours.addHandler(ToStandardError())
         ours.setLevel(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
