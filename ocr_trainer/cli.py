@@ -148,13 +148,13 @@ def _test(words: Sequence[str]) -> int:
     laps = clock.Laps()
     # What training was bound to, the test need not be.
     base = ["logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"]
-    _, run = _saved_run(arguments.checkpoint, [*base, *arguments.overrides])
+    saved, run = _saved_run(arguments.checkpoint, [*base, *arguments.overrides])
     if run.trainer.limit_test_batches == 0:
         raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
     folder = _claim(run)
     from ocr_trainer.training.apply import test
 
-    test(run, Path(arguments.checkpoint), folder, laps)
+    test(run, saved, arguments.checkpoint, folder, laps)
     return 0
 
 

@@ -196,6 +196,11 @@ class TrainerConfig(Options):
     model_registry: str | None = None
     """Where Lightning's model registry uploads checkpoints."""
 
+    @property
+    def endless(self) -> bool:
+        """Whether nothing bounds the steps; a limit of time may still end the run."""
+        return self.max_steps == -1 and self.max_epochs in (None, -1)
+
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         limits = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -209,7 +214,7 @@ class TrainerConfig(Options):
             yield f"gradient_clip_algorithm={self.gradient_clip_algorithm} is neither norm nor value"
         if isinstance(self.max_time, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
             yield f"max_time={self.max_time} is not of the form DD:HH:MM:SS"
-        if self.max_steps == -1 and self.max_epochs in (None, -1) and not self.max_time:
+        if self.endless and not self.max_time:
             yield "nothing ends the training: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
 
 

@@ -23,8 +23,7 @@ def refuse(faults: Sequence[str]) -> NoReturn:
 def run_faults(run: RunConfig) -> Iterator[str]:
     """Yield what is wrong with a run whose sections are right."""
     yield from _task_faults(run)
-    endless = run.trainer.max_steps == -1 and run.trainer.max_epochs in (None, -1)
-    if endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
+    if run.trainer.endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
         yield (
             f"schedule={run.schedule.name.value} goes by the run's steps, so these need an end: "
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import codecs
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -108,6 +110,29 @@ class LabelledImages(Sequence[Sample]):
                 if is_outside
             ],
         )
+
+
+class LazySplits(ABC):
+    """A dataset whose three splits are each read when they are first asked for."""
+
+    @cached_property
+    def train(self) -> LabelledImages | None:
+        """The images to learn from."""
+        return self._open("train")
+
+    @cached_property
+    def val(self) -> LabelledImages | None:
+        """The images to choose a checkpoint by."""
+        return self._open("val")
+
+    @cached_property
+    def test(self) -> LabelledImages | None:
+        """The images for the final score."""
+        return self._open("test")
+
+    @abstractmethod
+    def _open(self, split: str) -> LabelledImages | None:
+        """Read a split; return nothing where the dataset has none of that name."""
 
 
 def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:

@@ -16,7 +16,7 @@ from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
 from ocr_trainer.training.augment import resize_points
-from ocr_trainer.training.checkpoint import model_state, read
+from ocr_trainer.training.checkpoint import model_state
 from ocr_trainer.training.data import fit, pad
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.draw import draw
@@ -41,8 +41,17 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Detector:
     return model.eval()
 
 
-def test(run: RunConfig, checkpoint: Path, folder: Path, laps: clock.Laps) -> dict[str, Any]:
+def test(
+    run: RunConfig, saved: dict[str, Any], checkpoint: str, folder: Path, laps: clock.Laps
+) -> dict[str, Any]:
     """Score a checkpoint on the test split, or on val where there is none; write report.json.
+
+    Args:
+        run: The configuration it was trained with, and what overrides it.
+        saved: What the checkpoint holds.
+        checkpoint: Its file, for the report.
+        folder: Where the report goes.
+        laps: The phases so far.
 
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
@@ -50,7 +59,7 @@ def test(run: RunConfig, checkpoint: Path, folder: Path, laps: clock.Laps) -> di
     quieten()
     spare_imports()
     laps.end("import")
-    model = rebuild(run, read(checkpoint), folder)
+    model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     split, loader = build.test_loader(run, model, context)
     task = DetectionTask(model, run, folder, len(loader.dataset))  # type: ignore[arg-type]
@@ -69,7 +78,7 @@ def test(run: RunConfig, checkpoint: Path, folder: Path, laps: clock.Laps) -> di
     scores = trainer.test(task, loader, verbose=False)[0]
     laps.end("test")
     told = {
-        "checkpoint": str(checkpoint),
+        "checkpoint": checkpoint,
         "scores": dict(scores),
         "test_split": split,
         **report.summary(run, trainer, task, context.ledger),

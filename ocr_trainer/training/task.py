@@ -62,11 +62,12 @@ class DetectionTask(LightningModule):
 
     def _enter(self, batch: Batch) -> None:
         """Account for what could not be read; stop if it is too much."""
-        for skipped in batch.skipped:
-            self.skipped.setdefault(skipped, None)
+        if not batch.skipped:
+            return
+        self.skipped |= dict.fromkeys(batch.skipped)
         images = [entry for entry in self.skipped if entry.what == "image"]
         # One image alone never stops a run that has begun.
-        if batch.skipped and len(images) > max(1.0, self.run.data.max_skipped * self.images):
+        if len(images) > max(1.0, self.run.data.max_skipped * self.images):
             listed = "\n".join(f"  {entry}" for entry in images[:10])
             raise DataError(
                 f"{len(images)} images cannot be read, more than data.max_skipped="

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.annotations import LabelledImages, Labels
+from ocr_trainer.training.annotations import LabelledImages, Labels, LazySplits
 from ocr_trainer.training.images import files_in, is_image
 from ocr_trainer.training.splits import SPLITS, carve_missing, read_list, refuse_overlap
 from ocr_trainer_icdar.layout import Folders, icdar2015_folders, open_root, sroie_folders
@@ -27,7 +28,7 @@ Pairs = dict[str, Pair]
 """By the image's name without suffix."""
 
 
-class RowDataset:
+class RowDataset(LazySplits):
     """Three splits, each read when it is first asked for."""
 
     suffixes: tuple[str, ...] = (".txt",)
@@ -42,24 +43,9 @@ class RowDataset:
         self._folders = folders
 
     @staticmethod
+    @abstractmethod
     def is_ignored(text: str) -> bool:
         """Tell by its text whether a label is "don't care"."""
-        raise NotImplementedError
-
-    @cached_property
-    def train(self) -> LabelledImages | None:
-        """The images to learn from."""
-        return self._open("train")
-
-    @cached_property
-    def val(self) -> LabelledImages | None:
-        """The images to choose a checkpoint by."""
-        return self._open("val")
-
-    @cached_property
-    def test(self) -> LabelledImages | None:
-        """The images for the final score."""
-        return self._open("test")
 
     def _open(self, split: str) -> LabelledImages | None:
         if split not in self._members:

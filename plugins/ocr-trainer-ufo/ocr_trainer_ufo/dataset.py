@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.annotations import LabelledImages, Labels
+from ocr_trainer.training.annotations import LabelledImages, Labels, LazySplits
 from ocr_trainer.training.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer_ufo.document import Entry, read_document, read_labels
 from ocr_trainer_ufo.plugin import UfoConfig
@@ -29,7 +29,7 @@ Members = dict[str, dict[str, Annotated]]
 """By split, and by the image's name in the file."""
 
 
-class Ufo:
+class Ufo(LazySplits):
     """Three splits, each read when it is first asked for.
 
     Raises:
@@ -53,21 +53,6 @@ class Ufo:
                 f"  looked for: {', '.join(self._names('train'))}\n"
                 "  or say where it is: dataset.train_json=…"
             )
-
-    @cached_property
-    def train(self) -> LabelledImages | None:
-        """The images to learn from."""
-        return self._open("train")
-
-    @cached_property
-    def val(self) -> LabelledImages | None:
-        """The images to choose a checkpoint by."""
-        return self._open("val")
-
-    @cached_property
-    def test(self) -> LabelledImages | None:
-        """The images for the final score."""
-        return self._open("test")
 
     def _open(self, split: str) -> LabelledImages | None:
         if split not in self._members:
