@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import string
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from ocr_trainer.compose import compose, to_yaml
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound
 from ocr_trainer.schema import OptimizerName, ScheduleName, plain
+
+Cli = Callable[..., "CompletedProcess[str]"]
 
 
 def said(*overrides: str) -> str:
@@ -199,38 +201,18 @@ def test_what_lightning_would_refuse_is_refused_before_it(override: str, message
     assert message in said(override)
 
 
-def test_a_file_that_is_not_yaml(tmp_path: Path):
+def test_a_file_that_is_not_yaml(cli: Cli, tmp_path: Path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("a: [1\n b: }")
-    done = subprocess.run(
-        [sys.executable, "-m", "ocr_trainer", "check", "--config-dir", str(tmp_path), "experiment=mine"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = cli("check", "--config-dir", str(tmp_path), "experiment=mine")
     assert done.returncode == 2
     assert "a configuration file is not YAML: " in done.stderr
     assert "mine.yaml" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_each_run_of_a_sweep_says_what_is_wrong_with_it(tmp_path: Path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ocr_trainer",
-            "check",
-            "-m",
-            "optimizer.lr=-1,1e-3,-2",
-            f"output_dir={tmp_path}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_each_run_of_a_sweep_says_what_is_wrong_with_it(cli: Cli, tmp_path: Path):
+    done = cli("check", "-m", "optimizer.lr=-1,1e-3,-2", f"output_dir={tmp_path}")
     assert done.returncode == 2
     assert "not -1" in done.stderr
     assert "not -2" in done.stderr
@@ -243,16 +225,10 @@ def test_the_experiments_name_stays_below_the_output(name: str):
     assert "must be a name for a folder below runs" in said(f"exp_name={name}")
 
 
-def test_a_key_from_a_file_names_the_file(tmp_path: Path):
+def test_a_key_from_a_file_names_the_file(cli: Cli, tmp_path: Path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ntrainer:\n  max_epoch: 3\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "ocr_trainer", "check", "--config-dir", str(tmp_path), "experiment=mine"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = cli("check", "--config-dir", str(tmp_path), "experiment=mine")
     assert done.returncode == 2
     assert "there is no option 'trainer.max_epoch' (in experiment/mine.yaml)" in done.stderr
     assert "Traceback" not in done.stderr
