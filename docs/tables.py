@@ -1,26 +1,29 @@
 """Writes the tables of options in these pages, from the dataclasses: `python docs/tables.py`.
 
 A table stands between `<!-- options: trainer -->` and `<!-- end -->`. What may follow `options:` is `run`,
-a section of the configuration, or a plugin such as `model/dbnet`. `tests/test_docs.py` fails where a
-table is out of date.
+a section of the configuration, a plugin such as `model/dbnet`, or what many datasets share, such as
+`shared/PairedConfig`; a dataset's own table is without it. `tests/test_docs.py` fails where a table is
+out of date.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from ocr_trainer import discovery
+from ocr_trainer import options as shared
 from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.show import documentation
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
+SHARED = (shared.FolderConfig, shared.PairedConfig, shared.ListedConfig)
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -30,9 +33,13 @@ def rendered(page: str) -> str:
 
 
 def table(owner: str) -> str:
-    """Return the table of `run`, of a section, or of a plugin."""
-    rows = [("option", "takes", "default", "meaning"), ("---",) * 4, *_rows(*_owner(owner))]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    """Return the table of `run`, of a section, or of a plugin; a line where it has no options of its own."""
+    options, prefix = _owner(owner)
+    rows = list(_rows(options, prefix, told_elsewhere(options, owner)))
+    if not rows:
+        return "No more than those.\n"
+    head = [("option", "takes", "default", "meaning"), ("---",) * 4]
+    return "".join(f"| {' | '.join(row)} |\n" for row in head + rows)
 
 
 def _owner(owner: str) -> tuple[type[Options], str]:
@@ -40,16 +47,20 @@ def _owner(owner: str) -> tuple[type[Options], str]:
     if owner == "run":
         return RunConfig, ""
     kind, _, name = owner.partition("/")
+    if kind == "shared":
+        return getattr(shared, name), "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
     prefix = f"logger.{name}." if kind == "logger" else f"{kind}."
     return discovery.load(Kind(kind), name).config, prefix
 
 
-def _rows(options: type[Options], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    options: type[Options], prefix: str, left_out: Collection[str] = ()
+) -> Iterator[tuple[str, str, str, str]]:
     types, meanings, defaults = get_type_hints(options), documentation(options), plain(options())
     for field in fields(options):
-        if field.name == "name" and issubclass(options, Config):
+        if field.name in left_out:
             continue
         default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
         yield (
@@ -58,6 +69,17 @@ def _rows(options: type[Options], prefix: str) -> Iterator[tuple[str, str, str, 
             default,
             meanings[field.name].replace("|", r"\|"),
         )
+        if "sections" in field.metadata:
+            yield from _rows(field.metadata["sections"], f"{prefix}{field.name}.NAME.")
+        if prefix and is_dataclass(types[field.name]):  # the sections of a run have tables of their own
+            yield from _rows(types[field.name], f"{prefix}{field.name}.")
+
+
+def told_elsewhere(options: type[Options], owner: str) -> set[str]:
+    """Return the options that a table leaves out: a plugin's name, and those of a shared table above it."""
+    above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
+    bases = [base for base in (Config, *above) if issubclass(options, base)]
+    return {field.name for base in bases for field in fields(base)}
 
 
 def _is_section(kind: Any) -> bool:

@@ -29,8 +29,11 @@ Train OCR models by name.
   ocr-train list-plugins [KIND] [--json]       what is installed: models, datasets, loggers
   ocr-train describe KIND NAME                 the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
+  ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays
+  ocr-train score --gt PATH --pred PATH --metric icdar|cleval
+                                               score predictions on disk, in folders or zips
 
 Overrides are KEY=VALUE, with the keys that `check` prints: trainer.max_epochs=5 logger=[csv,wandb]
 Flags of Hydra: -m, --cfg job, --info, --config-dir DIR, --shell-completion; all with --hydra-help
@@ -71,8 +74,10 @@ def _command(word: str) -> Callable[[Sequence[str]], int]:
         "list-plugins": _list_plugins,
         "describe": _describe,
         "check": _check,
+        "overfit": _overfit,
         "test": _test,
         "predict": _predict,
+        "score": _score,
     }
     if word not in commands:
         raise ConfigError(
@@ -178,6 +183,29 @@ def _predict(words: Sequence[str]) -> int:
 
     predict(run, saved, images, Path(arguments.out))
     return 0
+
+
+def _overfit(words: Sequence[str]) -> int:
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser("ocr-train overfit", description="Learn one batch by heart.")
+    parser.add_argument("overrides", nargs="*", help="as for a run")
+    parser.add_argument("--steps", type=int, default=300, help="the most steps (default: %(default)s)")
+    arguments = parser.parse_intermixed_args(words)
+    if arguments.steps < 1:
+        raise ConfigError(f"--steps must be at least 1, not {arguments.steps}")
+    from ocr_trainer.compose import compose
+
+    run = compose(arguments.overrides)
+    from ocr_trainer.training.overfit import overfit
+
+    return 0 if overfit(run, arguments.steps) else 1
+
+
+def _score(words: Sequence[str]) -> int:
+    from ocr_trainer.training.score import score
+
+    return score(words)
 
 
 def _saved_run(checkpoint: str, overrides: Sequence[str]) -> tuple[dict[str, Any], RunConfig]:

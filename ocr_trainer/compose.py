@@ -158,7 +158,7 @@ def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
         ConfigError: Everything that is wrong with it.
         PluginError: A plugin it names cannot serve.
     """
-    found = [*faults, *_open_ends(config)]
+    found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
     sections = {}
     for field in fields(RunConfig):
         section = config.get(field.name)
@@ -178,6 +178,47 @@ def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
     if found := list(run_faults(run)):
         refuse(found)
     return run
+
+
+def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
+    """Give sections that users name, and plugins among a plugin's options, their types.
+
+    Yields what does not fit them.
+    """
+    kind = OmegaConf.get_type(node)
+    marks = {f.name: f.metadata for f in fields(kind)} if is_dataclass(kind) else {}
+    for key in map(str, node):
+        mark: Mapping[str, Any] = marks.get(key, {})
+        if OmegaConf.is_missing(node, key):
+            continue
+        if "plugin" in mark:
+            # The name alone will do, as in dataset.parts.a.dataset=synthetic.
+            chosen = node[key] if isinstance(node[key], DictConfig) else {"name": node[key]}
+            name = chosen.get("name")
+            if not isinstance(name, str):
+                yield f"{path}{key}.name must be given: the name of a {mark['plugin'].value} plugin"
+                continue
+            yield from _give_type(node, key, plugin_schema(mark["plugin"], name), chosen, path)
+        if not isinstance(node[key], DictConfig):
+            continue
+        if "sections" in mark:
+            if not node[key]:
+                first = fields(mark["sections"])[0].name
+                yield f"{path}{key} is empty: name at least one: +{path}{key}.NAME.{first}=…"
+            for name, section in list(node[key].items()):
+                schema = OmegaConf.structured(mark["sections"])
+                yield from _give_type(node[key], str(name), schema, section, f"{path}{key}.")
+        yield from _plug_in(node[key], f"{path}{key}.")
+
+
+def _give_type(node: DictConfig, key: str, schema: DictConfig, values: Any, path: str) -> Iterator[str]:
+    if not isinstance(values, Mapping | DictConfig):
+        yield f"{path}{key} must be a section of options, not {values}"
+        return
+    try:
+        node[key] = OmegaConf.merge(schema, values)
+    except (OmegaConfBaseException, ValueError) as error:
+        yield explain(error, [], f"{path}{key}.").message
 
 
 def _open_ends(config: DictConfig) -> Iterator[str]:

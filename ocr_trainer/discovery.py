@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
+from itertools import islice
+from pathlib import Path
 from typing import Any, get_type_hints
 
-from ocr_trainer.errors import PluginBroken, PluginConflict, PluginNotFound, did_you_mean
-from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Kind, LoggerConfig, Plugin
+from ocr_trainer.errors import PluginBroken, PluginConflict, PluginError, PluginNotFound, did_you_mean
+from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, DatasetPlugin, Kind, LoggerConfig, Plugin, Sign
 
 GROUPS = {kind.group: kind for kind in Kind}
+FILES_LOOKED_AT = 5
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
 
 
@@ -194,6 +197,33 @@ def load(kind: Kind, name: str) -> Plugin:
         raise broken(plugin, reason)
     description: Plugin = loaded
     return description
+
+
+def readers(folder: Path) -> list[str]:
+    """Return the dataset plugins that know a folder by its signs; one that is broken knows none."""
+    return [name for name in names(Kind.dataset) if any(_shows(folder, sign) for sign in _signs(name))]
+
+
+def _signs(name: str) -> tuple[Sign, ...]:
+    try:
+        description = load(Kind.dataset, name)
+    except PluginError:
+        return ()
+    assert isinstance(description, DatasetPlugin)
+    return description.signs
+
+
+def _shows(folder: Path, sign: Sign) -> bool:
+    """Look for a sign in the first few files that it may stand in."""
+    for path in islice(folder.glob(sign.files), FILES_LOOKED_AT):
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(4096).decode("utf-8-sig", "replace")
+        except OSError:
+            continue
+        if re.search(sign.content, beginning):
+            return True
+    return False
 
 
 def resolve(kind: Kind, name: str) -> Callable[..., Any]:

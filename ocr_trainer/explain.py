@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -77,8 +78,8 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
     )
 
 
-def explain(error: Exception, overrides: Sequence[str]) -> Fault:
-    """Say what Hydra or OmegaConf objected to."""
+def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Fault:
+    """Say what Hydra or OmegaConf objected to, at a key below `path`."""
     if isinstance(error, PluginError):
         return Fault(str(error), error=error, fatal=True)
     if isinstance(error, MissingConfigException):
@@ -98,7 +99,7 @@ def explain(error: Exception, overrides: Sequence[str]) -> Fault:
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):
         return Fault(str(error).splitlines()[0], fatal=True)
-    key = str(cause.full_key or cause.key or "")
+    key = f"{path}{cause.full_key or cause.key or ''}"
     override = _culprit(key, overrides)
     origin = _origin(error, override)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
@@ -106,4 +107,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> Fault:
         options = [field.name for field in fields(owner)] if is_dataclass(owner) else []
         return Fault(unknown(key, options, origin), override)
     reason = str(cause.msg or cause).splitlines()[0]
+    if " is not a subclass of " in reason and is_dataclass(owner := cause.object_type):
+        section = get_type_hints(owner).get(key.rpartition(".")[2])
+        options = [f"{key}.{field.name}" for field in fields(section)] if is_dataclass(section) else []
+        return Fault(f"{key}{origin} is a section: set {' or '.join(options) or 'its options'}", override)
     return Fault(f"{key}{origin}: {reason[:1].lower()}{reason[1:]}", override)

@@ -86,6 +86,11 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+def plugin_option(kind: Kind) -> Any:
+    """Declare an option that is a plugin itself: its `name` says which, the rest are its options."""
+    return field(default=REQUIRED, metadata={"plugin": kind})
+
+
 @dataclass
 class Options:
     """A section of the configuration: typed fields with defaults, a docstring line under each.
@@ -96,6 +101,11 @@ class Options:
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together, in the user's words."""
         yield from ()
+
+
+def sections_option(kind: type[Options]) -> Any:
+    """Declare a `dict[str, Any]` of sections of one type, at least one, under names of the user's choice."""
+    return field(default_factory=dict, metadata={"sections": kind})
 
 
 @dataclass
@@ -196,6 +206,16 @@ class ModelPlugin(Plugin):
     """What it learns."""
 
 
+@dataclass(frozen=True)
+class Sign:
+    """What a dataset's folder is known by: a file, and what stands in its beginning."""
+
+    files: str
+    """A glob relative to the folder, such as `annotations/*.json`."""
+    content: str = ""
+    """A regular expression that is searched in the first 4 KiB of such a file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetPlugin(Plugin):
     """A dataset; its factory returns an object with `train`, `val` and `test` splits.
@@ -210,6 +230,8 @@ class DatasetPlugin(Plugin):
 
     tasks: tuple[Task, ...]
     """What models can learn from it."""
+    signs: tuple[Sign, ...] = ()
+    """What a folder of its format is known by, any of them: who opens it as another is told of this one."""
 
 
 @dataclass(frozen=True, kw_only=True)

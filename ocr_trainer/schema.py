@@ -81,10 +81,30 @@ class AugmentConfig(Options):
     """The greatest rotation to either side, in degrees."""
     flip: float = option(0.0, at_least=0, at_most=1)
     """How often an image is mirrored left to right."""
-    colour: float = option(0.2, at_least=0, below=1)
-    """The greatest change of brightness and contrast, as a share."""
+    perspective: float = option(0.0, at_least=0, at_most=0.2)
+    """How far each corner of the image may move along each side, as a share of the side."""
     text_share: float = option(0.9, at_least=0, at_most=1)
     """How often the crop is laid so that it holds text; elsewhere it may fall anywhere."""
+    whole_text: bool = False
+    """Cut between texts only, and scale what is cut out to the size of the crop; `scale` is then not used."""
+    colour: float = option(0.2, at_least=0, below=1)
+    """The greatest change of brightness and contrast, as a share."""
+    tint: float = option(0.0, at_least=0, below=1)
+    """The greatest loss of each of red, green and blue, as a share, as in coloured light."""
+    grey: float = option(0.0, at_least=0, at_most=1)
+    """How often the colours are taken away."""
+    blur: float = option(0.0, at_least=0, at_most=1)
+    """How often the crop is blurred."""
+    blur_sigma: float = option(2.0, above=0, at_most=20)
+    """The strongest blur along x and along y: a Gaussian's standard deviation, in pixels."""
+    noise: float = option(0.0, at_least=0, at_most=1)
+    """How often noise is added."""
+    noise_sigma: float = option(15.0, above=0, at_most=128)
+    """The strongest noise: its standard deviation, of 255 grey levels."""
+    jpeg: float = option(0.0, at_least=0, at_most=1)
+    """How often the crop is compressed as JPEG."""
+    jpeg_quality: int = option(30, at_least=1, at_most=100)
+    """The lowest quality of the compression."""
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
@@ -108,6 +128,16 @@ class DataConfig(Options):
     """How many images of a split have their headers looked at before training, evenly spread."""
     pictures: int = option(4, at_least=0)
     """How many scored images are drawn for the loggers after each validation."""
+
+
+@dataclass
+class CalibrateConfig(Options):
+    """Choosing thresholds on the validation split once the training is over."""
+
+    enabled: bool = True
+    """Let validation data choose how the best checkpoint decodes; the test split is never looked at."""
+    images: int = option(200, at_least=1)
+    """At most so many validation images, evenly spread."""
 
 
 PRECISIONS = (
@@ -240,6 +270,10 @@ class RunConfig(Options):
     """How samples reach the model."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     """Lightning's Trainer."""
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    """Choosing thresholds on the validation split."""
+    init_from: Path | None = None
+    """A checkpoint whose weights the model begins with, as far as they fit: fine-tuning."""
     exp_name: str = "default"
     """What the run is called; its folder lies below this name."""
     seed: int = option(0, at_least=0, below=2**32)

@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from ocr_trainer import discovery
-from ocr_trainer.plugin import REQUIRED, Kind, Options
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
 
 KINDS = [kind.value for kind in Kind]
 
@@ -80,9 +80,11 @@ def _options(config: type[Options], prefix: str) -> list[str]:
     types, docs = get_type_hints(config), documentation(config)
     lines = []
     for field in fields(config):
-        if field.name == "name":
+        if field.name == "name" and issubclass(config, Config):
             continue
         key, kind = f"{prefix}.{field.name}", types[field.name]
+        if "sections" in field.metadata:
+            key, kind = f"{key}.NAME", field.metadata["sections"]
         if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):
             lines += _options(kind, key)
             continue

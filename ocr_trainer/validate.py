@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Bounds, DatasetPlugin, Kind, ModelPlugin, Options, Task
+from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task
 from ocr_trainer.schema import RunConfig, ScheduleName
 
 NO_BOUNDS = Bounds()
@@ -28,6 +28,8 @@ def run_faults(run: RunConfig) -> Iterator[str]:
             f"schedule={run.schedule.name.value} goes by the run's steps, so these need an end: "
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
         )
+    if run.init_from is not None and not run.init_from.is_file():
+        yield f"init_from={run.init_from}: there is no such checkpoint"
     name = run.exp_name
     if not name.strip() or name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
         yield f"exp_name={name!r} must be a name for a folder below {run.output_dir}"
@@ -58,15 +60,29 @@ def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[s
         yield f"{key} must be {bounds}, not {value:g}"
 
 
+def plugins_within(options: Any, path: str = "") -> Iterator[tuple[str, Kind, Config]]:
+    """Yield the plugins among the options of a plugin: key, kind and options."""
+    if isinstance(options, dict):
+        for name, item in options.items():
+            yield from plugins_within(item, f"{path}.{name}")
+    elif isinstance(options, Options) and is_dataclass(options):
+        for field in fields(options):
+            value, key = getattr(options, field.name), f"{path}.{field.name}"
+            if "plugin" in field.metadata and isinstance(value, Config):
+                yield key, field.metadata["plugin"], value
+            yield from plugins_within(value, key)
+
+
 def _task_faults(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
-    dataset = discovery.load(Kind.dataset, run.dataset.name)
     assert isinstance(model, ModelPlugin)
-    assert isinstance(dataset, DatasetPlugin)
     if model.task is not Task.detection:
         yield f"model={run.model.name} does {model.task.value}, which this version cannot train"
-    if model.task not in dataset.tasks:
-        offered = " and ".join(task.value for task in dataset.tasks)
-        yield (
-            f"model={run.model.name} does {model.task.value}, but dataset={run.dataset.name} offers {offered}"
-        )
+    for key, kind, config in [
+        ("dataset", Kind.dataset, run.dataset),
+        *plugins_within(run.dataset, "dataset"),
+    ]:
+        dataset = discovery.load(kind, config.name)
+        if isinstance(dataset, DatasetPlugin) and model.task not in dataset.tasks:
+            offered = " and ".join(task.value for task in dataset.tasks)
+            yield f"model={run.model.name} does {model.task.value}, but {key}={config.name} offers {offered}"

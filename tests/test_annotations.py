@@ -14,7 +14,8 @@ from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import LabelledImages, Labels, crosses_itself, read_rows
+from ocr_trainer.training.annotations import FEW, Labels, crosses_itself, read_rows
+from ocr_trainer.training.labelled import LabelledImages
 
 SQUARE = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]
 BOW_TIE = [SQUARE[0], SQUARE[1], SQUARE[3], SQUARE[2]]
@@ -30,7 +31,7 @@ def test_an_outline_that_crosses_itself_is_invalid_to_shapely(outline: list[tupl
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(3, 10))
+@given(st.integers(0, 2**32), st.integers(3, 3 * FEW))
 def test_in_general_position_it_is_what_shapely_calls_invalid(seed: int, count: int) -> None:
     outline = [(x, y) for x, y in np.random.default_rng(seed).uniform(1, 999, (count, 2)).tolist()]
     assert crosses_itself(outline) == (not Shape(outline).is_valid)
@@ -50,6 +51,12 @@ def test_a_sound_label_is_kept_as_it_is() -> None:
     assert (ledger.labels, ledger.skipped) == (1, [])
 
 
+def test_a_closed_outline_is_opened() -> None:
+    labels, ledger = added([*SQUARE, SQUARE[0]])
+    assert labels.polygons[0].tolist() == [list(point) for point in SQUARE]
+    assert ledger.skipped == []
+
+
 def test_a_crossing_outline_becomes_its_hull_and_dont_care() -> None:
     labels, ledger = added(BOW_TIE)  # its signed area is 0, yet it covers text
     assert Shape(labels.polygons[0]).equals(MultiPoint(SQUARE).convex_hull)
@@ -59,6 +66,25 @@ def test_a_crossing_outline_becomes_its_hull_and_dont_care() -> None:
     ]
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(3, FEW))
+def test_outlines_of_few_and_of_many_points_are_judged_alike(seed: int, count: int) -> None:
+    outline = np.random.default_rng(seed).integers(0, 8, (count, 2)).astype(float)
+    few = [(x, y) for x, y in outline.tolist()]
+    # a point again and again adds sides without length, which cross nothing
+    many = [point for point in few for _ in range(FEW)]
+    assert len(many) > FEW
+    assert crosses_itself(many) == crosses_itself(few)
+
+
+def test_a_curve_of_very_many_points_is_judged() -> None:
+    angles = np.linspace(0, 2 * np.pi, 5000, endpoint=False)
+    circle = [(500 + 400 * float(np.cos(a)), 500 + 400 * float(np.sin(a))) for a in angles]
+    assert not crosses_itself(circle)
+    circle[100], circle[4000] = circle[4000], circle[100]
+    assert crosses_itself(circle)
+
+
 NAN, INF = float("nan"), float("inf")
 
 
@@ -66,6 +92,8 @@ NAN, INF = float("nan"), float("inf")
     ("outline", "reason"),
     [
         (SQUARE[:2], "2 points are no polygon"),
+        (SQUARE[:1], "1 point is no polygon"),
+        ([*SQUARE[:2], SQUARE[0]], "2 points are no polygon"),
         ([], "0 points are no polygon"),
         ([*SQUARE[:3], (NAN, 1.0)], "the coordinate nan is not a finite number"),
         ([*SQUARE[:3], (1.0, -INF)], "the coordinate -inf is not a finite number"),
@@ -126,7 +154,7 @@ def split(tmp_path: Path, outlines: list, size: tuple[int, int] | None = None) -
     labels = Labels(size=size)
     for outline in outlines:
         labels.add(outline, "word", False, Ledger(), path, None)
-    return LabelledImages([path], [labels])
+    return LabelledImages([(path, labels)])
 
 
 def moved(x: float, y: float) -> list[tuple[float, float]]:

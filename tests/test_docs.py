@@ -15,6 +15,7 @@ from typing import get_type_hints
 import pytest
 
 from ocr_trainer import discovery
+from ocr_trainer.options import FolderConfig, ListedConfig, PairedConfig
 from ocr_trainer.plugin import Kind, Options
 from ocr_trainer.schema import RunConfig
 
@@ -80,7 +81,8 @@ def test_every_option_of_a_run_is_documented():
 def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
     config = discovery.load(kind, name).config
     prefix = f"logger.{name}." if kind is Kind.logger else f"{kind.value}."
-    options = [field.name for field in fields(config) if field.name != "name"]
+    told = runpy.run_path(str(DOCS / "tables.py"))["told_elsewhere"](config, f"{kind.value}/{name}")
+    options = [field.name for field in fields(config) if field.name not in told]
     section = read(DOCS / "plugins.md").partition(f"\n### {name}\n")[2].partition("\n### ")[0]
     assert [option for option in options if f"| `{prefix}{option}` |" not in section] == []
 
@@ -89,6 +91,13 @@ def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
         page = read(readme)
         assert [o for o in options if not re.search(rf"`(?:[\w.]*\.)?{o}`", page)] == []
         assert f"`{name}`" in read(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("base", [FolderConfig, PairedConfig, ListedConfig])
+def test_what_datasets_share_is_documented_once(base: type):
+    page = read(DOCS / "plugins.md")
+    for field in fields(base):
+        assert field.name == "name" or page.count(f"| `dataset.{field.name}` |") >= 1
 
 
 @everything

@@ -155,4 +155,4 @@ def test_completion_completes_after_the_documented_line(place: Path):
     assert (done.returncode, done.stderr) == (0, "")
     registered, *answers = done.stdout.splitlines()
     assert registered.endswith("-F hydra_bash_completion ocr-train")
-    assert answers == ["model=dbnet", "dataset=sroie dataset=synthetic", "optimizer.lr="]
+    assert answers == ["model=dbnet model=dbnetpp", "dataset=sroie dataset=synthetic", "optimizer.lr="]

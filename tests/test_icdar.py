@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -14,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
 
+from ocr_trainer.plugin import Ledger
 from ocr_trainer.training.icdar import Counts, match
+from ocr_trainer.training.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"
@@ -25,26 +25,6 @@ def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
 
 
 # Published submissions
-
-
-def pages(archive: Path) -> dict[int, list[tuple[np.ndarray, str]]]:
-    """Read `x1,y1,...,xn,yn[,text]` per line and file; the number in a file's name is its page."""
-    found = {}
-    with ZipFile(archive) as files:
-        for name in files.namelist():
-            numbers = re.search(r"(\d+)\.txt$", name)
-            if numbers:
-                lines = files.read(name).decode("utf-8-sig").splitlines()
-                found[int(numbers[1])] = [row(line) for line in lines if line.strip()]
-    return found
-
-
-def row(line: str) -> tuple[np.ndarray, str]:
-    numbers = re.match(r"\s*(?:-?\d+\s*(?:,|$)\s*)+", line)[0]
-    # A text such as 2012 reads like one number too many.
-    values = [int(v) for v in re.findall(r"-?\d+", numbers)]
-    text = line[len(numbers) :] or (str(values[-1]) if len(values) % 2 else "")
-    return np.array(values[: len(values) // 2 * 2], dtype=np.float32).reshape(-1, 2), text
 
 
 PUBLISHED = [
@@ -62,12 +42,12 @@ def test_published_figures(truth: str, submission: str, key: str) -> None:
     if isinstance(figures["checked_here"], dict):
         figures = figures["checked_here"]  # four decimals, with counts
 
-    detected = pages(FIXTURES / submission)
+    gt, detected = (
+        read(FIXTURES / f, Ledger(), None, "", confidence=False).pages for f in (truth, submission)
+    )
     total = Counts()
-    for page, labels in pages(FIXTURES / truth).items():
-        polygons, texts = [p for p, _ in labels], [t for _, t in labels]
-        found = [p for p, _ in detected[page]]
-        total += match(polygons, [text == "###" for text in texts], found)
+    for image, page in gt.items():
+        total += match(page.polygons, [text == "###" for text in page.texts], detected[image].polygons)
 
     for name in ("precision", "recall", "hmean"):
         assert round(getattr(total, name), 4) == figures[name]

@@ -1,12 +1,24 @@
-"""The built-in plugins: the dataset `synthetic` and the logger `csv`."""
+"""The built-in plugins: the datasets `synthetic` and `concat`, and the logger `csv`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ocr_trainer.plugin import Config, DatasetPlugin, LoggerConfig, LoggerPlugin, Task, option
+from ocr_trainer.plugin import (
+    Config,
+    DatasetPlugin,
+    Kind,
+    LoggerConfig,
+    LoggerPlugin,
+    Options,
+    Task,
+    option,
+    plugin_option,
+    sections_option,
+)
 
 
 @dataclass
@@ -45,6 +57,39 @@ class SyntheticConfig(Config):
         if 4 * self.min_font_size > min(self.height, self.width):
             page = f"height={self.height} and width={self.width}"
             yield f"min_font_size={self.min_font_size} is more than a quarter of the page, {page}"
+
+
+@dataclass
+class Part(Options):
+    """One of the datasets that are mixed."""
+
+    dataset: Any = plugin_option(Kind.dataset)
+    """The dataset plugin and its options: `{name: sroie, root: DIR}`."""
+    weight: float = option(1.0, above=0)
+    """How often each of its training images comes in an epoch; below 1, epochs take turns."""
+    train: int | None = option(None, at_least=0)
+    """Take at most so many of its training images; 0 for none."""
+    val: int | None = option(None, at_least=0)
+    """Take at most so many of its validation images; 0 for none."""
+    test: int | None = option(None, at_least=0)
+    """Take at most so many of its test images; 0 for none."""
+
+
+@dataclass
+class ConcatConfig(Config):
+    """Several datasets as one."""
+
+    parts: dict[str, Any] = sections_option(Part)
+    """The datasets, each under a name of your choice."""
+
+
+concat = DatasetPlugin(
+    api=1,
+    summary="several datasets as one, each with its weight",
+    config=ConcatConfig,
+    tasks=(Task.detection, Task.recognition),
+    factory="ocr_trainer.builtin.concat:Concat",
+)
 
 
 synthetic = DatasetPlugin(

@@ -190,9 +190,9 @@ class ModelSuite(PluginSuite):
 
 
 def _batch(model: Detector, samples: Sequence[Sample]) -> Batch:
-    from ocr_trainer.training.data import collate_training
+    from ocr_trainer.training.data import Encoded, collate_training
 
-    return collate_training([(sample.image, model.encode(sample), []) for sample in samples])
+    return collate_training([Encoded(sample.image, model.encode(sample)) for sample in samples])
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:

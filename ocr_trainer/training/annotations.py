@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import codecs
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger, Skipped
-from ocr_trainer.training.images import read_image
-from ocr_trainer.training.samples import Polygon, Sample
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.samples import Polygon
 
 Points = Sequence[tuple[float, float]]
 
@@ -28,6 +24,9 @@ COORDINATE_LIMIT = 1e6
 
 LEAST_AREA = 0.01
 """Square pixels; what covers less is a point or a line."""
+
+FEW = 16
+"""Points; the sides of so few are compared in less time than an array is made."""
 
 
 @dataclass(slots=True)
@@ -52,10 +51,13 @@ class Labels:
     ) -> None:
         """Take a label in, or enter in the ledger why not; `where` goes before the reason.
 
-        An outline that crosses itself shows where text is, but not its shape: its convex hull is
-        kept as "don't care", so that it is not learnt as background, and the ledger tells.
+        An outline whose last point is its first is opened. One that crosses itself shows where text is,
+        but not its shape: its convex hull is kept as "don't care", so that it is not learnt as
+        background, and the ledger tells.
         """
         ledger.read(labels=1)
+        if len(points) > 1 and tuple(points[0]) == tuple(points[-1]):
+            points = points[:-1]
         if fault := polygon_fault(points):
             ledger.skip_label(file, line, f"{where}{fault}")
             return
@@ -70,71 +72,6 @@ class Labels:
         self.ignore.append(ignore)
 
 
-class LabelledImages(Sequence[Sample]):
-    """A split: labels read before, pixels decoded when asked for.
-
-    A polygon that lies wholly outside its image can only be recognised once the image is decoded; it
-    is then flagged "don't care" and entered as skipped. Polygons partly outside stay as they are.
-    """
-
-    def __init__(self, files: list[Path], labels: list[Labels]) -> None:
-        self.files = files
-        self._labels = labels
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
-        """Return a sample that is the caller's to change.
-
-        Raises:
-            DataError: If the image cannot be read, or is not the one that was annotated.
-        """
-        file, labels = self.files[index], self._labels[index]
-        image = read_image(file)
-        size = image.shape[:2]
-        if labels.size not in (None, size):
-            raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
-        outside = [_outside(polygon, *size) for polygon in labels.polygons]
-        return Sample(
-            image=image,
-            polygons=[polygon.copy() for polygon in labels.polygons],
-            texts=list(labels.texts),
-            ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
-            source=str(file),
-            skipped=[
-                Skipped(
-                    "label", str(file), None, f"label {place} lies outside the image of {_size(size)} pixels"
-                )
-                for place, is_outside in enumerate(outside, start=1)
-                if is_outside
-            ],
-        )
-
-
-class LazySplits(ABC):
-    """A dataset whose three splits are each read when they are first asked for."""
-
-    @cached_property
-    def train(self) -> LabelledImages | None:
-        """The images to learn from."""
-        return self._open("train")
-
-    @cached_property
-    def val(self) -> LabelledImages | None:
-        """The images to choose a checkpoint by."""
-        return self._open("val")
-
-    @cached_property
-    def test(self) -> LabelledImages | None:
-        """The images for the final score."""
-        return self._open("test")
-
-    @abstractmethod
-    def _open(self, split: str) -> LabelledImages | None:
-        """Read a split; return nothing where the dataset has none of that name."""
-
-
 def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
     """Yield line number, from 1, and text of each row that is not blank.
 
@@ -145,9 +82,7 @@ def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
         DataError: If the file cannot be read or is UTF-16.
     """
     data = read_bytes(path)
-    for number, row in enumerate(
-        data.splitlines(), start=1
-    ):  # of bytes: knows CR and LF, and no other line ends
+    for number, row in enumerate(data.splitlines(), start=1):  # bytes know CR and LF, no other line ends
         try:
             text = row.decode("utf-8")
         except UnicodeDecodeError as fault:
@@ -176,7 +111,7 @@ def read_bytes(path: Path) -> bytes:
 def polygon_fault(points: Points) -> str | None:
     """Return why points make no polygon in any image, or None."""
     if len(points) < 3:
-        return f"{len(points)} points are no polygon"
+        return "1 point is no polygon" if len(points) == 1 else f"{len(points)} points are no polygon"
     for value in (value for point in points for value in point):
         if not math.isfinite(value):
             return f"the coordinate {value} is not a finite number"
@@ -189,8 +124,15 @@ def polygon_fault(points: Points) -> str | None:
 
 def crosses_itself(points: Points) -> bool:
     """Tell whether two sides cross in a point inside both; touching is no crossing."""
+    if len(points) > FEW:
+        return _many_cross(np.array(points, dtype=np.float64))
     sides = list(zip(points, [*points[1:], points[0]], strict=True))
-    return any(_apart(*a, *b) and _apart(*b, *a) for a, b in combinations(sides, 2))
+    last = len(sides) - 1
+    return any(
+        _apart(*sides[i], *sides[j]) and _apart(*sides[j], *sides[i])
+        for i in range(last - 1)
+        for j in range(i + 2, last + (i > 0))  # neighbours share a point, so they cannot cross
+    )
 
 
 _Point = tuple[float, float]
@@ -200,6 +142,26 @@ def _apart(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
     """Tell whether c and d lie on different sides of the line through a and b."""
     x, y = b[0] - a[0], b[1] - a[1]
     return (x * (c[1] - a[1]) - y * (c[0] - a[0])) * (x * (d[1] - a[1]) - y * (d[0] - a[0])) < 0
+
+
+def _many_cross(a: np.ndarray, block: int = 1 << 18) -> bool:
+    """Do what `crosses_itself` does for an outline of many points, (points, 2), in little memory."""
+    b = np.roll(a, -1, axis=0)
+
+    def side(line: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Tell by its sign on which side of a line through two of the points another one lies."""
+        along, to = (b - a)[line], points - a[line]
+        return along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0]
+
+    rows = max(1, block // len(a))
+    for start in range(0, len(a), rows):
+        lines = np.arange(start, min(start + rows, len(a)))
+        of_points = side(lines[:, None], a)
+        first, second = np.nonzero(of_points * np.roll(of_points, -1, axis=1) < 0)
+        first = lines[first]
+        if (side(second, a[first]) * side(second, b[first]) < 0).any():
+            return True
+    return False
 
 
 def _signed_area(points: Points) -> float:
@@ -215,12 +177,3 @@ def _hull(points: Points) -> Points:
     from shapely import MultiPoint  # costs 150 ms, is seldom needed
 
     return [(x, y) for x, y in MultiPoint(points).convex_hull.exterior.coords[:-1]]
-
-
-def _outside(polygon: Polygon, height: int, width: int) -> bool:
-    (left, top), (right, bottom) = polygon.min(axis=0), polygon.max(axis=0)
-    return bool(right <= 0 or bottom <= 0 or left >= width or top >= height)
-
-
-def _size(size: Sequence[int]) -> str:
-    return f"{size[1]} x {size[0]}"

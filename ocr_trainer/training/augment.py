@@ -1,21 +1,35 @@
 """Varies training images; polygons follow the pixels.
 
-One affine map carries an image to its crop. A point (x, y) is the centre of the pixel in column x
-and row y, as in OpenCV, so that resizing by f maps x to f (x + 0.5) - 0.5.
+Whatever moves is one matrix (see `geometry`), by which an image is resampled once and its polygons
+are mapped. What a picture looks like is changed afterwards, in `appearance`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ocr_trainer.schema import AugmentConfig
+from ocr_trainer.training import appearance
+from ocr_trainer.training.geometry import (
+    Homography,
+    apply,
+    apply_all,
+    corners,
+    extent,
+    mirroring,
+    resizing,
+    scaling,
+    shifting,
+    tilting,
+    turning,
+    warp,
+)
+from ocr_trainer.training.regions import whole_region
 from ocr_trainer.training.samples import Image, Polygon, Sample
-
-Affine = np.ndarray
-"""float64, (2, 3): multiplied with (x, y, 1)."""
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -30,6 +44,20 @@ def resize_points(polygons: list[Polygon], fx: float, fy: float) -> list[Polygon
     return [((polygon + 0.5) * factor - 0.5).astype(np.float32) for polygon in polygons]
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of a sample a crop shows."""
+
+    image: Image
+    """The sample's, made smaller where the crop shows it smaller: a warp alone would skip pixels."""
+    matrix: Homography
+    """From pixels of `image` to pixels of the crop."""
+    polygons: list[np.ndarray]
+    """All of the sample's, in pixels of the crop."""
+    filled: np.ndarray
+    """(2,): what of the crop's width and height is used, in pixels; black to the right and below."""
+
+
 class Augmenter:
     """Makes a crop of `config.crop` pixels from a sample, varied at random."""
 
@@ -40,44 +68,71 @@ class Augmenter:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the varied crop; polygons that lie wholly outside of it are left out."""
-        config = self.config
-        height, width = sample.image.shape[:2]
-        low, high = np.log(config.scale)
-        factor = self.scale(height, width) * float(np.exp(rng.uniform(low, high)))
-        image, polygons = sample.image, sample.polygons
-        if factor < 1:
-            new_height, new_width = max(1, round(height * factor)), max(1, round(width * factor))
-            image = resize(image, new_height, new_width)
-            polygons = resize_points(polygons, new_width / width, new_height / height)
-        affine = self._affine(image.shape[1], image.shape[0], max(1.0, factor), rng)
-        polygons = [_apply(affine, polygon) for polygon in polygons]
-        offset = self._offset(_extent(affine, image), polygons, sample.ignore, rng)
-        affine[:, 2] -= offset
-        polygons = [polygon - offset for polygon in polygons]
-        crop = cv2.warpAffine(image, affine, (config.crop, config.crop), flags=cv2.INTER_LINEAR)
-        inside = [i for i, polygon in enumerate(polygons) if _touches(polygon, config.crop)]
+        view = self._between_texts(sample, rng) if self.config.whole_text else self._anywhere(sample, rng)
+        columns, rows = np.ceil(view.filled - 1e-6).astype(int)
+        crop = warp(view.image, view.matrix, self.config.crop)
+        crop[rows:] = 0
+        crop[:, columns:] = 0
+        inside = [i for i, polygon in enumerate(view.polygons) if _touches(polygon, view.filled)]
         return Sample(
-            image=_recolour(crop, config.colour, rng),
-            polygons=[polygons[i].astype(np.float32) for i in inside],
+            image=appearance.vary(crop, self.config, rng),
+            polygons=[view.polygons[i].astype(np.float32) for i in inside],
             texts=[sample.texts[i] for i in inside],
             ignore=sample.ignore[inside],
             source=sample.source,
         )
 
-    def _affine(self, width: int, height: int, factor: float, rng: np.random.Generator) -> Affine:
-        """Draw the rotation and the flip, about the middle of the image."""
+    def _anywhere(self, sample: Sample, rng: np.random.Generator) -> View:
+        """Scale the image by chance and lay the crop on it; its border may cut texts."""
+        height, width = sample.image.shape[:2]
+        low, high = np.log(self.config.scale)
+        factor = self.scale(height, width) * float(np.exp(rng.uniform(low, high)))
+        image, polygons = _shrunk(sample.image, factor), sample.polygons
+        if factor < 1:
+            polygons = resize_points(polygons, image.shape[1] / width, image.shape[0] / height)
+        matrix = self._turn(image, polygons, max(1.0, factor), rng)
+        polygons = apply_all(matrix, polygons)
+        reach = extent(apply(matrix, corners(image.shape[1], image.shape[0])))
+        offset = self._offset(reach, polygons, sample.ignore, rng)
+        filled = np.full(2, self.config.crop)
+        return View(image, shifting(-offset) @ matrix, [polygon - offset for polygon in polygons], filled)
+
+    def _between_texts(self, sample: Sample, rng: np.random.Generator) -> View:
+        """Choose a region that cuts no text, and scale it to fill the crop's width or height."""
+        height, width = sample.image.shape[:2]
+        matrix = self._turn(sample.image, sample.polygons, 1.0, rng)
+        reach = extent(apply(matrix, corners(width, height) - 0.5))
+        texts = apply_all(matrix, [sample.polygons[i] for i in np.flatnonzero(~sample.ignore)])
+        with_text = bool(texts) and rng.random() < self.config.text_share
+        region = whole_region(reach, texts, with_text, rng)
+        sides = region[1] - region[0]
+        factor = self.config.crop / float(sides.max())
+        matrix = scaling(factor, factor, *region[0]) @ matrix
+        polygons = apply_all(matrix, sample.polygons)
+        image = _shrunk(sample.image, factor)
+        shrinking = resizing(image.shape[1] / width, image.shape[0] / height)
+        return View(image, matrix @ np.linalg.inv(shrinking), polygons, factor * sides)
+
+    def _turn(
+        self, image: Image, polygons: list[Polygon], factor: float, rng: np.random.Generator
+    ) -> Homography:
+        """Draw the rotation, the flip and the perspective; magnify by a factor."""
+        height, width = image.shape[:2]
         angle = rng.uniform(-self.config.rotate, self.config.rotate)
-        affine = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
+        matrix = turning(width, height, angle, factor)
         if rng.random() < self.config.flip:
-            affine = affine @ np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
-        return affine
+            matrix = matrix @ mirroring(width)
+        if share := self.config.perspective:
+            points = np.concatenate([corners(width, height) - 0.5, *polygons])
+            matrix = matrix @ tilting(points, rng.uniform(-share, share, size=(4, 2)))
+        return matrix
 
     def _offset(
-        self, extent: np.ndarray, polygons: list[Polygon], ignore: np.ndarray, rng: np.random.Generator
+        self, reach: np.ndarray, polygons: list[np.ndarray], ignore: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Choose the crop's top left corner, so that it holds (part of) a text if it is to."""
         crop = self.config.crop
-        low, high = extent[0], np.maximum(extent[0], extent[1] - crop)
+        low, high = reach[0], np.maximum(reach[0], reach[1] - crop)
         wanted = np.flatnonzero(~ignore)
         if len(wanted) and rng.random() < self.config.text_share:
             polygon = polygons[rng.choice(wanted)]
@@ -87,25 +142,13 @@ class Augmenter:
         return np.round(rng.uniform(low, np.maximum(low, high)))
 
 
-def _apply(affine: Affine, points: np.ndarray) -> np.ndarray:
-    return points @ affine[:, :2].T + affine[:, 2]
-
-
-def _extent(affine: Affine, image: Image) -> np.ndarray:
-    """Return the box around the mapped image: [[left, top], [right, bottom]]."""
-    height, width = image.shape[:2]
-    corners = _apply(affine, np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64))
-    return np.stack([corners.min(axis=0), corners.max(axis=0)])
-
-
-def _touches(polygon: Polygon, size: int) -> bool:
-    return bool((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < size - 1).all())
-
-
-def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
-    """Change contrast and brightness."""
-    if not strength:
+def _shrunk(image: Image, factor: float) -> Image:
+    """Resize by a factor if it is below 1."""
+    if factor >= 1:
         return image
-    contrast, shift = 1 + rng.uniform(-strength, strength), 255 * rng.uniform(-strength, strength) / 2
-    table = np.clip((np.arange(256) - 127.5) * contrast + 127.5 + shift, 0, 255).astype(np.uint8)
-    return cv2.LUT(image, table)
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return resize(image, height, width)
+
+
+def _touches(polygon: np.ndarray, sides: np.ndarray) -> bool:
+    return bool((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < sides - 1).all())

@@ -68,6 +68,8 @@ class Loaders:
 
     train: DataLoader[Any]
     val: DataLoader[Any] | None
+    calibrate: DataLoader[Any] | None
+    """Some of val."""
     test: DataLoader[Any] | None
     test_split: str | None
     train_images: int
@@ -88,6 +90,7 @@ def build_loaders(run: RunConfig, model: Detector, context: Context) -> Loaders:
     return Loaders(
         train=data.training_loader(train, model, run),
         val=data.scoring_loader(val, model, run) if val is not None else None,
+        calibrate=data.calibration_loader(val, model, run) if val is not None else None,
         test=data.scoring_loader(test, model, run) if test is not None else None,
         test_split=test_split,
         train_images=len(train),
@@ -111,8 +114,31 @@ Opener = Callable[[str], Any]
 
 def _opener(run: RunConfig, context: Context) -> Opener:
     """Return what opens a split of the run's dataset: once, so that what it skips is counted once."""
-    dataset = build(Kind.dataset, run.dataset, context)
-    return cache(lambda name: _split(run, context, dataset, name))
+    try:
+        dataset = build(Kind.dataset, run.dataset, context)
+    except DataError as error:
+        raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+    def opened(name: str) -> Any:
+        try:
+            return _split(run, context, dataset, name)
+        except DataError as error:
+            raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+    return cache(opened)
+
+
+def _other_readers(config: Config) -> str:
+    """Say which other plugins know the dataset's folder, if there are any."""
+    root = getattr(config, "root", None)
+    if not isinstance(root, Path) or not root.is_dir():
+        return ""
+    others = [name for name in discovery.readers(root) if name != config.name]
+    if not others or config.name in discovery.readers(root):
+        return ""
+    return "".join(
+        f"\n  the folder looks like another format: dataset={n} dataset.root={root}" for n in others
+    )
 
 
 def _test_split(opened: Opener) -> tuple[str | None, Any]:

@@ -44,3 +44,14 @@ def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
         for name, value in checkpoint["state_dict"].items()
         if name.startswith(prefix)
     }
+
+
+def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]) -> None:
+    """Put what calibration chose into a checkpoint, in place: written beside it and renamed."""
+    checkpoint = read(path)
+    ours = checkpoint["ocr_trainer"]
+    ours["config"]["model"] |= options
+    ours["calibration"] = calibration
+    beside = path.with_name(f".{path.name}.new")
+    torch.save(checkpoint, beside)
+    beside.replace(path)

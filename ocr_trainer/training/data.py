@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,8 +65,14 @@ def _place() -> tuple[int, int]:
     return 0, 1
 
 
-Encoded = tuple[Image | None, dict[str, np.ndarray], list[Skipped]]
-"""Image and targets, or neither, and what could not be read on the way."""
+@dataclass(slots=True)
+class Encoded:
+    """What becomes of a sample in training; without image if none could be read."""
+
+    image: Image | None = None
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+    texts: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
 
 
 class TrainingSet(Dataset[Encoded]):
@@ -97,9 +104,10 @@ class TrainingSet(Dataset[Encoded]):
                 continue
             skipped += sample.skipped
             sample = self.augment(sample, np.random.default_rng((self.seed, epoch, index)))
-            return sample.image, self.model.encode(sample), skipped
+            texts = int(np.count_nonzero(~sample.ignore))
+            return Encoded(sample.image, self.model.encode(sample), texts, skipped)
         # An exception would reach the user as torch words those of its workers.
-        return None, {}, skipped
+        return Encoded(skipped=skipped)
 
 
 Scored = tuple[Image, Truth, list[Skipped]] | Skipped
@@ -125,6 +133,19 @@ class ScoringSet(Dataset[Scored]):
         size = (image.shape[0], image.shape[1])
         truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         return image, truth, sample.skipped
+
+
+class Some:
+    """At most so many samples of a split, evenly spread."""
+
+    def __init__(self, split: Split, most: int) -> None:
+        self._split, self._step = split, max(1, -(-len(split) // most))
+
+    def __len__(self) -> int:
+        return -(-len(self._split) // self._step)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._split[index * self._step]
 
 
 NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
@@ -157,13 +178,17 @@ def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
 
 def collate_training(items: Sequence[Encoded]) -> Batch:
     """Stack images and targets; a batch without images if none could be read."""
-    skipped = [entry for _, _, entries in items for entry in entries]
-    usable = [(image, targets) for image, targets, _ in items if image is not None]
+    skipped = [entry for item in items for entry in item.skipped]
+    usable = [item for item in items if item.image is not None]
     if not usable:
         return Batch(NO_IMAGES, {}, skipped=skipped)
-    images = np.stack([image for image, _ in usable]).transpose(0, 3, 1, 2)
-    targets = {name: torch.from_numpy(np.stack([t[name] for _, t in usable])) for name in usable[0][1]}
-    return Batch(torch.from_numpy(np.ascontiguousarray(images)), targets, skipped=skipped)
+    images = np.stack([item.image for item in usable]).transpose(0, 3, 1, 2)
+    targets = {
+        name: torch.from_numpy(np.stack([item.targets[name] for item in usable]))
+        for name in usable[0].targets
+    }
+    texts = sum(item.texts for item in usable)
+    return Batch(torch.from_numpy(np.ascontiguousarray(images)), targets, texts, skipped=skipped)
 
 
 class ScoringCollate:
@@ -179,7 +204,7 @@ class ScoringCollate:
         usable = [item for item in items if not isinstance(item, Skipped)]
         skipped += [entry for _, _, entries in usable for entry in entries]
         images = pad([image for image, _, _ in usable], self.stride) if usable else NO_IMAGES
-        return Batch(images, {}, [truth for _, truth, _ in usable], skipped)
+        return Batch(images, {}, truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
 def training_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Encoded]:
@@ -198,6 +223,16 @@ def scoring_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[
     return _loader(
         ScoringSet(split, model), keys, run.data.eval_batch_size, ScoringCollate(model.stride), run.data
     )
+
+
+def calibration_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Scored] | None:
+    """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
+    if not run.calibrate.enabled:
+        return None
+    most, limit = run.calibrate.images, run.trainer.limit_val_batches
+    if isinstance(limit, int):
+        most = min(most, limit * run.data.eval_batch_size)
+    return scoring_loader(Some(split, most), model, run)
 
 
 def _loader(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -14,11 +14,15 @@ from ocr_trainer.training.samples import Detections, Sample
 class Detector(nn.Module, ABC):
     """A text detector: from pixels to polygons, with its own pre- and post-processing.
 
-    It knows nothing of loaders, optimisers, metrics or devices; the core brings those.
+    It knows nothing of loaders, optimisers, metrics or devices; the core brings those. `decode` is
+    called from several threads, with the outputs for one image each, and reads its settings from
+    `self.config` where the class offers `calibrations`.
     """
 
     stride: ClassVar[int] = 32
     """The height and width of an image are padded to a multiple of this."""
+    score_option: ClassVar[str | None] = None
+    """The option of `self.config`, if there is one, below which `decode` drops what it found by its score."""
 
     @abstractmethod
     def scale(self, height: int, width: int) -> float:
@@ -66,3 +70,17 @@ class Detector(nn.Module, ABC):
         Returns:
             Polygons in pixels of the network's input.
         """
+
+    def positives(self, targets: dict[str, Tensor]) -> int | None:
+        """Return how many places of a batch's targets are text; None if that cannot be told.
+
+        The check of the first batch asks.
+        """
+        return None
+
+    def calibrations(self) -> list[dict[str, Any]]:
+        """Return what `decode` could be set to, as changes of `self.config`; validation data chooses.
+
+        The option that `score_option` names need not be among them: it is chosen by the scores.
+        """
+        return []

@@ -54,23 +54,56 @@ class Counts:
         return 2 * self.matched / total if total else 0.0
 
 
-def match(
-    gt_polygons: Sequence[Polygon],
-    gt_ignore: Sequence[bool] | np.ndarray,
-    det_polygons: Sequence[Polygon],
-    iou_threshold: float = 0.5,
-) -> Counts:
-    """Match the detections of one image with its ground truth.
+@dataclass(frozen=True)
+class Overlaps:
+    """Which truths and detections of an image count, and how far they overlap.
 
-    One to one and greedy in the order given: each truth takes the first free detection whose IoU
-    with it is above the threshold, strictly. Polygons that cross themselves, enclose nothing or
-    are not finite are skipped on both sides, as if they were not there.
+    Worked out once, it is matched at as many thresholds as wanted.
+    """
+
+    truths: np.ndarray
+    """Indices of the ground truth that is valid and not don't-care."""
+    detections: np.ndarray
+    """Indices of the detections that are valid and not dropped for lying in a don't-care region."""
+    pairs: np.ndarray
+    """int, (pairs, 2): places in `truths` and `detections` that meet, sorted."""
+    iou: np.ndarray
+    """float64, (pairs,)."""
+
+    def match(self, iou_threshold: float = 0.5, keep: np.ndarray | None = None) -> Counts:
+        """Match one to one, greedily in the order given: each truth takes the first free detection.
+
+        Args:
+            iou_threshold: What the IoU must be above, strictly; the challenge's is .5.
+            keep: bool, one per place in `detections`: those to look at; all of them if not given.
+        """
+        close = self.iou > iou_threshold
+        kept = len(self.detections)
+        if keep is not None:
+            close &= keep[self.pairs[:, 1]]
+            kept = int(np.count_nonzero(keep))
+        matched: dict[int, int] = {}
+        taken: set[int] = set()
+        for truth, detection in self.pairs[close].tolist():
+            if truth not in matched and detection not in taken:
+                matched[truth] = detection
+                taken.add(detection)
+        pairs = tuple((int(self.truths[i]), int(self.detections[j])) for i, j in matched.items())
+        return Counts(len(pairs), len(self.truths), kept, pairs)
+
+
+def overlaps(
+    gt_polygons: Sequence[Polygon], gt_ignore: Sequence[bool] | np.ndarray, det_polygons: Sequence[Polygon]
+) -> Overlaps:
+    """Find which detections of an image meet which ground truth.
+
+    Polygons that cross themselves, enclose nothing or are not finite are skipped on both sides, as if
+    they were not there.
 
     Args:
         gt_polygons: Ground truth, each float (points, 2), in pixels.
         gt_ignore: bool, one per truth: don't-care, neither to be found nor to be counted as wrong.
         det_polygons: Detections, each float (points, 2), in the same pixels.
-        iou_threshold: 0 to 1; the challenge's is .5.
     """
     ignored = np.asarray(gt_ignore, dtype=bool)
     gt, gt_index = _valid(gt_polygons)
@@ -81,8 +114,21 @@ def match(
     scored = ~_inside(det, regions)
     det, det_index = det[scored], det_index[scored]
 
-    pairs = tuple((int(gt_index[i]), int(det_index[j])) for i, j in _greedy(gt, det, iou_threshold))
-    return Counts(len(pairs), len(gt), len(det), pairs)
+    i, j, shared = _overlaps(gt, det)
+    order = np.lexsort((j, i))
+    i, j, shared = i[order], j[order], shared[order]
+    iou = shared / (shapely.area(gt[i]) + shapely.area(det[j]) - shared)
+    return Overlaps(gt_index, det_index, np.stack([i, j], axis=1), iou)
+
+
+def match(
+    gt_polygons: Sequence[Polygon],
+    gt_ignore: Sequence[bool] | np.ndarray,
+    det_polygons: Sequence[Polygon],
+    iou_threshold: float = 0.5,
+) -> Counts:
+    """Match the detections of one image with its ground truth; see `overlaps` and `Overlaps.match`."""
+    return overlaps(gt_polygons, gt_ignore, det_polygons).match(iou_threshold)
 
 
 def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
@@ -109,17 +155,3 @@ def _inside(det: np.ndarray, regions: np.ndarray) -> np.ndarray:
     inside = np.zeros(len(det), dtype=bool)
     inside[i[shared > DONT_CARE_SHARE * shapely.area(det[i])]] = True
     return inside
-
-
-def _greedy(gt: np.ndarray, det: np.ndarray, threshold: float) -> list[tuple[int, int]]:
-    """Match the truths in order, each with the first free detection that is close enough."""
-    i, j, shared = _overlaps(gt, det)
-    iou = shared / (shapely.area(gt[i]) + shapely.area(det[j]) - shared)
-    close = iou > threshold
-    pairs: dict[int, int] = {}
-    taken: set[int] = set()
-    for truth, detection in sorted(zip(i[close].tolist(), j[close].tolist(), strict=True)):
-        if truth not in pairs and detection not in taken:
-            pairs[truth] = detection
-            taken.add(detection)
-    return list(pairs.items())

@@ -12,7 +12,7 @@ import io
 import os
 import struct
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import numpy as np
@@ -30,21 +30,25 @@ PIXEL_LIMIT = 89_478_485
 """The most an image may have: a quarter of a GiB of RGB, as in Pillow; A3 at 600 dpi has 70 million."""
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted by name, without hidden ones.
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the files of a folder, sorted, without hidden ones.
 
     Raises:
         DataError: If the folder cannot be listed.
     """
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if not e.name.startswith(".") and e.is_file()]
+            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
     except OSError as fault:
         raise DataError(f"cannot list the folder '{folder}': {fault.strerror}") from fault
-    return [folder / name for name in sorted(names)]
 
 
-def is_image(path: Path) -> bool:
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder as `names_in` does."""
+    return [folder / name for name in names_in(folder)]
+
+
+def is_image(path: PurePath) -> bool:
     """Tell by its name whether a file is an image."""
     return path.suffix.lower() in SUFFIXES
 

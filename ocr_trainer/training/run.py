@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from ocr_trainer import clock
 from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import build, report
+from ocr_trainer.training.adopt import adopt
+from ocr_trainer.training.checkpoint import model_state, read, set_options
+from ocr_trainer.training.first_batch import FirstBatch
+from ocr_trainer.training.samples import Batch
 from ocr_trainer.training.task import DetectionTask
 
 SILENCED = (
@@ -71,15 +76,18 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     seed_everything(run.seed, verbose=False)
     context = build.context(run, folder)
     model = build.build(Kind.model, run.model, context)
+    adopted = adopt(model, run.model, run.init_from) if run.init_from is not None else None
+    if adopted is not None:
+        print(adopted, file=sys.stderr)
     loaders = build.build_loaders(run, model, context)
     task = DetectionTask(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
     best, last = build.checkpoints(folder, task.monitor)
-    first = FirstStep()
+    first, look = FirstStep(), FirstBatch()
     keepers = [best, last] if loaders.val is not None else [last]
     if run.trainer.enable_checkpointing is False or run.trainer.barebones:
         keepers = []
-    trainer = build.build_trainer(run, loaders, loggers, [first, *keepers], folder)
+    trainer = build.build_trainer(run, loaders, loggers, [look, first, *keepers], folder)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
     laps.end("build")
@@ -94,16 +102,23 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     laps.end("fit")
     checkpoint = keep_best(folder / "checkpoints")
     scores = task.best_scores
+    calibration = None
+    if checkpoint is not None and loaders.calibrate is not None:
+        calibration = calibrate_best(task, checkpoint, loaders.calibrate, trainer)
+        laps.end("calibrate")
     if loaders.test is not None:
         scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
     laps.end("test")
     told = {
         "scores": scores,
         "test_split": loaders.test_split,
+        "calibration": calibration,
         "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(run, trainer, task, context.ledger),
+        "notes": look.notes,
+        "init_from": adopted.told() if adopted is not None else None,
         "seconds": laps.seconds,
         "first_step_after": first.seconds,
     }
@@ -122,6 +137,22 @@ def keep_best(checkpoints: Path) -> Path | None:
     if not best.is_file() and last.is_file():
         shutil.copyfile(last, best)
     return best if best.is_file() else None
+
+
+def calibrate_best(
+    task: DetectionTask, best: Path, val: Iterable[Batch], trainer: Trainer
+) -> dict[str, Any] | None:
+    """Let validation data choose how the best checkpoint decodes; write that into it."""
+    from ocr_trainer.training.calibrate import calibrate
+
+    task.model.load_state_dict(model_state(read(best)))
+    calibration = calibrate(task.model, val, trainer.strategy.root_device)
+    if calibration is None:
+        return None
+    told = calibration.told()
+    if trainer.is_global_zero:
+        set_options(best, told["chosen"], told)
+    return told
 
 
 def collect_again() -> None:

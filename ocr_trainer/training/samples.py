@@ -62,6 +62,8 @@ class Batch:
     """uint8, (batch, 3, height, width), RGB; zeros to the right and below where sizes differ."""
     targets: dict[str, Tensor]
     """What `Detector.encode` made, stacked; empty when scoring."""
+    texts: int = 0
+    """How many texts the images of a training batch show that are not "don't care"."""
     truths: list[Truth] = field(default_factory=list)
     """One per image when scoring; empty in training."""
     skipped: list[Skipped] = field(default_factory=list)

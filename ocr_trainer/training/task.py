@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,11 +20,17 @@ from ocr_trainer.training import optim
 from ocr_trainer.training.checkpoint import FORMAT
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.images import write_image
-from ocr_trainer.training.samples import Batch, Detections, Image, Truth
+from ocr_trainer.training.samples import Batch, Image, Truth
+
+if TYPE_CHECKING:
+    from ocr_trainer.training.tally import Tally
+
+Shown = tuple[Tensor, Truth, Future[Any]]
+"""The pixels of an image that is to be drawn, its labels, and what was found."""
 
 
 class DetectionTask(LightningModule):
-    """Trains a detector and scores it by ICDAR's IoU protocol."""
+    """Trains a detector and scores it by ICDAR's IoU protocol and by CLEval."""
 
     monitor = "val/hmean"
     """The figure by which the best checkpoint is chosen; the higher, the better."""
@@ -37,6 +44,10 @@ class DetectionTask(LightningModule):
         self.images = images
         self.best_scores: dict[str, float] = {}
         """Of the best validation so far."""
+        self.tally: Tally | None = None
+        """What the latest scores were made of."""
+        self.diagnosis: str | None = None
+        """Why the latest score is near zero, if it is."""
         self.skipped: dict[Skipped, None] = {}
         """What could not be read, in the order it was met."""
 
@@ -83,37 +94,27 @@ class DetectionTask(LightningModule):
         self._begin(draw=True)
 
     def _begin(self, draw: bool) -> None:
-        from ocr_trainer.training.icdar import Counts
+        from ocr_trainer.training.scoring import Scorer
 
-        self.counts = Counts()
+        self.scorer = Scorer(self.model)
         self.wanted = self.run.data.pictures if draw and not self.trainer.sanity_checking else 0
-        self.pictures: list[tuple[Image, str]] = []
-        self.warnings: list[str] = []
+        self.shown: list[Shown] = []
+        self.latest: tuple[dict[str, Tensor], Truth] | None = None
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        """Decode and count."""
-        from ocr_trainer.training.icdar import match
-
+        """Run the network; the scorer decodes and counts beside it."""
         self._enter(batch)
         if not len(batch):
             return
-        for place, (truth, found) in enumerate(zip(batch.truths, self.detect(batch), strict=True)):
-            self.counts += match(truth.polygons, truth.ignore, found.polygons)
-            if len(self.pictures) < self.wanted:
-                self.pictures.append((_picture(batch, place, truth, found), truth.source))
+        outputs = self.model(batch.images)
+        scored = self.scorer.add(outputs, batch.truths)
+        # Of the latest image alone, to explain a score near zero by.
+        self.latest = {name: value[-1:] for name, value in outputs.items()}, batch.truths[-1]
+        for place, (truth, future) in enumerate(zip(batch.truths, scored, strict=True)):
+            if len(self.shown) < self.wanted:
+                self.shown.append((batch.images[place].cpu(), truth, future))
 
     test_step = validation_step
-
-    def detect(self, batch: Batch) -> list[Detections]:
-        """Find text in a batch; polygons are in pixels of the original images."""
-        from ocr_trainer.training.augment import resize_points
-
-        detections = self.model.decode(self.model(batch.images), [truth.size for truth in batch.truths])
-        for truth, found in zip(batch.truths, detections, strict=True):
-            fx, fy = truth.scale
-            found.polygons = resize_points(found.polygons, 1 / fx, 1 / fy)
-            self.warnings += [f"{truth.source}: {warning}" for warning in found.warnings]
-        return detections
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores over the whole split, and the pictures."""
@@ -126,21 +127,22 @@ class DetectionTask(LightningModule):
             write_pictures(self.folder / "pictures", [picture for picture, _ in self.pictures])
 
     def _finish(self, split: str) -> None:
-        counts = self.counts
-        if self.trainer.world_size > 1:
-            mine = torch.tensor(
-                [counts.matched, counts.cared_truths, counts.cared_detections], device=self.device
-            )
-            counts = type(counts)(*self.trainer.strategy.reduce(mine, reduce_op="sum").tolist())
-        scores = {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}
-        scores = {f"{split}/{name}": value for name, value in scores.items()}
-        if split == "val" and counts.hmean >= self.best_scores.get(self.monitor, 0.0):
+        from ocr_trainer.training.diagnosis import diagnose
+        from ocr_trainer.training.scoring import gathered
+
+        self.tally = gathered(self.scorer.finish())
+        scores = {f"{split}/{name}": value for name, value in self.tally.scores().items()}
+        if split == "val" and self.tally.icdar.hmean >= self.best_scores.get(self.monitor, 0.0):
             self.best_scores = scores
         # Every process has the sum already.
         self.log_dict(scores, rank_zero_only=False)
-        if self.warnings:
-            more = f" (and {len(self.warnings) - 1} more such warnings)" if len(self.warnings) > 1 else ""
-            self.print(f"{self.warnings[0]}{more}")
+        if warnings := self.scorer.warnings:
+            more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
+            self.print(f"{warnings[0]}{more}")
+        self.diagnosis = diagnose(self.tally, self.model, *self.latest) if self.latest else None
+        if self.diagnosis and not self.trainer.sanity_checking:
+            self.print(f"{split}: {self.diagnosis}")
+        self.pictures = [(_picture(*shown), shown[1].source) for shown in self.shown]
         if self.pictures:
             images, captions = zip(*self.pictures, strict=True)
             for logger in self.trainer.loggers:
@@ -155,16 +157,16 @@ class DetectionTask(LightningModule):
         checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(lasting)}
 
 
-def _picture(batch: Batch, place: int, truth: Truth, found: Detections) -> Image:
+def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
     """Draw what was found, at the size the model saw."""
     from ocr_trainer.training.augment import resize_points
     from ocr_trainer.training.draw import draw
 
+    found, _ = scored.result()
     height, width = truth.size
-    image = np.ascontiguousarray(batch.images[place, :, :height, :width].permute(1, 2, 0).cpu().numpy())
     fx, fy = truth.scale
     return draw(
-        image,
+        np.ascontiguousarray(pixels[:, :height, :width].permute(1, 2, 0).numpy()),
         resize_points(found.polygons, fx, fy),
         scores=found.scores,
         truth=resize_points(truth.polygons, fx, fy),

@@ -1,1 +1,1 @@
-"""DBNet, a text detector for ocr-trainer."""
+"""DBNet and DBNet++, text detectors for ocr-trainer."""

@@ -1,6 +1,8 @@
-"""DBNet: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020."""
+"""DBNet (Liao et al., AAAI 2020) and DBNet++ (Liao et al., TPAMI 2022)."""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -9,25 +11,28 @@ from torch import Tensor
 from ocr_trainer.plugin import Context
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.samples import Detections, Sample
-from ocr_trainer_dbnet.decode import decode_map
+from ocr_trainer_dbnet.backbone import make_backbone
+from ocr_trainer_dbnet.decode import decode_map, worth_trying
+from ocr_trainer_dbnet.fusion import AdaptivePyramid
 from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
 from ocr_trainer_dbnet.network import FeaturePyramid, Head, differentiable_step
 from ocr_trainer_dbnet.plugin import DBNetConfig, Side
-from ocr_trainer_dbnet.resnet import ResNet
 from ocr_trainer_dbnet.targets import make_targets
-from ocr_trainer_dbnet.weights import load_backbone
-
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
-"""Of the pixels of ImageNet, RGB, 0 to 255: what published backbones were trained with."""
 
 
 class DBNet(Detector):
     """A detector that learns where text is and, in training, the threshold around it.
 
+    Liao, Wan, Yao, Chen, Bai, "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020.
+
     Raises:
-        CheckpointError: `config.weights` cannot be read or does not fit the backbone.
+        ConfigError: The backbone is not to be had, or cannot serve.
+        CheckpointError: Its weights are not to be had, cannot be read, or do not fit.
     """
+
+    score_option: ClassVar[str | None] = "box_threshold"
+    pyramid: ClassVar[type[FeaturePyramid]] = FeaturePyramid
+    """What brings the backbone's features together."""
 
     mean: Tensor
     std: Tensor
@@ -35,14 +40,12 @@ class DBNet(Detector):
     def __init__(self, config: DBNetConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.backbone = ResNet(config.backbone.value)
-        self.neck = FeaturePyramid(self.backbone.channels, config.neck_channels)
+        self.backbone = make_backbone(config.backbone)
+        self.neck = self.pyramid(self.backbone.channels, config.neck_channels)
         self.probability = Head(config.neck_channels)
         self.threshold = Head(config.neck_channels)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
-        if config.weights is not None:
-            load_backbone(self.backbone, config.weights)
+        self.register_buffer("mean", torch.tensor(self.backbone.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.backbone.std).view(3, 1, 1), persistent=False)
 
     def scale(self, height: int, width: int) -> float:
         """Return the factor that brings `config.side` to `config.size`, within `config.max_side`."""
@@ -98,6 +101,21 @@ class DBNet(Detector):
 
     def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
         """Find the text regions in each probability map; see `decode.decode_map`."""
+        config = self.config
         maps = outputs["probability"].detach().float().cpu().numpy()
         maps = maps.reshape(len(sizes), *maps.shape[-2:])
-        return [decode_map(map_, size, self.config) for map_, size in zip(maps, sizes, strict=True)]
+        return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
+
+    def positives(self, targets: dict[str, Tensor]) -> int:
+        """Return how many pixels of a batch lie in kernels that are learnt."""
+        return int((targets["shrunk"] * targets["mask"]).sum())
+
+    def calibrations(self) -> list[dict[str, Any]]:
+        """Return settings of the decoding that validation data may choose from; see `decode.worth_trying`."""
+        return worth_trying(self.config)
+
+
+class DBNetPP(DBNet):
+    """DBNet with adaptive scale fusion; see `fusion`."""
+
+    pyramid = AdaptivePyramid

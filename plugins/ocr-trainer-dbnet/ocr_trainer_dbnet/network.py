@@ -27,6 +27,10 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Map the backbone's features to (batch, channels, h / 4, w / 4), the coarsest (p5) first."""
+        return torch.cat(self.levels(features), dim=1)
+
+    def levels(self, features: list[Tensor]) -> list[Tensor]:
+        """Map them to four of (batch, channels / 4, h / 4, w / 4), the coarsest first."""
         merged = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for level in (2, 1, 0):
             merged[level] = merged[level] + F.interpolate(merged[level + 1], scale_factor=2.0, mode="nearest")
@@ -34,7 +38,7 @@ class FeaturePyramid(nn.Module):
             F.interpolate(smooth(x), scale_factor=float(2**level), mode="nearest") if level else smooth(x)
             for level, (smooth, x) in enumerate(zip(self.smooth, merged, strict=True))
         ]
-        return torch.cat(levels[::-1], dim=1)
+        return levels[::-1]
 
 
 class Head(nn.Sequential):

@@ -1,24 +1,22 @@
-"""What ocr-trainer is told about DBNet before any of it is loaded."""
+"""What ocr-trainer is told about DBNet and DBNet++ before any of them is loaded."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from ocr_trainer.plugin import Config, ModelPlugin, Task, option
+from ocr_trainer.plugin import Config, ModelPlugin, Options, Task, option
 
+RESNETS = ("resnet18", "resnet34", "resnet50")
+TIMM = "timm/"
+"""What the names of timm's feature extractors start with here."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
-
-
-class Backbone(Enum):
-    """The network that extracts the features."""
-
-    resnet18 = "resnet18"
-    resnet34 = "resnet34"
-    resnet50 = "resnet50"
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 class Side(Enum):
@@ -44,14 +42,50 @@ class Unclip(Enum):
     exact = "exact"
 
 
+def is_file(weights: str) -> bool:
+    """Tell whether weights lie in a local file rather than on the hub: by the suffix, or as it is there."""
+    path = Path(weights)
+    return path.suffix in WEIGHT_SUFFIXES or path.is_file()
+
+
+@dataclass
+class BackboneConfig(Options):
+    """The network that extracts the features."""
+
+    name: str = "resnet18"
+    """resnet18, resnet34, resnet50, or `timm/NAME`: a feature extractor of timm, which must be installed."""
+    weights: str | None = None
+    """A file (.pth, .pt, .safetensors) or a Hugging Face repository to start from; random weights if none."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        if self.name not in RESNETS and not re.fullmatch(f"{TIMM}.+", self.name):
+            nearest = get_close_matches(self.name, RESNETS, n=1)
+            hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            yield (
+                f"there is no backbone '{self.name}'.{hint} There are {', '.join(RESNETS)} and {TIMM}NAME"
+                f" for a feature extractor of timm, such as {TIMM}convnext_tiny"
+            )
+        if self.weights is not None:
+            yield from self._weights_faults(self.weights)
+
+    def _weights_faults(self, weights: str) -> Iterator[str]:
+        if is_file(weights):
+            if not Path(weights).is_file():
+                yield f"weights={weights}: there is no such file"
+        elif not HUB_NAME.fullmatch(weights):
+            yield (
+                f"weights={weights} is neither a file ({', '.join(WEIGHT_SUFFIXES)}) nor the name of a"
+                " repository on the Hugging Face hub, such as timm/resnet18.tv_in1k"
+            )
+
+
 @dataclass
 class DBNetConfig(Config):
-    """The options of DBNet; the defaults are its authors'."""
+    """The options of DBNet and DBNet++; the defaults are the authors'."""
 
-    backbone: Backbone = Backbone.resnet18
-    """The network that extracts the features."""
-    weights: Path | None = None
-    """A local file (.pth, .pt, .safetensors) the backbone starts from, with torchvision's or timm's names."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    """The network that extracts the features, and what it starts from."""
     neck_channels: int = option(256, at_least=4)
     """Channels of the feature pyramid; a multiple of 4."""
 
@@ -99,7 +133,7 @@ class DBNetConfig(Config):
 
     def lasting(self) -> Self:
         """Return the options without the backbone's first weights: a checkpoint holds its own."""
-        return replace(self, weights=None)
+        return replace(self, backbone=replace(self.backbone, weights=None))
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
@@ -111,14 +145,6 @@ class DBNetConfig(Config):
             yield f"max_side={self.max_side} must not be below size={self.size}"
         if self.unclip is Unclip.exact and self.unclip_ratio is not None:
             yield f"unclip_ratio={self.unclip_ratio:g} says nothing with unclip=exact; leave one of them out"
-        if self.weights is not None:
-            yield from self._weights_faults(self.weights)
-
-    def _weights_faults(self, path: Path) -> Iterator[str]:
-        if path.suffix not in WEIGHT_SUFFIXES:
-            yield f"weights={path} must end in one of: {', '.join(WEIGHT_SUFFIXES)}"
-        elif not path.is_file():
-            yield f"weights={path}: there is no such file"
 
 
 dbnet = ModelPlugin(
@@ -127,4 +153,12 @@ dbnet = ModelPlugin(
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNet",
+)
+
+dbnetpp = ModelPlugin(
+    api=1,
+    summary="DBNet++: DBNet with adaptive scale fusion (Liao et al., TPAMI 2022)",
+    config=DBNetConfig,
+    task=Task.detection,
+    factory="ocr_trainer_dbnet.model:DBNetPP",
 )

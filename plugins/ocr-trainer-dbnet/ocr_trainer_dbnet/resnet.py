@@ -6,7 +6,13 @@ their 3x3 convolution ("v1.5").
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import Tensor, nn
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Of the pixels of ImageNet, RGB, 0 to 255: what published backbones were trained with."""
 
 
 def _conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
@@ -79,6 +85,8 @@ class ResNet(nn.Module):
         name: A key of `DEPTHS`.
     """
 
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+
     def __init__(self, name: str) -> None:
         super().__init__()
         block, depths = DEPTHS[name]
@@ -96,6 +104,11 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @property
+    def network(self) -> Self:
+        """What weights are loaded into."""
+        return self
 
     @staticmethod
     def _layer(

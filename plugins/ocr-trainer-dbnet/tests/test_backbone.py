@@ -1,13 +1,6 @@
-import builtins
-import importlib.util
-import pickle
-
 import pytest
 import torch
 from ocr_trainer_dbnet.resnet import ResNet
-from ocr_trainer_dbnet.weights import load_backbone
-
-from ocr_trainer.errors import CheckpointError
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 PARAMETERS = {"resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032}
@@ -74,76 +67,3 @@ def test_features_shrink_from_a_quarter(name):
     with torch.no_grad():
         shapes = [tuple(f.shape) for f in net(torch.zeros(1, 3, 64, 96))]
     assert shapes == [(1, c, 64 // s, 96 // s) for c, s in zip(net.channels, (4, 8, 16, 32), strict=True)]
-
-
-@pytest.fixture
-def published():
-    """A file's content as torchvision publishes it, with the classifier and without counters."""
-    torch.manual_seed(1)
-    tensors = {
-        name: torch.randn_like(value)
-        for name, value in ResNet("resnet18").state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    return tensors | {"fc.weight": torch.randn(1000, 512), "fc.bias": torch.randn(1000)}
-
-
-def test_published_weights_load(tmp_path, published):
-    torch.save(published, tmp_path / "r18.pth")
-    net = ResNet("resnet18")
-    load_backbone(net, tmp_path / "r18.pth")
-    loaded = net.state_dict()
-    assert all(torch.equal(loaded[name], value) for name, value in published.items() if "fc" not in name)
-
-
-def test_every_mismatch_is_told(tmp_path, published):
-    del published["layer1.0.conv1.weight"]
-    published["layer2.0.conv1.weight"] = torch.zeros(3, 3)
-    published["head.weight"] = torch.zeros(3)
-    torch.save(published, tmp_path / "r18.pth")
-    net = ResNet("resnet18")
-    before = net.conv1.weight.clone()
-    with pytest.raises(CheckpointError) as caught:
-        load_backbone(net, tmp_path / "r18.pth")
-    assert str(caught.value) == (
-        f"model.weights={tmp_path / 'r18.pth'} does not fit model.backbone:\n"
-        "  missing: layer1.0.conv1.weight\n"
-        "  not known: head.weight\n"
-        "  of another shape: layer2.0.conv1.weight is (3, 3), not (128, 64, 3, 3)"
-    )
-    assert torch.equal(net.conv1.weight, before)
-
-
-class Evil:
-    def __reduce__(self):
-        return builtins.exec, ("raise SystemExit('it ran')",)
-
-
-def test_unreadable_files_are_refused_and_never_run(tmp_path, published):
-    good, path = tmp_path / "good.pth", tmp_path / "bad.pth"
-    torch.save(published, good)
-    contents = [b"", b"garbage", pickle.dumps(Evil()), good.read_bytes()[:1000]]
-    for content in contents:
-        path.write_bytes(content)
-        with pytest.raises(CheckpointError, match="cannot be read"):
-            load_backbone(ResNet("resnet18"), path)
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        load_backbone(ResNet("resnet18"), tmp_path / "absent.pth")
-    torch.save({"model": published}, path)
-    with pytest.raises(CheckpointError, match="holds no table of named tensors"):
-        load_backbone(ResNet("resnet18"), path)
-
-
-def test_safetensors(tmp_path, published):
-    path = tmp_path / "r18.safetensors"
-    if importlib.util.find_spec("safetensors") is None:
-        path.write_bytes(b"")
-        with pytest.raises(CheckpointError, match="pip install safetensors"):
-            load_backbone(ResNet("resnet18"), path)
-        return
-    from safetensors.torch import save_file
-
-    save_file(published, path)
-    net = ResNet("resnet18")
-    load_backbone(net, path)
-    assert torch.equal(net.conv1.weight, published["conv1.weight"])

@@ -6,9 +6,7 @@ import torch
 from ocr_trainer.testing import ModelSuite
 
 
-class TestDBNet(ModelSuite):
-    name = "dbnet"
-
+class DBNetSuite(ModelSuite):
     @pytest.fixture(autouse=True)
     def one_thread(self) -> Iterator[None]:
         """Small pictures are learnt faster by one thread than by several that wait for each other."""
@@ -16,3 +14,11 @@ class TestDBNet(ModelSuite):
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(before)
+
+
+class TestDBNet(DBNetSuite):
+    name = "dbnet"
+
+
+class TestDBNetPP(DBNetSuite):
+    name = "dbnetpp"

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,7 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ocr_trainer_dbnet.decode import decode_map, find_kernels, mean_inside, unclip_distance
+from ocr_trainer_dbnet.decode import decode_map, find_kernels, mean_inside, unclip_distance, worth_trying
 from ocr_trainer_dbnet.geometry import exact_distance, offset
 from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
 from ocr_trainer_dbnet.targets import make_targets
@@ -160,6 +161,26 @@ def test_the_candidate_limit_is_loud_and_keeps_the_largest():
     assert found.warnings == [
         "21 text candidates, only the 8 largest were looked at; raise model.max_candidates to see them all"
     ]
+
+
+def test_settings_worth_trying_begin_with_the_present_and_hold_each_once():
+    for config in (
+        DBNetConfig(),
+        DBNetConfig(shape=Shape.polygon),
+        DBNetConfig(unclip=Unclip.exact, binarize_threshold=0.3),
+        DBNetConfig(unclip_ratio=1.9, binarize_threshold=0.25),
+    ):
+        settings = worth_trying(config)
+        assert all(set(change) == {"binarize_threshold", "unclip", "unclip_ratio"} for change in settings)
+        tried = [dataclasses.replace(config, **change) for change in settings]
+        assert not [fault for other in tried for fault in other.faults()]
+        assert len(tried) == (21 if config.binarize_threshold == 0.25 else 20)
+        # What counts of a setting: the threshold, and how far a kernel grows.
+        effects = [(t.binarize_threshold, unclip_distance(200, 120, t)) for t in tried]
+        assert len(set(effects)) == len(effects)
+        assert effects[0] == (config.binarize_threshold, unclip_distance(200, 120, config))
+        authors = dataclasses.replace(config, unclip=Unclip.ratio, unclip_ratio=None)
+        assert (0.3, unclip_distance(200, 120, authors)) in effects
 
 
 def test_threads_find_the_same():

@@ -1,13 +1,12 @@
 import subprocess
 import sys
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
-from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import Backbone, DBNetConfig, Side, Unclip, dbnet
+from ocr_trainer_dbnet.model import DBNet, DBNetPP
+from ocr_trainer_dbnet.plugin import RESNETS, BackboneConfig, DBNetConfig, Side, Unclip, dbnet
 
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.training.samples import Sample
@@ -23,9 +22,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def model(**options):
+def model(kind=DBNet, **options):
     torch.manual_seed(0)
-    return DBNet(DBNetConfig(**{"neck_channels": 64, **options}), CONTEXT)
+    return kind(DBNetConfig(**{"neck_channels": 64, **options}), CONTEXT)
 
 
 def sample(seed=0, size=(64, 96)):
@@ -68,8 +67,9 @@ def test_images_are_normalised_as_published_backbones_expect():
     np.testing.assert_allclose(seen[0].numpy(), expected, atol=1e-5)
 
 
-def test_it_learns_and_every_parameter_takes_part():
-    net = model()
+@pytest.mark.parametrize("kind", [DBNet, DBNetPP])
+def test_it_learns_and_every_parameter_takes_part(kind):
+    net = model(kind)
     images, targets = batch(net)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     losses = []
@@ -95,8 +95,9 @@ def test_loss_weights():
     assert all(doubled[key].item() == pytest.approx(2 * once[key].item()) for key in once)
 
 
-def test_bfloat16_autocast_stays_close():
-    net = model()
+@pytest.mark.parametrize("kind", [DBNet, DBNetPP])
+def test_bfloat16_autocast_stays_close(kind):
+    net = model(kind)
     images, targets = batch(net)
     exact = net.loss(net(images), targets)
     with torch.autocast("cpu", torch.bfloat16):
@@ -143,6 +144,21 @@ def test_decode_takes_a_batch_with_or_without_a_channel():
         assert found[1].polygons[0][:, 1].max() <= 40
 
 
+def test_decode_follows_its_settings_as_they_are_and_takes_one_image_of_a_batch():
+    net = model()
+    _, targets = batch(net)
+    outputs = {"probability": targets["shrunk"].float() * 0.8}
+    assert [len(f.polygons) for f in net.decode(outputs, [(64, 96)] * 2)] == [1, 1]
+    heights = []
+    for change in net.calibrations():
+        net.config = replace(net.config, **change)
+        (alone,) = net.decode({"probability": outputs["probability"][1:]}, [(64, 96)])
+        heights.append(float(np.ptp(alone.polygons[0][:, 1])))
+    assert len(set(heights)) == 5  # a height for each rule; the thresholds make no difference here
+    net.config = replace(net.config, **{net.score_option: 0.9})
+    assert [len(f.polygons) for f in net.decode(outputs, [(64, 96)] * 2)] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("options", "size", "expected"),
     [
@@ -168,28 +184,58 @@ def test_the_authors_kaiming_heads():
     assert tuple(net.neck.smooth[0].weight.shape) == (64, 256, 3, 3)
 
 
-@pytest.mark.parametrize("backbone", Backbone)
-def test_all_backbones_fit(backbone):
-    net = model(backbone=backbone, neck_channels=16).eval()
+@pytest.mark.parametrize("name", RESNETS)
+def test_all_backbones_fit(name):
+    net = model(backbone=BackboneConfig(name), neck_channels=16).eval()
     with torch.no_grad():
         assert net(torch.zeros(1, 3, 32, 64, dtype=torch.uint8))["probability"].shape == (1, 32, 64)
 
 
-def test_faults_are_told_in_the_users_words(tmp_path):
+def test_faults_are_told_in_the_users_words():
     assert list(DBNetConfig().faults()) == []
     wrong = DBNetConfig(
-        neck_channels=30, thresh_min=0.8, max_side=500, unclip=Unclip.exact, unclip_ratio=2.0,
-        weights=Path("weights.bin"),
+        neck_channels=30, thresh_min=0.8, max_side=500, unclip=Unclip.exact, unclip_ratio=2.0
     )  # fmt: skip
     assert list(wrong.faults()) == [
         "neck_channels=30 must be a multiple of 4",
         "thresh_min=0.8 must be below thresh_max=0.7",
         "max_side=500 must not be below size=736",
         "unclip_ratio=2 says nothing with unclip=exact; leave one of them out",
-        "weights=weights.bin must end in one of: .pth, .pt, .safetensors",
     ]
-    absent = tmp_path / "r18.pth"
-    assert list(DBNetConfig(weights=absent).faults()) == [f"weights={absent}: there is no such file"]
+
+
+NO_BACKBONE = "There are resnet18, resnet34, resnet50 and timm/NAME for a feature extractor of timm, such as timm/convnext_tiny"
+NEITHER = "is neither a file (.pth, .pt, .safetensors) nor the name of a repository on the Hugging Face hub, such as timm/resnet18.tv_in1k"
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [
+        ({}, []),
+        ({"name": "timm/convnext_tiny"}, []),
+        ({"name": "resnet19"}, [f"there is no backbone 'resnet19'. Did you mean 'resnet18'? {NO_BACKBONE}"]),
+        ({"name": "timm/"}, [f"there is no backbone 'timm/'. {NO_BACKBONE}"]),
+        ({"name": "convnext_tiny"}, [f"there is no backbone 'convnext_tiny'. {NO_BACKBONE}"]),
+        ({"weights": "timm/resnet18.tv_in1k"}, []),
+        ({"weights": "no/such.pth"}, ["weights=no/such.pth: there is no such file"]),
+        ({"weights": "such.safetensors"}, ["weights=such.safetensors: there is no such file"]),
+        ({"weights": "weights.bin"}, [f"weights=weights.bin {NEITHER}"]),
+        ({"weights": "a/b/c"}, [f"weights=a/b/c {NEITHER}"]),
+        ({"weights": "../folder"}, [f"weights=../folder {NEITHER}"]),
+        ({"weights": ""}, [f"weights= {NEITHER}"]),
+    ],
+)
+def test_faults_of_a_backbone(options, faults):
+    assert list(BackboneConfig(**options).faults()) == faults
+
+
+def test_any_file_that_is_there_will_do_as_weights(tmp_path):
+    path = tmp_path / "weights.tar"
+    path.touch()
+    config = DBNetConfig(backbone=BackboneConfig("resnet34", str(path)))
+    assert list(config.backbone.faults()) == []
+    assert config.lasting().backbone == BackboneConfig("resnet34")
+    assert config.backbone.weights == str(path)
 
 
 def test_the_description_is_light_and_its_defaults_lie_within_their_limits():

@@ -1,5 +1,6 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
 import shapely
@@ -81,6 +82,60 @@ def test_threshold_map_is_the_distance_to_the_outlines(polygons):
     np.testing.assert_allclose(made, 0.3 + 0.4 * expected, atol=1e-3)
 
 
+def distance_by_hand(x, y, polygon):
+    """The distance of one pixel to an outline: to the nearest point of each edge, by the field's formula."""
+    nearest = math.inf
+    for (ax, ay), (bx, by) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        length = (bx - ax) ** 2 + (by - ay) ** 2
+        along = 0 if length == 0 else ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length
+        along = min(max(along, 0), 1)
+        nearest = min(nearest, math.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay)))
+    return nearest
+
+
+def area_by_hand(polygon):
+    return (
+        abs(
+            sum(
+                ax * by - bx * ay
+                for (ax, ay), (bx, by) in zip(polygon, [*polygon[1:], polygon[0]], strict=True)
+            )
+        )
+        / 2
+    )
+
+
+@st.composite
+def stars(draw):
+    """Polygons of 4 to 12 points around a center, convex or not, also beyond the image's edges."""
+    count = draw(st.integers(4, 12))
+    center = draw(st.tuples(st.floats(-5, 45), st.floats(-5, 35)))
+    radii = draw(st.lists(st.floats(8, 25), min_size=count, max_size=count))
+    angles = [2 * math.pi * i / count for i in range(count)]
+    return [
+        (center[0] + r * math.cos(a), center[1] + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)
+    ]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(stars(), min_size=1, max_size=3))
+def test_threshold_map_twin(polygons):
+    """Pixel by pixel, in plain Python: .3 to .7 by the distance to the nearest border that is learnt."""
+    size = (30, 40)
+    rounded = [[tuple(np.float32(point).tolist()) for point in polygon] for polygon in polygons]
+    made = targets(*(np.array(polygon, np.float32) for polygon in rounded), size=size)
+    learnt = [polygon for polygon in rounded if shrink(np.array(polygon, np.float32), CONFIG) is not None]
+    reach = [
+        area_by_hand(p) * 0.84 / sum(math.dist(a, b) for a, b in zip(p, [*p[1:], p[0]], strict=True))
+        for p in learnt
+    ]
+    for y in range(size[0]):
+        for x in range(size[1]):
+            far = [distance_by_hand(x, y, polygon) / d for polygon, d in zip(learnt, reach, strict=True)]
+            expected = 0.3 + 0.4 * max([1 - min(share, 1) for share in far], default=0)
+            assert made["threshold"][y, x] == pytest.approx(expected, abs=2e-3)
+
+
 @settings(max_examples=60, deadline=None)
 @given(rectangles)
 @example(rectangle(-11, 0, 15, 10, 2.5))  # its border enters the image by half a pixel
@@ -114,6 +169,33 @@ def test_all_pieces_of_a_kernel_are_kept():
     assert made["shrunk"][25, 25] == made["shrunk"][25, 105] == 1
     assert made["shrunk"][25, 65] == 0
     assert total(made["mask"]) == made["mask"].size
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 5), st.floats(24, 36), st.floats(2, 6), st.booleans())
+def test_a_chain_shrinks_to_a_piece_for_each_link(links, side, bridge, upright):
+    """Squares joined by bridges too narrow to survive; the number of pieces is shapely's."""
+    squares = [shapely.box(5 + i * (side + 8), 5, 5 + i * (side + 8) + side, 5 + side) for i in range(links)]
+    joint = shapely.box(5, 5 + side / 2 - bridge / 2, 5 + links * (side + 8) - 8, 5 + side / 2 + bridge / 2)
+    chain = np.array(shapely.union_all([*squares, joint]).exterior.coords[:-1], np.float32)
+    chain = chain[:, ::-1] if upright else chain
+    pieces, distance = shrink(chain, CONFIG)
+    expected = shapely.Polygon(chain).buffer(-distance)
+    assert len(pieces) == len(shapely.get_parts(expected)) == links
+    size = (48, 240) if not upright else (240, 48)
+    made = targets(chain, size=size)
+    assert sum(shapely.Polygon(piece).area for piece in pieces) == pytest.approx(expected.area, rel=0.03)
+    count, _ = cv2.connectedComponents(made["shrunk"])
+    assert count - 1 == links
+    assert made["mask"].all()  # all of it is learnt
+    assert made["threshold_mask"].any()
+
+
+def test_no_text_is_a_target_like_any_other():
+    made = targets()
+    assert [total(made[key]) for key in ("shrunk", "threshold_mask")] == [0, 0]
+    assert made["mask"].all()
+    assert np.unique(made["threshold"]).tolist() == pytest.approx([0.3], abs=1e-3)
 
 
 def test_text_that_leaves_the_image_is_drawn_where_it_is_seen():

@@ -1,1 +1,1 @@
-"""Datasets of the ICDAR competitions: rows of four corners and a text."""
+"""Datasets of the ICDAR competitions: rows of coordinates and a text, one file per image."""

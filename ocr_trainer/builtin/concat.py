@@ -1,0 +1,93 @@
+"""The dataset `concat`: several datasets as one, each with its weight and its own split sizes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.builtin.plugin import ConcatConfig
+from ocr_trainer.plugin import Context, Kind
+from ocr_trainer.training.build import build
+from ocr_trainer.training.samples import Sample
+
+
+class Concat:
+    """Three splits, each of what its parts have of it, one after the other."""
+
+    def __init__(self, config: ConcatConfig, context: Context) -> None:
+        self._config = config
+        self._parts = {
+            name: build(Kind.dataset, part.dataset, context) for name, part in config.parts.items()
+        }
+
+    @cached_property
+    def train(self) -> Mixed | None:
+        """The images to learn from, by weight."""
+        return self._mix("train")
+
+    @cached_property
+    def val(self) -> Mixed | None:
+        """The images to choose a checkpoint by."""
+        return self._mix("val")
+
+    @cached_property
+    def test(self) -> Mixed | None:
+        """The images for the final score."""
+        return self._mix("test")
+
+    def _mix(self, split: str) -> Mixed | None:
+        mixed: list[tuple[Any, int, int]] = []
+        for name, part in self._config.parts.items():
+            most = getattr(part, split)
+            samples = getattr(self._parts[name], split) if most != 0 else None
+            if samples is None or not len(samples):
+                continue
+            pool = len(samples) if most is None else min(most, len(samples))
+            share = max(1, round(part.weight * pool)) if split == "train" else pool
+            mixed.append((samples, pool, share))
+        return Mixed(mixed, endless=split == "train") if mixed else None
+
+
+class Mixed(Sequence[Sample]):
+    """Samples of several splits; in training, each gives its share to every epoch.
+
+    Args:
+        parts: Split, how many of its samples there are to take, and how many of them an epoch has.
+        endless: Whether indices go on beyond the length: a part whose share is smaller than what it
+            has gives its next samples then, and one that is endless itself gives new ones.
+    """
+
+    def __init__(self, parts: list[tuple[Any, int, int]], endless: bool) -> None:
+        self._parts = parts
+        self._starts = list(accumulate((share for _, _, share in parts), initial=0))
+        self.endless = endless
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        samples, place = self._locate(index)
+        return samples[place]
+
+    def _locate(self, index: int) -> tuple[Any, int]:
+        epoch, index = divmod(index, len(self)) if self.endless else (0, index)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        which = bisect_right(self._starts, index) - 1
+        samples, pool, share = self._parts[which]
+        number = epoch * share + index - self._starts[which]
+        if getattr(samples, "endless", False) and pool == len(samples):
+            return samples, number
+        # A part of which not all is taken gives samples that are spread evenly over it.
+        return samples, number % pool * len(samples) // pool
+
+    @property
+    def files(self) -> Sequence[Path] | None:
+        """One path per sample of an epoch, where all parts can tell."""
+        if any(getattr(samples, "files", None) is None for samples, _, _ in self._parts):
+            return None
+        return [samples.files[place] for samples, place in map(self._locate, range(len(self)))]

@@ -1,0 +1,82 @@
+"""Options that many datasets share: where a dataset lies, and who is in which split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_trainer.plugin import REQUIRED, Config, option
+
+
+@dataclass
+class FolderConfig(Config):
+    """A dataset in a folder. Paths are relative to `root`."""
+
+    root: Path = REQUIRED
+    """The folder that holds the dataset."""
+
+    val_share: float = option(0.1, at_least=0, below=1)
+    """The share of the training images to validate on, where nothing else says which."""
+
+    test_share: float = option(0.0, at_least=0, below=1)
+    """The share of the training images to test on, where nothing else says which."""
+
+    split_seed: int = 0
+    """What the shares are drawn by; not the run's seed, so that all runs are scored on the same images."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        if self.val_share + self.test_share >= 1:
+            yield "val_share and test_share leave no image to train on; together they must be below 1"
+
+
+@dataclass
+class PairedConfig(FolderConfig):
+    """A dataset with one annotation file per image."""
+
+    images: Path | None = None
+    """The folder of images; found by its name if null."""
+
+    annotations: Path | None = None
+    """The folder of annotations, one file per image; found by its name if null."""
+
+    test_images: Path | None = None
+    """The folder of test images; found by its name if null and there is one."""
+
+    test_annotations: Path | None = None
+    """The folder of test annotations; found by its name if null and there is one."""
+
+    train_list: Path | None = None
+    """A file that names the training images, one a row; `train.txt` if null and there is one."""
+
+    val_list: Path | None = None
+    """A file that names the validation images; `val.txt` if null and there is one."""
+
+    test_list: Path | None = None
+    """A file that names the test images; `test.txt` if null and there is one."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        yield from super().faults()
+        for images in ("images", "test_images"):
+            annotations = images.replace("images", "annotations")
+            if (getattr(self, images) is None) != (getattr(self, annotations) is None):
+                yield f"{images} and {annotations} go together: set both, or neither to have them found"
+
+
+@dataclass
+class ListedConfig(FolderConfig):
+    """A dataset whose annotations of many images stand in one file."""
+
+    train_file: Path | None = None
+    """The training annotations; found by its name if null."""
+
+    val_file: Path | None = None
+    """The validation annotations; found by its name if null and there is one."""
+
+    test_file: Path | None = None
+    """The test annotations; found by its name if null and there is one."""
+
+    images: Path | None = None
+    """The folder that the names of images are relative to; found by its name if null."""

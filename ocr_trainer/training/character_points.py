@@ -1,0 +1,126 @@
+"""Where the characters of a text lie, guessed from its outline: the pseudo character centres of CLEval.
+
+An outline starts where the text does, runs along its one side and back along the other. Points that
+face each other give the middle line, which the characters share evenly, as in Baek et al.,
+"CLEval: Character-Level Evaluation for Text Detection and Recognition Tasks" (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ocr_trainer.training.samples import Polygon
+
+UPRIGHT = 0.5
+"""A quadrilateral whose aspect ratio is below is read along its height."""
+
+MOST_ASSUMED = 10
+"""At most so many characters are assumed where the text is not known."""
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Polygons of any number of points, one behind the other in one array."""
+
+    points: np.ndarray
+    """float64, (points of all, 2)."""
+    sizes: np.ndarray
+    """int, (polygons,): the number of points of each."""
+
+    @classmethod
+    def of(cls, polygons: Sequence[Polygon]) -> Rings:
+        """Put polygons behind each other."""
+        points = np.concatenate([np.empty((0, 2)), *polygons], dtype=np.float64)
+        return cls(points, np.array([len(polygon) for polygon in polygons], dtype=int))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """int, (polygons,): where the points of each begin."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @cached_property
+    def owners(self) -> np.ndarray:
+        """int, (points of all,): the polygon of each point."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """int, (points of all,): the place of each point in its polygon."""
+        return np.arange(len(self.points)) - self.starts[self.owners]
+
+    def turned(self, steps: np.ndarray) -> np.ndarray:
+        """Return the points with each polygon begun `steps` (int, one per polygon) points later."""
+        return self.points[
+            self.starts[self.owners] + (self.places + steps[self.owners]) % self.sizes[self.owners]
+        ]
+
+    @property
+    def areas(self) -> np.ndarray:
+        """float64, (polygons,): the enclosed areas; turns in opposite directions cancel out."""
+        (x, y), (u, v) = self.points.T, self.turned(np.ones_like(self.sizes)).T
+        return np.abs(np.bincount(self.owners, weights=x * v - u * y, minlength=len(self.sizes))) / 2
+
+    @cached_property
+    def paired(self) -> Rings:
+        """The same outlines with an even number of points, so that each faces another.
+
+        Of an odd number, the first half is one short: its longest edge is cut in the middle.
+        """
+        odd = np.flatnonzero(self.sizes % 2)
+        if not len(odd):
+            return self
+        places, cuts = [], []
+        for start, size in zip(self.starts[odd], self.sizes[odd], strict=True):
+            half = self.points[start : start + max(size // 2, 2)]
+            longest = int(np.linalg.norm(np.diff(half, axis=0), axis=1).argmax())
+            places.append(start + longest + 1)
+            cuts.append(half[longest : longest + 2].mean(axis=0))
+        return Rings(np.insert(self.points, places, cuts, axis=0), self.sizes + self.sizes % 2)
+
+    @cached_property
+    def aspect_ratios(self) -> np.ndarray:
+        """float64, (polygons,): the mean length of the two long sides over that of the two ends."""
+        return self.paired._aspect_ratios()
+
+    def _aspect_ratios(self) -> np.ndarray:
+        size = self.sizes[self.owners]
+        side = self.turned(np.ones_like(self.sizes)) - self.points
+        length = np.sqrt(side[:, 0] * side[:, 0] + side[:, 1] * side[:, 1])
+        is_end = (self.places == size - 1) | (2 * (self.places + 1) == size)
+        across = np.bincount(self.owners, weights=length * is_end, minlength=len(self.sizes))
+        along = np.bincount(self.owners, weights=length * ~is_end, minlength=len(self.sizes))
+        return (along / 2 + 1e-5) / (across / 2 + 1e-5)
+
+    @property
+    def assumed_lengths(self) -> np.ndarray:
+        """int, (polygons,): how many characters a text of unknown wording is taken to have."""
+        ratio = np.maximum(self.aspect_ratios, 1 / self.aspect_ratios)
+        return np.minimum(np.round(0.5 + ratio), MOST_ASSUMED).astype(int)
+
+
+def centres(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of the characters, float64 (characters, 2), and the polygon of each, int.
+
+    Args:
+        rings: Where the texts are; polygons of at least 3 points.
+        lengths: int, one per polygon: how many characters it has.
+    """
+    rings = rings.paired
+    upright = (rings.sizes == 4) & (rings.aspect_ratios < UPRIGHT)
+    points = rings.turned(np.where(upright, 3, 0))
+    opposite = points[rings.starts[rings.owners] + rings.sizes[rings.owners] - 1 - rings.places]
+    middle = (points + opposite) / 2  # of use for the first half of each polygon
+
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    length = lengths[owners]
+    place = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    sections = rings.sizes[owners] // 2 - 1
+    section = (2 * place + 1) * sections // (2 * length)
+    start = rings.starts[owners] + section
+    # In this order of operations, a quadrilateral's centres are those of CLEval to the last bit.
+    step = (middle[start + 1] - middle[start]) * sections[:, None] / length[:, None]
+    return middle[start] + step / 2 + step * (place - section * length / sections)[:, None], owners

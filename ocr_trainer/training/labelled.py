@@ -1,0 +1,190 @@
+"""Labels in compact arrays: a split of a million words costs tens of megabytes, and workers share them.
+
+A Python object per word would cost hundreds of bytes, and again in every worker as soon as its
+reference count is touched. These arrays are appended to once and only read afterwards.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Skipped
+from ocr_trainer.training.annotations import Labels
+from ocr_trainer.training.images import read_image
+from ocr_trainer.training.samples import Sample
+
+
+class Strings(Sequence[str]):
+    """Many short texts in one block of UTF-8."""
+
+    def __init__(self) -> None:
+        self._blob = bytearray()
+        self._ends = array("q", [0])
+
+    def append(self, text: str) -> None:
+        """Add a text at the end."""
+        self._blob += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._blob))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]
+        return self._blob[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogatepass")
+
+
+class PackedLabels:
+    """The labels of many images, end to end."""
+
+    def __init__(self) -> None:
+        self._texts = Strings()
+        self._ignore = bytearray()
+        self._points = array("f")
+        self._point_ends = array("q", [0])
+        self._label_ends = array("q", [0])
+        self._sizes = array("i")
+
+    def append(self, labels: Labels) -> None:
+        """Add the labels of an image at the end."""
+        for polygon, text, ignored in zip(labels.polygons, labels.texts, labels.ignore, strict=True):
+            self._points.frombytes(np.ascontiguousarray(polygon, dtype=np.float32).tobytes())
+            self._point_ends.append(len(self._points))
+            self._texts.append(text)
+            self._ignore.append(ignored)
+        self._label_ends.append(len(self._texts))
+        self._sizes.extend(labels.size or (0, 0))
+
+    def __getitem__(self, image: int) -> Labels:
+        """Return copies of the labels of an image."""
+        first, last = self._label_ends[image], self._label_ends[image + 1]
+        ends = self._point_ends[first : last + 1]
+        height, width = self._sizes[2 * image : 2 * image + 2]
+        return Labels(
+            polygons=[
+                np.array(self._points[start:end], dtype=np.float32).reshape(-1, 2)
+                for start, end in pairwise(ends)
+            ],
+            texts=[self._texts[place] for place in range(first, last)],
+            ignore=[bool(flag) for flag in self._ignore[first:last]],
+            size=(height, width) if height else None,
+        )
+
+
+class Files(Sequence[Path]):
+    """The paths of images, made when they are asked for."""
+
+    def __init__(self, names: Strings, places: Sequence[int]) -> None:
+        self._names, self._places = names, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int | slice) -> Path | list[Path]:  # type: ignore[override]
+        if isinstance(index, slice):
+            return [Path(self._names[place]) for place in self._places[index]]
+        return Path(self._names[self._places[index]])
+
+
+class LabelledImages(Sequence[Sample]):
+    """A split: labels read before, pixels decoded when asked for.
+
+    A polygon that lies wholly outside its image can only be recognised once the image is decoded; it
+    is then flagged "don't care" and entered as skipped. Polygons partly outside stay as they are.
+
+    Args:
+        images: Files and their labels; taken one by one, so that a generator keeps memory flat.
+    """
+
+    def __init__(self, images: Iterable[tuple[Path, Labels]] = ()) -> None:
+        self._names = Strings()
+        self._labels = PackedLabels()
+        for file, labels in images:
+            self._names.append(str(file))
+            self._labels.append(labels)
+        self._places: Sequence[int] = range(len(self._names))
+
+    def some(self, places: Iterable[int]) -> LabelledImages:
+        """Return a split of the images at these places; it shares the labels with this one."""
+        chosen = LabelledImages()
+        chosen._names, chosen._labels = self._names, self._labels
+        chosen._places = array("q", (self._places[place] for place in places))
+        return chosen
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """One path per sample."""
+        return Files(self._names, self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def labels(self, index: int) -> Labels:
+        """Return the labels of an image without decoding it."""
+        return self._labels[self._places[index]]
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """Return a sample that is the caller's to change.
+
+        Raises:
+            DataError: If the image cannot be read, or is not the one that was annotated.
+        """
+        file, labels = Path(self._names[self._places[index]]), self.labels(index)
+        image = read_image(file)
+        size = image.shape[:2]
+        if labels.size not in (None, size):
+            raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
+        outside = [_outside(polygon, *size) for polygon in labels.polygons]
+        return Sample(
+            image=image,
+            polygons=labels.polygons,
+            texts=labels.texts,
+            ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
+            source=str(file),
+            skipped=[
+                Skipped(
+                    "label", str(file), None, f"label {place} lies outside the image of {_size(size)} pixels"
+                )
+                for place, is_outside in enumerate(outside, start=1)
+                if is_outside
+            ],
+        )
+
+
+class LazySplits(ABC):
+    """A dataset whose three splits are each read when they are first asked for."""
+
+    @cached_property
+    def train(self) -> LabelledImages | None:
+        """The images to learn from."""
+        return self._open("train")
+
+    @cached_property
+    def val(self) -> LabelledImages | None:
+        """The images to choose a checkpoint by."""
+        return self._open("val")
+
+    @cached_property
+    def test(self) -> LabelledImages | None:
+        """The images for the final score."""
+        return self._open("test")
+
+    @abstractmethod
+    def _open(self, split: str) -> LabelledImages | None:
+        """Read a split; return nothing where the dataset has none of that name."""
+
+
+def _outside(polygon: np.ndarray, height: int, width: int) -> bool:
+    (left, top), (right, bottom) = polygon.min(axis=0), polygon.max(axis=0)
+    return bool(right <= 0 or bottom <= 0 or left >= width or top >= height)
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[1]} x {size[0]}"

@@ -1,0 +1,174 @@
+"""Datasets whose annotations of many images stand in one file."""
+
+from __future__ import annotations
+
+import os.path
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, NamedTuple
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.options import ListedConfig
+from ocr_trainer.plugin import Context
+from ocr_trainer.training.annotations import Labels
+from ocr_trainer.training.labelled import LabelledImages, LazySplits, Strings
+from ocr_trainer.training.paired import open_root
+from ocr_trainer.training.splits import SPLITS, carve_missing, refuse_overlap
+
+
+class Annotated(NamedTuple):
+    """What an annotation file says of one image."""
+
+    name: str
+    labels: Labels
+    split: str | None = None
+    """The split it belongs to, where the file says so; counts if one file holds all."""
+
+
+class ListedDataset(LazySplits):
+    """Three splits, from a file each or by share; a format says how to read one file.
+
+    All files are read as soon as one is needed, so that an image in two of them comes out before
+    training and not after it.
+
+    Raises:
+        DataError: If there is no such folder, or no annotation file in it.
+    """
+
+    file_names: ClassVar[tuple[str, ...]] = ()
+    """Where the annotations of a `{split}` may be, relative to the root: globs, the first match counts."""
+    whole_names: ClassVar[tuple[str, ...]] = ()
+    """Where the annotations of the whole set may be, if there are none of 'train'."""
+    image_folders: ClassVar[tuple[str, ...]] = (
+        "images/{split}",
+        "img/{split}",
+        "{split}",
+        "images",
+        "img",
+        ".",
+    )
+    """Where images may be, relative to the root; the first that is there counts."""
+
+    def __init__(self, config: ListedConfig, context: Context) -> None:
+        self._config = config
+        self._ledger = context.ledger
+        self._root = open_root(config)
+        found = {split: self._file(split) for split in SPLITS}
+        self._files = {split: path for split, path in found.items() if path}
+        if not self._files:
+            raise DataError(
+                f"dataset={config.name}: '{self._root}' holds no annotation file where it is looked for\n"
+                f"  looked for: {', '.join(self._names('train'))}\n"
+                "  or say where it is: dataset.train_file=…"
+            )
+
+    @abstractmethod
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what an annotation file says of each image.
+
+        Count each image with `self._ledger.read(images=1)`; one whose entry cannot be used goes into
+        the ledger and is not yielded.
+
+        Raises:
+            DataError: If the file cannot be read, or is of another format.
+        """
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return what an image may be called in the folder of images, the likeliest first."""
+        return (name,)
+
+    def _open(self, split: str) -> LabelledImages | None:
+        return self._splits.get(split)
+
+    @cached_property
+    def _splits(self) -> dict[str, LabelledImages]:
+        pools: dict[str, LabelledImages] = {}
+        members: dict[str, dict[str, int]] = {split: {} for split in self._files}
+        for split, file in self._files.items():
+            folder, homes = self._images(split), Strings()
+            pools[split] = LabelledImages(self._usable(file, folder, homes))
+            for place, image in enumerate(pools[split].files):
+                home = homes[place] if homes[place] and len(self._files) == 1 else split
+                # By name and not by path: a share must not depend on where the dataset lies.
+                members.setdefault(home, {})[image.relative_to(folder).as_posix()] = place
+        refuse_overlap({split: pool.files for split, pool in pools.items()}, self._files)
+        shares = {"test": self._config.test_share, "val": self._config.val_share}
+        carved = carve_missing(members, shares, self._config.split_seed)
+        first = next(iter(pools.values()))
+        return {split: pools.get(split, first).some(places.values()) for split, places in carved.items()}
+
+    def _usable(self, file: Path, folder: Path, homes: Strings) -> Iterator[tuple[Path, Labels]]:
+        """Yield the images that are there, and append to `homes` the split that each says to belong to."""
+        seen: set[Path] = set()
+        for name, labels, home in self.read(file):
+            try:
+                image = self._find(name, folder)
+                if image in seen:
+                    raise DataError("it is annotated before")
+            except DataError as fault:
+                self._ledger.skip_image(folder / name, str(fault))
+                continue
+            seen.add(image)
+            homes.append(home or "")
+            yield image, labels
+
+    def _find(self, name: str, folder: Path) -> Path:
+        """Return the image of a name.
+
+        Raises:
+            DataError: If there is none, or the name leads out of the folder.
+        """
+        inside = [candidate for candidate in self.names(name) if not _leads_out(candidate)]
+        if not inside:
+            raise DataError(f"the name {name!r} leads out of the folder of images")
+        for candidate in inside:
+            if os.path.isfile(folder / candidate):  # noqa: PTH113 - Path.is_file objects to long names
+                return folder / candidate
+        raise DataError("there is no such image")
+
+    def _file(self, split: str) -> Path | None:
+        """Return the file of a split: the one given, or the first by name that is not another's."""
+        given = {s: self._root / path for s in SPLITS if (path := getattr(self._config, f"{s}_file"))}
+        if path := given.get(split):
+            if not path.is_file():
+                raise DataError(f"dataset={self._config.name}: there is no file '{path}' for {split}_file")
+            return path
+        for pattern in self._names(split):
+            matches = set(self._root.glob(pattern)) - set(given.values())
+            found = sorted(path for path in matches if path.is_file())
+            if len(found) > 1:
+                names = ", ".join(path.name for path in found[:8])
+                raise DataError(
+                    f"dataset={self._config.name}: '{self._root}' holds {len(found)} files '{pattern}'\n"
+                    f"  found: {names}{', …' if len(found) > 8 else ''}\n"
+                    f"  say which one to use: dataset.{split}_file=…"
+                )
+            if found:
+                return found[0]
+        return None
+
+    def _names(self, split: str) -> list[str]:
+        names = [name.format(split=split) for name in self.file_names]
+        return [*names, *self.whole_names] if split == "train" else names
+
+    def _images(self, split: str) -> Path:
+        """Return the folder of a split's images: the one given, or the first of the usual names."""
+        if given := self._config.images:
+            if not (folder := self._root / given).is_dir():
+                raise DataError(f"dataset={self._config.name}: there is no folder '{folder}' for images")
+            return folder
+        folders = (self._root / name.format(split=split) for name in self.image_folders)
+        return next((folder for folder in folders if folder.is_dir()), self._root)
+
+
+def tails(name: str) -> Iterator[str]:
+    """Yield a path as it is, and then without its first folder, without its first two, and so on."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    yield from ("/".join(parts[start:]).replace("//", "/") for start in range(len(parts)))
+
+
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or "\0" in name

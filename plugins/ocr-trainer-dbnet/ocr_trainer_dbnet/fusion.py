@@ -1,0 +1,77 @@
+"""What DBNet++ adds: each level of the pyramid counts where its scale is the one that is needed.
+
+Liao, Zou, Wan, Yao, Bai, "Real-Time Scene Text Detection with Differentiable Binarization and Adaptive
+Scale Fusion", TPAMI 2022. The attention is `scale_channel_spatial` of the authors' code (MhLiao/DB,
+decoders/feature_attention.py), which their published configuration and MMOCR's use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ocr_trainer_dbnet.network import FeaturePyramid
+
+GATE_STD = 0.01
+
+
+class ScaleAttention(nn.Module):
+    """How much each level counts at each place: what the channels say, what the places say, then a choice.
+
+    Args:
+        channels: Channels of what it looks at.
+        levels: How many levels there are to weigh.
+    """
+
+    def __init__(self, channels: int, levels: int) -> None:
+        super().__init__()
+        squeezed = max(channels // 4, 1)
+        self.channel_wise = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(squeezed, channels, 1, bias=False),
+            nn.Sigmoid(),
+        )
+        first = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        self.spatial_wise = nn.Sequential(
+            first,
+            nn.ReLU(inplace=True),
+            nn.Conv2d(1, 1, 1, bias=False),
+            nn.Sigmoid(),
+        )
+        gate = nn.Conv2d(channels, levels, 1, bias=False)
+        self.level_wise = nn.Sequential(gate, nn.Sigmoid())
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        with torch.no_grad():
+            # Its one channel goes through a ReLU: were it negative everywhere, it would never learn.
+            first.weight.abs_()
+            # The authors' weights make logits of +-11: gates are open or shut from the start, and large steps
+            # can shut all of them for good. With small ones every level begins at one half.
+            gate.weight.normal_(std=GATE_STD)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, h, w) to weights from 0 to 1, (batch, levels, h, w)."""
+        x = x + self.channel_wise(x)
+        x = x + self.spatial_wise(x.mean(dim=1, keepdim=True))
+        weights: Tensor = self.level_wise(x)
+        return weights
+
+
+class AdaptivePyramid(FeaturePyramid):
+    """A feature pyramid whose levels are weighed against each other before they are put together."""
+
+    def __init__(self, channels_in: Sequence[int], channels: int) -> None:
+        super().__init__(channels_in, channels)
+        self.look = nn.Conv2d(channels, channels // 4, 3, padding=1)
+        self.attention = ScaleAttention(channels // 4, len(channels_in))
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Map the backbone's features to (batch, channels, h / 4, w / 4), the coarsest (p5) first."""
+        levels = self.levels(features)
+        weights = self.attention(self.look(torch.cat(levels, dim=1))).split(1, dim=1)
+        return torch.cat([weight * level for weight, level in zip(weights, levels, strict=True)], dim=1)

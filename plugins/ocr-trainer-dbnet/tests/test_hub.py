@@ -1,0 +1,119 @@
+"""Fetching from the hub, against a server of our own that speaks its protocol."""
+
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from ocr_trainer_dbnet.hub import fetch
+from ocr_trainer_dbnet.resnet import ResNet
+from ocr_trainer_dbnet.weights import load_backbone
+
+from ocr_trainer.errors import CheckpointError
+
+NAME = "timm/resnet18.tv_in1k"
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(CheckpointError) as caught:
+        load_backbone(ResNet("resnet18"), NAME)
+    assert str(caught.value) == (
+        f"model.backbone.weights={NAME} lies on the Hugging Face hub, which needs a package that is not installed\n"
+        "  pip install 'ocr-trainer-dbnet[hub]'"
+    )
+
+
+class Hub(BaseHTTPRequestHandler):
+    """One repository with weights, one without; of others it says what the hub says."""
+
+    content = b""
+
+    def do_HEAD(self):
+        known = {"timm/resnet18.tv_in1k": None, "timm/no_safetensors": "EntryNotFound"}
+        repository = "/".join(self.path.split("/")[1:3])
+        error = known.get(repository, "RepoNotFound")
+        if self.path != f"/{repository}/resolve/main/model.safetensors":
+            error = error or "EntryNotFound"
+        self.send_response(404 if error else 200)
+        if error:
+            self.send_header("X-Error-Code", error)
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", '"1234"')
+        self.send_header("Content-Length", "0" if error else str(len(self.content)))
+        self.end_headers()
+        return error
+
+    def do_GET(self):
+        if not self.do_HEAD():
+            self.wfile.write(self.content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub with the weights of a ResNet-18; yields them and the server."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    safetensors = pytest.importorskip("safetensors.torch")
+    torch.manual_seed(3)
+    tensors = ResNet("resnet18").state_dict() | {"fc.bias": torch.zeros(1000)}
+    monkeypatch.setattr(Hub, "content", safetensors.save(tensors))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    yield tensors, server
+    server.shutdown()
+    server.server_close()
+
+
+def test_weights_are_fetched_loaded_and_kept(hub):
+    tensors, server = hub
+    net = ResNet("resnet18")
+    told = load_backbone(net, NAME)
+    assert told == f"120 of 120 tensors loaded from {NAME}, left over: fc.bias"
+    assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
+    server.shutdown()
+    server.server_close()
+    assert fetch(NAME).is_file()  # without the hub, what was fetched still serves
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "timm/resnet18.no_such",
+            "the hub has no such repository, or it is private; nor is there such a file",
+        ),
+        ("timm/no_safetensors", "the repository holds no model.safetensors"),
+        ("timm/bad..name", "this is no name of a repository"),
+    ],
+)
+def test_what_the_hub_lacks_is_told(hub, name, reason):
+    with pytest.raises(CheckpointError) as caught:
+        fetch(name)
+    assert str(caught.value) == f"model.backbone.weights={name}: {reason}"
+
+
+def test_offline_is_told(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        CheckpointError, match="the hub cannot be reached, and the weights were not fetched before"
+    ):
+        fetch(NAME)
+    hub[1].shutdown()
+    hub[1].server_close()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(
+        CheckpointError, match="the hub cannot be reached, and the weights were not fetched before"
+    ):
+        fetch(NAME)

@@ -1,0 +1,106 @@
+"""Feature extractors of timm. They need timm, which needs a torchvision that fits torch: elsewhere skipped."""
+
+import sys
+
+import pytest
+import torch
+from ocr_trainer_dbnet.backbone import TimmFeatures, make_backbone
+from ocr_trainer_dbnet.model import DBNet
+from ocr_trainer_dbnet.plugin import BackboneConfig, DBNetConfig
+from ocr_trainer_dbnet.resnet import ResNet
+
+from ocr_trainer.errors import CheckpointError, ConfigError
+from ocr_trainer.plugin import Context, Task
+
+
+def test_without_timm_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ConfigError) as caught:
+        make_backbone(BackboneConfig("timm/convnext_tiny"))
+    first, last = str(caught.value).splitlines()
+    assert first.startswith("model.backbone.name=timm/convnext_tiny needs timm, which cannot be imported: ")
+    assert last == "  pip install 'ocr-trainer-dbnet[timm]'"
+
+
+@pytest.fixture
+def timm():
+    return pytest.importorskip("timm", exc_type=ImportError)
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "convnext_atto", "mobilenetv3_small_050", "mambaout_femto", "vgg11"]
+)
+def test_features_at_four_strides_and_a_gradient_everywhere(timm, name):
+    torch.manual_seed(0)
+    net = make_backbone(BackboneConfig(f"timm/{name}"))
+    assert net.training
+    maps = net(torch.rand(2, 3, 64, 96))
+    assert [tuple(m.shape) for m in maps] == [
+        (2, c, 64 // s, 96 // s) for c, s in zip(net.channels, (4, 8, 16, 32), strict=True)
+    ]
+    sum(m.square().sum() for m in maps).backward()
+    assert [key for key, value in net.named_parameters() if value.grad is None] == []
+
+
+def test_a_resnet_of_timm_computes_what_ours_does_with_the_same_file(timm, tmp_path):
+    torch.manual_seed(1)
+    published = timm.create_model("resnet18", pretrained=False)
+    path = str(tmp_path / "r18.pth")
+    torch.save(published.state_dict(), path)
+    ours, theirs = (make_backbone(BackboneConfig(n, path)).eval() for n in ("resnet18", "timm/resnet18"))
+    assert isinstance(ours, ResNet)
+    assert isinstance(theirs, TimmFeatures)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = published.eval().forward_intermediates(
+            images, intermediates_only=True, indices=[1, 2, 3, 4]
+        )
+        for one, other, third in zip(ours(images), theirs(images), expected, strict=True):
+            torch.testing.assert_close(one, other)
+            torch.testing.assert_close(one, third)
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "mobilenetv3_small_050", "twins_svt_small", "vgg11"])
+def test_files_of_timm_load_whatever_its_extractors_call_their_parts(timm, tmp_path, name, caplog):
+    torch.manual_seed(2)
+    published = timm.create_model(name, pretrained=False)
+    path = str(tmp_path / "published.pth")
+    torch.save(published.state_dict(), path)
+    with caplog.at_level("INFO", "ocr_trainer"):
+        net = make_backbone(BackboneConfig(f"timm/{name}", path))
+    total = len(net.state_dict())
+    assert f"{total} of {total} tensors loaded" in caplog.text
+    assert "left over: " in caplog.text
+    loaded, file = list(net.state_dict().values()), list(published.state_dict().values())
+    assert all(any(a.shape == b.shape and torch.equal(a, b) for b in file) for a in loaded)
+
+
+def test_a_file_of_another_network_is_refused(timm, tmp_path):
+    torch.save(timm.create_model("convnext_atto").state_dict(), tmp_path / "atto.pth")
+    with pytest.raises(CheckpointError, match=r"of another shape: stem_0\.weight is"):
+        make_backbone(BackboneConfig("timm/convnext_femto", str(tmp_path / "atto.pth")))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("convnext_tny", r"timm [\d.]+ has no such model\. Did you mean 'convnext_tiny'\?"),
+        ("owner/name", r"timm [\d.]+ has no such model\."),
+        ("vit_tiny_patch16_224", "has features at strides 16, 16, 16, but none at 4, 8, 32"),
+        ("swin_tiny_patch4_window7_224", "takes no images of any size: Input height"),
+        ("legacy_xception", r"gives features of the sizes .* not \[\(16, 24\)"),
+    ],
+)
+def test_what_cannot_serve_is_refused(timm, name, reason):
+    with pytest.raises(ConfigError, match=f"model.backbone.name=timm/{name}:? {reason}"):
+        make_backbone(BackboneConfig(f"timm/{name}"))
+
+
+def test_a_detector_learns_on_it_and_normalises_as_it_was_trained(timm):
+    torch.manual_seed(0)
+    config = DBNetConfig(neck_channels=16, backbone=BackboneConfig("timm/tf_mobilenetv3_small_075"))
+    net = DBNet(config, Context(task=Task.detection))
+    outputs = net(torch.randint(256, (2, 3, 64, 96), dtype=torch.uint8))
+    sum(value.sum() for value in outputs.values()).backward()
+    assert all(p.grad is not None for p in net.parameters())
+    assert net.mean.flatten().tolist() == net.std.flatten().tolist() == [127.5] * 3

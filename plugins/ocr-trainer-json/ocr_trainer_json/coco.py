@@ -1,0 +1,102 @@
+"""COCO-like files: images, and annotations that name theirs; in any order, and as many as there may be."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.annotations import Labels
+from ocr_trainer.training.json_files import Word, read_words, to_name, to_size
+from ocr_trainer.training.labelled import PackedLabels
+from ocr_trainer.training.listed import Annotated
+
+Keyed = tuple[str, Any]
+"""A JSON value and the name it has in messages."""
+
+
+class _Image(NamedTuple):
+    """What a file says of an image besides its labels."""
+
+    name: str
+    size: tuple[int, int] | None
+    split: str | None
+
+
+def join(
+    images: Iterable[Keyed],
+    annotations: Iterable[Keyed],
+    parse: Callable[[dict[str, Any]], Word],
+    ledger: Ledger,
+    file: Path,
+) -> Iterator[Annotated]:
+    """Yield the images of a COCO-like file, each with the annotations whose `image_id` is its key."""
+    places: dict[str, int] = {}
+    found: list[_Image] = []
+    for key, image in images:
+        ledger.read(images=1)
+        try:
+            # TextOCR's page says "filename", its files say "file_name".
+            name = to_name(
+                image, "filename" if isinstance(image, dict) and "filename" in image else "file_name"
+            )
+        except ValueError as fault:
+            ledger.skip_image(file, f"image {key}: {fault}")
+            continue
+        if key in places:
+            ledger.skip_image(file, f"image {key}: there is one of that id before")
+            continue
+        places[key] = len(found)
+        found.append(_Image(name, to_size(image.get("height"), image.get("width")), image.get("set")))
+    runs = _runs(annotations, places, [image.name for image in found], parse, ledger, file)
+    for image, labels in zip(found, _gather(runs, len(found)), strict=True):
+        labels.size = image.size
+        yield Annotated(image.name, labels, image.split)
+
+
+def _runs(
+    annotations: Iterable[Keyed],
+    places: dict[str, int],
+    names: list[str],
+    parse: Callable[[dict[str, Any]], Word],
+    ledger: Ledger,
+    file: Path,
+) -> Iterator[tuple[int, Labels]]:
+    """Yield the labels of annotations in a row that belong to one image, with its place."""
+
+    def owner(one: Keyed) -> str:
+        return str(one[1].get("image_id")) if isinstance(one[1], dict) else ""
+
+    for key, run in groupby(annotations, owner):
+        place = places.get(key)
+        if place is None:
+            for number, _ in run:
+                ledger.read(labels=1)
+                ledger.skip_label(file, None, f"annotation {number}: there is no image {key or 'for it'}")
+            continue
+        name = names[place]
+        items = ((f"{name}, annotation {number}: ", one) for number, one in run)
+        yield place, read_words(items, parse, ledger, file)
+
+
+def _gather(runs: Iterable[tuple[int, Labels]], count: int) -> Iterator[Labels]:
+    """Yield the labels of each of `count` images; those of one image may lie apart in the file."""
+    packed, owners = PackedLabels(), array("i")
+    for owner, labels in runs:
+        packed.append(labels)
+        owners.append(owner)
+    order = np.argsort(np.array(owners), kind="stable")
+    ends = np.searchsorted(np.array(owners)[order], np.arange(count + 1))
+    for first, last in pairwise(ends):
+        together = Labels()
+        for place in order[first:last]:
+            labels = packed[place]
+            together.polygons += labels.polygons
+            together.texts += labels.texts
+            together.ignore += labels.ignore
+        yield together

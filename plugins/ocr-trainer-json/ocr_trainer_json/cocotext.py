@@ -1,0 +1,61 @@
+"""COCO-Text v1 and v2 (Veit et al. 2016): one file, `imgs` and `anns`, for all of train, val and test.
+
+An outline is `mask` (v2) or `polygon` (v1), [x, y, x, y, …]; where there is none, `bbox`, [left, top,
+width, height]. Illegible text is "don't care". The labels of the test images are not published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Points
+from ocr_trainer.training.json_files import Word, pairs_to_points, sides_to_points, to_text
+from ocr_trainer.training.json_streams import stream_members
+from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer.training.splits import SPLITS
+from ocr_trainer_json.coco import join
+from ocr_trainer_json.plugin import CocoTextConfig
+
+
+class CocoText(ListedDataset):
+    """Photographs of COCO 2014 with the words on them."""
+
+    _config: CocoTextConfig
+
+    whole_names = ("cocotext*.json", "COCO_Text*.json", "annotations/cocotext*.json")
+    image_folders = ("train2014", "images/train2014", "train_images", "images", ".")
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return the name as it is, and with fewer and fewer folders before it."""
+        return tails(name)
+
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what the file says of each image."""
+        withheld, images = 0, 0
+        pairs = stream_members(file, "imgs"), stream_members(file, "anns")
+        for images, image in enumerate(join(*pairs, self._word, self._ledger, file), start=1):  # noqa: B007
+            if image.split == "test" and not image.labels.texts:
+                withheld += 1
+            elif image.split not in (None, *SPLITS):
+                self._ledger.skip_image(
+                    file, f"{image.name}: its set is none of {', '.join(SPLITS)}: {image.split}"
+                )
+            else:
+                yield image
+        if withheld:
+            self._ledger.skip_image(file, f"{withheld} test images have no labels")
+        if not images:
+            raise DataError(f"'{file}' is not COCO-Text: there are no images \"imgs\"")
+
+    def _word(self, annotation: dict[str, Any]) -> Word:
+        text = to_text(annotation.get("utf8_string"), "utf8_string")
+        illegible = annotation.get("legibility") == "illegible"
+        return Word(_outline(annotation), text, illegible or (self._config.ignore_untranscribed and not text))
+
+
+def _outline(annotation: dict[str, Any]) -> Points:
+    outline = annotation.get("mask") or annotation.get("polygon")
+    return pairs_to_points(outline) if outline else sides_to_points(annotation.get("bbox"))

@@ -1,0 +1,59 @@
+"""FUNSD (Jaume et al. 2019): `form: [{text, box, words: [{text, box}]}]`, a file per form.
+
+Boxes are [left, top, right, bottom]. Where the text is empty, there is a logo, a stamp or what nobody
+can read: "don't care".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Labels
+from ocr_trainer.training.json_files import (
+    Word,
+    box_to_points,
+    numbered,
+    read_json,
+    read_words,
+    to_list,
+    to_text,
+)
+from ocr_trainer.training.paired import PairedDataset
+from ocr_trainer_json.plugin import FunsdConfig, Level
+
+
+class Funsd(PairedDataset):
+    """Scanned forms in `training_data` and `testing_data`."""
+
+    _config: FunsdConfig
+
+    suffixes = (".json",)
+    folders = {  # noqa: RUF012 - a constant
+        "train": [("training_data/images", "training_data/annotations")],
+        "test": [("testing_data/images", "testing_data/annotations")],
+    }
+
+    def read(self, annotation: Path) -> Labels:
+        """Read the labels of a form."""
+        try:
+            form = to_list(read_json(annotation), "form")
+        except ValueError as fault:
+            raise DataError(f"'{annotation}' is not FUNSD: {fault}") from fault
+        return read_words(self._items(form), _word, self._ledger, annotation)
+
+    def _items(self, form: list[Any]) -> Iterator[tuple[str, Any]]:
+        """Yield what is to be found, each after what it is called in messages."""
+        for where, entity in numbered("entity", form):
+            words = entity.get("words") if isinstance(entity, dict) else None
+            if self._config.level is Level.word and isinstance(words, list):
+                yield from numbered(f"{where.removesuffix(': ')}, word", words)
+            else:
+                yield where, entity
+
+
+def _word(item: dict[str, Any]) -> Word:
+    text = to_text(item.get("text"))
+    return Word(box_to_points(item.get("box")), text, ignore=not text)

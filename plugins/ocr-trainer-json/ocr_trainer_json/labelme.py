@@ -1,0 +1,80 @@
+"""labelme (Wada 2016): `shapes: [{label, points, shape_type, flags}]`, a file beside each image.
+
+Polygons, rectangles (of two corners or four), oriented rectangles and circles enclose text; of a mask,
+its box is taken. Points, lines and strips of lines enclose nothing and are entered as skipped. An image
+and its file have the same name, whatever `imagePath` says, for images are moved more often than renamed.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Labels, Points
+from ocr_trainer.training.json_files import (
+    Word,
+    box_to_points,
+    numbered,
+    read_json,
+    read_words,
+    to_list,
+    to_points,
+    to_size,
+    to_text,
+)
+from ocr_trainer.training.paired import PairedDataset
+from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.plugin import LabelmeConfig
+
+CORNERS = 32
+"""Of the polygon that stands for a circle."""
+
+
+class Labelme(PairedDataset):
+    """Images that were annotated with labelme."""
+
+    _config: LabelmeConfig
+
+    suffixes = (".json",)
+    usual = (("images", "annotations"), ("images", "labels"), ("images", "labelme"), ("imgs", "labelme"))
+
+    def read(self, annotation: Path) -> Labels:
+        """Read the labels of an image."""
+        document = read_json(annotation)
+        try:
+            shapes = to_list(document, "shapes")
+        except ValueError as fault:
+            raise DataError(f"'{annotation}' is not labelme's: {fault}") from fault
+        labels = read_words(numbered("shape", shapes), self._word, self._ledger, annotation)
+        labels.size = to_size(document.get("imageHeight"), document.get("imageWidth"))
+        return labels
+
+    def _word(self, shape: dict[str, Any]) -> Word:
+        text = to_text(shape.get(self._config.text_key), self._config.text_key)
+        flags = shape.get("flags")
+        flagged = isinstance(flags, dict) and any(
+            flags.get(flag) is True for flag in self._config.ignore_flags
+        )
+        return Word(_outline(shape), text, flagged or is_dont_care(text, self._config))
+
+
+def _outline(shape: dict[str, Any]) -> Points:
+    """Return the polygon of a shape; raise a ValueError if it encloses nothing."""
+    kind, points = shape.get("shape_type") or "polygon", to_points(shape.get("points"))
+    if kind in ("rectangle", "mask") and len(points) == 2:
+        return box_to_points([*points[0], *points[1]])
+    if kind == "circle" and len(points) == 2:
+        return _circle(points)
+    if kind in ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"):
+        return points
+    raise ValueError(f"a shape of type '{kind}' with {len(points)} points encloses no text")
+
+
+def _circle(points: Points) -> Points:
+    """Return the circle around the first point and through the second."""
+    (x, y), edge = points
+    radius = math.dist((x, y), edge)
+    angles = (2 * math.pi * corner / CORNERS for corner in range(CORNERS))
+    return [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles]

@@ -1,0 +1,119 @@
+"""MMOCR's JSON for detection, in the three forms it has had.
+
+- OpenMMLab (1.x): `data_list: [{img_path, height, width, instances: [{polygon, bbox, ignore, text}]}]`;
+  a bbox is [left, top, right, bottom].
+- COCO-like (0.x): `images` and `annotations: [{image_id, segmentation, bbox, iscrowd}]`; a bbox is
+  [left, top, width, height], and a crowd is "don't care".
+- Rows (0.x, and its key information sets): an object {file_name, annotations} per image, where an
+  annotation is as in COCO, or has a `box` of four corners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Points
+from ocr_trainer.training.json_files import (
+    Word,
+    box_to_points,
+    numbered,
+    pairs_to_points,
+    read_json_rows,
+    read_words,
+    sides_to_points,
+    to_list,
+    to_name,
+    to_size,
+    to_text,
+)
+from ocr_trainer.training.json_streams import stream_elements
+from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer_json.coco import Keyed, join
+
+
+class Mmocr(ListedDataset):
+    """Datasets that were prepared for MMOCR."""
+
+    file_names = (
+        "textdet_{split}.json",
+        "textspotting_{split}.json",
+        "instances_{split}*.json",
+        "annotations/instances_{split}*.json",
+        "instances_{split}*.txt",
+        "{split}.json",
+        "{split}.txt",
+    )
+    whole_names = ("data.txt",)
+    image_folders = (".",)
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return where an image may be: relative to the root or to `imgs`, or with folders too many."""
+        for tail in tails(name):
+            yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}")
+
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what a file of any form says of each image."""
+        before = self._ledger.images
+        if file.suffix == ".json":
+            yield from self._data_list(file)
+            if self._ledger.images == before:
+                sections = (_by_id(stream_elements(file, key)) for key in ("images", "annotations"))
+                yield from join(*sections, _old_word, self._ledger, file)
+        else:
+            yield from self._rows(file)
+        if self._ledger.images == before:
+            raise DataError(f"'{file}' is not MMOCR's: it has no data_list, no images, and no rows of JSON")
+
+    def _data_list(self, file: Path) -> Iterator[Annotated]:
+        for number, entry in enumerate(stream_elements(file, "data_list"), start=1):
+            self._ledger.read(images=1)
+            try:
+                name, instances = to_name(entry, "img_path"), to_list(entry, "instances")
+            except ValueError as fault:
+                self._ledger.skip_image(file, f"image {number}: {fault}")
+                continue
+            labels = read_words(numbered(f"{name}, instance", instances), _word, self._ledger, file)
+            labels.size = to_size(entry.get("height"), entry.get("width"))
+            yield Annotated(name, labels)
+
+    def _rows(self, file: Path) -> Iterator[Annotated]:
+        for line, name, row in read_json_rows(file, self._ledger, key="file_name"):
+            try:
+                annotations = to_list(row, "annotations")
+            except ValueError as fault:
+                self._ledger.skip_image(f"{file}:{line}", str(fault))
+                continue
+            labels = read_words(numbered("annotation", annotations), _old_word, self._ledger, file, line)
+            labels.size = to_size(row.get("height"), row.get("width"))
+            yield Annotated(name, labels)
+
+
+def _by_id(objects: Iterator[Any]) -> Iterator[Keyed]:
+    for number, one in enumerate(objects, start=1):
+        yield str(one.get("id", f"#{number}") if isinstance(one, dict) else f"#{number}"), one
+
+
+def _word(instance: dict[str, Any]) -> Word:
+    text, ignore = to_text(instance.get("text")), instance.get("ignore")
+    outline = instance.get("polygon")
+    points = pairs_to_points(outline) if outline else box_to_points(instance.get("bbox"))
+    return Word(points, text, ignore in (True, 1))
+
+
+def _old_word(annotation: dict[str, Any]) -> Word:
+    text, crowd = to_text(annotation.get("text")), annotation.get("iscrowd")
+    return Word(_old_outline(annotation), text, crowd in (True, 1))
+
+
+def _old_outline(annotation: dict[str, Any]) -> Points:
+    if box := annotation.get("box"):
+        return pairs_to_points(box)
+    parts = annotation.get("segmentation")
+    if not (parts and isinstance(parts, list)):  # an object is a bitmap
+        return sides_to_points(annotation.get("bbox"))
+    if len(parts) > 1:
+        raise ValueError(f"the segmentation has {len(parts)} parts, a label has one")
+    return pairs_to_points(parts[0])

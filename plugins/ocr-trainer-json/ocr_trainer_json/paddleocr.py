@@ -1,0 +1,50 @@
+"""PaddleOCR's label file: `name of image, tab, [{"transcription": …, "points": [[x, y], …]}, …]`.
+
+As PaddleOCR's `DetLabelEncode` has it, the transcriptions `###` and `*` are "don't care"; what its
+annotation tool writes besides (`difficult`, `key_cls`) is not read. Names are relative to the root,
+or have folders before them that are not there, such as `train_data/icdar2015/…`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.training.json_files import (
+    Word,
+    numbered,
+    read_json_rows,
+    read_words,
+    to_points,
+    to_text,
+)
+from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.plugin import PaddleOcrConfig
+
+
+class PaddleOcr(ListedDataset):
+    """Datasets with PaddleOCR's label files."""
+
+    _config: PaddleOcrConfig
+
+    file_names = ("{split}*label*.txt", "{split}.txt", "det/{split}.txt", "{split}/{split}.txt")
+    whole_names = ("Label.txt", "label.txt", "det_gt.txt")
+    image_folders = (".",)
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return the name as it is, and with fewer and fewer folders before it."""
+        return tails(name)
+
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what each row says of its image."""
+        for line, name, words in read_json_rows(file, self._ledger):
+            if not isinstance(words, list):
+                self._ledger.skip_image(f"{file}:{line}", "there is no list of labels after the tab")
+                continue
+            yield Annotated(name, read_words(numbered("word", words), self._word, self._ledger, file, line))
+
+    def _word(self, word: dict[str, Any]) -> Word:
+        text = to_text(word.get("transcription"), "transcription")
+        return Word(to_points(word.get("points")), text, is_dont_care(text, self._config))

@@ -1,0 +1,173 @@
+"""What the datasets in JSON are, in light lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ocr_trainer.options import ListedConfig, PairedConfig
+from ocr_trainer.plugin import DatasetPlugin, Options, Sign, Task
+
+
+class Level(Enum):
+    """What a label of a form is."""
+
+    word = "word"
+    line = "line"
+
+
+@dataclass
+class Marks(Options):
+    """How a format without a flag of its own says that text is "don't care"."""
+
+    dont_care: list[str] = field(default_factory=lambda: ["###", "*"])
+    """Transcriptions that mean "don't care"."""
+
+    ignore_untranscribed: bool = True
+    """Take text without transcription as "don't care"; otherwise it is text to detect."""
+
+
+@dataclass
+class FunsdConfig(PairedConfig):
+    """The options of `funsd`."""
+
+    level: Level = Level.word
+    """What to find: words, or the entities they make up (questions, answers, headers)."""
+
+
+@dataclass
+class CocoTextConfig(ListedConfig):
+    """The options of `cocotext`."""
+
+    ignore_untranscribed: bool = True
+    """Take legible text without transcription, in a foreign script, as "don't care"."""
+
+
+@dataclass
+class TextOcrConfig(ListedConfig):
+    """The options of `textocr`."""
+
+
+@dataclass
+class LabelmeConfig(Marks, PairedConfig):
+    """The options of `labelme`."""
+
+    text_key: str = "label"
+    """What the text of a shape stands under."""
+
+    ignore_flags: list[str] = field(default_factory=lambda: ["ignore", "illegible"])
+    """Flags of a shape that mean "don't care"."""
+
+
+@dataclass
+class LabelStudioConfig(Marks, ListedConfig):
+    """The options of `label_studio`."""
+
+
+@dataclass
+class PaddleOcrConfig(Marks, ListedConfig):
+    """The options of `paddleocr`."""
+
+    ignore_untranscribed: bool = False
+    """Take text without transcription as "don't care"; PaddleOCR detects it."""
+
+
+@dataclass
+class MmocrConfig(ListedConfig):
+    """The options of `mmocr`."""
+
+
+@dataclass
+class JsonLinesConfig(ListedConfig):
+    """The options of `jsonl`."""
+
+
+funsd = DatasetPlugin(
+    api=1,
+    summary="FUNSD scanned forms: words, or the entities they make up, as boxes",
+    config=FunsdConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.funsd:Funsd",
+    signs=tuple(
+        Sign(f"{folder}annotations/*.json", r'^\s*\{\s*"form"\s*:\s*\[')
+        for folder in ("training_data/", "testing_data/", "")
+    ),
+)
+
+cocotext = DatasetPlugin(
+    api=1,
+    summary="COCO-Text v1 and v2: words in photographs as polygons, all in one file",
+    config=CocoTextConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.cocotext:CocoText",
+    signs=(Sign("*.json", r'"anns"\s*:[\s\S]*"legibility"\s*:|"imgs"\s*:[\s\S]*"COCO_\w+2014_\d+\.'),),
+)
+
+textocr = DatasetPlugin(
+    api=1,
+    summary="TextOCR: words in photographs as polygons, a file per split",
+    config=TextOcrConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.textocr:TextOcr",
+    signs=(Sign("*.json", r'"imgs"\s*:\s*\{[\s\S]*"file_?name"\s*:\s*"(train|test)/[0-9a-f]+\.'),),
+)
+
+labelme = DatasetPlugin(
+    api=1,
+    summary="labelme: polygons and rectangles with a text as label, a file beside each image",
+    config=LabelmeConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.labelme:Labelme",
+    signs=tuple(
+        Sign(f"{folder}*.json", r'"shapes"\s*:\s*\[')
+        for folder in ("", "train/", "annotations/", "labels/", "labelme/")
+    ),
+)
+
+label_studio = DatasetPlugin(
+    api=1,
+    summary="Label Studio, exported as JSON: rectangles and polygons with a text area each",
+    config=LabelStudioConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.label_studio:LabelStudio",
+    signs=(
+        Sign("*.json", r'^\s*\[\s*\{[\s\S]*"(annotations|completions)"\s*:\s*\[\s*\{[\s\S]*"result"\s*:'),
+    ),
+)
+
+paddleocr = DatasetPlugin(
+    api=1,
+    summary="PaddleOCR's label file: a row per image, its name and its words in JSON",
+    config=PaddleOcrConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.paddleocr:PaddleOcr",
+    signs=tuple(
+        Sign(f"{folder}*.txt", r'(?m)^[^\t\r\n]+\t\[\{[^}\r\n]*"(transcription|points)"\s*:')
+        for folder in ("", "det/", "train/")
+    ),
+)
+
+mmocr = DatasetPlugin(
+    api=1,
+    summary="MMOCR's JSON: OpenMMLab's data_list, COCO-like instances, or a row per image",
+    config=MmocrConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.mmocr:Mmocr",
+    signs=(
+        Sign("*.json", r'"instances"\s*:\s*\[\s*\{[^{}]*"(polygon|bbox)"\s*:\s*\['),
+        Sign("instances_*.json", r'"(segmentation|iscrowd|file_name)"\s*:'),
+        Sign("*.txt", r'(?m)^\{"file_name"\s*:[^\r\n]*"annotations"\s*:\s*\['),
+    ),
+)
+
+jsonl = DatasetPlugin(
+    api=1,
+    summary="JSON lines: an image per row, with its words as polygons",
+    config=JsonLinesConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_json.jsonl:JsonLines",
+    signs=tuple(
+        Sign(f"{folder}*.jsonl", r'(?m)^\s*\{[^\r\n]*"image"\s*:\s*"[^\r\n]*"words"\s*:\s*\[')
+        for folder in ("", "annotations/")
+    ),
+)

@@ -1,0 +1,46 @@
+"""TextOCR 0.1 (Singh et al. 2021): `imgs` and `anns` as in COCO-Text, a file per split.
+
+The text "." stands for what is illegible or not English: "don't care". The images of val lie among
+those of train; those of test have no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.json_files import Word, pairs_to_points, to_text
+from ocr_trainer.training.json_streams import stream_members
+from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer_json.coco import join
+
+ILLEGIBLE = "."
+
+
+class TextOcr(ListedDataset):
+    """Photographs of OpenImages with the words on them."""
+
+    file_names = ("TextOCR_*_{split}.json", "textocr_{split}.json", "{split}.json")
+    image_folders = (".",)
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return where an image may be: as named, or in a folder that its archive makes."""
+        yield from tails(name)
+        for folder in ("train_images", "train_val_images", "train_val_images/train_images", "images"):
+            yield f"{folder}/{PurePosixPath(name).name}"
+
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what the file says of each image."""
+        images = 0
+        pairs = stream_members(file, "imgs"), stream_members(file, "anns")
+        for images, image in enumerate(join(*pairs, _word, self._ledger, file), start=1):  # noqa: B007
+            yield image._replace(split=None)  # the file says it, and calls val 'train' in places
+        if not images:
+            raise DataError(f"'{file}' is not TextOCR: there are no images \"imgs\"")
+
+
+def _word(annotation: dict[str, Any]) -> Word:
+    text = to_text(annotation.get("utf8_string"), "utf8_string")
+    return Word(pairs_to_points(annotation.get("points")), text, ignore=text in ("", ILLEGIBLE))

@@ -1,0 +1,109 @@
+"""SCUT-CTW1500 (Liu et al., *Curved Scene Text Detection via Transverse and Longitudinal Sequence
+Connection*, Pattern Recognition 2019), in the three forms it was released in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+from xml.parsers import expat
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Labels, read_bytes
+from ocr_trainer.training.rows import NUMBER, Row, RowDataset, excerpt, points_of
+
+COORDINATES = 28
+"""Of an outline: 14 points."""
+MARK = "####"
+"""Stands before the text in the test set."""
+
+
+class Ctw1500(RowDataset):
+    """`0001.xml` for the training images, `0001001.txt` for `1001.jpg`; `###` is "don't care".
+
+    Rows are `x1,y1,…,x14,y14,####TEXT`, with the mark or without, or 32 numbers of the first release: the
+    left, top, right and bottom of an upright box, and 14 points relative to its left top.
+    """
+
+    suffixes = (".xml", ".txt")
+    prefixes = ("", "000", "gt_")
+    folders: ClassVar = {
+        "train": [
+            ("train_images", "ctw1500_train_labels"),
+            ("train_images", "train_labels"),
+            ("train/text_image", "ctw1500_train_labels"),
+            ("train/text_image", "train/text_label_curve"),
+            ("imgs/training", "annotations/training"),
+        ],
+        "test": [
+            ("test_images", "gt_ctw1500"),
+            ("test_images", "ctw1500_test_labels"),
+            ("test_images", "test_labels"),
+            ("test/text_image", "gt_ctw1500"),
+            ("test/text_image", "test/text_label_circum"),
+            ("test/text_image", "test/text_label_curve"),
+            ("imgs/test", "annotations/test"),
+        ],
+    }
+
+    def read(self, annotation: Path) -> Labels:
+        """Read one annotation file; a label that cannot be used goes into the ledger.
+
+        Raises:
+            DataError: If the file cannot be read, or is XML and damaged.
+        """
+        if annotation.suffix.lower() != ".xml":
+            return super().read(annotation)
+        labels = Labels()
+        for line, box in boxes(annotation):
+            try:
+                points = points_of(box.get("segs", "").split(","))
+            except ValueError as fault:
+                self._ledger.read(labels=1)
+                self._ledger.skip_label(annotation, line, str(fault))
+                continue
+            self.add(labels, points, box.get("label", "").strip(), annotation, line)
+        return labels
+
+    def parse(self, row: str) -> Row:
+        """Return the outline and the text of a row."""
+        outline, mark, text = row.partition(f",{MARK}")
+        if mark:
+            return points_of(outline.split(",")), text.strip()
+        fields = row.split(",")
+        if len(fields) == COORDINATES + 4 and all(map(NUMBER.fullmatch, fields)):
+            (left, top), _, *offsets = points_of(fields)
+            return [(left + x, top + y) for x, y in offsets], ""
+        if len(fields) < COORDINATES:
+            raise ValueError(f"not x1,y1,…,x14,y14,{MARK}TEXT: {excerpt(row)}")
+        return points_of(fields[:COORDINATES]), ",".join(fields[COORDINATES:]).strip()
+
+
+def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return the line and the texts by tag, such as `label` and `segs`, of each `<box>` of an XML file.
+
+    Raises:
+        DataError: If the file cannot be read, or is damaged.
+    """
+    found: list[tuple[int, dict[str, str]]] = []
+    tags: list[str] = []
+    parser = expat.ParserCreate()
+
+    def start(tag: str, _: dict[str, str]) -> None:
+        tags.append(tag)
+        if tag == "box":
+            found.append((parser.CurrentLineNumber, {}))
+
+    def end(_: str) -> None:
+        tags.pop()
+
+    def text(data: str) -> None:
+        if tags[-2:-1] == ["box"]:
+            found[-1][1][tags[-1]] = found[-1][1].get(tags[-1], "") + data
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    try:
+        parser.Parse(read_bytes(path), True)
+    except (expat.ExpatError, LookupError, ValueError) as fault:
+        raise DataError(f"'{path}' is damaged XML: {fault}") from fault
+    return found

@@ -1,0 +1,50 @@
+"""MSRA-TD500 (Yao et al., *Detecting Texts of Arbitrary Orientations in Natural Images*, CVPR 2012)."""
+
+from __future__ import annotations
+
+import math
+
+from ocr_trainer.training.annotations import Points
+from ocr_trainer.training.rows import Row, RowDataset, box, excerpt, number_of
+
+DIFFICULT = "difficult"
+"""Stands for the flag where a text would be: the set has no texts."""
+
+
+class MsraTd500(RowDataset):
+    """`IMG_0030.JPG` and beside it `IMG_0030.gt`, in `train` and `test`.
+
+    Rows are `index difficult x y width height angle`; difficult ones are "don't care".
+    """
+
+    suffixes = (".gt",)
+    prefixes = ("", "gt_")
+    dont_care = frozenset({DIFFICULT})
+
+    def parse(self, row: str) -> Row:
+        """Return the outline of a row, and whether it is difficult."""
+        fields = row.split()
+        if len(fields) != 7:
+            raise ValueError(f"not index difficult x y width height angle: {excerpt(row)}")
+        _, difficult, *numbers = map(number_of, fields)
+        if not math.isfinite(numbers[-1]):
+            raise ValueError(f"the angle {numbers[-1]} is not a finite number")
+        return rotated(*numbers), DIFFICULT if difficult else ""
+
+
+def rotated(x: float, y: float, width: float, height: float, angle: float) -> Points:
+    """Return the corners of a box that is turned about its centre.
+
+    Args:
+        x: Of the left side, before it is turned.
+        y: Of the top side, before it is turned.
+        width: Along x, before it is turned.
+        height: Along y, before it is turned.
+        angle: In radians, clockwise as seen, since y runs down.
+    """
+    middle_x, middle_y = x + width / 2, y + height / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [
+        (middle_x + cos * dx - sin * dy, middle_y + sin * dx + cos * dy)
+        for dx, dy in box(-width / 2, -height / 2, width / 2, height / 2)
+    ]

@@ -1,0 +1,50 @@
+"""What `totaltext`, `ctw1500` and `msra_td500` are, in light lines."""
+
+from __future__ import annotations
+
+from ocr_trainer.options import PairedConfig
+from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+
+# What files look like: Total-Text's records and rows, CTW1500's rows of its first release and of its test
+# set, and MSRA-TD500's rows.
+RECORD = r"(?m)^\s*x: *\[\["
+POLYGON = r"(?m)^(-?\d+,){10,}"
+OFFSETS = r"(?m)^(-?\d+,){31}-?\d+\s*$"
+MARKED = r"(?m)^(-?\d+,){6,}####"
+ROTATED = r"(?m)^\s*\d+ [01] (-?\d+ ){4}-?\d+(\.\d+)?\s*$"
+
+totaltext = DatasetPlugin(
+    api=1,
+    summary="Total-Text: words as polygons, many of them curved",
+    config=PairedConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_scenetext.totaltext:TotalText",
+    signs=(
+        *(Sign(f"{folder}poly_gt_*.mat", r"\AMATLAB 5") for folder in ("", "*/", "*/*/", "*/*/*/")),
+        *(Sign(f"{folder}poly_gt_*.txt", RECORD) for folder in ("", "*/", "*/*/")),
+        *(Sign(f"{folder}poly_gt_*.txt", POLYGON) for folder in ("", "*/", "*/*/")),
+        Sign("*_gts/*.*.txt", POLYGON),
+    ),
+)
+
+ctw1500 = DatasetPlugin(
+    api=1,
+    summary="SCUT-CTW1500: text lines as polygons of 14 points, many of them curved",
+    config=PairedConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_scenetext.ctw1500:Ctw1500",
+    signs=(
+        *(Sign(f"{folder}/*.xml", r"<segs>\s*\d") for folder in ("*", "*/*")),
+        *(Sign(f"{folder}/*.txt", OFFSETS) for folder in ("*", "*/*")),
+        *(Sign(f"{folder}/*.txt", MARKED) for folder in ("*", "*/*")),
+    ),
+)
+
+msra_td500 = DatasetPlugin(
+    api=1,
+    summary="MSRA-TD500: text lines as rotated boxes, English and Chinese, without their texts",
+    config=PairedConfig,
+    tasks=(Task.detection,),
+    factory="ocr_trainer_scenetext.msra_td500:MsraTd500",
+    signs=(Sign("*.gt", ROTATED), Sign("*/*.gt", ROTATED)),
+)

@@ -1,0 +1,139 @@
+"""Total-Text (Ch'ng et al., *Total-Text: Toward Orientation Robustness in Scene Text Detection*, IJDAR
+2020), in the forms that its authors and others gave it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import ClassVar
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Labels, Points
+from ocr_trainer.training.rows import Row, RowDataset, excerpt, parse_polygon, points_of
+from ocr_trainer_scenetext.mat import Value, read_cells
+
+RECORD = re.compile(
+    r"\s*x:\s*\[\[([^\]]*)\]\]\s*,\s*y:\s*\[\[([^\]]*)\]\]\s*,"
+    r"\s*ornt:\s*\[([^\]]*)\]\s*,\s*transcriptions:\s*(\[.*\])\s*",
+    re.DOTALL,
+)
+"""`x: [[…]], y: [[…]], ornt: [u'c'], transcriptions: [u'TEXT']`"""
+
+VARIABLES = ("polygt", "gt")
+"""What MATLAB's cell array is called: by the set, and by the authors' annotation tool."""
+
+
+def _folders(split: str) -> list[tuple[str, str]]:
+    images = [f"{folder}Images/{split}" for folder in ("", "totaltext/")]
+    truths = ("Groundtruth/Polygon", "groundtruth_text/Groundtruth/Polygon", "txt_format", "Txt_format")
+    return list(product(images, [f"{folder}/{split}" for folder in truths]))
+
+
+class TotalText(RowDataset):
+    """Words as polygons; `#` and `###` are "don't care", as is a word of the orientation `#`.
+
+    An annotation is MATLAB's (`poly_gt_img1.mat`), a file of records (`poly_gt_img1.txt`), or rows
+    `x1,y1,…,xn,yn,TEXT` (`img1.jpg.txt` as the authors of DB have them).
+    """
+
+    suffixes = (".txt", ".mat")
+    prefixes = ("poly_gt_", "gt_", "")
+    dont_care = frozenset({"#", "###"})
+    folders: ClassVar = {
+        "train": [*_folders("Train"), ("train_images", "train_gts")],
+        "test": [*_folders("Test"), ("test_images", "test_gts")],
+    }
+
+    def read(self, annotation: Path) -> Labels:
+        """Read one annotation file; a label that cannot be used goes into the ledger.
+
+        Raises:
+            DataError: If the file cannot be read, or is MATLAB's and damaged.
+        """
+        if annotation.suffix.lower() != ".mat":
+            return super().read(annotation)
+        labels = Labels()
+        cells = [cells for cells in read_cells(annotation) if cells.name in VARIABLES]
+        if not cells:
+            raise DataError(f"'{annotation}' holds no cell array named {' or '.join(VARIABLES)}")
+        for number, row in enumerate(cells[0].rows, start=1):
+            try:
+                points, text = parse_cells(row)
+            except ValueError as fault:
+                self._ledger.read(labels=1)
+                self._ledger.skip_label(annotation, None, f"word {number}: {fault}")
+                continue
+            self.add(labels, points, text, annotation, None, where=f"word {number}: ")
+        return labels
+
+    def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
+        """Yield the line it starts in, and each row or record; a long record goes over several lines."""
+        pending: tuple[int, str] | None = None
+        for line, row in super().rows(annotation):
+            starts = row.lstrip().startswith("x:")
+            if pending and not starts:
+                pending = pending[0], f"{pending[1]}\n{row}"
+                continue
+            if pending:
+                yield pending
+            pending = (line, row) if starts else None
+            if not starts:
+                yield line, row
+        if pending:
+            yield pending
+
+    def parse(self, row: str) -> Row:
+        """Return the outline and the text of a row or a record."""
+        return parse_record(row) if row.lstrip().startswith("x:") else parse_polygon(row)
+
+
+def parse_record(row: str) -> Row:
+    """Parse `x: [[1 9 …]], y: [[2 3 …]], ornt: [u'c'], transcriptions: [u'TEXT']`.
+
+    Raises:
+        ValueError: If it is no such record.
+    """
+    if not (match := RECORD.fullmatch(row)):
+        raise ValueError(f"not x: [[…]], y: [[…]], ornt: […], transcriptions: […]: {excerpt(row)}")
+    xs, ys, orientation, texts = match.groups()
+    points = _points(re.findall(r"[^\s,]+", xs), re.findall(r"[^\s,]+", ys))
+    return points, "#" if "#" in orientation else _literal(texts)
+
+
+def parse_cells(row: list[Value]) -> Row:
+    """Return the outline and the text of `x: | xs | y: | ys | text | orientation`.
+
+    Raises:
+        ValueError: If it is no such row.
+    """
+    if len(row) < 5:
+        raise ValueError("not x:, xs, y:, ys, text, orientation")
+    (_, xs, _, ys, text), orientation = row[:5], row[5:6]
+    if isinstance(text, list):  # a number, or nothing
+        text = " ".join(f"{number:g}" for number in text)
+    return _points(list(map(str, xs)), list(map(str, ys))), "#" if orientation == ["#"] else text.strip()
+
+
+def _points(xs: list[str], ys: list[str]) -> Points:
+    if len(xs) != len(ys):
+        raise ValueError(f"{len(xs)} x and {len(ys)} y make no points")
+    return points_of(field for point in zip(xs, ys, strict=True) for field in point)
+
+
+def _literal(texts: str) -> str:
+    """Return the text of a list as Python 2 prints it.
+
+    Raises:
+        ValueError: If it is no such list.
+    """
+    try:
+        found = ast.literal_eval(texts)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError(f"not a text in brackets and quotes: {excerpt(texts)}")
+    return " ".join(found).strip()

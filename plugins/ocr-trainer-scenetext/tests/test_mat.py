@@ -1,0 +1,135 @@
+"""MATLAB files against scipy, which writes and reads them too; and damaged ones, on which it may crash."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from ocr_trainer_scenetext.mat import read_cells
+from ocr_trainer_scenetext.totaltext import TotalText
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.options import PairedConfig
+from ocr_trainer.plugin import Context, Task
+from ocr_trainer.training.annotations import Labels
+
+DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
+REAL = sorted(DATA.glob("polygons_totaltext_mini/**/*gt_img*.mat"))
+needs_real = pytest.mark.skipif(not REAL, reason=f"no .mat files in {DATA}")
+
+
+def mat(compressed: bool = False, **variables) -> bytes:
+    io_ = pytest.importorskip("scipy.io", reason="scipy writes the files")
+    file = io.BytesIO()
+    io_.savemat(file, variables, do_compression=compressed)
+    return file.getvalue()
+
+
+def cells(*rows: list) -> np.ndarray:
+    array = np.empty((len(rows), len(rows[0])), dtype=object)
+    for i, row in enumerate(rows):
+        for j, value in enumerate(row):
+            array[i, j] = value
+    return array
+
+
+def word(text: object = "word", orientation: str = "h") -> list:
+    return ["x:", np.array([[1, 9, 9, 1]]), "y:", np.array([[1, 1, 5, 5]]), text, orientation]
+
+
+def read(folder: Path, data: bytes) -> tuple[Labels, Context]:
+    (folder / "img1.png").touch()
+    (folder / "poly_gt_img1.mat").write_bytes(data)
+    context = Context(task=Task.detection)
+    dataset = TotalText(PairedConfig(name="totaltext", root=folder), context)
+    return dataset.read(folder / "poly_gt_img1.mat"), context
+
+
+@needs_real
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_real_files_against_scipy(path: Path) -> None:
+    scipy_io = pytest.importorskip("scipy.io")
+    (found,) = read_cells(path)
+    expected = scipy_io.loadmat(path)[found.name]
+    assert len(found.rows) == len(expected) > 0
+    for row, truth in zip(found.rows, expected, strict=True):
+        assert (row[1], row[3]) == (truth[1].ravel().tolist(), truth[3].ravel().tolist())
+        assert (row[4], row[5]) == (truth[4].item(), truth[5].item())
+
+
+numbers = npst.arrays(
+    st.sampled_from(["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8", "i8", "u8"]),
+    st.tuples(st.just(1), st.integers(0, 9)),
+    elements=st.integers(0, 100),
+)
+texts = st.text(st.characters(min_codepoint=1, max_codepoint=0xD7FF), min_size=1)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(texts, numbers), min_size=1, max_size=5), st.booleans())
+def test_what_scipy_writes_is_read_again(tmp_path: Path, rows: list, compressed: bool) -> None:
+    (tmp_path / "cells.mat").write_bytes(mat(compressed, other=1.5, gt=cells(*map(list, rows))))
+    (found,) = read_cells(tmp_path / "cells.mat")
+    assert found.name == "gt"
+    assert found.rows == [[text, array.ravel().tolist()] for text, array in rows]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_words(tmp_path: Path, compressed: bool) -> None:
+    short, uneven = word()[:4], word("uneven")
+    uneven[1] = np.array([[1, 9, 9]])
+    rows = [
+        word("caf\u00e9"),
+        word("#", "#"),
+        word("half", "#"),
+        word(np.array([[]])),
+        word(np.array([[7]])),
+        uneven,
+    ]
+    labels, context = read(tmp_path, mat(compressed, polygt=cells(*rows)))
+    assert labels.texts == ["café", "", "", "", "7"]
+    assert labels.ignore == [False, True, True, False, False]
+    assert labels.polygons[0].tolist() == [[1, 1], [9, 1], [9, 5], [1, 5]]
+    assert context.ledger.labels == 6
+    assert [e.reason for e in context.ledger.skipped] == ["word 6: 3 x and 4 y make no points"]
+    labels, context = read(tmp_path, mat(compressed, polygt=cells(short)))
+    assert [e.reason for e in context.ledger.skipped] == ["word 1: not x:, xs, y:, ys, text, orientation"]
+
+
+def test_one_that_is_no_such_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"poly_gt_img1\.mat' holds no cell array named polygt or gt"):
+        read(tmp_path, mat(rectgt=cells(word())))
+    with pytest.raises(DataError, match="is no MATLAB file of level 5"):
+        read(tmp_path, b"1,2,3")
+    with pytest.raises(DataError, match=r"is MATLAB 7\.3 \(HDF5\); save it with -v7"):
+        read(tmp_path, b"MATLAB 7.3 MAT-file")
+    with pytest.raises(DataError, match="is damaged: it is cut off"):
+        read(tmp_path, mat(polygt=cells(word()))[:-9])
+
+
+@needs_real
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(REAL or [None]),
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=8),
+    st.integers(0, 2000),
+)
+def test_damaged_files_are_read_or_refused(tmp_path: Path, real: Path, changes: list, length: int) -> None:
+    data = bytearray(real.read_bytes()[: None if length > 1000 else length])
+    for place, value in changes:
+        if place < len(data):
+            data[place] = value
+    try:
+        labels, context = read(tmp_path, bytes(data))
+    except DataError as fault:
+        refusal = str(fault)
+        assert "poly_gt_img1.mat' " in refusal
+        return
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
+    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered

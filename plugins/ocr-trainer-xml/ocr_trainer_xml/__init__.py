@@ -1,0 +1,1 @@
+"""Datasets in PAGE XML and ALTO, the formats of libraries and archives."""

@@ -1,0 +1,91 @@
+"""`AltoXml`: ALTO (Analyzed Layout and Text Object), versions 1 to 4; schemas of the Library of Congress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.training.annotations import Points
+from ocr_trainer_xml.dataset import XmlDataset, usual_folders
+from ocr_trainer_xml.document import Element, number, to_points
+from ocr_trainer_xml.plugin import AltoXmlConfig, Level
+
+UNITS_PER_INCH = {"mm10": 254, "inch1200": 1200}
+"""Of the units that need a resolution: tenths of millimetres, and 1200ths of inches."""
+
+
+class AltoXml(XmlDataset):
+    """Elements with `Shape` or, without a polygon, the box of `HPOS`, `VPOS`, `WIDTH` and `HEIGHT`."""
+
+    root_element = "alto"
+    head = "Layout"
+    size = ("HEIGHT", "WIDTH")
+    tags: ClassVar = {Level.region: "TextBlock", Level.line: "TextLine", Level.word: "String"}
+    usual = usual_folders("alto")
+
+    _config: AltoXmlConfig
+
+    def image_name(self, elements: list[Element]) -> str:
+        """Return the image that a file names, as it names it; nothing if it names none."""
+        return _described(elements, "fileName")
+
+    def scale(self, elements: list[Element], annotation: Path) -> float:
+        """Return the pixels per unit of the coordinates; a file that tells no unit measures in pixels.
+
+        Raises:
+            DataError: If it is not known.
+        """
+        unit = _described(elements, "MeasurementUnit").strip() or "pixel"
+        if unit == "pixel":
+            return 1.0
+        if unit not in UNITS_PER_INCH:
+            units = ", ".join(["pixel", *UNITS_PER_INCH])
+            raise DataError(f"'{annotation}' measures in '{unit[:20]}', which is no unit of ALTO: {units}")
+        if self._config.dpi is None:
+            raise DataError(
+                f"'{annotation}' measures in {unit}: say at how many dots per inch its image was scanned"
+                " (dataset.dpi=300), or export it with the MeasurementUnit pixel"
+            )
+        return self._config.dpi / UNITS_PER_INCH[unit]
+
+    def outline(self, element: Element) -> Points:
+        """Return the points around an element: its polygon, or else its box; none if it has no outline.
+
+        Raises:
+            ValueError: If they are no points.
+        """
+        shape = element.first("Shape")
+        polygon = shape.first("Polygon") if shape else None
+        if polygon and (points := to_points(polygon.attributes.get("POINTS", ""))):
+            return points
+        box = [element.attributes.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
+        if None in box:
+            return []
+        x, y, width, height = (number(side or "") for side in box)
+        if not (width > 0 and height > 0):
+            raise ValueError(f"its box is {width:g} wide and {height:g} high")
+        return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
+    def text(self, element: Element) -> str:
+        """Return the text of a word, or of the words of a line or of a block, one row per line.
+
+        Words are apart by definition, whether or not an `SP` stands between them; a `HYP` ends one.
+        """
+        if element.tag == "TextBlock":
+            return "\n".join(map(self.text, element.all("TextLine")))
+        if element.tag == "String":
+            return element.attributes.get("CONTENT", "")
+        words: list[str] = []
+        for part in element.children:
+            content = part.attributes.get("CONTENT", "")
+            if part.tag == "HYP" and words:
+                words[-1] += content
+            elif part.tag in ("String", "HYP"):
+                words.append(content)
+        return " ".join(filter(None, words))
+
+
+def _described(elements: list[Element], tag: str) -> str:
+    """Return the content of the first element of that name; the description comes before the layout."""
+    return next((element.text for element in elements if element.tag == tag), "")

@@ -1,0 +1,60 @@
+"""`PageXml`: PAGE XML, all versions from 2010 to 2019.
+
+S. Pletschacher, A. Antonacopoulos: The PAGE (Page Analysis and Ground-truth Elements) format framework,
+ICPR 2010; schemas of primaresearch.org.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ocr_trainer.training.annotations import Points
+from ocr_trainer_xml.dataset import XmlDataset, usual_folders
+from ocr_trainer_xml.document import Element, number, to_points
+from ocr_trainer_xml.plugin import Level
+
+
+class PageXml(XmlDataset):
+    """Elements with `Coords` and `TextEquiv`."""
+
+    root_element = "PcGts"
+    head = "Page"
+    size = ("imageHeight", "imageWidth")
+    tags: ClassVar = {Level.region: "TextRegion", Level.line: "TextLine", Level.word: "Word"}
+    usual = usual_folders("page")
+
+    def image_name(self, elements: list[Element]) -> str:
+        """Return the image that a file names, as it names it; nothing if it names none."""
+        return elements[-1].attributes.get("imageFilename", "")
+
+    def outline(self, element: Element) -> Points:
+        """Return the points around an element; none if it has no outline.
+
+        Raises:
+            ValueError: If they are no points.
+        """
+        coords = element.first("Coords")
+        if coords is None:
+            return []
+        # Before 2013, each point was an element.
+        old = [point.attributes for point in coords.all("Point")]
+        return [(number(a.get("x", "")), number(a.get("y", ""))) for a in old] or to_points(
+            coords.attributes.get("points", "")
+        )
+
+    def text(self, element: Element) -> str:
+        """Return the transcription of lowest index; without one, those of the words or lines in it."""
+        readings = sorted(element.all("TextEquiv"), key=_index)  # stable: the first of equals
+        if readings:
+            unicode = readings[0].first("Unicode")
+            return unicode.text if unicode else ""
+        words, lines = (map(self.text, element.all(tag)) for tag in ("Word", "TextLine"))
+        return " ".join(words) or "\n".join(lines)
+
+
+def _index(reading: Element) -> float:
+    """Return the rank of a reading; the lowest is the main one, and who gives none has one reading."""
+    try:
+        return number(reading.attributes.get("index", "0"))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,117 @@
+"""Several datasets as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocr_trainer import discovery
+from ocr_trainer.builtin.concat import Mixed
+from ocr_trainer.compose import compose
+from ocr_trainer.errors import ConfigError, PluginNotFound
+from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.schema import plain
+from ocr_trainer.testing import DatasetSuite
+
+PARTS = [
+    "dataset=concat",
+    "+dataset.parts.small.dataset={name: synthetic, height: 128, width: 128, train_pages: 4, val_pages: 3}",
+    "+dataset.parts.small.weight=0.5",
+    "+dataset.parts.large.dataset={name: synthetic, height: 192, width: 128, train_pages: 2, val_pages: 5}",
+    "+dataset.parts.large.weight=2",
+    "+dataset.parts.large.val=1",
+    "+dataset.parts.large.test=0",
+]
+
+
+class TestContract(DatasetSuite):
+    name = "concat"
+    overrides = PARTS[1:]
+
+
+def made(*words: str):
+    run = compose([*PARTS, *words])
+    return discovery.resolve(Kind.dataset, "concat")(run.dataset, Context(task=Task.detection))
+
+
+def test_each_part_gives_its_share_and_its_own_split_sizes():
+    dataset = made()
+    heights = Counter(dataset.train[index].image.shape[0] for index in range(len(dataset.train)))
+    assert heights == {128: 2, 192: 4}
+    assert [sample.image.shape[0] for sample in dataset.val] == [128] * 3 + [192]
+    assert {sample.image.shape[0] for sample in dataset.test} == {128}
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.sampled_from([0.3, 0.5, 1.0, 1.7, 3.0])), min_size=1, max_size=4)
+)
+def test_over_many_epochs_every_sample_of_a_part_comes_equally_often(parts: list[tuple[int, float]]):
+    splits = [[(part, n) for n in range(length)] for part, (length, _) in enumerate(parts)]
+    shares = [max(1, round(weight * length)) for length, weight in parts]
+    mixed = Mixed([(s, len(s), share) for s, share in zip(splits, shares, strict=True)], endless=True)
+    epochs = 60
+    seen = Counter(mixed[index] for index in range(epochs * len(mixed)))
+    for split, share in zip(splits, shares, strict=True):
+        counts = [seen[sample] for sample in split]
+        assert sum(counts) == epochs * share
+        assert max(counts) - min(counts) <= 1
+
+
+def test_indices_beyond_a_scored_split_are_refused():
+    mixed = Mixed([([1, 2, 3], 2, 2)], endless=False)
+    assert list(mixed) == [1, 2]
+    with pytest.raises(IndexError):
+        mixed[2]
+
+
+def test_a_saved_configuration_gives_the_same_dataset_again():
+    run = compose(PARTS)
+    again = compose([], plain(run))
+    assert again.dataset == run.dataset
+    assert again.dataset.parts["small"].dataset.height == 128
+
+
+def test_the_name_of_a_part_will_do():
+    run = compose(["dataset=concat", "+dataset.parts.a.dataset=synthetic"])
+    assert run.dataset.parts["a"].dataset.train_pages == 800
+
+
+def faults(*words: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        compose(["dataset=concat", *words])
+    return str(refused.value).splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("model.size=736", "  - dataset.parts is empty: name at least one: +dataset.parts.NAME.dataset=…"),
+        ("+dataset.parts.a=5", "  - dataset.parts.a must be a section of options, not 5"),
+        ("+dataset.parts.a.weight=1", "  - dataset.parts.a.dataset must be given: dataset.parts.a.dataset=…"),
+        ("+dataset.parts.a.dataset={height: 99}", "  - dataset.parts.a.dataset.name must be given: the name of a dataset plugin"),
+        ("+dataset.parts.a={dataset: synthetic, wieght: 2}", "  - there is no option 'dataset.parts.a.wieght'. Did you mean 'dataset.parts.a.weight'?"),
+        ("+dataset.parts.a.dataset={name: synthetic, heigth: 99}", "  - there is no option 'dataset.parts.a.dataset.heigth'. Did you mean 'dataset.parts.a.dataset.height'?"),
+        ("+dataset.parts.a={dataset: {name: synthetic, height: 9}, weight: 0}", "  - dataset.parts.a.dataset.height must be at least 64 and at most 8192, not 9"),
+        ("+dataset.parts.a.dataset={name: concat}", "  - dataset.parts.a.dataset.parts is empty: name at least one: +dataset.parts.a.dataset.parts.NAME.dataset=…"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_part_is_told_by_its_key(word: str, said: str):
+    assert faults(word)[0] == said
+
+
+def test_a_part_that_is_not_installed_is_told():
+    with pytest.raises(PluginNotFound, match=r"named 'synthetik' is installed\. Did you mean 'synthetic'"):
+        compose(["dataset=concat", "+dataset.parts.a.dataset=synthetik"])
+
+
+def test_files_are_known_where_all_parts_know_them(tmp_path: Path):
+    class Filed(list):
+        files = [tmp_path / "a", tmp_path / "b"]  # noqa: RUF012
+
+    known = Mixed([(Filed("ab"), 2, 3)], endless=True)
+    assert [path.name for path in known.files] == ["a", "b", "a"]
+    assert Mixed([(Filed("ab"), 2, 3), (["c"], 1, 1)], endless=True).files is None

@@ -1,0 +1,66 @@
+"""A dataset's folder of the wrong format says which plugin would read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ocr_trainer import discovery
+from ocr_trainer.compose import compose
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Kind
+from ocr_trainer.training import build
+
+DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FOLDERS = {
+    "forms_funsd": "funsd",
+    "handwriting_timeus_alto_page": "page_xml",
+    "receipts_sroie2019": "sroie",
+    "scene_icdar2015": "icdar2015",
+    "toy_mmocr/det_toy_dataset": "mmocr",
+    "web_mtwi_chinese": "mtwi",
+}
+ROOTED = [
+    name
+    for name in discovery.names(Kind.dataset)
+    if any(field == "root" for field in discovery.load(Kind.dataset, name).config.__dataclass_fields__)
+]
+
+
+def test_every_format_has_a_sign():
+    assert len(ROOTED) >= 18
+    assert [name for name in ROOTED if not discovery.load(Kind.dataset, name).signs] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("name", ["ufo", "sroie", "page_xml", "textocr"])
+def test_the_right_plugin_is_named(folder: str, name: str):
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"there is no {DATA / folder}")
+    run = compose(
+        [f"dataset={name}", f"dataset.root='{DATA / folder}'", "model.neck_channels=8", "data.workers=0"]
+    )
+    if name in discovery.readers(DATA / folder):
+        return
+    context = build.context(run, Path())
+    with pytest.raises(
+        DataError, match=f"looks like another format: dataset={FOLDERS[folder]} dataset.root="
+    ):
+        build.build_loaders(run, None, context)  # type: ignore[arg-type]
+
+
+def test_an_empty_folder_is_like_none(tmp_path: Path):
+    assert discovery.readers(tmp_path) == []
+    run = compose(["dataset=ufo", f"dataset.root='{tmp_path}'"])
+    with pytest.raises(DataError) as refused:
+        build.build_loaders(run, None, build.context(run, Path()))  # type: ignore[arg-type]
+    assert "looks like" not in str(refused.value)
+
+
+def test_files_that_cannot_be_read_are_no_sign(tmp_path: Path):
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "a.csv").mkdir()
+    (tmp_path / "train.json").write_bytes(b"\xff\xfe\x00")
+    assert discovery.readers(tmp_path) == []
