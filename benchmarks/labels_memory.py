@@ -144,7 +144,7 @@ def main() -> None:
         assert split is not None
         gc.collect()
         print(f"{context.ledger.labels:,} words on {context.ledger.images:,} images read in {seconds:.0f} s")
-        print(f"parent: USS +{unique() - before:.0f} MB, RSS +{resident() - rss_before:.0f} MB,", end=" ")
+        print(f"parent: USS {unique() - before:+.0f} MB, RSS {resident() - rss_before:+.0f} MB,", end=" ")
         print(f"peak RSS +{max(0.0, peak() - max(peak_before, rss_before)):.0f} MB")
         sizes: dict[int, list[float]] = {}
         read = 0
@@ -154,7 +154,7 @@ def main() -> None:
                 sizes.setdefault(worker, []).append(size)
         for number, taken in enumerate(sizes.values()):
             first, last = taken[0], taken[-1]
-            print(f"worker {number}: USS {first:.1f} MB after a sample, +{last - first:.1f} MB at the end")
+            print(f"worker {number}: USS {first:.1f} MB after a sample, {last - first:+.1f} MB at the end")
         print(f"{read:,} words read by {len(sizes)} workers")
 
 

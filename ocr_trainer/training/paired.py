@@ -115,10 +115,8 @@ class PairedDataset(LazySplits):
         listed = {image for split in images.values() for image in split}
         for split, folders in self._folders.items():
             if split not in members:
-                pool = pools[folders].items()
-                members[split] = {
-                    n: p for n, p in pool if not listed or folders.images / p.image not in listed
-                }
+                taken = {path.name for path in listed if path.parent == folders.images}
+                members[split] = {n: p for n, p in pools[folders].items() if p.image not in taken}
         shares = {"test": self._config.test_share, "val": self._config.val_share}
         return carve_missing(members, shares, self._config.split_seed)
 

@@ -50,7 +50,7 @@ class Ctw1500(RowDataset):
         """Read one annotation file; a label that cannot be used goes into the ledger.
 
         Raises:
-            DataError: If the file cannot be read, or is XML and damaged.
+            DataError: If the file cannot be read, or is XML and damaged or of another kind.
         """
         if annotation.suffix.lower() != ".xml":
             return super().read(annotation)
@@ -83,14 +83,16 @@ def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the line and the texts by tag, such as `label` and `segs`, of each `<box>` of an XML file.
 
     Raises:
-        DataError: If the file cannot be read, or is damaged.
+        DataError: If the file cannot be read, is damaged, or XML of another kind.
     """
     found: list[tuple[int, dict[str, str]]] = []
     tags: list[str] = []
+    met: set[str] = set()
     parser = expat.ParserCreate()
 
     def start(tag: str, _: dict[str, str]) -> None:
         tags.append(tag)
+        met.add(tag)
         if tag == "box":
             found.append((parser.CurrentLineNumber, {}))
 
@@ -106,4 +108,6 @@ def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
         parser.Parse(read_bytes(path), True)
     except (expat.ExpatError, LookupError, ValueError) as fault:
         raise DataError(f"'{path}' is damaged XML: {fault}") from fault
+    if "image" not in met:  # else a file of another kind would pass for an image without text
+        raise DataError(f"'{path}' holds no <image>: it is XML, but none of CTW1500")
     return found

@@ -152,6 +152,13 @@ def test_damaged_xml_is_named(tmp_path: Path, data: bytes) -> None:
         read(tmp_path, data, "image.xml")
 
 
+def test_xml_of_another_kind_is_no_image_without_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no <image>: it is XML, but none of CTW1500"):
+        read(tmp_path, b"<PcGts><Page/></PcGts>", "image.xml")
+    empty = b'<Annotations><image file="image.png"/></Annotations>'
+    assert read(tmp_path, empty, "image.xml")[0].polygons == []
+
+
 pieces = st.sampled_from(
     ["<box>", "</box>", "<segs>", "</segs>", "<label>", "</label>", "1,2,3,9,8,7", "a&amp;"]
 )
@@ -160,7 +167,7 @@ pieces = st.sampled_from(
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200)
-    | st.lists(pieces).map(lambda parts: f"<a>{''.join(parts)}</a>".encode())
+    | st.lists(pieces).map(lambda parts: f"<image>{''.join(parts)}</image>".encode())
     | st.text("0123456789,#\n", max_size=200).map(str.encode),
     st.sampled_from(["image.txt", "image.xml"]),
 )
@@ -171,7 +178,7 @@ def test_random_bytes_are_read_or_refused_and_every_label_accounted_for(
         labels, context = read(tmp_path, data, name)
     except DataError as fault:
         refusal = str(fault)
-        assert "UTF-16" in refusal or "damaged XML" in refusal
+        assert any(reason in refusal for reason in ("UTF-16", "damaged XML", "holds no <image>"))
         return
     kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
     assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,40 @@ def test_words(tmp_path: Path, compressed: bool) -> None:
     assert [e.reason for e in context.ledger.skipped] == ["word 6: 3 x and 4 y make no points"]
     labels, context = read(tmp_path, mat(compressed, polygt=cells(short)))
     assert [e.reason for e in context.ledger.skipped] == ["word 1: not x:, xs, y:, ys, text, orientation"]
+
+
+def element(order: str, kind: int, content: bytes) -> bytes:
+    return struct.pack(f"{order}II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def matrix(order: str, class_: int, shape: tuple[int, int], content: bytes, name: bytes = b"") -> bytes:
+    flags = element(order, 6, struct.pack(f"{order}II", class_, 0))
+    return element(
+        order,
+        14,
+        flags + element(order, 5, struct.pack(f"{order}ii", *shape)) + element(order, 1, name) + content,
+    )
+
+
+@pytest.mark.parametrize(("order", "mark"), [("<", b"IM"), (">", b"MI")])
+def test_files_of_either_byte_order(tmp_path: Path, order: str, mark: bytes) -> None:
+    """Put together by hand, after the format's description: scipy writes but one order."""
+
+    def text(characters: str) -> bytes:
+        units = characters.encode({"<": "utf-16-le", ">": "utf-16-be"}[order])
+        return matrix(order, 4, (1, len(characters)), element(order, 4, units))
+
+    def integers(*values: int) -> bytes:
+        return matrix(
+            order, 10, (1, len(values)), element(order, 3, struct.pack(f"{order}{len(values)}h", *values))
+        )
+
+    row = text("x:") + integers(1, 9, 9, 1) + text("y:") + integers(-1, 1, 5, 5) + text("카페") + text("h")
+    version = struct.pack(f"{order}H", 0x0100)
+    data = b"MATLAB 5.0 MAT-file".ljust(124) + version + mark + matrix(order, 1, (1, 6), row, b"polygt")
+    labels, _ = read(tmp_path, data)
+    assert labels.texts == ["카페"]
+    assert labels.polygons[0].tolist() == [[1, -1], [9, 1], [9, 5], [1, 5]]
 
 
 def test_one_that_is_no_such_file_is_named(tmp_path: Path) -> None:
