@@ -28,9 +28,9 @@ from ocr_trainer_json.textocr import TextOcr
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from ocr_trainer.formats.labelled import LabelledImages, LazySplits
 from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.labelled import LabelledImages, LazySplits
 
 MB = 1e6
 

@@ -203,7 +203,7 @@ def _overfit(words: Sequence[str]) -> int:
 
 
 def _score(words: Sequence[str]) -> int:
-    from ocr_trainer.training.score import score
+    from ocr_trainer.metrics.score import score
 
     return score(words)
 

@@ -13,9 +13,9 @@ from shapely.geometry import MultiPoint
 from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import FEW, Labels, crosses_itself, read_rows
+from ocr_trainer.formats.labelled import LabelledImages
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import FEW, Labels, crosses_itself, read_rows
-from ocr_trainer.training.labelled import LabelledImages
 
 SQUARE = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]
 BOW_TIE = [SQUARE[0], SQUARE[1], SQUARE[3], SQUARE[2]]

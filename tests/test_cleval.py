@@ -13,12 +13,12 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_trainer.metrics import character_matching
+from ocr_trainer.metrics.character_points import Rings
+from ocr_trainer.metrics.cleval import Counts, Tally, evaluate
+from ocr_trainer.metrics.spelling import longest_common_subsequence
+from ocr_trainer.metrics.submission import read
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training import character_matching
-from ocr_trainer.training.character_points import Rings
-from ocr_trainer.training.cleval import Counts, Tally, evaluate
-from ocr_trainer.training.spelling import longest_common_subsequence
-from ocr_trainer.training.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.training.character_matching import inside
-from ocr_trainer.training.character_points import Rings, centres
-from ocr_trainer.training.cleval import Counts, Tally, evaluate
+from ocr_trainer.metrics.character_matching import inside
+from ocr_trainer.metrics.character_points import Rings, centres
+from ocr_trainer.metrics.cleval import Counts, Tally, evaluate
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
 
+from ocr_trainer.metrics.icdar import Counts, match
+from ocr_trainer.metrics.submission import read
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.icdar import Counts, match
-from ocr_trainer.training.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.images import FORMATS, PIXEL_LIMIT, check_image, files_in, is_image, read_image
+from ocr_trainer.formats.images import FORMATS, PIXEL_LIMIT, check_image, files_in, is_image, read_image
 
 GRADIENT = np.dstack(
     np.broadcast_arrays(np.arange(0, 240, 5)[None], np.arange(0, 200, 5)[:, None], 77)

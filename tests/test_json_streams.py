@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.json_streams import stream_elements, stream_members
+from ocr_trainer.formats.json_streams import stream_elements, stream_members
 
 KEYS = ["imgs", "a", "", "ä\n"]
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)

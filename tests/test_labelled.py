@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.labelled import LabelledImages, PackedLabels, Strings
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.labelled import LabelledImages, PackedLabels, Strings
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 POLYGONS = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=9).map(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import RUN, Mirror, box, mirror, page
 
-from ocr_trainer.training import icdar
+from ocr_trainer.metrics import icdar
 from ocr_trainer.training.data import scoring_loader
 from ocr_trainer.training.diagnosis import diagnose
 from ocr_trainer.training.samples import Detections, Sample, Truth

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.splits import carve, carve_missing, read_list, refuse_overlap
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.splits import carve, carve_missing, read_list, refuse_overlap
 
 names = st.lists(st.text(max_size=12), unique=True, min_size=2, max_size=60)
 SHARES = {"test": 0.2, "val": 0.1}

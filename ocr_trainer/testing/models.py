@@ -203,7 +203,7 @@ def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def _finds(model: Detector, images: Tensor, truth: Sample) -> bool:
     import torch
 
-    from ocr_trainer.training.icdar import match
+    from ocr_trainer.metrics.icdar import match
 
     with torch.inference_mode():
         (found,) = model.eval().decode(model(images), [truth.image.shape[:2]])

@@ -12,6 +12,7 @@ import torch
 
 from ocr_trainer import clock
 from ocr_trainer.errors import CheckpointError, DataError
+from ocr_trainer.formats.images import read_image, write_image
 from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
@@ -20,7 +21,6 @@ from ocr_trainer.training.checkpoint import model_state
 from ocr_trainer.training.data import fit, pad
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.draw import draw
-from ocr_trainer.training.images import read_image, write_image
 from ocr_trainer.training.run import collect_again, quieten, spare_imports
 from ocr_trainer.training.samples import Detections, Image
 from ocr_trainer.training.task import DetectionTask

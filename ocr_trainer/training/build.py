@@ -17,11 +17,11 @@ from torch.utils.data import DataLoader
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.formats.images import check_image
 from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin
 from ocr_trainer.schema import RunConfig, TrainerConfig
 from ocr_trainer.training import data
 from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.images import check_image
 from ocr_trainer.training.optim import WeightEma
 from ocr_trainer.training.progress import Progress
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ocr_trainer.metrics import icdar
 from ocr_trainer.schema import plain
-from ocr_trainer.training import icdar
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.samples import Batch, Truth
 from ocr_trainer.training.scoring import Outputs, decode, gathered, images_of, threads

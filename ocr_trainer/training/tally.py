@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ocr_trainer.training import cleval, icdar
+from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.training.samples import Detections, Polygon, Truth
 
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)

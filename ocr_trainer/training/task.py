@@ -14,12 +14,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.images import write_image
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import optim
 from ocr_trainer.training.checkpoint import FORMAT
 from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.images import write_image
 from ocr_trainer.training.samples import Batch, Image, Truth
 
 if TYPE_CHECKING:

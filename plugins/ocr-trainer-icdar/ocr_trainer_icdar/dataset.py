@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from ocr_trainer.training.rows import Row, RowDataset, box, excerpt, parse_corners, points_of
+from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_corners, points_of
 
 SEPARATOR = r"(?:\s*,\s*|\s+)"
 LTRB = re.compile(r"\s*([^,\s]+)" + (SEPARATOR + r"([^,\s]+)") * 3 + f"(?:{SEPARATOR}(.*))?", re.DOTALL)

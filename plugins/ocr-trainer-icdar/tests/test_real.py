@@ -14,10 +14,10 @@ from ocr_trainer_icdar.dataset import Icdar2013, Icdar2015, Mtwi, Sroie
 from PIL import Image as Pillow
 from shapely.geometry import Polygon as Shape
 
+from ocr_trainer.formats.labelled import LabelledImages
+from ocr_trainer.formats.rows import RowDataset
 from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.labelled import LabelledImages
-from ocr_trainer.training.rows import RowDataset
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 RECEIPTS, SCENES, WEB = (

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.json_files import Word, read_words, to_name, to_size
+from ocr_trainer.formats.labelled import PackedLabels
+from ocr_trainer.formats.listed import Annotated
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.json_files import Word, read_words, to_name, to_size
-from ocr_trainer.training.labelled import PackedLabels
-from ocr_trainer.training.listed import Annotated
 
 Keyed = tuple[str, Any]
 """A JSON value and the name it has in messages."""

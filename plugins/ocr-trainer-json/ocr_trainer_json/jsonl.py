@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.training.json_files import (
+from ocr_trainer.formats.json_files import (
     Word,
     numbered,
     read_json_rows,
@@ -22,8 +22,8 @@ from ocr_trainer.training.json_files import (
     to_size,
     to_text,
 )
-from ocr_trainer.training.listed import Annotated, ListedDataset
-from ocr_trainer.training.splits import SPLITS
+from ocr_trainer.formats.listed import Annotated, ListedDataset
+from ocr_trainer.formats.splits import SPLITS
 
 
 class JsonLines(ListedDataset):

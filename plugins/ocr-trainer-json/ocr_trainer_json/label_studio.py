@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Labels, Points
-from ocr_trainer.training.images import is_image
-from ocr_trainer.training.json_files import Word, read_words, to_list, to_point, to_points, to_size, to_text
-from ocr_trainer.training.json_streams import stream_elements
-from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.annotations import Labels, Points
+from ocr_trainer.formats.images import is_image
+from ocr_trainer.formats.json_files import Word, read_words, to_list, to_point, to_points, to_size, to_text
+from ocr_trainer.formats.json_streams import stream_elements
+from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer_json.coco import Keyed
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Labels, Points
-from ocr_trainer.training.json_files import (
+from ocr_trainer.formats.annotations import Labels, Points
+from ocr_trainer.formats.json_files import (
     Word,
     box_to_points,
     numbered,
@@ -24,7 +24,7 @@ from ocr_trainer.training.json_files import (
     to_size,
     to_text,
 )
-from ocr_trainer.training.paired import PairedDataset
+from ocr_trainer.formats.paired import PairedDataset
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
 

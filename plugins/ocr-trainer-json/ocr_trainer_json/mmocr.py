@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Points
-from ocr_trainer.training.json_files import (
+from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.json_files import (
     Word,
     box_to_points,
     numbered,
@@ -29,8 +29,8 @@ from ocr_trainer.training.json_files import (
     to_size,
     to_text,
 )
-from ocr_trainer.training.json_streams import stream_elements
-from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.json_streams import stream_elements
+from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer_json.coco import Keyed, join
 
 

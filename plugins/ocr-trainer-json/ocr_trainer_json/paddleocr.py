@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.training.json_files import (
+from ocr_trainer.formats.json_files import (
     Word,
     numbered,
     read_json_rows,
@@ -19,7 +19,7 @@ from ocr_trainer.training.json_files import (
     to_points,
     to_text,
 )
-from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import PaddleOcrConfig
 

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.json_files import Word, pairs_to_points, to_text
-from ocr_trainer.training.json_streams import stream_members
-from ocr_trainer.training.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text
+from ocr_trainer.formats.json_streams import stream_members
+from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer_json.coco import join
 
 ILLEGIBLE = "."

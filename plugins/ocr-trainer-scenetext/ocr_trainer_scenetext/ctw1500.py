@@ -9,8 +9,8 @@ from typing import ClassVar
 from xml.parsers import expat
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Labels, read_bytes
-from ocr_trainer.training.rows import NUMBER, Row, RowDataset, excerpt, points_of
+from ocr_trainer.formats.annotations import Labels, read_bytes
+from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, points_of
 
 COORDINATES = 28
 """Of an outline: 14 points."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import read_bytes
+from ocr_trainer.formats.annotations import read_bytes
 
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}

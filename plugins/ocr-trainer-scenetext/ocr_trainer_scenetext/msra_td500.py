@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ocr_trainer.training.annotations import Points
-from ocr_trainer.training.rows import Row, RowDataset, box, excerpt, number_of
+from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, number_of
 
 DIFFICULT = "difficult"
 """Stands for the flag where a text would be: the set has no texts."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Labels, Points
-from ocr_trainer.training.rows import Row, RowDataset, excerpt, parse_polygon, points_of
+from ocr_trainer.formats.annotations import Labels, Points
+from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_polygon, points_of
 from ocr_trainer_scenetext.mat import Value, read_cells
 
 RECORD = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.listed import Annotated, ListedDataset
+from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer_ufo.document import read_document, read_labels
 from ocr_trainer_ufo.plugin import UfoConfig
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.json_files import Word, read_words, to_points, to_size, to_text
+from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.json_files import Word, read_words, to_points, to_size, to_text
-from ocr_trainer.training.json_streams import stream_members
 
 Entry = Any
 """What a document holds for one image; anything, until it is read."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import Points
+from ocr_trainer.formats.annotations import Points
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
 from ocr_trainer_xml.document import Element, number, to_points
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level

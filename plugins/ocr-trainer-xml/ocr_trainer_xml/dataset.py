@@ -12,9 +12,9 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.annotations import COORDINATE_LIMIT, Labels, Points
-from ocr_trainer.training.images import files_in, is_image
-from ocr_trainer.training.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
+from ocr_trainer.formats.images import files_in, is_image
+from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
 from ocr_trainer_xml.document import Element, number, read_elements
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 

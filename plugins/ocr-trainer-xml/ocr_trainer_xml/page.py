@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ocr_trainer.training.annotations import Points
+from ocr_trainer.formats.annotations import Points
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
 from ocr_trainer_xml.document import Element, number, to_points
 from ocr_trainer_xml.plugin import Level

@@ -12,8 +12,8 @@ from ocr_trainer_xml.page import PageXml
 from ocr_trainer_xml.plugin import AltoXmlConfig, PageXmlConfig
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.annotations import Labels
 
 BOX = "4,4 30,4 30,12 4,12"
 POINTS = [[4, 4], [30, 4], [30, 12], [4, 12]]

@@ -17,8 +17,8 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import numpy as np
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.metrics.row_forms import FORMS, Form, detect
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.row_forms import FORMS, Form, detect
 from ocr_trainer.training.samples import Polygon
 
 MOST_BYTES = 16 * 2**20

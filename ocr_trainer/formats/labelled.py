@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.images import read_image
 from ocr_trainer.plugin import Skipped
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.images import read_image
 from ocr_trainer.training.samples import Sample
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ocr_trainer.errors import ConfigError, did_you_mean
-from ocr_trainer.training.rows import NUMBER, box, excerpt
+from ocr_trainer.formats.rows import NUMBER, box, excerpt
 from ocr_trainer.training.samples import Polygon
 
 COORDINATES = {"ltrb": 4, "quad": 8, "poly": 0}

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import read_rows
 
 SPLITS = ("train", "val", "test")
 

@@ -12,11 +12,11 @@ import numpy as np
 import shapely
 
 from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.metrics.row_forms import FORMS, form_of
+from ocr_trainer.metrics.submission import Page, Submission, read
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training import cleval, icdar
-from ocr_trainer.training.row_forms import FORMS, form_of
 from ocr_trainer.training.samples import Polygon
-from ocr_trainer.training.submission import Page, Submission, read
 
 SHOWN = 10
 """So many notes are printed; all of them are in the JSON file."""

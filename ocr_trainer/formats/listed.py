@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.labelled import LabelledImages, LazySplits, Strings
+from ocr_trainer.formats.paired import open_root
+from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.labelled import LabelledImages, LazySplits, Strings
-from ocr_trainer.training.paired import open_root
-from ocr_trainer.training.splits import SPLITS, carve_missing, refuse_overlap
 
 
 class Annotated(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.training.json_files import read_json
+from ocr_trainer.formats.json_files import read_json
 
 CHUNK = 1 << 20
 """Characters that are read at once."""

@@ -9,12 +9,12 @@ from pathlib import Path, PurePath
 from typing import ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.images import is_image, names_in
+from ocr_trainer.formats.labelled import LabelledImages, LazySplits
+from ocr_trainer.formats.splits import SPLITS, carve_missing, read_list, refuse_overlap
 from ocr_trainer.options import FolderConfig, PairedConfig
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.annotations import Labels
-from ocr_trainer.training.images import is_image, names_in
-from ocr_trainer.training.labelled import LabelledImages, LazySplits
-from ocr_trainer.training.splits import SPLITS, carve_missing, read_list, refuse_overlap
 
 Names = Sequence[tuple[str, str]]
 """Names of folders of images and of annotations that belong together."""

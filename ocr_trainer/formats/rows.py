@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from ocr_trainer.training.annotations import Labels, Points, read_rows
-from ocr_trainer.training.paired import PairedDataset
+from ocr_trainer.formats.annotations import Labels, Points, read_rows
+from ocr_trainer.formats.paired import PairedDataset
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
 """A coordinate where it has to be told from a text: `1e5` and `nan` are words."""

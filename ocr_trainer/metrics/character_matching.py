@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from ocr_trainer.training.character_points import Rings, centres
+from ocr_trainer.metrics.character_points import Rings, centres
 
 AREA_PRECISION = 0.3
 """The share of a detection's area that must lie in the truths it is matched with."""

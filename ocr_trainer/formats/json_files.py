@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels, Points, read_bytes
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.annotations import Labels, Points, read_bytes
 
 
 class Word(NamedTuple):

@@ -1,0 +1,1 @@
+"""Reading annotated images: what dataset plugins are made of."""
