@@ -55,11 +55,11 @@ def commands() -> list[tuple[Path, str]]:
 
 
 COMMANDS = commands()
-WORDS = {"list-plugins", "describe", "check", "test", "predict"}
+WORDS = {"list-plugins", "describe", "check", "overfit", "test", "predict", "score"}
 
 
 class Composed(Exception):
-    """Ends `test` and `predict` where they would open the checkpoint."""
+    """Ends a command where it would open what is not there."""
 
 
 @pytest.fixture
@@ -75,6 +75,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Do what a documented command does, but `check` a run instead of training it."""
     words = shlex.split(line, comments=True)[1:]
+    for checkpoint in (word.partition("=")[2] for word in words if word.startswith("init_from=")):
+        Path(checkpoint).parent.mkdir(parents=True)
+        Path(checkpoint).touch()
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
         words = ["check", *words]
 
@@ -84,7 +87,12 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         assert checkpoint.endswith(".ckpt")
         raise Composed(compose(overrides, plain(compose(["experiment=receipts", "dataset.root=/data"]))))
 
+    def stopped(*_: Any, **__: Any) -> None:
+        raise Composed
+
     monkeypatch.setattr(cli, "_saved_run", composed)
+    monkeypatch.setattr("ocr_trainer.training.overfit.overfit", stopped)
+    monkeypatch.setattr("ocr_trainer.metrics.score.read", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
     try:
         return cli.main()

@@ -16,7 +16,7 @@ from ocr_trainer.training import build
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FOLDERS = {
     "forms_funsd": "funsd",
-    "handwriting_timeus_alto_page": "page_xml",
+    "handwriting_timeus_alto_page/*": "page_xml",
     "receipts_sroie2019": "sroie",
     "scene_icdar2015": "icdar2015",
     "toy_mmocr/det_toy_dataset": "mmocr",
@@ -35,15 +35,12 @@ def test_every_format_has_a_sign():
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-@pytest.mark.parametrize("name", ["ufo", "sroie", "page_xml", "textocr"])
+@pytest.mark.parametrize("name", ["ufo", "labelme", "textocr"])
 def test_the_right_plugin_is_named(folder: str, name: str):
-    if not (DATA / folder).is_dir():
+    root = next(DATA.glob(folder), None)
+    if root is None:
         pytest.skip(f"there is no {DATA / folder}")
-    run = compose(
-        [f"dataset={name}", f"dataset.root='{DATA / folder}'", "model.neck_channels=8", "data.workers=0"]
-    )
-    if name in discovery.readers(DATA / folder):
-        return
+    run = compose([f"dataset={name}", f"dataset.root='{root}'", "model.neck_channels=8", "data.workers=0"])
     context = build.context(run, Path())
     with pytest.raises(
         DataError, match=f"looks like another format: dataset={FOLDERS[folder]} dataset.root="

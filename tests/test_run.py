@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,8 +88,12 @@ def test_the_run_folder_holds_what_it_should(done: tuple[Path, str]):
 def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
     told = report(done[0])
     assert set(told["scores"]) == {
-        f"{s}/{m}" for s in ("val", "test") for m in ("precision", "recall", "hmean")
+        f"{split}/{metric}{rate}"
+        for split in ("val", "test")
+        for metric in ("", "cleval_")
+        for rate in ("precision", "recall", "hmean")
     }
+    assert {"by_height", "by_aspect", "by_threshold"} == set(told["details"])
     assert told["best_checkpoint"] == "checkpoints/best.ckpt"
     assert (told["epochs"], told["steps"], told["seed"], told["device"], told["test_split"]) == (
         2,
@@ -103,7 +108,7 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
         ("logger", "csv", "ocr-trainer"),
         ("logger", "tensorboard", "ocr-trainer-tensorboard"),
     }
-    assert list(told["seconds"]) == ["compose", "import", "build", "fit", "test"]
+    assert list(told["seconds"]) == ["compose", "import", "build", "fit", "calibrate", "test"]
     before_fit = sum(told["seconds"][phase] for phase in ("compose", "import", "build"))
     assert before_fit < told["first_step_after"] < before_fit + told["seconds"]["fit"]
     assert told["parameters"] > 11_000_000
@@ -113,7 +118,8 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
 def test_the_closing_table_and_the_folder_are_printed(done: tuple[Path, str]):
     folder, printed = done
     assert printed.rstrip().endswith(str(folder))
-    assert f"test/hmean       {report(folder)['scores']['test/hmean']:.4f}" in printed
+    for name, score in report(folder)["scores"].items():
+        assert re.search(rf"^  {name} +{score:.4f}$", printed, re.MULTILINE)
     assert "epoch 2, step 4: val/hmean" in printed or "val/precision" in printed
 
 
