@@ -73,21 +73,25 @@ class Labels:
 
 
 def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
-    """Yield line number, from 1, and text of each row that is not blank.
-
-    UTF-8 with or without byte-order mark; rows end in LF, CRLF or CR. A row that is not UTF-8 goes
-    into the ledger as a label.
+    """Yield line number, from 1, and text of each row of a file; see `rows_of`.
 
     Raises:
         DataError: If the file cannot be read or is UTF-16.
     """
-    data = read_bytes(path)
+    return rows_of(read_bytes(path), path, ledger)
+
+
+def rows_of(data: bytes, file: Path | str, ledger: Ledger) -> Iterator[tuple[int, str]]:
+    """Yield line number, from 1, and text of each row that is not blank.
+
+    Rows end in LF, CRLF or CR. One that is not UTF-8 goes into the ledger as a label.
+    """
     for number, row in enumerate(data.splitlines(), start=1):  # bytes know CR and LF, no other line ends
         try:
             text = row.decode("utf-8")
         except UnicodeDecodeError as fault:
             ledger.read(labels=1)
-            ledger.skip_label(path, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
+            ledger.skip_label(file, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
             continue
         if text.strip():
             yield number, text
@@ -103,8 +107,17 @@ def read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except (OSError, ValueError) as fault:
         raise DataError(f"cannot read '{path}': {getattr(fault, 'strerror', None) or fault}") from fault
+    return without_mark(data, path)
+
+
+def without_mark(data: bytes, file: Path | str) -> bytes:
+    """Return UTF-8 without its byte-order mark.
+
+    Raises:
+        DataError: If the mark is that of UTF-16.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"'{path}' is UTF-16 text; save it as UTF-8")
+        raise DataError(f"'{file}' is UTF-16 text; save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
 
 

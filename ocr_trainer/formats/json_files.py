@@ -6,7 +6,6 @@ words that go into the ledger.
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels, Points, read_bytes
+from ocr_trainer.formats.annotations import Labels, Points, read_bytes, without_mark
 from ocr_trainer.plugin import Ledger
 
 
@@ -87,9 +86,7 @@ def _rows(path: Path) -> Iterator[tuple[int, bytes]]:
         with path.open("rb") as file:
             for line, data in enumerate(file, start=1):
                 if line == 1:
-                    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                        raise DataError(f"'{path}' is UTF-16 text; save it as UTF-8")
-                    data = data.removeprefix(codecs.BOM_UTF8)
+                    data = without_mark(data, path)
                 if data.strip():
                     yield line, data
     except OSError as fault:

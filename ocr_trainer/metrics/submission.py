@@ -6,7 +6,6 @@ text. Zips are read in memory: nothing is unpacked, and no member may be larger 
 
 from __future__ import annotations
 
-import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import numpy as np
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import rows_of, without_mark
 from ocr_trainer.metrics.row_forms import FORMS, Form, detect
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.training.samples import Polygon
@@ -82,7 +82,7 @@ def read(path: Path, ledger: Ledger, form: Form | None, option: str, confidence:
         if image in files:
             raise DataError(f"two files are for the image '{image}': '{files[image][0]}' and '{file}'")
         ledger.read(images=1)
-        files[image] = file, list(_rows(data, file, ledger))
+        files[image] = file, list(rows_of(without_mark(data, file), file, ledger))
     if not files:
         raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
     rows = [row for _, lines in files.values() for _, row in lines]
@@ -120,21 +120,6 @@ def _parse(page: Page, lines: Lines, form: Form, ledger: Ledger) -> None:
         page.texts.append(row.text)
         page.confidences.append(row.confidence)
         page.lines.append(line)
-
-
-def _rows(data: bytes, file: str, ledger: Ledger) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line that is not blank."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"'{file}' is UTF-16 text; save it as UTF-8")
-    for line, row in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
-        try:
-            text = row.decode("utf-8")
-        except UnicodeDecodeError as fault:
-            ledger.read(labels=1)
-            ledger.skip_label(file, line, f"not UTF-8: byte 0x{row[fault.start]:02x}")
-            continue
-        if text.strip():
-            yield line, text
 
 
 def _members(path: Path, ledger: Ledger) -> Iterator[tuple[str, bytes]]:

@@ -194,15 +194,17 @@ def _skips(ledger: Ledger, most: int = 10) -> str:
     return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")
 
 
-def checkpoints(folder: Path, monitor: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """Return the keepers of `best.ckpt` and `last.ckpt`."""
+def keepers(run: RunConfig, folder: Path, monitor: str, scored: bool) -> list[ModelCheckpoint]:
+    """Return what writes `best.ckpt`, where there is a score to go by, and `last.ckpt`."""
+    if run.trainer.enable_checkpointing is False or run.trainer.barebones:
+        return []
     place: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
     # After validation, and only then, is there a score to go by.
     best = ModelCheckpoint(
         filename="best", monitor=monitor, mode="max", save_on_train_epoch_end=False, **place
     )
     last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **place)
-    return best, last
+    return [best, last] if scored else [last]
 
 
 def build_trainer(

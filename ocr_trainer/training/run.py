@@ -17,8 +17,9 @@ from ocr_trainer import clock
 from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import build, report
-from ocr_trainer.training.adopt import adopt
+from ocr_trainer.training.adopt import Adopted, adopt
 from ocr_trainer.training.checkpoint import model_state, read, set_options
+from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.first_batch import FirstBatch
 from ocr_trainer.training.samples import Batch
 from ocr_trainer.training.task import DetectionTask
@@ -76,29 +77,19 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     seed_everything(run.seed, verbose=False)
     context = build.context(run, folder)
     model = build.build(Kind.model, run.model, context)
-    adopted = adopt(model, run.model, run.init_from) if run.init_from is not None else None
-    if adopted is not None:
-        print(adopted, file=sys.stderr)
+    adopted = take_over(model, run)
     loaders = build.build_loaders(run, model, context)
     task = DetectionTask(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
-    best, last = build.checkpoints(folder, task.monitor)
     first, look = FirstStep(), FirstBatch()
-    keepers = [best, last] if loaders.val is not None else [last]
-    if run.trainer.enable_checkpointing is False or run.trainer.barebones:
-        keepers = []
+    keepers = build.keepers(run, folder, task.monitor, scored=loaders.val is not None)
     trainer = build.build_trainer(run, loaders, loggers, [look, first, *keepers], folder)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
     laps.end("build")
 
     collect_again()
-    try:
-        trainer.fit(task, loaders.train, loaders.val)
-    except SystemExit:
-        # Lightning ends the process so on Ctrl-C and SIGTERM.
-        print(f"ocr-train: stopped; what there is so far: {folder}", file=sys.stderr)
-        raise
+    fit(trainer, task, loaders, folder)
     laps.end("fit")
     checkpoint = keep_best(folder / "checkpoints")
     scores = task.best_scores
@@ -129,6 +120,25 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
         if hasattr(logger, "close"):
             logger.close()
     return told
+
+
+def take_over(model: Detector, run: RunConfig) -> Adopted | None:
+    """Begin with the weights of `init_from`, if it is given, and say what did not fit."""
+    if run.init_from is None:
+        return None
+    adopted = adopt(model, run.model, run.init_from)
+    print(adopted, file=sys.stderr)
+    return adopted
+
+
+def fit(trainer: Trainer, task: DetectionTask, loaders: build.Loaders, folder: Path) -> None:
+    """Train; where the user stops it, say what there is."""
+    try:
+        trainer.fit(task, loaders.train, loaders.val)
+    except SystemExit:
+        # Lightning ends the process so on Ctrl-C and SIGTERM.
+        print(f"ocr-train: stopped; what there is so far: {folder}", file=sys.stderr)
+        raise
 
 
 def keep_best(checkpoints: Path) -> Path | None:
