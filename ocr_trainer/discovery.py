@@ -214,16 +214,23 @@ def _signs(name: str) -> tuple[Sign, ...]:
 
 
 def _shows(folder: Path, sign: Sign) -> bool:
-    """Look for a sign in the first few files that it may stand in."""
-    for path in islice(folder.glob(sign.files), FILES_LOOKED_AT):
-        try:
-            with path.open("rb") as file:
-                beginning = file.read(4096).decode("utf-8-sig", "replace")
-        except OSError:
-            continue
-        if re.search(sign.content, beginning):
-            return True
-    return False
+    """Look for a sign in the first few files that it may stand in; a malformed one stands nowhere."""
+    try:
+        return any(
+            re.search(sign.content, beginning)
+            for path in islice(folder.glob(sign.files), FILES_LOOKED_AT)
+            if (beginning := _beginning(path)) is not None
+        )
+    except (re.error, ValueError, NotImplementedError):
+        return False
+
+
+def _beginning(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(4096).decode("utf-8-sig", "replace")
+    except OSError:
+        return None
 
 
 def resolve(kind: Kind, name: str) -> Callable[..., Any]:

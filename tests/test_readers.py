@@ -10,7 +10,7 @@ import pytest
 from ocr_trainer import discovery
 from ocr_trainer.compose import compose
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin import Kind, Sign
 from ocr_trainer.training import build
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -61,3 +61,11 @@ def test_files_that_cannot_be_read_are_no_sign(tmp_path: Path):
     (tmp_path / "box" / "a.csv").mkdir()
     (tmp_path / "train.json").write_bytes(b"\xff\xfe\x00")
     assert discovery.readers(tmp_path) == []
+
+
+@pytest.mark.parametrize("sign", [Sign("*.txt", "("), Sign("/etc/*"), Sign(""), Sign("**/*.txt", "")])
+def test_a_malformed_sign_stands_nowhere(sign: Sign, tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").touch()
+    (tmp_path / "b.txt").touch()
+    assert discovery._shows(tmp_path, sign) is (sign.files == "**/*.txt")
