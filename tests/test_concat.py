@@ -115,3 +115,13 @@ def test_files_are_known_where_all_parts_know_them(tmp_path: Path):
     known = Mixed([(Filed("ab"), 2, 3)], endless=True)
     assert [path.name for path in known.files] == ["a", "b", "a"]
     assert Mixed([(Filed("ab"), 2, 3), (["c"], 1, 1)], endless=True).files is None
+
+
+def test_files_go_on_beyond_an_epoch():
+    class Filed(list):
+        files = [Path("a"), Path("b"), Path("c")]  # noqa: RUF012
+
+    inner = Mixed([(Filed("abc"), 3, 3)], endless=True)
+    outer = Mixed([(inner, 3, 2)], endless=True)
+    assert [outer.files[index].name for index in range(6)] == [outer[index] for index in range(6)]
+    assert [path.name for path in outer.files[::1]] == ["a", "b"]

@@ -116,6 +116,10 @@ def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
     told = json.loads(report.read_text(encoding="utf-8"))["init_from"]
     assert told["checkpoint"] == str(checkpoint)
     assert told["not_in_checkpoint"] == told["of_another_shape"] == told["left_over"] == []
+    # Nobody needs the first checkpoint once the second is there.
+    checkpoint.unlink()
+    (second,) = tmp_path.glob("runs/b/*/checkpoints/last.ckpt")
+    assert cli("test", str(second), "dataset.test_pages=1").returncode == 0
 
 
 def test_text_too_small_to_be_learnt_is_noted(cli: Cli, tmp_path: Path):

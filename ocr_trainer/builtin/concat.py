@@ -85,9 +85,30 @@ class Mixed(Sequence[Sample]):
         # A part of which not all is taken gives samples that are spread evenly over it.
         return samples, number % pool * len(samples) // pool
 
+    def file(self, index: int) -> Path:
+        """Return the path of the sample at an index, as high as it may be; its part must have files."""
+        samples, place = self._locate(index)
+        path: Path = samples.file(place) if isinstance(samples, Mixed) else samples.files[place]
+        return path
+
     @property
     def files(self) -> Sequence[Path] | None:
         """One path per sample of an epoch, where all parts can tell."""
         if any(getattr(samples, "files", None) is None for samples, _, _ in self._parts):
             return None
-        return [samples.files[place] for samples, place in map(self._locate, range(len(self)))]
+        return MixedFiles(self)
+
+
+class MixedFiles(Sequence[Path]):
+    """The paths behind `Mixed`, made when they are asked for; they go on beyond an epoch as it does."""
+
+    def __init__(self, mixed: Mixed) -> None:
+        self._mixed = mixed
+
+    def __len__(self) -> int:
+        return len(self._mixed)
+
+    def __getitem__(self, index: int | slice) -> Path | list[Path]:  # type: ignore[override]
+        if isinstance(index, slice):
+            return [self._mixed.file(place) for place in range(len(self))[index]]
+        return self._mixed.file(index)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels, Points, read_bytes, without_mark
+from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points, read_bytes, without_mark
 from ocr_trainer.plugin import Ledger
 
 
@@ -226,8 +226,9 @@ def to_text(value: Any, what: str = "text") -> str:
 
 
 def to_size(height: Any, width: Any) -> tuple[int, int] | None:
-    """Return height and width of an image where both are whole numbers above 0, or None."""
-    return (height, width) if all(type(side) is int and side > 0 for side in (height, width)) else None
+    """Return height and width of an image where both are whole numbers that an image can have, or None."""
+    sides = (height, width)
+    return sides if all(type(side) is int and 0 < side <= COORDINATE_LIMIT for side in sides) else None
 
 
 def _is_number(value: Any) -> bool:

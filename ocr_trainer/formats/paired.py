@@ -176,7 +176,15 @@ class PairedDataset(LazySplits):
                 found[split] = found[split] or _first(folder, self.usual) or _mixed(folder)
         if not any(found.values()):
             found["train"] = _mixed(root)
-        return {split: folders for split, folders in found.items() if folders} or self._unknown()
+        chosen = {split: folders for split, folders in found.items() if folders} or self._unknown()
+        homes = {split: folders.images.resolve() for split, folders in chosen.items()}
+        for split, home in homes.items():
+            if (other := next(s for s, folder in homes.items() if folder == home)) != split:
+                raise DataError(
+                    f"dataset={config.name}: '{home}' would be both {other} and {split}, but no image may"
+                    " be in two splits\n  say where the other images are, or which lists name them"
+                )
+        return chosen
 
     def _names(self, split: str) -> list[tuple[str, str]]:
         """Return where a split may be: where the original keeps it, or in one folder of each of the usual."""

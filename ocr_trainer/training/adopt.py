@@ -67,7 +67,7 @@ def adopt(model: nn.Module, config: Any, path: Path) -> Adopted:
     saved = checkpoint.read(path)
     found, own = checkpoint.model_state(saved), model.state_dict()
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
-    theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config)
+    theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.lasting())
     adopted = Adopted(
         source=str(path),
         loaded=list(fitting),

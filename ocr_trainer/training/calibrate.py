@@ -7,8 +7,9 @@ matched at all of them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -52,13 +53,19 @@ class Calibration:
         }
 
 
-def calibrate(model: Detector, batches: Iterable[Batch], device: torch.device) -> Calibration | None:
+def calibrate(
+    model: Detector,
+    batches: Iterable[Batch],
+    device: torch.device,
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Calibration | None:
     """Find the settings with the best hmean (IoU above one half) and put them into `model.config`.
 
     Args:
         model: Trained; left in evaluation mode.
         batches: Of validation data.
         device: Where the network runs.
+        precision: Makes the context it runs in, as in validation.
 
     Returns:
         What was chosen; nothing where the model offers no choice or there is no text to find.
@@ -80,7 +87,10 @@ def calibrate(model: Detector, batches: Iterable[Batch], device: torch.device) -
         for batch in batches:
             if not len(batch):
                 continue
-            outputs = model(batch.images.to(device))
+            with precision():
+                outputs = model(batch.images.to(device))
+            # Once, and not by each variant.
+            outputs = {name: value.cpu() for name, value in outputs.items()}
             for one, truth in zip(images_of(outputs, len(batch)), batch.truths, strict=True):
                 count = partial(_count, outputs=one, truth=truth, levels=levels)
                 counts += np.stack(list(pool.map(count, variants)))

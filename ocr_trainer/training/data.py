@@ -153,7 +153,9 @@ NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
 
 def _unreadable(split: Split, index: int, error: DataError) -> Skipped:
     files = getattr(split, "files", None)
-    return Skipped("image", str(files[index]) if files else f"sample {index}", None, str(error))
+    # Without names, one image of an endless split is the same in every epoch.
+    name = str(files[index]) if files else f"sample {index % len(split)}"
+    return Skipped("image", name, None, str(error))
 
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
@@ -230,8 +232,10 @@ def calibration_loader(split: Split, model: Detector, run: RunConfig) -> DataLoa
     if not run.calibrate.enabled:
         return None
     most, limit = run.calibrate.images, run.trainer.limit_val_batches
-    if isinstance(limit, int):
-        most = min(most, limit * run.data.eval_batch_size)
+    if limit is not None:
+        most = min(
+            most, max(1, int(limit * (len(split) if isinstance(limit, float) else run.data.eval_batch_size)))
+        )
     return scoring_loader(Some(split, most), model, run)
 
 

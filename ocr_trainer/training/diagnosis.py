@@ -28,12 +28,14 @@ def diagnose(tally: Tally, model: Detector, outputs: Outputs, truth: Truth) -> s
     counts = tally.icdar
     if counts.hmean >= NEAR_ZERO:
         return None
-    if not counts.cared_truths:
-        return f"none of the {tally.images} images has text to be found: are the labels in the right place?"
+    if not tally.images:
+        return "none of the images could be read"
     if tally.outside > counts.cared_truths / 2:
         return (
             f"{tally.outside} labels lie outside their images: they seem to be made on images of another size"
         )
+    if not counts.cared_truths:
+        return f"none of the {tally.images} images has text to be found: are the labels in the right place?"
     if tally.empty == tally.images:
         return _nothing_found(model, outputs, truth)
     unseen, hardly, nearly, _ = tally.best_iou[0].tolist()

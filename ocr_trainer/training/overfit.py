@@ -11,17 +11,18 @@ import torch
 from lightning.pytorch import seed_everything
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin import Kind, Skipped
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.first_batch import PATIENCE, check_sizes
 from ocr_trainer.training.optim import make_optimizer
-from ocr_trainer.training.run import collect_again, quieten
+from ocr_trainer.training.run import collect_again, quieten, take_over
 from ocr_trainer.training.samples import Batch
 
 LEARNT = 0.1
 """The share of the first loss below which a batch counts as learnt."""
+SHOWN = 10
 LINES = 10
 """How often the loss is told."""
 
@@ -43,6 +44,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     seed_everything(run.seed, verbose=False)
     context = build.context(run, Path())
     model: Detector = build.build(Kind.model, run.model, context)
+    take_over(model, run)
     unscored = replace(run.trainer, limit_val_batches=0, limit_test_batches=0)
     loaders = build.build_loaders(replace(run, trainer=unscored), model, context)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,12 +69,17 @@ def overfit(run: RunConfig, steps: int) -> bool:
 
 
 def _first_with_text(batches: torch.utils.data.DataLoader[Batch]) -> Batch:
+    skipped: list[Skipped] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
             return batch
+        skipped += batch.skipped
         if number == PATIENCE:
             break
-    raise DataError(f"the first {number} batches hold no text to learn: do the labels lie on the images?")
+    told = "".join(f"\n  {entry}" for entry in skipped[:SHOWN])
+    raise DataError(
+        f"the first {number} batches hold no text to learn: do the labels lie on the images?{told}"
+    )
 
 
 def _learn(model: Detector, batch: Batch, run: RunConfig, steps: int) -> list[float]:

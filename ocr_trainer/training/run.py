@@ -156,7 +156,8 @@ def calibrate_best(
     from ocr_trainer.training.calibrate import calibrate
 
     task.model.load_state_dict(model_state(read(best)))
-    calibration = calibrate(task.model, val, trainer.strategy.root_device)
+    precision = trainer.precision_plugin.forward_context
+    calibration = calibrate(task.model, val, trainer.strategy.root_device, precision)
     if calibration is None:
         return None
     told = calibration.told()

@@ -132,7 +132,11 @@ class DetectionTask(LightningModule):
 
         self.tally = gathered(self.scorer.finish())
         scores = {f"{split}/{name}": value for name, value in self.tally.scores().items()}
-        if split == "val" and self.tally.icdar.hmean >= self.best_scores.get(self.monitor, 0.0):
+        if (
+            split == "val"
+            and not self.trainer.sanity_checking
+            and self.tally.icdar.hmean >= self.best_scores.get(self.monitor, 0.0)
+        ):
             self.best_scores = scores
         # Every process has the sum already.
         self.log_dict(scores, rank_zero_only=False)
@@ -153,7 +157,8 @@ class DetectionTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put in what rebuilds the model: names and plain values."""
-        lasting = replace(self.run, model=self.run.model.lasting())
+        # What only the beginning needed must not be needed again.
+        lasting = replace(self.run, model=self.run.model.lasting(), init_from=None)
         checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(lasting)}
 
 

@@ -48,7 +48,8 @@ class Funsd(PairedDataset):
         """Yield what is to be found, each after what it is called in messages."""
         for where, entity in numbered("entity", form):
             words = entity.get("words") if isinstance(entity, dict) else None
-            if self._config.level is Level.word and isinstance(words, list):
+            # An entity without words is taken as a whole, or its text would be learnt as background.
+            if self._config.level is Level.word and isinstance(words, list) and words:
                 yield from numbered(f"{where.removesuffix(': ')}, word", words)
             else:
                 yield where, entity

@@ -61,7 +61,8 @@ class Mmocr(ListedDataset):
             yield from self._data_list(file)
             if self._ledger.images == before:
                 sections = (_by_id(stream_elements(file, key)) for key in ("images", "annotations"))
-                yield from join(*sections, _old_word, self._ledger, file)
+                for image in join(*sections, _old_word, self._ledger, file):
+                    yield image._replace(split=None)  # what stands under "set" is no split of ours
         else:
             yield from self._rows(file)
         if self._ledger.images == before:
