@@ -158,6 +158,8 @@ def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
         ConfigError: Everything that is wrong with it.
         PluginError: A plugin it names cannot serve.
     """
+    if open_ends := list(_unresolved(config)):
+        refuse([*faults, *open_ends])  # nothing further can be read
     found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
     sections = {}
     for field in fields(RunConfig):
@@ -221,12 +223,16 @@ def _give_type(node: DictConfig, key: str, schema: DictConfig, values: Any, path
         yield explain(error, [], f"{path}{key}.").message
 
 
-def _open_ends(config: DictConfig) -> Iterator[str]:
-    """Yield what `to_object` would stumble over: interpolations, missing values, added keys."""
+def _unresolved(config: DictConfig) -> Iterator[str]:
+    """Replace interpolations by what they stand for; yield the first that stands for nothing."""
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
-        yield f"{error.full_key}: {str(error.msg).splitlines()[0]}"
+        yield str(error).splitlines()[0]  # its fields are empty
+
+
+def _open_ends(config: DictConfig) -> Iterator[str]:
+    """Yield what `to_object` would stumble over: missing values, added keys."""
     for key in sorted(OmegaConf.missing_keys(config)):
         yield f"{key} must be given: {key}=…"
     yield from _added(config, "")

@@ -246,3 +246,7 @@ def test_the_error_of_a_missing_plugin_is_its_own():
         compose(["logger=wandbb"])
     with pytest.raises(ConfigError):
         compose(["seed=x"])
+
+
+def test_an_interpolation_that_stands_for_nothing():
+    assert said("exp_name=${nope}") == "this run cannot start:\n  - Interpolation key 'nope' not found"
