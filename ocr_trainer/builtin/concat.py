@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -107,6 +107,9 @@ class MixedFiles(Sequence[Path]):
 
     def __len__(self) -> int:
         return len(self._mixed)
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(self._mixed.file, range(len(self)))  # one epoch: indices have no end
 
     def __getitem__(self, index: int | slice) -> Path | list[Path]:  # type: ignore[override]
         if isinstance(index, slice):
