@@ -1,4 +1,4 @@
-"""Options that many datasets share: where a dataset lies, and who is in which split."""
+"""Options that many plugins share: where a dataset lies and who is in which split; how a text is seen and read."""
 
 from __future__ import annotations
 
@@ -80,3 +80,30 @@ class ListedConfig(FolderConfig):
 
     images: Path | None = None
     """The folder that the names of images are relative to; found by its name if null."""
+
+
+@dataclass
+class RecognizerConfig(Config):
+    """A recogniser that sees texts at one height, in their own proportions."""
+
+    height: int = option(32, at_least=8, at_most=512)
+    """The height that texts are scaled to, in pixels."""
+
+    min_width: int = option(16, at_least=4)
+    """Narrower texts are widened to this, in pixels."""
+
+    max_width: int = option(2048, at_least=16)
+    """Wider texts are squeezed to this, in pixels."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with the options taken together."""
+        if self.min_width > self.max_width:
+            yield f"min_width={self.min_width} is more than max_width={self.max_width}"
+
+
+@dataclass
+class CtcConfig(RecognizerConfig):
+    """A recogniser that is trained with CTC."""
+
+    beam: int = option(1, at_least=1, at_most=1000)
+    """How many prefixes the beam search keeps when reading; 1 for the likeliest class of each step."""

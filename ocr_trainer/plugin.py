@@ -86,9 +86,14 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def plugin_option(kind: Kind) -> Any:
-    """Declare an option that is a plugin itself: its `name` says which, the rest are its options."""
-    return field(default=REQUIRED, metadata={"plugin": kind})
+def plugin_option(kind: Kind, task: Task | None = None) -> Any:
+    """Declare an option that is a plugin itself: its `name` says which, the rest are its options.
+
+    Args:
+        kind: What it must be.
+        task: What a dataset must offer; if not given, what the run's model does.
+    """
+    return field(default=REQUIRED, metadata={"plugin": kind, "task": task})
 
 
 @dataclass
@@ -176,6 +181,8 @@ class Context:
     """The run's folder: whatever a plugin writes goes below it."""
     exp_name: str = "default"
     """What the user calls the run."""
+    charset: str = ""
+    """The characters that a recogniser is to tell apart, in the order of its outputs; NFC, each once."""
     ledger: Ledger = field(default_factory=Ledger)
     """Where a dataset enters what it reads and what it leaves out."""
 
@@ -198,7 +205,10 @@ class Plugin:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlugin(Plugin):
-    """A model; its factory returns a `torch.nn.Module` (`ocr_trainer.training.detection.Detector`)."""
+    """A model; its factory returns a `torch.nn.Module` of its task.
+
+    That is an `ocr_trainer.training.detection.Detector` or an `ocr_trainer.training.recognition.Recognizer`.
+    """
 
     kind: ClassVar[Kind] = Kind.model
 
@@ -220,10 +230,13 @@ class Sign:
 class DatasetPlugin(Plugin):
     """A dataset; its factory returns an object with `train`, `val` and `test` splits.
 
-    A split is a sequence of `ocr_trainer.training.samples.Sample`, or `None` where there is none.
-    A split whose `endless` attribute is true answers any index from 0 up: it is asked for new
+    A split is a sequence, or `None` where there is none: of `ocr_trainer.training.samples.Sample` for
+    detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless` attribute is true answers any index from 0 up: it is asked for new
     indices in every epoch, `len(split)` of them. A split may have `files`, one `Path` per sample:
-    their headers are looked at before training, and messages name them.
+    their headers are looked at before training, and messages name them. A split of `TextImage` may have
+    `texts`, one string per sample, readable without decoding an image: they give the charset, and what
+    the charset lacks is told before training. A dataset whose texts are not known beforehand may have
+    `characters`, a string of all it can write.
     """
 
     kind: ClassVar[Kind] = Kind.dataset

@@ -15,9 +15,9 @@ from pages import RUN, box, mirror, page
 
 from ocr_trainer.builtin.synthetic import Pages
 from ocr_trainer.cli import main
-from ocr_trainer.training.calibrate import calibrate
+from ocr_trainer.training.detection.calibrate import calibrate
 from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.data import Some, scoring_loader
+from ocr_trainer.training.detection.data import Some, scoring_loader
 
 CPU = torch.device("cpu")
 # Text at a probability of .55, and a spot that is none at .45: only thresholds between tell them apart.

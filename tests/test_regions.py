@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.schema import AugmentConfig
-from ocr_trainer.training.augment import Augmenter
-from ocr_trainer.training.regions import whole_region
+from ocr_trainer.training.detection.augment import Augmenter
+from ocr_trainer.training.detection.regions import whole_region
 from ocr_trainer.training.samples import Sample
 
 AUTHORS = Path(__file__).parents[1] / "configs" / "augment" / "authors.yaml"

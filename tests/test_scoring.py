@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pages import RUN, Mirror, box, mirror, page
 
 from ocr_trainer.metrics import icdar
-from ocr_trainer.training.data import scoring_loader
-from ocr_trainer.training.diagnosis import diagnose
+from ocr_trainer.training.detection.data import scoring_loader
+from ocr_trainer.training.detection.diagnosis import diagnose
 from ocr_trainer.training.samples import Detections, Sample, Truth
-from ocr_trainer.training.scoring import Scorer
-from ocr_trainer.training.tally import THRESHOLDS, Tally, tally_image
+from ocr_trainer.training.detection.scoring import Scorer
+from ocr_trainer.training.detection.tally import THRESHOLDS, Tally, tally_image
 
 
 def scored(model: Mirror, samples: list[Sample]) -> tuple[Tally, Scorer, tuple]:

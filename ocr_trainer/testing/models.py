@@ -190,7 +190,7 @@ class ModelSuite(PluginSuite):
 
 
 def _batch(model: Detector, samples: Sequence[Sample]) -> Batch:
-    from ocr_trainer.training.data import Encoded, collate_training
+    from ocr_trainer.training.detection.data import Encoded, collate_training
 
     return collate_training([Encoded(sample.image, model.encode(sample)) for sample in samples])
 

@@ -16,14 +16,14 @@ from ocr_trainer.formats.images import read_image, write_image
 from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
-from ocr_trainer.training.augment import resize_points
+from ocr_trainer.training.detection.augment import resize_points
 from ocr_trainer.training.checkpoint import model_state
-from ocr_trainer.training.data import fit, pad
+from ocr_trainer.training.detection.data import fit, pad
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.draw import draw
 from ocr_trainer.training.run import collect_again, quieten, spare_imports
 from ocr_trainer.training.samples import Detections, Image
-from ocr_trainer.training.task import DetectionTask
+from ocr_trainer.training.detection.task import DetectionTask
 
 
 def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Detector:

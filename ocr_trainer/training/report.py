@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 from ocr_trainer import discovery
 from ocr_trainer.plugin import Kind, Ledger, Skipped
 from ocr_trainer.schema import RunConfig
-from ocr_trainer.training.task import DetectionTask
+from ocr_trainer.training.detection.task import DetectionTask
 from ocr_trainer.validate import plugins_within
 
 

@@ -22,7 +22,7 @@ from ocr_trainer.training.checkpoint import model_state, read, set_options
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.first_batch import FirstBatch
 from ocr_trainer.training.samples import Batch
-from ocr_trainer.training.task import DetectionTask
+from ocr_trainer.training.detection.task import DetectionTask
 
 SILENCED = (
     # What it advises against is chosen here, on purpose.
@@ -153,7 +153,7 @@ def calibrate_best(
     task: DetectionTask, best: Path, val: Iterable[Batch], trainer: Trainer
 ) -> dict[str, Any] | None:
     """Let validation data choose how the best checkpoint decodes; write that into it."""
-    from ocr_trainer.training.calibrate import calibrate
+    from ocr_trainer.training.detection.calibrate import calibrate
 
     task.model.load_state_dict(model_state(read(best)))
     precision = trainer.precision_plugin.forward_context

@@ -1,4 +1,4 @@
-"""What travels from a dataset to a model: `Sample`, `Truth`, `Batch`, `Detections`."""
+"""What travels from a dataset to a model and back: `Sample` and `TextImage`, `Batch`, `Detections` and `Reading`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ class Sample:
         if not len(self.polygons) == len(self.texts) == len(self.ignore):
             counts = f"{len(self.polygons)} polygons, {len(self.texts)} texts, {len(self.ignore)} flags"
             raise ValueError(f"{self.source}: {counts}; there must be as many of each")
+
+
+@dataclass(slots=True)
+class TextImage:
+    """The image of one text, a word or a line, and what is written on it."""
+
+    image: Image
+    text: str
+    """As it is labelled, in logical order; the core brings it to normal form C. Never empty."""
+    source: str
+    """Where it came from, in words that lead the user there: a path, as a rule."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """What of it turned out to be unusable only now that the image was read."""
 
 
 @dataclass(slots=True)
@@ -92,3 +105,15 @@ class Detections:
     """float32, (polygons,), 0 to 1."""
     warnings: list[str] = field(default_factory=list)
     """What the user should know, such as a limit that was reached."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a recogniser read in one image."""
+
+    text: str
+    """In logical order, of characters of the charset."""
+    scores: np.ndarray
+    """float32, (characters,), 0 to 1: one per character of `text`."""
+    score: float
+    """Of the text as a whole, 0 to 1."""

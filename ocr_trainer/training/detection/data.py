@@ -82,7 +82,7 @@ class TrainingSet(Dataset[Encoded]):
 
     def __init__(self, split: Split, model: Detector, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
-        from ocr_trainer.training.augment import Augmenter
+        from ocr_trainer.training.detection.augment import Augmenter
 
         self.split, self.model, self.seed = split, model, run.seed
         self.augment = Augmenter(run.augment, model.scale)
@@ -160,7 +160,7 @@ def _unreadable(split: Split, index: int, error: DataError) -> Skipped:
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
     """Resize an image as the model wants it when scoring; return the factors of x and y, too."""
-    from ocr_trainer.training.augment import resize
+    from ocr_trainer.training.detection.augment import resize
 
     height, width = image.shape[:2]
     scale = model.scale(height, width)

@@ -23,7 +23,7 @@ from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.samples import Batch, Image, Truth
 
 if TYPE_CHECKING:
-    from ocr_trainer.training.tally import Tally
+    from ocr_trainer.training.detection.tally import Tally
 
 Shown = tuple[Tensor, Truth, Future[Any]]
 """The pixels of an image that is to be drawn, its labels, and what was found."""
@@ -94,7 +94,7 @@ class DetectionTask(LightningModule):
         self._begin(draw=True)
 
     def _begin(self, draw: bool) -> None:
-        from ocr_trainer.training.scoring import Scorer
+        from ocr_trainer.training.detection.scoring import Scorer
 
         self.scorer = Scorer(self.model)
         self.wanted = self.run.data.pictures if draw and not self.trainer.sanity_checking else 0
@@ -127,8 +127,8 @@ class DetectionTask(LightningModule):
             write_pictures(self.folder / "pictures", [picture for picture, _ in self.pictures])
 
     def _finish(self, split: str) -> None:
-        from ocr_trainer.training.diagnosis import diagnose
-        from ocr_trainer.training.scoring import gathered
+        from ocr_trainer.training.detection.diagnosis import diagnose
+        from ocr_trainer.training.detection.scoring import gathered
 
         self.tally = gathered(self.scorer.finish())
         scores = {f"{split}/{name}": value for name, value in self.tally.scores().items()}
@@ -164,7 +164,7 @@ class DetectionTask(LightningModule):
 
 def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
     """Draw what was found, at the size the model saw."""
-    from ocr_trainer.training.augment import resize_points
+    from ocr_trainer.training.detection.augment import resize_points
     from ocr_trainer.training.draw import draw
 
     found, _ = scored.result()

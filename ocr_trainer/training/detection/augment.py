@@ -28,7 +28,7 @@ from ocr_trainer.training.geometry import (
     turning,
     warp,
 )
-from ocr_trainer.training.regions import whole_region
+from ocr_trainer.training.detection.regions import whole_region
 from ocr_trainer.training.samples import Image, Polygon, Sample
 
 

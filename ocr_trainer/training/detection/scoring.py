@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ocr_trainer.training.augment import resize_points
+from ocr_trainer.training.detection.augment import resize_points
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.samples import Detections, Truth
-from ocr_trainer.training.tally import Tally, tally_image
+from ocr_trainer.training.detection.tally import Tally, tally_image
 
 Outputs = dict[str, Tensor]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.samples import Truth
-from ocr_trainer.training.scoring import Outputs, decode
-from ocr_trainer.training.tally import Tally
+from ocr_trainer.training.detection.scoring import Outputs, decode
+from ocr_trainer.training.detection.tally import Tally
 
 NEAR_ZERO = 0.05
 """An hmean below this asks for an explanation."""
