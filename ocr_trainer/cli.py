@@ -179,7 +179,7 @@ def _predict(words: Sequence[str]) -> int:
         if "=" in str(image) and not image.exists():
             raise ConfigError(f"'{image}' is no image, and only model.… options can be set when predicting")
     saved, run = _saved_run(arguments.checkpoint, ["logger=[]", "dataset=synthetic", *overrides])
-    from ocr_trainer.training.apply import predict
+    from ocr_trainer.training.predict import predict
 
     predict(run, saved, images, Path(arguments.out))
     return 0

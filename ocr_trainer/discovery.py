@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -21,7 +22,17 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ocr_trainer.errors import PluginBroken, PluginConflict, PluginError, PluginNotFound, did_you_mean
-from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, DatasetPlugin, Kind, LoggerConfig, Plugin, Sign
+from ocr_trainer.plugin import (
+    API,
+    PLUGIN_TYPES,
+    Config,
+    DatasetPlugin,
+    Kind,
+    LoggerConfig,
+    Plugin,
+    Sign,
+    Task,
+)
 
 GROUPS = {kind.group: kind for kind in Kind}
 FILES_LOOKED_AT = 5
@@ -201,16 +212,23 @@ def load(kind: Kind, name: str) -> Plugin:
 
 def readers(folder: Path) -> list[str]:
     """Return the dataset plugins that know a folder by its signs; one that is broken knows none."""
-    return [name for name in names(Kind.dataset) if any(_shows(folder, sign) for sign in _signs(name))]
+    found = _described_datasets()
+    return [name for name, dataset in found.items() if any(_shows(folder, sign) for sign in dataset.signs)]
 
 
-def _signs(name: str) -> tuple[Sign, ...]:
-    try:
-        description = load(Kind.dataset, name)
-    except PluginError:
-        return ()
-    assert isinstance(description, DatasetPlugin)
-    return description.signs
+def datasets_for(task: Task) -> list[str]:
+    """Return the dataset plugins that offer a task; one that is broken offers none."""
+    return [name for name, dataset in _described_datasets().items() if task in dataset.tasks]
+
+
+def _described_datasets() -> dict[str, DatasetPlugin]:
+    described = {}
+    for name in names(Kind.dataset):
+        with suppress(PluginError):
+            description = load(Kind.dataset, name)
+            assert isinstance(description, DatasetPlugin)
+            described[name] = description
+    return described
 
 
 def _shows(folder: Path, sign: Sign) -> bool:

@@ -1,4 +1,4 @@
-"""Options that many plugins share: where a dataset lies and who is in which split; how a text is seen and read."""
+"""Options that many plugins share: where a dataset lies, who is in which split, how a text is seen."""
 
 from __future__ import annotations
 

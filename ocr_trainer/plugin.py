@@ -231,12 +231,13 @@ class DatasetPlugin(Plugin):
     """A dataset; its factory returns an object with `train`, `val` and `test` splits.
 
     A split is a sequence, or `None` where there is none: of `ocr_trainer.training.samples.Sample` for
-    detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless` attribute is true answers any index from 0 up: it is asked for new
-    indices in every epoch, `len(split)` of them. A split may have `files`, one `Path` per sample:
-    their headers are looked at before training, and messages name them. A split of `TextImage` may have
-    `texts`, one string per sample, readable without decoding an image: they give the charset, and what
-    the charset lacks is told before training. A dataset whose texts are not known beforehand may have
-    `characters`, a string of all it can write.
+    detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
+    attribute is true answers any index from 0 up: it is asked for new indices in every epoch,
+    `len(split)` of them. A split may have `files`, one `Path` per sample: their headers are looked at
+    before training, and messages name them. One of `TextImage` may have `texts`, one string per
+    sample, read without decoding an image: they give the charset, and what the charset lacks is told
+    before training. A dataset whose texts are not known beforehand may have `characters`, a string of
+    all that it can write.
     """
 
     kind: ClassVar[Kind] = Kind.dataset

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task
-from ocr_trainer.schema import RunConfig, ScheduleName
+from ocr_trainer.schema import AugmentConfig, CharsetConfig, RunConfig, ScheduleName, TextAugmentConfig
 
 NO_BOUNDS = Bounds()
 
@@ -60,29 +60,52 @@ def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[s
         yield f"{key} must be {bounds}, not {value:g}"
 
 
-def plugins_within(options: Any, path: str = "") -> Iterator[tuple[str, Kind, Config]]:
-    """Yield the plugins among the options of a plugin: key, kind and options."""
+class Within(NamedTuple):
+    """A plugin among the options of a plugin."""
+
+    key: str
+    kind: Kind
+    config: Config
+    task: Task | None
+    """What it must offer, where that is not what the run's model does."""
+
+
+def plugins_within(options: Any, path: str = "", task: Task | None = None) -> Iterator[Within]:
+    """Yield the plugins among the options of a plugin, and among theirs."""
     if isinstance(options, dict):
         for name, item in options.items():
-            yield from plugins_within(item, f"{path}.{name}")
+            yield from plugins_within(item, f"{path}.{name}", task)
     elif isinstance(options, Options) and is_dataclass(options):
         for field in fields(options):
             value, key = getattr(options, field.name), f"{path}.{field.name}"
+            asked = field.metadata.get("task") or task
             if "plugin" in field.metadata and isinstance(value, Config):
-                yield key, field.metadata["plugin"], value
-            yield from plugins_within(value, key)
+                yield Within(key, field.metadata["plugin"], value, asked)
+            yield from plugins_within(value, key, asked)
 
 
 def _task_faults(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
-    if model.task is not Task.detection:
-        yield f"model={run.model.name} does {model.task.value}, which this version cannot train"
-    for key, kind, config in [
-        ("dataset", Kind.dataset, run.dataset),
-        *plugins_within(run.dataset, "dataset"),
-    ]:
-        dataset = discovery.load(kind, config.name)
-        if isinstance(dataset, DatasetPlugin) and model.task not in dataset.tasks:
+    named = Within("dataset", Kind.dataset, run.dataset, None)
+    for key, kind, config, asked in [named, *plugins_within(run.dataset, "dataset")]:
+        dataset, task = discovery.load(kind, config.name), asked or model.task
+        if isinstance(dataset, DatasetPlugin) and task not in dataset.tasks:
             offered = " and ".join(task.value for task in dataset.tasks)
-            yield f"model={run.model.name} does {model.task.value}, but {key}={config.name} offers {offered}"
+            needs = f"{key} must offer {task.value}" if asked else f"model={run.model.name} does {task.value}"
+            yield f"{needs}, but {key}={config.name} offers {offered}{_fitting(task, config, key)}"
+    # What would have no effect is not passed over in silence.
+    if model.task is Task.recognition and run.augment != AugmentConfig():
+        yield f"augment.… is for detection; model={run.model.name} does recognition: text_augment.…"
+    of_texts = (run.text_augment, run.charset)
+    if model.task is Task.detection and of_texts != (TextAugmentConfig(), CharsetConfig()):
+        yield f"text_augment.… and charset.… are for recognition; model={run.model.name} does detection"
+
+
+def _fitting(task: Task, config: Config, key: str) -> str:
+    """Say which of the installed datasets would fit."""
+    fitting = discovery.datasets_for(task)
+    hint = ""
+    if task is Task.recognition and "crops" in fitting:
+        hint = f"\n      or cut its texts out: {key}=crops {key}.of.name={config.name} {key}.of.…"
+    return f"\n      datasets that offer {task.value}: {', '.join(fitting)}{hint}"

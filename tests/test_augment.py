@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.schema import AugmentConfig
-from ocr_trainer.training.detection.augment import Augmenter, resize, resize_points
+from ocr_trainer.training.detection.augment import Augmenter
+from ocr_trainer.training.geometry import resize, resize_points
 from ocr_trainer.training.samples import Sample
 
 PRESETS = Path(__file__).parents[1] / "configs" / "augment"

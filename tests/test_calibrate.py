@@ -15,9 +15,10 @@ from pages import RUN, box, mirror, page
 
 from ocr_trainer.builtin.synthetic import Pages
 from ocr_trainer.cli import main
-from ocr_trainer.training.detection.calibrate import calibrate
 from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.detection.data import Some, scoring_loader
+from ocr_trainer.training.detection.calibrate import calibrate
+from ocr_trainer.training.detection.data import scoring_loader
+from ocr_trainer.training.loaders import some
 
 CPU = torch.device("cpu")
 # Text at a probability of .55, and a spot that is none at .45: only thresholds between tell them apart.
@@ -51,7 +52,7 @@ def test_where_nothing_can_be_found_nothing_is_chosen():
 
 @pytest.mark.parametrize(("length", "most"), [(10, 3), (10, 10), (3, 200), (7, 1)])
 def test_some_of_a_split_are_spread_evenly(length: int, most: int):
-    some = Some(range(length), most)
+    some = some(range(length), most)
     taken = [some[index] for index in range(len(some))]
     assert 0 < len(taken) <= most
     assert len(set(taken)) == len(taken)

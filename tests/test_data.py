@@ -147,12 +147,12 @@ def test_an_image_is_scored_at_the_models_scale(model: Any):
 
 @pytest.mark.parametrize("length", [1, 7, 8])
 def test_processes_share_the_samples(length: int, monkeypatch: pytest.MonkeyPatch):
-    from ocr_trainer.training import data
+    from ocr_trainer.training import loaders
 
     def keys(shuffle: bool) -> list[list[int]]:
         found = []
         for rank in range(3):
-            monkeypatch.setattr(data, "_place", lambda rank=rank: (rank, 3))
+            monkeypatch.setattr(loaders, "place", lambda rank=rank: (rank, 3))
             mine = Keys(length, seed=5, shuffle=shuffle)
             found.append([index for _, index in mine])
             assert len(found[-1]) == len(mine)

@@ -1,4 +1,4 @@
-"""The built-in plugins: the datasets `synthetic` and `concat`, and the logger `csv`."""
+"""The built-in plugins: the datasets `synthetic`, `concat` and `crops`, and the logger `csv`."""
 
 from __future__ import annotations
 
@@ -98,6 +98,33 @@ synthetic = DatasetPlugin(
     config=SyntheticConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer.builtin.synthetic:Synthetic",
+)
+
+
+@dataclass
+class CropsConfig(Config):
+    """The texts of a detection dataset, cut out and set upright."""
+
+    of: Any = plugin_option(Kind.dataset, Task.detection)
+    """The dataset plugin and its options: `dataset.of.name=sroie dataset.of.root=DIR`."""
+    margin: float = option(0.0, at_least=0, at_most=1)
+    """What to add around each text, as a share of its height."""
+    mask: bool = True
+    """Blank what does not belong to a text, where its outline is neither a quadrilateral nor a band."""
+    min_height: int = option(0, at_least=0)
+    """Leave out lower texts, in pixels of the image."""
+    min_width: int = option(0, at_least=0)
+    """Leave out narrower texts, in pixels of the image."""
+    cache_mb: int = option(256, at_least=0)
+    """How many MiB of crops each worker keeps, so that a page is not decoded for every word; 0 for none."""
+
+
+crops = DatasetPlugin(
+    api=1,
+    summary="the texts of a detection dataset, cut out for recognition",
+    config=CropsConfig,
+    tasks=(Task.recognition,),
+    factory="ocr_trainer.builtin.crops:Crops",
 )
 
 

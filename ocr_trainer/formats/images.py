@@ -62,22 +62,31 @@ def read_image(path: Path) -> Image:
     Raises:
         DataError: If there is no such file, or it is empty, truncated, too large or no image.
     """
-    import cv2
-
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as fault:
         raise DataError(f"cannot read the image '{path}': {_words(fault)}") from fault
+    return decode_image(data, path)
+
+
+def decode_image(data: bytes, source: Path | str) -> Image:
+    """Decode the content of an image file as `read_image` does; `source` is what messages call it.
+
+    Raises:
+        DataError: If it is empty, truncated, too large or no image.
+    """
+    import cv2
+
     if reason := _header_fault(io.BytesIO(data)):
-        raise DataError(f"cannot read the image '{path}': {reason}")
+        raise DataError(f"cannot read the image '{source}': {reason}")
     try:
         pixels = cv2.imdecode(
             np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         )
     except cv2.error as fault:
-        raise DataError(f"cannot read the image '{path}': {fault.err}") from fault
+        raise DataError(f"cannot read the image '{source}': {fault.err}") from fault
     if pixels is None:
-        raise DataError(f"cannot read the image '{path}': it is truncated or damaged")
+        raise DataError(f"cannot read the image '{source}': it is truncated or damaged")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
 
 

@@ -16,7 +16,7 @@ from ocr_trainer.testing.plugins import PluginSuite
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ocr_trainer.training.detection import Detector
+    from ocr_trainer.training.detection.detector import Detector
     from ocr_trainer.training.samples import Batch, Detections, Sample
 
 
@@ -34,7 +34,7 @@ class ModelSuite(PluginSuite):
         """Build the model, with random weights that follow from a seed."""
         import torch
 
-        from ocr_trainer.training.detection import Detector
+        from ocr_trainer.training.detection.detector import Detector
 
         torch.manual_seed(seed)
         model = self.build(self.context(folder))

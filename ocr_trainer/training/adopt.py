@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.schema import plain
 from ocr_trainer.training import checkpoint
@@ -53,7 +51,7 @@ class Adopted:
         return f"{len(self.loaded)} of {wanted} tensors begin as in {self.source}{''.join(lines)}"
 
 
-def adopt(model: nn.Module, config: Any, path: Path) -> Adopted:
+def adopt(model: Any, config: Any, path: Path) -> Adopted:
     """Load what fits of a checkpoint's weights into a model.
 
     Args:
@@ -66,6 +64,11 @@ def adopt(model: nn.Module, config: Any, path: Path) -> Adopted:
     """
     saved = checkpoint.read(path)
     found, own = checkpoint.model_state(saved), model.state_dict()
+    if isinstance(charset := getattr(model, "charset", None), str):
+        from ocr_trainer.training.recognition.charset import carry_over
+
+        old = saved["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
+        found |= carry_over(found, own, model.character_rows(), old, charset)
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
     theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.lasting())
     adopted = Adopted(

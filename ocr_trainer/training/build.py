@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -16,14 +14,15 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from ocr_trainer import discovery
-from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.formats.images import check_image
+from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin
 from ocr_trainer.schema import RunConfig, TrainerConfig
-from ocr_trainer.training import data
-from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.optim import WeightEma
 from ocr_trainer.training.progress import Progress
+from ocr_trainer.training.task import task_class
+
+if TYPE_CHECKING:
+    from ocr_trainer.training.splits import Splits
 
 
 def context(run: RunConfig, folder: Path) -> Context:
@@ -31,7 +30,12 @@ def context(run: RunConfig, folder: Path) -> Context:
     description = discovery.load(Kind.model, run.model.name)
     assert isinstance(description, ModelPlugin)
     return Context(
-        task=description.task, seed=run.seed, folder=folder, exp_name=run.exp_name, ledger=Ledger()
+        task=description.task,
+        seed=run.seed,
+        folder=folder,
+        exp_name=run.exp_name,
+        charset=run.charset.characters,
+        ledger=Ledger(),
     )
 
 
@@ -42,16 +46,16 @@ def build(kind: Kind, config: Config, context: Context) -> Any:
         PluginBroken: The module cannot be imported, or what it makes is not of its kind.
     """
     made = discovery.resolve(kind, config.name)(config, context)
-    if not _fits(kind, made):
+    if not _fits(kind, made, context):
         reason = f"its factory makes a {type(made).__name__}, which does not serve as a {kind.value}"
         raise discovery.broken(discovery.find(kind, config.name), reason)
     return made
 
 
-def _fits(kind: Kind, made: object) -> bool:
+def _fits(kind: Kind, made: object, context: Context) -> bool:
     if kind is Kind.dataset:
         return all(hasattr(made, split) for split in ("train", "val", "test"))
-    return isinstance(made, Detector if kind is Kind.model else Logger)
+    return isinstance(made, task_class(context.task).model_type if kind is Kind.model else Logger)
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
@@ -75,123 +79,17 @@ class Loaders:
     train_images: int
 
 
-def build_loaders(run: RunConfig, model: Detector, context: Context) -> Loaders:
-    """Open the splits that the run uses, and refuse those that cannot be used.
-
-    Raises:
-        DataError: A split is missing or empty, or too much of it is unusable.
-    """
-    opened = _opener(run, context)
-    train = opened("train")
-    if train is None:
-        raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
-    val = opened("val") if run.trainer.limit_val_batches != 0 else None
-    test_split, test = _test_split(opened) if run.trainer.limit_test_batches != 0 else (None, None)
+def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) -> Loaders:
+    """Make the loaders of a run."""
+    kind, val = task_class(context.task), splits.val
     return Loaders(
-        train=data.training_loader(train, model, run),
-        val=data.scoring_loader(val, model, run) if val is not None else None,
-        calibrate=data.calibration_loader(val, model, run) if val is not None else None,
-        test=data.scoring_loader(test, model, run) if test is not None else None,
-        test_split=test_split,
-        train_images=len(train),
+        train=kind.training_loader(splits.train, model, run),
+        val=kind.scoring_loader(val, model, run) if val is not None else None,
+        calibrate=kind.calibration_loader(val, model, run) if val is not None else None,
+        test=kind.scoring_loader(splits.test, model, run) if splits.test is not None else None,
+        test_split=splits.test_split,
+        train_images=len(splits.train),
     )
-
-
-def test_loader(run: RunConfig, model: Detector, context: Context) -> tuple[str, DataLoader[Any]]:
-    """Open the split to test on, alone; return its name and loader.
-
-    Raises:
-        DataError: There is none, or it cannot be used.
-    """
-    name, split = _test_split(_opener(run, context))
-    if name is None:
-        raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
-    return name, data.scoring_loader(split, model, run)
-
-
-Opener = Callable[[str], Any]
-
-
-def _opener(run: RunConfig, context: Context) -> Opener:
-    """Return what opens a split of the run's dataset: once, so that what it skips is counted once."""
-    try:
-        dataset = build(Kind.dataset, run.dataset, context)
-    except DataError as error:
-        raise DataError(f"{error}{_other_readers(run.dataset)}") from error
-
-    def opened(name: str) -> Any:
-        try:
-            return _split(run, context, dataset, name)
-        except DataError as error:
-            raise DataError(f"{error}{_other_readers(run.dataset)}") from error
-
-    return cache(opened)
-
-
-def _other_readers(config: Config) -> str:
-    """Say which other plugins know the dataset's folder, if there are any."""
-    root = getattr(config, "root", None)
-    if not isinstance(root, Path) or not root.is_dir():
-        return ""
-    others = [name for name in discovery.readers(root) if name != config.name]
-    if not others or config.name in discovery.readers(root):
-        return ""
-    return "".join(
-        f"\n  the folder looks like another format: dataset={n} dataset.root={root}" for n in others
-    )
-
-
-def _test_split(opened: Opener) -> tuple[str | None, Any]:
-    """Open the test split, or val where there is none; the report says which."""
-    for name in ("test", "val"):
-        if (split := opened(name)) is not None:
-            return name, split
-    return None, None
-
-
-def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
-    """Open one split and look at its images' headers."""
-    split = getattr(dataset, name)
-    if split is None:
-        return None
-    files = getattr(split, "files", None)
-    if files and run.data.check_images:
-        _look_at(files, run, context.ledger)
-    refuse_unusable(context.ledger, run)
-    if not len(split):
-        raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
-    return split
-
-
-def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
-    """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
-    chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
-    broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
-    for file, reason in broken:
-        ledger.skip_image(file, reason)
-    if len(broken) > run.data.max_skipped * len(chosen):
-        raise DataError(
-            f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
-            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(ledger)}"
-        )
-
-
-def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
-    """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
-    for what, total in (("image", ledger.images), ("label", ledger.labels)):
-        skipped = sum(entry.what == what for entry in ledger.skipped)
-        # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
-        if total and skipped > run.data.max_skipped * total:
-            raise DataError(
-                f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
-                f"{run.data.max_skipped:g} allows{_skips(ledger)}"
-            )
-
-
-def _skips(ledger: Ledger, most: int = 10) -> str:
-    lines = [f"\n  {entry}" for entry in ledger.skipped[:most]]
-    more = len(ledger.skipped) - most
-    return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")
 
 
 def keepers(run: RunConfig, folder: Path, monitor: str, scored: bool) -> list[ModelCheckpoint]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from ocr_trainer.errors import DataError, PluginBroken
+from ocr_trainer.errors import PluginBroken
 from ocr_trainer.training.samples import Batch
+from ocr_trainer.training.task import LearningTask
 
 PATIENCE = 10
 """Batches without text before the user is told."""
@@ -25,22 +24,16 @@ class FirstBatch(Callback):
         self._stepped = False
         self._without_text = 0
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    def on_train_batch_start(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LearningTask, batch: Batch, batch_idx: int
     ) -> None:
         """Look at the batch, until there was text in one."""
         if self._without_text < 0 or not len(batch):
             return
-        model: Any = pl_module.model
-        check_sizes(batch, model.stride)
+        pl_module.check_batch(batch)
         if batch.texts:
-            learnt = model.positives(batch.targets)
-            if learnt == 0:
-                self._note(
-                    pl_module,
-                    f"the first batch with text shows {batch.texts} texts, but nothing of them is learnt: "
-                    "are they too small for the model, at this augment.scale?",
-                )
+            if note := pl_module.unlearnt(batch):
+                self._note(pl_module, note)
             self._without_text = -1
             return
         self._without_text += 1
@@ -50,7 +43,9 @@ class FirstBatch(Callback):
                 f"the first {PATIENCE} batches hold no text to learn: do the labels lie on the images?",
             )
 
-    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+    def on_before_backward(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LearningTask, loss: Tensor
+    ) -> None:
         """Refuse a loss that is no number."""
         if not self._stepped and not torch.isfinite(loss):
             parts = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("train/")}
@@ -60,7 +55,9 @@ class FirstBatch(Callback):
                 "  nothing has been trained yet: look at the model's first weights and at its targets"
             )
 
-    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_after_backward(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LearningTask
+    ) -> None:
         """Look for parameters that the gradient does not reach."""
         if self._stepped:
             return
@@ -73,22 +70,6 @@ class FirstBatch(Callback):
                 f"no gradient reaches {', '.join(unreached[:SHOWN])}{more}: these will not be trained",
             )
 
-    def _note(self, pl_module: LightningModule, note: str) -> None:
+    def _note(self, pl_module: LearningTask, note: str) -> None:
         self.notes.append(note)
         pl_module.print(f"note: {note}")
-
-
-def check_sizes(batch: Batch, stride: int) -> None:
-    """Refuse images that the network cannot take, and targets that are not one per image.
-
-    Raises:
-        DataError: What is wrong with which.
-    """
-    height, width = batch.images.shape[-2:]
-    if height % stride or width % stride:
-        raise DataError(f"images of {width} x {height} pixels: the model needs multiples of {stride}")
-    if not batch.targets:
-        raise DataError("the model's encode makes no targets: there is nothing to learn from")
-    for name, target in batch.targets.items():
-        if len(target) != len(batch):
-            raise DataError(f"the target '{name}' has {len(target)} rows for {len(batch)} images")

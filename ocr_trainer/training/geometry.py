@@ -17,6 +17,18 @@ Homography = np.ndarray
 UNIT_SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)
 
 
+def resize(image: Image, height: int, width: int) -> Image:
+    """Resize to a size, averaging over area where that makes the image smaller."""
+    smaller = height * width < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def resize_points(polygons: list[Polygon], fx: float, fy: float) -> list[Polygon]:
+    """Move polygons as `resize` moves pixels; with 1 / fx and 1 / fy, back."""
+    factor = np.array([fx, fy], dtype=np.float32)
+    return [((polygon + 0.5) * factor - 0.5).astype(np.float32) for polygon in polygons]
+
+
 def apply(matrix: Homography, points: np.ndarray) -> np.ndarray:
     """Map points, (points, 2), to float64."""
     return (points @ matrix[:2, :2].T + matrix[:2, 2]) / (points @ matrix[2, :2] + matrix[2, 2])[:, None]

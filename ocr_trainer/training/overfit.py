@@ -14,11 +14,12 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Kind, Skipped
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build
-from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.first_batch import PATIENCE, check_sizes
+from ocr_trainer.training.first_batch import PATIENCE
 from ocr_trainer.training.optim import make_optimizer
 from ocr_trainer.training.run import collect_again, quieten, take_over
 from ocr_trainer.training.samples import Batch
+from ocr_trainer.training.splits import open_splits
+from ocr_trainer.training.task import LearningTask, task_class
 
 LEARNT = 0.1
 """The share of the first loss below which a batch counts as learnt."""
@@ -42,17 +43,21 @@ def overfit(run: RunConfig, steps: int) -> bool:
     """
     quieten()
     seed_everything(run.seed, verbose=False)
+    run = replace(run, trainer=replace(run.trainer, limit_val_batches=0, limit_test_batches=0))
     context = build.context(run, Path())
-    model: Detector = build.build(Kind.model, run.model, context)
+    kind = task_class(context.task)
+    splits = open_splits(run, context)
+    run, context, splits = kind.prepare(run, context, splits)
+    model = build.build(Kind.model, run.model, context)
     take_over(model, run)
-    unscored = replace(run.trainer, limit_val_batches=0, limit_test_batches=0)
-    loaders = build.build_loaders(replace(run, trainer=unscored), model, context)
+    loaders = build.build_loaders(run, model, context, splits)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = _first_with_text(loaders.train).to(device)
-    check_sizes(batch, model.stride)
+    task = kind(model.to(device).train(), run, Path(), loaders.train_images)
+    task.check_batch(batch)
     collect_again()
     print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
-    losses = _learn(model.to(device).train(), batch, run, steps)
+    losses = _learn(task, batch, steps)
     share = losses[-1] / losses[0]
     told = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
     if share <= LEARNT:
@@ -82,13 +87,13 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch]) -> Batch:
     )
 
 
-def _learn(model: Detector, batch: Batch, run: RunConfig, steps: int) -> list[float]:
+def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
     """Return the loss before each step and after the last."""
-    optimizer = make_optimizer(model, run.optimizer)
+    optimizer = make_optimizer(task.model, task.run.optimizer)
     losses: list[float] = []
     began = time.perf_counter()
     for step in range(steps + 1):
-        parts = model.loss(model(batch.images), batch.targets)
+        parts = task.loss_parts(batch)
         loss = torch.stack(list(parts.values())).sum()
         losses.append(float(loss.detach()))
         if step % max(1, steps // LINES) == 0:

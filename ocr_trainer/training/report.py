@@ -12,14 +12,14 @@ from lightning.pytorch import Trainer
 from ocr_trainer import discovery
 from ocr_trainer.plugin import Kind, Ledger, Skipped
 from ocr_trainer.schema import RunConfig
-from ocr_trainer.training.detection.task import DetectionTask
+from ocr_trainer.training.task import LearningTask
 from ocr_trainer.validate import plugins_within
 
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
     """Return which plugins a run uses, and from which distributions."""
     chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
-    chosen += [(kind, config.name) for _, kind, config in plugins_within(run.dataset)]
+    chosen += [(kind, config.name) for _, kind, config, _ in plugins_within(run.dataset)]
     chosen += [(Kind.logger, name) for name, config in run.logger.items() if config.enabled]
     found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]
     return [
@@ -53,10 +53,11 @@ def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
     }
 
 
-def summary(run: RunConfig, trainer: Trainer, task: DetectionTask, ledger: Ledger) -> dict[str, Any]:
+def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger) -> dict[str, Any]:
     """Return what a report says of every kind of run."""
     return {
-        "details": task.tally.details() if task.tally is not None else None,
+        "details": task.details(),
+        "highlights": task.highlights(),
         "diagnosis": task.diagnosis,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "skipped": skips(ledger, list(task.skipped)),
@@ -86,9 +87,7 @@ def table(report: dict[str, Any], folder: Path) -> str:
         chosen = ", ".join(f"{name}={_short(value)}" for name, value in calibration["chosen"].items())
         gain = f"val/hmean {calibration['hmean_before']:.4f} to {calibration['hmean_after']:.4f}"
         rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({gain})"))
-    if details := report.get("details"):
-        heights = (f"{row['from']:g}+ px {row['hmean']:.2f}" for row in details["by_height"])
-        rows.append(("hmean by height", ", ".join(heights)))
+    rows += report["highlights"].items()
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]
     if skipped["images"] or skipped["labels"]:

@@ -7,11 +7,12 @@ import logging
 import shutil
 import sys
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from torch import nn
+from torch.utils.data import DataLoader
 
 from ocr_trainer import clock
 from ocr_trainer.plugin import Kind
@@ -19,10 +20,9 @@ from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import build, report
 from ocr_trainer.training.adopt import Adopted, adopt
 from ocr_trainer.training.checkpoint import model_state, read, set_options
-from ocr_trainer.training.detection import Detector
 from ocr_trainer.training.first_batch import FirstBatch
-from ocr_trainer.training.samples import Batch
-from ocr_trainer.training.detection.task import DetectionTask
+from ocr_trainer.training.splits import open_splits
+from ocr_trainer.training.task import LearningTask, task_class
 
 SILENCED = (
     # What it advises against is chosen here, on purpose.
@@ -76,10 +76,12 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     laps.end("import")
     seed_everything(run.seed, verbose=False)
     context = build.context(run, folder)
+    kind = task_class(context.task)
+    run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build(Kind.model, run.model, context)
     adopted = take_over(model, run)
-    loaders = build.build_loaders(run, model, context)
-    task = DetectionTask(model, run, folder, loaders.train_images)
+    loaders = build.build_loaders(run, model, context, splits)
+    task = kind(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
     first, look = FirstStep(), FirstBatch()
     keepers = build.keepers(run, folder, task.monitor, scored=loaders.val is not None)
@@ -108,6 +110,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(run, trainer, task, context.ledger),
+        "data": splits.told,
         "notes": look.notes,
         "init_from": adopted.told() if adopted is not None else None,
         "seconds": laps.seconds,
@@ -122,7 +125,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     return told
 
 
-def take_over(model: Detector, run: RunConfig) -> Adopted | None:
+def take_over(model: nn.Module, run: RunConfig) -> Adopted | None:
     """Begin with the weights of `init_from`, if it is given, and say what did not fit."""
     if run.init_from is None:
         return None
@@ -131,7 +134,7 @@ def take_over(model: Detector, run: RunConfig) -> Adopted | None:
     return adopted
 
 
-def fit(trainer: Trainer, task: DetectionTask, loaders: build.Loaders, folder: Path) -> None:
+def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, folder: Path) -> None:
     """Train; where the user stops it, say what there is."""
     try:
         trainer.fit(task, loaders.train, loaders.val)
@@ -150,18 +153,12 @@ def keep_best(checkpoints: Path) -> Path | None:
 
 
 def calibrate_best(
-    task: DetectionTask, best: Path, val: Iterable[Batch], trainer: Trainer
+    task: LearningTask, best: Path, val: DataLoader[Any], trainer: Trainer
 ) -> dict[str, Any] | None:
     """Let validation data choose how the best checkpoint decodes; write that into it."""
-    from ocr_trainer.training.detection.calibrate import calibrate
-
     task.model.load_state_dict(model_state(read(best)))
-    precision = trainer.precision_plugin.forward_context
-    calibration = calibrate(task.model, val, trainer.strategy.root_device, precision)
-    if calibration is None:
-        return None
-    told = calibration.told()
-    if trainer.is_global_zero:
+    told = task.calibrate(val, trainer.strategy.root_device, trainer.precision_plugin.forward_context)
+    if told is not None and trainer.is_global_zero:
         set_options(best, told["chosen"], told)
     return told
 

@@ -1,9 +1,10 @@
-"""What travels from a dataset to a model and back: `Sample` and `TextImage`, `Batch`, `Detections` and `Reading`."""
+"""What travels from a dataset to a model and back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,32 +69,46 @@ class Truth:
 
 
 @dataclass(slots=True)
+class TextTruth:
+    """What scoring needs of a `TextImage`."""
+
+    text: str
+    """In normal form C."""
+    source: str
+
+
+@dataclass(slots=True)
 class Batch:
     """What a model is trained on or scored with."""
 
     images: Tensor
     """uint8, (batch, 3, height, width), RGB; zeros to the right and below where sizes differ."""
     targets: dict[str, Tensor]
-    """What `Detector.encode` made, stacked; empty when scoring."""
+    """What is to be learnt, stacked along the first axis; empty when scoring."""
     texts: int = 0
     """How many texts the images of a training batch show that are not "don't care"."""
-    truths: list[Truth] = field(default_factory=list)
-    """One per image when scoring; empty in training."""
+    truths: list[Any] = field(default_factory=list)
+    """One `Truth` or `TextTruth` per image when scoring; empty in training."""
     skipped: list[Skipped] = field(default_factory=list)
     """What could not be read on the way."""
+    widths: Tensor | None = None
+    """For recognition: int64, (batch,), how many columns of each image are no padding."""
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
 
     def to(self, target: device | str, non_blocking: bool = False) -> Batch:
         """Return the batch with its tensors on another device."""
-        targets = {key: value.to(target, non_blocking=non_blocking) for key, value in self.targets.items()}
-        return replace(self, images=self.images.to(target, non_blocking=non_blocking), targets=targets)
+        return self._each(lambda tensor: tensor.to(target, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory."""
-        targets = {key: value.pin_memory() for key, value in self.targets.items()}
-        return replace(self, images=self.images.pin_memory(), targets=targets)
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        targets = {key: move(value) for key, value in self.targets.items()}
+        widths = None if self.widths is None else move(self.widths)
+        return replace(self, images=move(self.images), targets=targets, widths=widths)
 
 
 @dataclass(slots=True)

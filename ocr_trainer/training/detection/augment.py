@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from ocr_trainer.schema import AugmentConfig
 from ocr_trainer.training import appearance
+from ocr_trainer.training.detection.regions import whole_region
 from ocr_trainer.training.geometry import (
     Homography,
     apply,
@@ -21,6 +21,8 @@ from ocr_trainer.training.geometry import (
     corners,
     extent,
     mirroring,
+    resize,
+    resize_points,
     resizing,
     scaling,
     shifting,
@@ -28,20 +30,7 @@ from ocr_trainer.training.geometry import (
     turning,
     warp,
 )
-from ocr_trainer.training.detection.regions import whole_region
 from ocr_trainer.training.samples import Image, Polygon, Sample
-
-
-def resize(image: Image, height: int, width: int) -> Image:
-    """Resize to a size, averaging over area where that makes the image smaller."""
-    smaller = height * width < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-
-
-def resize_points(polygons: list[Polygon], fx: float, fy: float) -> list[Polygon]:
-    """Move polygons as `resize` moves pixels; with 1 / fx and 1 / fy, back."""
-    factor = np.array([fx, fy], dtype=np.float32)
-    return [((polygon + 0.5) * factor - 0.5).astype(np.float32) for polygon in polygons]
 
 
 @dataclass(frozen=True, slots=True)

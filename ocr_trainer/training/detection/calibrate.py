@@ -19,9 +19,10 @@ import torch
 
 from ocr_trainer.metrics import icdar
 from ocr_trainer.schema import plain
-from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.detection.detector import Detector
+from ocr_trainer.training.detection.scoring import Outputs, decode, images_of, threads
+from ocr_trainer.training.loaders import gathered
 from ocr_trainer.training.samples import Batch, Truth
-from ocr_trainer.training.detection.scoring import Outputs, decode, gathered, images_of, threads
 
 SCORE_THRESHOLDS = np.round(np.arange(0.3, 0.91, 0.05), 2)
 

@@ -1,68 +1,23 @@
-"""Loaders: from a dataset's splits to batches of a model's targets.
-
-Randomness is keyed by (seed, epoch, index), so it depends neither on the number of workers nor on
-the order in which they work.
-"""
+"""Loaders: from a dataset's splits to batches of a detector's targets."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
-from ocr_trainer.schema import DataConfig, RunConfig
-from ocr_trainer.training.detection import Detector
+from ocr_trainer.schema import RunConfig
+from ocr_trainer.training.detection.detector import Detector
+from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, some, unreadable
 from ocr_trainer.training.samples import Batch, Image, Sample, Truth
 
-Key = tuple[int, int]
-"""Epoch and index."""
-
-
-class Split(Protocol):
-    """What a dataset plugin gives for each of train, val and test."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
-
-
-class Keys(Sampler[Key]):
-    """Yields (epoch, index) for each sample that this process is to handle."""
-
-    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
-        """Keep what the order follows from."""
-        self.length, self.seed, self.shuffle = length, seed, shuffle
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch; Lightning calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        rank, ranks = _place()
-        return self.length // ranks if self.shuffle else len(range(rank, self.length, ranks))
-
-    def __iter__(self) -> Iterator[Key]:
-        order: Sequence[int] = range(self.length)
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist()
-        rank, ranks = _place()
-        # In training every process takes equally many, as they step together.
-        yield from ((self.epoch, index) for index in order[rank::ranks][: len(self)])
-
-
-def _place() -> tuple[int, int]:
-    """Return the rank of this process and how many there are."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
+BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
+"""Where the configuration leaves them open."""
 
 
 @dataclass(slots=True)
@@ -80,7 +35,7 @@ class TrainingSet(Dataset[Encoded]):
 
     TRIES = 20
 
-    def __init__(self, split: Split, model: Detector, run: RunConfig) -> None:
+    def __init__(self, split: Split[Sample], model: Detector, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.training.detection.augment import Augmenter
 
@@ -100,7 +55,7 @@ class TrainingSet(Dataset[Encoded]):
             try:
                 sample = self.split[place]
             except DataError as error:
-                skipped.append(_unreadable(self.split, place, error))
+                skipped.append(unreadable(self.split, place, error))
                 continue
             skipped += sample.skipped
             sample = self.augment(sample, np.random.default_rng((self.seed, epoch, index)))
@@ -116,7 +71,7 @@ Scored = tuple[Image, Truth, list[Skipped]] | Skipped
 class ScoringSet(Dataset[Scored]):
     """Samples as the model is scored on them. One that cannot be read is entered as skipped."""
 
-    def __init__(self, split: Split, model: Detector) -> None:
+    def __init__(self, split: Split[Sample], model: Detector) -> None:
         """Keep the split and the model whose scale its images are brought to."""
         self.split, self.model = split, model
 
@@ -128,39 +83,16 @@ class ScoringSet(Dataset[Scored]):
         try:
             sample = self.split[index]
         except DataError as error:
-            return _unreadable(self.split, index, error)
+            return unreadable(self.split, index, error)
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
         truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         return image, truth, sample.skipped
 
 
-class Some:
-    """At most so many samples of a split, evenly spread."""
-
-    def __init__(self, split: Split, most: int) -> None:
-        self._split, self._step = split, max(1, -(-len(split) // most))
-
-    def __len__(self) -> int:
-        return -(-len(self._split) // self._step)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._split[index * self._step]
-
-
-NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
-
-
-def _unreadable(split: Split, index: int, error: DataError) -> Skipped:
-    files = getattr(split, "files", None)
-    # Without names, one image of an endless split is the same in every epoch.
-    name = str(files[index]) if files else f"sample {index % len(split)}"
-    return Skipped("image", name, None, str(error))
-
-
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
     """Resize an image as the model wants it when scoring; return the factors of x and y, too."""
-    from ocr_trainer.training.detection.augment import resize
+    from ocr_trainer.training.geometry import resize
 
     height, width = image.shape[:2]
     scale = model.scale(height, width)
@@ -209,56 +141,31 @@ class ScoringCollate:
         return Batch(images, {}, truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
-def training_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Encoded]:
+def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Encoded]:
     """Return the loader that training draws from."""
     if run.augment.crop % model.stride:
         raise DataError(
             f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
         )
     keys = Keys(len(split), run.seed, shuffle=True)
-    return _loader(TrainingSet(split, model, run), keys, run.data.batch_size, collate_training, run.data)
+    size = run.data.batch_size or BATCH_SIZE
+    dataset = TrainingSet(split, model, run)
+    return loader(dataset, keys, size, collate_training, run.data, drop_last=len(keys) >= size)
 
 
-def scoring_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Scored]:
+def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Scored]:
     """Return a loader that goes through a split once, in order."""
     keys = Keys(len(split), run.seed, shuffle=False)
-    return _loader(
-        ScoringSet(split, model), keys, run.data.eval_batch_size, ScoringCollate(model.stride), run.data
-    )
+    size = run.data.eval_batch_size or EVAL_BATCH_SIZE
+    return loader(ScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
-def calibration_loader(split: Split, model: Detector, run: RunConfig) -> DataLoader[Scored] | None:
+def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Scored] | None:
     """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
     if not run.calibrate.enabled:
         return None
     most, limit = run.calibrate.images, run.trainer.limit_val_batches
     if limit is not None:
-        most = min(
-            most, max(1, int(limit * (len(split) if isinstance(limit, float) else run.data.eval_batch_size)))
-        )
-    return scoring_loader(Some(split, most), model, run)
-
-
-def _loader(
-    dataset: Dataset[Any], keys: Keys, batch_size: int, collate: Any, data: DataConfig
-) -> DataLoader[Any]:
-    workers = data.workers if data.workers is not None else min(8, (os.cpu_count() or 1) // 2)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=keys,
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=torch.cuda.is_available(),
-        drop_last=keys.shuffle and len(keys) >= batch_size,
-        worker_init_fn=_one_thread,
-        persistent_workers=workers > 0 and keys.shuffle,
-    )
-
-
-def _one_thread(_worker: int) -> None:
-    """Keep a worker to one processor: the model needs the others."""
-    import cv2
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
+        batch = run.data.eval_batch_size or EVAL_BATCH_SIZE
+        most = min(most, max(1, int(limit * (len(split) if isinstance(limit, float) else batch))))
+    return scoring_loader(some(split, most), model, run)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.samples import Truth
+from ocr_trainer.training.detection.detector import Detector
 from ocr_trainer.training.detection.scoring import Outputs, decode
 from ocr_trainer.training.detection.tally import Tally
+from ocr_trainer.training.samples import Truth
 
 NEAR_ZERO = 0.05
 """An hmean below this asks for an explanation."""

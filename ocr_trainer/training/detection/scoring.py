@@ -6,19 +6,16 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ocr_trainer.training.detection.augment import resize_points
-from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.samples import Detections, Truth
+from ocr_trainer.training.detection.detector import Detector
 from ocr_trainer.training.detection.tally import Tally, tally_image
+from ocr_trainer.training.geometry import resize_points
+from ocr_trainer.training.samples import Detections, Truth
 
 Outputs = dict[str, Tensor]
-
-Sum = TypeVar("Sum")
 
 Scored = tuple[Detections, Tally]
 
@@ -83,12 +80,3 @@ def threads() -> int:
 def images_of(outputs: Outputs, count: int) -> Iterator[Outputs]:
     """Yield the outputs for each image of a batch."""
     return ({name: value[n : n + 1] for name, value in outputs.items()} for n in range(count))
-
-
-def gathered(counts: Sum) -> Sum:
-    """Add up what all processes counted, where there are several."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return counts
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, counts)
-    return sum(parts[1:], start=parts[0])

@@ -1,26 +1,24 @@
-"""The LightningModule around a detector: optimisation, scores and pictures, the same for every model."""
+"""Training and scoring a detector: ICDAR's IoU protocol and CLEval, the same for every model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import write_image
-from ocr_trainer.plugin import Skipped
-from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.training import optim
-from ocr_trainer.training.checkpoint import FORMAT
-from ocr_trainer.training.detection import Detector
+from ocr_trainer.training.detection import data
+from ocr_trainer.training.detection.detector import Detector
+from ocr_trainer.training.geometry import resize_points
+from ocr_trainer.training.loaders import gathered
 from ocr_trainer.training.samples import Batch, Image, Truth
+from ocr_trainer.training.task import LearningTask
 
 if TYPE_CHECKING:
     from ocr_trainer.training.detection.tally import Tally
@@ -29,83 +27,64 @@ Shown = tuple[Tensor, Truth, Future[Any]]
 """The pixels of an image that is to be drawn, its labels, and what was found."""
 
 
-class DetectionTask(LightningModule):
+class DetectionTask(LearningTask):
     """Trains a detector and scores it by ICDAR's IoU protocol and by CLEval."""
 
     monitor = "val/hmean"
-    """The figure by which the best checkpoint is chosen; the higher, the better."""
+    model_type = Detector
+    found = "detections"
+    training_loader = staticmethod(data.training_loader)
+    scoring_loader = staticmethod(data.scoring_loader)
+    calibration_loader = staticmethod(data.calibration_loader)
 
-    def __init__(self, model: Detector, run: RunConfig, folder: Path, images: int) -> None:
-        """Keep the model, the run, its folder, and how many images there are to train on (or to test on)."""
-        super().__init__()
-        self.model = model
-        self.run = run
-        self.folder = folder
-        self.images = images
-        self.best_scores: dict[str, float] = {}
-        """Of the best validation so far."""
-        self.tally: Tally | None = None
-        """What the latest scores were made of."""
-        self.diagnosis: str | None = None
-        """Why the latest score is near zero, if it is."""
-        self.skipped: dict[Skipped, None] = {}
-        """What could not be read, in the order it was met."""
+    tally: Tally | None = None
+    """What the latest scores were made of."""
 
-    def configure_optimizers(self) -> Any:
-        """Make the optimiser and its schedule, which goes by the optimiser's steps."""
-        optimizer = optim.make_optimizer(self.model, self.run.optimizer)
-        scheduler = optim.make_scheduler(
-            optimizer, self.run.schedule, self.trainer.estimated_stepping_batches
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def calibrate(
+        self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
+    ) -> dict[str, Any] | None:
+        """Choose thresholds, and what the model offers to choose."""
+        from ocr_trainer.training.detection.calibrate import calibrate
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor | None:
-        """Return the loss of a batch; nothing, which passes the step over, for one without images."""
-        self._enter(batch)
-        if not len(batch):
+        calibration = calibrate(self.model, val, device, precision)
+        return calibration.told() if calibration is not None else None
+
+    def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
+        """Run the model on a batch and return the parts of its loss."""
+        parts: dict[str, Tensor] = self.model.loss(self.model(batch.images), batch.targets)
+        return parts
+
+    def check_batch(self, batch: Batch) -> None:
+        """Refuse images that the network cannot take, and targets that are not one per image."""
+        stride = self.model.stride
+        height, width = batch.images.shape[-2:]
+        if height % stride or width % stride:
+            raise DataError(f"images of {width} x {height} pixels: the model needs multiples of {stride}")
+        if not batch.targets:
+            raise DataError("the model's encode makes no targets: there is nothing to learn from")
+        for name, target in batch.targets.items():
+            if len(target) != len(batch):
+                raise DataError(f"the target '{name}' has {len(target)} rows for {len(batch)} images")
+
+    def unlearnt(self, batch: Batch) -> str | None:
+        """Say so if none of the texts leaves a mark in the targets."""
+        if self.model.positives(batch.targets) != 0:
             return None
-        parts = self.model.loss(self.model(batch.images), batch.targets)
-        loss = torch.stack(list(parts.values())).sum()
-        self.log("train/loss", loss, prog_bar=True)
-        self.log("train/lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
-        self.log_dict({f"train/{name}": value for name, value in parts.items()})
-        return loss
+        return (
+            f"the first batch with text shows {batch.texts} texts, but nothing of them is learnt: "
+            "are they too small for the model, at this augment.scale?"
+        )
 
-    def _enter(self, batch: Batch) -> None:
-        """Account for what could not be read; stop if it is too much."""
-        if not batch.skipped:
-            return
-        self.skipped |= dict.fromkeys(batch.skipped)
-        images = [entry for entry in self.skipped if entry.what == "image"]
-        # One image alone never stops a run that has begun.
-        if len(images) > max(1.0, self.run.data.max_skipped * self.images):
-            listed = "\n".join(f"  {entry}" for entry in images[:10])
-            raise DataError(
-                f"{len(images)} images cannot be read, more than data.max_skipped="
-                f"{self.run.data.max_skipped:g} of {self.images}:\n{listed}"
-            )
-
-    def on_validation_epoch_start(self) -> None:
-        """Begin the scores anew; draw pictures only if somebody takes them."""
-        self._begin(any(hasattr(logger, "log_image") for logger in self.trainer.loggers))
-
-    def on_test_epoch_start(self) -> None:
+    def begin(self) -> None:
         """Begin the scores anew."""
-        self._begin(draw=True)
-
-    def _begin(self, draw: bool) -> None:
         from ocr_trainer.training.detection.scoring import Scorer
 
         self.scorer = Scorer(self.model)
-        self.wanted = self.run.data.pictures if draw and not self.trainer.sanity_checking else 0
         self.shown: list[Shown] = []
         self.latest: tuple[dict[str, Tensor], Truth] | None = None
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
+    def score_batch(self, batch: Batch) -> None:
         """Run the network; the scorer decodes and counts beside it."""
-        self._enter(batch)
-        if not len(batch):
-            return
         outputs = self.model(batch.images)
         scored = self.scorer.add(outputs, batch.truths)
         # Of the latest image alone, to explain a score near zero by.
@@ -114,57 +93,31 @@ class DetectionTask(LightningModule):
             if len(self.shown) < self.wanted:
                 self.shown.append((batch.images[place].cpu(), truth, future))
 
-    test_step = validation_step
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the scores over the whole split, and the pictures."""
-        self._finish("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores over the whole split; leave the pictures in the run's folder."""
-        self._finish("test")
-        if self.pictures and self.trainer.is_global_zero:
-            write_pictures(self.folder / "pictures", [picture for picture, _ in self.pictures])
-
-    def _finish(self, split: str) -> None:
+    def score(self, split: str) -> dict[str, float]:
+        """Wait for the last images; return precision, recall and hmean."""
         from ocr_trainer.training.detection.diagnosis import diagnose
-        from ocr_trainer.training.detection.scoring import gathered
 
         self.tally = gathered(self.scorer.finish())
-        scores = {f"{split}/{name}": value for name, value in self.tally.scores().items()}
-        if (
-            split == "val"
-            and not self.trainer.sanity_checking
-            and self.tally.icdar.hmean >= self.best_scores.get(self.monitor, 0.0)
-        ):
-            self.best_scores = scores
-        # Every process has the sum already.
-        self.log_dict(scores, rank_zero_only=False)
         if warnings := self.scorer.warnings:
             more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
             self.print(f"{warnings[0]}{more}")
         self.diagnosis = diagnose(self.tally, self.model, *self.latest) if self.latest else None
-        if self.diagnosis and not self.trainer.sanity_checking:
-            self.print(f"{split}: {self.diagnosis}")
         self.pictures = [(_picture(*shown), shown[1].source) for shown in self.shown]
-        if self.pictures:
-            images, captions = zip(*self.pictures, strict=True)
-            for logger in self.trainer.loggers:
-                if hasattr(logger, "log_image"):
-                    logger.log_image(
-                        f"{split}/detections", list(images), step=self.global_step, caption=list(captions)
-                    )
+        return self.tally.scores()
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put in what rebuilds the model: names and plain values."""
-        # What only the beginning needed must not be needed again.
-        lasting = replace(self.run, model=self.run.model.lasting(), init_from=None)
-        checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(lasting)}
+    def details(self) -> dict[str, Any] | None:
+        """Return the scores by height, aspect and threshold."""
+        return self.tally.details() if self.tally is not None else None
+
+    def highlights(self) -> dict[str, str]:
+        """Return the scores by height in a row."""
+        heights = (self.details() or {}).get("by_height", ())
+        told = ", ".join(f"{row['from']:g}+ px {row['hmean']:.2f}" for row in heights)
+        return {"hmean by height": told} if told else {}
 
 
 def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
     """Draw what was found, at the size the model saw."""
-    from ocr_trainer.training.detection.augment import resize_points
     from ocr_trainer.training.draw import draw
 
     found, _ = scored.result()
@@ -177,10 +130,3 @@ def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
         truth=resize_points(truth.polygons, fx, fy),
         truth_ignore=truth.ignore,
     )
-
-
-def write_pictures(folder: Path, pictures: Sequence[Image]) -> None:
-    """Write pictures as 1.png, 2.png, …"""
-    folder.mkdir(exist_ok=True)
-    for number, picture in enumerate(pictures, start=1):
-        write_image(folder / f"{number}.png", picture)

@@ -17,7 +17,7 @@ class Recognizer(nn.Module, ABC):
     """
 
     charset: str
-    """The characters it tells apart (`context.charset`): character k of it is code k. Set when it is built."""
+    """What it tells apart, `context.charset`: character k of it is code k. Set when it is built."""
     stride: ClassVar[int] = 4
     """The width of a batch is padded to a multiple of this."""
 
@@ -44,7 +44,7 @@ class Recognizer(nn.Module, ABC):
 
         Args:
             images: uint8, (batch, 3, height, width), RGB; normalisation is the model's own.
-            widths: int64, (batch,): how many columns of each image are no padding; the rest, to the right, is 0.
+            widths: int64, (batch,): columns of each image that are no padding, which is 0 and at the right.
 
         Returns:
             Named tensors whose first axis is the batch.

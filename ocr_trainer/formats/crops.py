@@ -1,0 +1,181 @@
+"""The texts of annotated images, one by one: what a detection split gives to a recogniser."""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.labelled import Strings
+from ocr_trainer.formats.rectify import cut, text_size
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.samples import Image, Polygon, TextImage
+
+__all__ = ["Crops", "cut"]
+
+SHOWN = 40
+"""Characters of a text that name its crop."""
+
+
+class Crops(Sequence[TextImage]):
+    """One `TextImage` per label that has a text and is not "don't care", in the order of the labels.
+
+    Labels are read where the split tells them without decoding (`LabelledImages.labels`); any other
+    split is gone through once, an endless one for the length of an epoch.
+
+    Args:
+        split: A detection split: a sequence of `Sample`.
+        ledger: Where labels are entered that have no text or are too small.
+        margin: What to add around a text, as a share of its height.
+        mask: Whether what does not belong to a polygon is blanked; see `cut`.
+        min_height: Lower texts are left out, in pixels.
+        min_width: Narrower texts are left out, in pixels.
+        cache_mb: How many MiB of crops each process keeps, so that a page is not decoded for every word.
+    """
+
+    def __init__(
+        self,
+        split: Any,
+        ledger: Ledger,
+        margin: float = 0.0,
+        mask: bool = True,
+        min_height: int = 0,
+        min_width: int = 0,
+        cache_mb: int = 256,
+    ) -> None:
+        self._split, self._ledger = split, ledger
+        self._margin, self._mask = margin, mask
+        self._least = (min_height, min_width)
+        self._pages = array("q")
+        self._places = array("q")
+        self._texts = Strings()
+        self._kept = _Kept(cache_mb << 20)
+        for page, labels in _labelled(split, ledger):
+            self._take(page, labels)
+
+    def _take(self, page: int, labels: Labels) -> None:
+        """Choose the labels of a page that are to be read."""
+        name = _name(self._split, page)
+        for place, (polygon, text) in enumerate(zip(labels.polygons, labels.texts, strict=True)):
+            if labels.ignore[place]:
+                continue
+            if fault := self._fault(polygon, text):
+                self._ledger.skip_label(name, None, f"label {place + 1}: {fault}")
+                continue
+            self._pages.append(page)
+            self._places.append(place)
+            self._texts.append(text)
+
+    def _fault(self, polygon: Polygon, text: str) -> str | None:
+        if not text.strip():
+            return "the text is empty"
+        if not any(self._least):
+            return None
+        try:
+            size = text_size(polygon)
+        except ValueError as fault:
+            return str(fault)
+        names = (("high", "min_height"), ("wide", "min_width"))
+        for side, least, (word, option) in zip(size, self._least, names, strict=True):
+            if side < least:
+                return f"it is {side:.3g} pixels {word}, less than {option}={least}"
+        return None
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What is written on each crop, without decoding an image."""
+        return self._texts
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> TextImage:  # type: ignore[override]
+        """Return a crop that is the caller's to change.
+
+        Raises:
+            DataError: If its page cannot be read, or there is nothing to cut out of it.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        page, text = self._pages[index], self._texts[index]
+        name = f"{_name(self._split, page)}#{self._places[index] + 1}"
+        crops = self._kept.get(page)
+        if crops is None:
+            crops = self._kept.put(page, self._cut_page(page))
+        crop = crops[self._places[index]]
+        if isinstance(crop, str):
+            raise DataError(f"'{name}' cannot be cut out: {crop}")
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        return TextImage(crop.copy(), text, f'{name} "{shown}"')
+
+    def _cut_page(self, page: int) -> dict[int, Image | str]:
+        """Return the crops of a page by the place of their label, or why there is none."""
+        sample = self._split[page]
+        crops: dict[int, Image | str] = {}
+        for index in range(*self._span(page)):
+            place = self._places[index]
+            try:
+                crops[place] = cut(sample.image, sample.polygons[place], self._margin, self._mask)
+            except ValueError as fault:
+                crops[place] = str(fault)
+        return crops
+
+    def _span(self, page: int) -> tuple[int, int]:
+        """Return the first index of a page's crops, and that behind the last."""
+        pages = np.frombuffer(self._pages, dtype=np.int64)
+        first, last = np.searchsorted(pages, [page, page + 1])
+        return int(first), int(last)
+
+
+def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
+    """Yield the labels of each image, without decoding it where the split can."""
+    if hasattr(split, "labels"):
+        yield from ((page, split.labels(page)) for page in range(len(split)))
+        return
+    for page in range(len(split)):
+        try:
+            sample = split[page]
+        except DataError as fault:
+            ledger.skip_image(_name(split, page), str(fault))
+            continue
+        ledger.skipped += sample.skipped
+        yield page, Labels(sample.polygons, sample.texts, sample.ignore.tolist())
+
+
+def _name(split: Any, page: int) -> str:
+    files: Sequence[Path] | None = getattr(split, "files", None)
+    return f"image {page}" if files is None else str(files[page])
+
+
+class _Kept:
+    """The crops of the pages that were asked for last, up to so many bytes; a copy begins empty."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._bytes = limit, 0
+        self._pages: OrderedDict[int, dict[int, Image | str]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
+        return _Kept, (self._limit,)
+
+    def get(self, page: int) -> dict[int, Image | str] | None:
+        if page in self._pages:
+            self._pages.move_to_end(page)
+        return self._pages.get(page)
+
+    def put(self, page: int, crops: dict[int, Image | str]) -> dict[int, Image | str]:
+        if (size := _bytes(crops)) <= self._limit:
+            self._pages[page] = crops
+            self._bytes += size
+        while self._bytes > self._limit:
+            self._bytes -= _bytes(self._pages.popitem(last=False)[1])
+        return crops
+
+
+def _bytes(crops: dict[int, Image | str]) -> int:
+    return sum(crop.nbytes for crop in crops.values() if not isinstance(crop, str))

@@ -1,0 +1,244 @@
+"""Scores of recognised text: word accuracy, error rates, normalised edit distances, confusions.
+
+Texts are compared in normal form C and in logical order, the order they are typed in, whichever way
+they are written.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any
+
+from rapidfuzz.distance import LCSseq, Levenshtein
+
+from ocr_trainer.metrics.hangul import has_hangul, to_jamo
+
+LENGTHS = (0, 1, 2, 3, 4, 6, 8, 12, 20, 40)
+"""The longest text of each class of lengths, in characters; the last class has all that are longer."""
+
+SHOWN = 50
+"""So many characters and confusions are told of."""
+
+
+@dataclass(slots=True)
+class TextTally:
+    """The counts that the scores of texts are made of; those of two sets add up."""
+
+    texts: int = 0
+    exact: int = 0
+    """Texts read exactly right."""
+    ignore_case: int = 0
+    """Texts read right but for upper and lower case."""
+    alphanumeric: int = 0
+    """Texts read right but for case and for all that is neither letter nor digit."""
+    blank: int = 0
+    """Texts where there is nothing to be read, and nothing was."""
+    distance: int = 0
+    """The edit distance (Levenshtein) of characters."""
+    words: int = 0
+    """The words of the truths, between spaces."""
+    word_distance: int = 0
+    """The edit distance of words."""
+    similarity: float = 0.0
+    """The sum of 1 - distance / length of the longer text, 1 where both are empty."""
+    common: int = 0
+    """What truth and reading have in common (longest subsequence): letters and digits, case ignored."""
+    truth_alphanumeric: int = 0
+    """Letters and digits of the truths."""
+    read_alphanumeric: int = 0
+    """Letters and digits of the readings."""
+    jamo: int = 0
+    """Characters of truths with Hangul, each syllable as its letters."""
+    jamo_distance: int = 0
+    """The edit distance of these."""
+    characters: Counter[str] = field(default_factory=Counter)
+    """How often each character is in the truths."""
+    confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What was read for what: (truth, read), of which one is empty where nothing was, or should be, read."""
+    lengths: Counter[int] = field(default_factory=Counter)
+    """How many truths have so many characters."""
+    exact_lengths: Counter[int] = field(default_factory=Counter)
+    """How many of them were read exactly right."""
+    distance_lengths: Counter[int] = field(default_factory=Counter)
+    """The edit distance of characters over them."""
+
+    def __add__(self, other: TextTally) -> TextTally:
+        total = TextTally()
+        total += self
+        total += other
+        return total
+
+    def __iadd__(self, other: TextTally) -> TextTally:
+        for name in COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        for name in NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+    def add(self, truth: str, read: str) -> None:
+        """Count one text."""
+        truth, read = unicodedata.normalize("NFC", truth), unicodedata.normalize("NFC", read)
+        length = len(truth)
+        self.texts += 1
+        self.lengths[length] += 1
+        self.characters.update(truth)
+        words = truth.split()
+        self.words += len(words)
+        folded = _alphanumeric(truth)
+        self.truth_alphanumeric += len(folded)
+        if truth == read:
+            self._add_exact(truth, length, len(folded))
+            return
+        edits = Levenshtein.editops(truth, read)
+        distance = len(edits)
+        self.distance += distance
+        self.distance_lengths[length] += distance
+        self.similarity += 1 - distance / max(length, len(read))
+        self.word_distance += Levenshtein.distance(words, read.split())
+        for kind, i, j in edits:
+            self.confusions[truth[i] if kind != "insert" else "", read[j] if kind != "delete" else ""] += 1
+        if has_hangul(truth):
+            letters = to_jamo(truth)
+            self.jamo += len(letters)
+            self.jamo_distance += Levenshtein.distance(letters, to_jamo(read))
+        read_folded = _alphanumeric(read)
+        self.read_alphanumeric += len(read_folded)
+        self.common += LCSseq.similarity(folded, read_folded)
+        self.ignore_case += truth.lower() == read.lower()
+        self.alphanumeric += folded == read_folded
+
+    def _add_exact(self, text: str, length: int, alphanumeric: int) -> None:
+        self.exact += 1
+        self.ignore_case += 1
+        self.alphanumeric += 1
+        self.blank += not text
+        self.exact_lengths[length] += 1
+        self.similarity += 1
+        self.common += alphanumeric
+        self.read_alphanumeric += alphanumeric
+        if has_hangul(text):
+            self.jamo += len(to_jamo(text))
+
+    def scores(self) -> dict[str, float]:
+        """Return the scores by name; the jamo error rate only where a truth has Hangul.
+
+        word_accuracy: The share of texts read exactly right.
+        word_accuracy_ignore_case: The share of texts whose lower-case forms are equal.
+        word_accuracy_alphanumeric: The share of texts equal in lower case and without anything but
+            letters, their marks, and digits. For ASCII that is [0-9a-z], what the benchmarks of scene
+            text are scored by; letters of other scripts count, where those drop them.
+        cer, wer: Character and word error rate: the edit distance of characters, or of words, over the
+            whole set, by the number of them in the truths; above 1 if far too much is read.
+        ned_icdar2019: 1 - NED of ICDAR 2019 (ArT, LSVT, ReCTS), where NED is the mean of distance over
+            the length of the longer text, in the form of clovaai/deep-text-recognition-benchmark: an
+            empty text counts 0, even if nothing is what there is to be read.
+        ned_mean: The same, but 1 where both texts are empty.
+        char_recall, char_precision: MMOCR's: characters in common by those of the truths, or of the
+            readings; letters and digits only, in lower case.
+        jamo_error_rate: As cer, over texts with Hangul, each syllable as its letters.
+        """
+        length = self.characters.total()
+        named = {
+            "word_accuracy": _share(self.exact, self.texts),
+            "word_accuracy_ignore_case": _share(self.ignore_case, self.texts),
+            "word_accuracy_alphanumeric": _share(self.alphanumeric, self.texts),
+            "cer": _rate(self.distance, length),
+            "wer": _rate(self.word_distance, self.words),
+            "ned_icdar2019": _share(self.similarity - self.blank, self.texts),
+            "ned_mean": _share(self.similarity, self.texts),
+            "char_recall": _share(self.common, self.truth_alphanumeric),
+            "char_precision": _share(self.common, self.read_alphanumeric),
+        }
+        return named | ({"jamo_error_rate": _rate(self.jamo_distance, self.jamo)} if self.jamo else {})
+
+    def details(self) -> dict[str, Any]:
+        """Return where the errors are, for JSON.
+
+        by_length: Texts, word accuracy and CER of each class of lengths that there is.
+        by_character: Count and right readings of characters of the truths, those most often wrong first.
+        confusions: Truth, reading and count, the commonest first; "" for nothing.
+        """
+        wrong: Counter[str] = Counter()
+        for (truth, _), count in self.confusions.items():
+            wrong[truth] += count
+        del wrong[""]  # read where nothing is
+        return {
+            "by_length": self._by_length(),
+            "by_character": [
+                {"character": c, "count": self.characters[c], "right": self.characters[c] - count}
+                for c, count in _commonest(wrong)
+            ],
+            "confusions": [
+                {"truth": truth, "read": read, "count": count}
+                for (truth, read), count in _commonest(self.confusions)
+            ],
+        }
+
+    def _by_length(self) -> dict[str, dict[str, float]]:
+        classes: dict[int, list[int]] = {}
+        for length in sorted(self.lengths):
+            classes.setdefault(bisect_left(LENGTHS, length), []).append(length)
+        return {_name(place): self._of_lengths(lengths) for place, lengths in classes.items()}
+
+    def _of_lengths(self, lengths: list[int]) -> dict[str, float]:
+        texts = sum(self.lengths[length] for length in lengths)
+        exact = sum(self.exact_lengths[length] for length in lengths)
+        distance = sum(self.distance_lengths[length] for length in lengths)
+        characters = sum(self.lengths[length] * length for length in lengths)
+        return {"texts": texts, "word_accuracy": exact / texts, "cer": _rate(distance, characters)}
+
+
+COUNTERS = tuple(f.name for f in fields(TextTally) if f.type.startswith("Counter"))
+NUMBERS = tuple(f.name for f in fields(TextTally) if f.name not in COUNTERS)
+
+
+def tally_text(truth: str, read: str) -> TextTally:
+    """Count one text: what is written, and what was read."""
+    tally = TextTally()
+    tally.add(truth, read)
+    return tally
+
+
+def tally_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
+    """Count texts, each as (truth, read)."""
+    tally = TextTally()
+    for truth, read in pairs:
+        tally.add(truth, read)
+    return tally
+
+
+def _alphanumeric(text: str) -> str:
+    """Return the letters, marks of letters and digits of a text in lower case."""
+    text = text.lower()
+    if text.isalnum():
+        return text
+    return "".join(c for c in text if c.isalnum() or unicodedata.category(c)[0] == "M")
+
+
+def _commonest(counts: Counter[Any]) -> list[tuple[Any, int]]:
+    """Return what is counted most often; equals in the order of their characters, so that runs agree."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+
+
+def _share(part: float, whole: int) -> float:
+    """Return a share, 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+def _rate(distance: int, length: int) -> float:
+    """Return an error rate; where there is nothing to be read, 1 if something was."""
+    return distance / length if length else float(distance > 0)
+
+
+def _name(place: int) -> str:
+    """Return the name of a class of lengths."""
+    bounds = [(first + 1, last) for first, last in pairwise((-1, *LENGTHS))]
+    if place == len(bounds):
+        return f"over {LENGTHS[-1]}"
+    first, last = bounds[place]
+    return f"{last}" if first == last else f"{first} to {last}"

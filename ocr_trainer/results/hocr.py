@@ -1,0 +1,74 @@
+"""Results as hOCR 1.2: an area per block, lines in it, and a word per text.
+
+The specification is K. Baierer's (editor), after T. Breuel, "The hOCR microformat for OCR workflow and
+results", ICDAR 2007. A detector of lines gives words that are whole lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from xml.etree.ElementTree import Element, SubElement
+
+from ocr_trainer.results.markup import clean, serialise
+from ocr_trainer.results.outline import Outline, box, hull, outline
+from ocr_trainer.results.page import Page, Text
+
+DOCTYPE = "<!DOCTYPE html>\n"
+CAPABILITIES = "ocr_page ocr_carea ocr_line ocrx_word ocrp_poly ocrp_dir"
+
+
+def write(page: Page, creator: str) -> str:
+    """Return a page as hOCR, in XHTML.
+
+    Args:
+        page: What was found.
+        creator: The program.
+    """
+    root = Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
+    head = SubElement(root, "head")
+    name = clean(PurePath(page.source).name)
+    SubElement(head, "title").text = name
+    SubElement(head, "meta", {"charset": "utf-8"})
+    told = {"system": creator, "capabilities": CAPABILITIES, "number-of-pages": "1"}
+    for key, content in told.items():
+        SubElement(head, "meta", name=f"ocr-{key}", content=clean(content))
+    # Within a property, a quotation mark would end the name.
+    image = name.replace('"', "%22")
+    title = f'image "{image}"; bbox 0 0 {page.width} {page.height}'
+    top = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page_1", "title": title})
+    if page.right_to_left:
+        top.set("dir", "rtl")
+    for number, block in enumerate(page.blocks, start=1):
+        _area(top, number, block, page)
+    return serialise(root, DOCTYPE)
+
+
+def _area(top: Element, number: int, block: Sequence[Sequence[Text]], page: Page) -> None:
+    area = _element(top, "div", "ocr_carea", f"block_1_{number}")
+    area.set("title", _bbox(outline(text, page) for line in block for text in line))
+    for place, texts in enumerate(block, start=1):
+        name = f"{number}_{place}"
+        line = _element(area, "span", "ocr_line", f"line_1_{name}")
+        line.set("title", _bbox(outline(text, page) for text in texts))
+        for index, text in enumerate(texts, start=1):
+            _word(line, f"word_1_{name}_{index}", text, page)
+
+
+def _word(line: Element, name: str, text: Text, page: Page) -> None:
+    points = outline(text, page)
+    word = _element(line, "span", "ocrx_word", name)
+    title = f"{_bbox([points])}; poly {' '.join(map(str, points.ravel().tolist()))}"
+    if text.reading:
+        # In percent, as the specification has it.
+        title += f"; x_wconf {round(100 * min(max(float(text.reading.score), 0.0), 1.0))}"
+    word.set("title", title)
+    word.text = clean(text.words)
+
+
+def _element(parent: Element, tag: str, kind: str, name: str) -> Element:
+    return SubElement(parent, tag, {"class": kind, "id": name})
+
+
+def _bbox(outlines: Iterable[Outline]) -> str:
+    return "bbox {} {} {} {}".format(*box(hull(outlines)))

@@ -1,0 +1,47 @@
+"""Results as JSON: one object per page, or one row per text image."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ocr_trainer.results.page import Page, Text
+from ocr_trainer.training.samples import Reading
+
+
+def write(page: Page) -> str:
+    """Return a page as JSON: its texts as `detections`, in reading order; blocks and lines count from 0.
+
+    Where texts were not read, a detection has no `text`, `text_score` and `character_scores`.
+    """
+    record: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
+    if page.warnings:
+        record["warnings"] = page.warnings
+    record["detections"] = [
+        {**_detection(text), "block": b, "line": n}
+        for b, block in enumerate(page.blocks)
+        for n, line in enumerate(block)
+        for text in line
+    ]
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def row(source: str, reading: Reading) -> str:
+    """Return what was read in a text image as one line of JSON, without the end of the line."""
+    return json.dumps({"image": source, **_reading(reading)}, ensure_ascii=False)
+
+
+def _detection(text: Text) -> dict[str, Any]:
+    told = {
+        "polygon": text.polygon.round(2).astype(float).tolist(),
+        "score": round(text.score, 4),
+    }
+    return told | _reading(text.reading) if text.reading else told
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "text": reading.text,
+        "text_score": round(float(reading.score), 4),
+        "character_scores": reading.scores.astype(float).round(4).tolist(),
+    }

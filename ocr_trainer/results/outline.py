@@ -1,0 +1,48 @@
+"""Outlines in whole pixels, as the formats of the trade want them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ocr_trainer.results.page import Page, Text
+
+Outline = np.ndarray
+"""int64, (points, 2)."""
+
+
+def outline(text: Text, page: Page) -> Outline:
+    """Return a text's polygon in whole pixels, within the image."""
+    return np.rint(text.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
+
+
+def hull(outlines: Iterable[Outline]) -> Outline:
+    """Return the convex polygon around outlines, clockwise as y points down, from its leftmost point.
+
+    Monotone chain, A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", 1979.
+    """
+    points = np.unique(np.concatenate(list(outlines)), axis=0).tolist()
+    if len(points) < 3:
+        return np.array(points, dtype=np.int64)
+    upper, lower = _chain(points), _chain(points[::-1])
+    return np.array(upper[:-1] + lower[:-1], dtype=np.int64)
+
+
+def _chain(points: list[list[int]]) -> list[list[int]]:
+    """Keep the points that the way from the first to the last turns right at, as y points down."""
+    chain: list[list[int]] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append([x, y])
+    return chain
+
+
+def box(points: Outline) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom."""
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right, bottom

@@ -1,0 +1,146 @@
+"""What loaders of every task share: who gets which samples, in which order, and the processes that read them.
+
+Randomness is keyed by (seed, epoch, index), so it depends neither on the number of workers nor on
+the order in which they work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Skipped
+from ocr_trainer.schema import DataConfig
+
+Key = tuple[int, int]
+"""Epoch and index."""
+
+S = TypeVar("S", covariant=True)
+Sum = TypeVar("Sum")
+
+
+class Split(Protocol[S]):
+    """What a dataset plugin gives for each of train, val and test."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> S: ...
+
+
+class Keys(Sampler[Key]):
+    """Yields (epoch, index) for each sample that this process is to handle."""
+
+    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+        """Keep what the order follows from."""
+        self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        rank, ranks = place()
+        return self.length // ranks if self.shuffle else len(range(rank, self.length, ranks))
+
+    def __iter__(self) -> Iterator[Key]:
+        order: Sequence[int] = range(self.length)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist()
+        rank, ranks = place()
+        # In training every process takes equally many, as they step together.
+        yield from ((self.epoch, index) for index in order[rank::ranks][: len(self)])
+
+
+def place() -> tuple[int, int]:
+    """Return the rank of this process and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def gathered(counts: Sum) -> Sum:
+    """Add up what all processes counted, where there are several."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return counts
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, counts)
+    return sum(parts[1:], start=parts[0])
+
+
+class Chosen:
+    """Some samples of a split, by their places."""
+
+    def __init__(self, split: Split[Any], places: Sequence[int]) -> None:
+        self._split, self._places = split, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._split[self._places[index]]
+
+    def name(self, index: int) -> str:
+        """Return what the user knows a sample by."""
+        return name_of(self._split, self._places[index])
+
+
+def some(split: Split[Any], most: int) -> Chosen:
+    """Return at most so many samples of a split, evenly spread."""
+    return Chosen(split, range(0, len(split), max(1, -(-len(split) // most))))
+
+
+NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
+"""The images of a batch of which none could be read."""
+
+
+def unreadable(split: Split[Any], index: int, error: DataError) -> Skipped:
+    """Return the entry of an image that could not be read."""
+    return Skipped("image", name_of(split, index), None, str(error))
+
+
+def name_of(split: Split[Any], index: int) -> str:
+    """Return what the user knows a sample by."""
+    if isinstance(split, Chosen):
+        return split.name(index)
+    files = getattr(split, "files", None)
+    # Without names, one image of an endless split is the same in every epoch.
+    return str(files[index]) if files else f"sample {index % len(split)}"
+
+
+def loader(
+    dataset: Dataset[Any],
+    keys: Keys,
+    batch_size: int,
+    collate: Any,
+    data: DataConfig,
+    kind: type[DataLoader[Any]] = DataLoader,
+    drop_last: bool = False,
+) -> DataLoader[Any]:
+    """Return a loader whose workers take one processor each."""
+    workers = data.workers if data.workers is not None else min(8, (os.cpu_count() or 1) // 2)
+    return kind(
+        dataset,
+        batch_size=batch_size,
+        sampler=keys,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        drop_last=drop_last,
+        worker_init_fn=_one_thread,
+        persistent_workers=workers > 0 and keys.shuffle,
+    )
+
+
+def _one_thread(_worker: int) -> None:
+    """Keep a worker to one processor: the model needs the others."""
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

@@ -1,0 +1,242 @@
+"""The characters that a recogniser tells apart: where they come from, and what the data has beyond them."""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ocr_trainer import charsets
+from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.schema import CharsetConfig, Unknown
+
+SHOWN = 20
+"""Unknown characters that are told of, the commonest first."""
+FILES = 3
+"""Files that are named for each."""
+
+
+class Codec:
+    """Between texts and codes: the place of each character in the charset."""
+
+    def __init__(self, charset: str, replacement: str | None = None) -> None:
+        """Keep the charset, and the character of it that stands for all others, if one does."""
+        self._codes = {character: code for code, character in enumerate(charset)}
+        self._other = None if replacement is None else self._codes[replacement]
+
+    def encode(self, text: str) -> np.ndarray:
+        """Return the codes of a clean text: int64, (characters,).
+
+        Raises:
+            ValueError: A character is not in the charset, and none stands for it.
+        """
+        codes = [self._codes.get(character, self._other) for character in text]
+        if None in codes:
+            raise ValueError(f"{named(text[codes.index(None)])} is not in the charset")
+        return np.array(codes, dtype=np.int64)
+
+
+def named(character: str) -> str:
+    """Return a character as messages show it: itself, code point and name."""
+    name = unicodedata.name(character, "")
+    return f"'{character}' (U+{ord(character):04X}{' ' * bool(name)}{name})"
+
+
+@dataclass
+class Survey:
+    """What a split's texts are made of."""
+
+    texts: int = 0
+    changed: int = 0
+    """Texts whose normal form, spaces or invisible marks were put right."""
+    characters: Counter[str] = field(default_factory=Counter)
+    unusable: dict[int, str] = field(default_factory=dict)
+    """Why a text cannot be used, by its place."""
+
+
+def survey(texts: Sequence[str]) -> Survey:
+    """Go through the texts of a split."""
+    found = Survey(texts=len(texts))
+    for place, text in enumerate(texts):
+        try:
+            clean = charsets.clean(text)
+        except ValueError as error:
+            found.unusable[place] = str(error)
+            continue
+        if not clean:
+            found.unusable[place] = "nothing of the text is visible"
+        found.changed += clean != text
+        found.characters.update(clean)
+    return found
+
+
+def choose(config: CharsetConfig, of_data: str, before: str) -> str:
+    """Put together the charset of a run.
+
+    Args:
+        config: Where its characters come from.
+        of_data: The characters of the training texts.
+        before: The charset of the checkpoint that the model begins with; kept where the data decides.
+
+    Raises:
+        ConfigError: There would be none.
+    """
+    found = set().union(*map(charsets.named, config.names))
+    if config.file is not None:
+        found |= set(charsets.read_file(config.file.expanduser()))
+    if config.from_data or not config.given:
+        found |= set(of_data) | set(before)
+    if config.unknown is Unknown.replace:
+        found.add(config.replacement)
+    first = "".join(dict.fromkeys(unicodedata.normalize("NFC", config.characters)))
+    charset = first + charsets.ordered(found - set(first))
+    if not charset:
+        raise ConfigError(
+            "this run cannot start: the charset is empty, as the dataset does not tell its texts beforehand\n"
+            "  say what is read: charset.names=[latin,digits], charset.file=FILE or charset.characters=…\n"
+            f"  names: {', '.join(charsets.names())}"
+        )
+    return charset
+
+
+@dataclass
+class Coverage:
+    """What the texts of a split have that the charset lacks, and what became of them."""
+
+    split: str
+    survey: Survey
+    unknown: Counter[str] = field(default_factory=Counter)
+    files: dict[str, list[str]] = field(default_factory=dict)
+    """The first files of each unknown character."""
+    lacking: dict[int, str] = field(default_factory=dict)
+    """The first unknown character of a text, by its place."""
+    decision: str = ""
+    """What becomes of the texts that lack one."""
+
+    def told(self) -> dict[str, Any]:
+        """Return it as report.json keeps it."""
+        return {
+            "split": self.split,
+            "texts": self.survey.texts,
+            "put_right": self.survey.changed,
+            "unusable": len(self.survey.unusable),
+            "with_unknown_characters": len(self.lacking),
+            "decision": self.decision,
+            "unknown": [
+                {"character": c, "count": n, "files": self.files[c]} for c, n in self.unknown.most_common()
+            ],
+        }
+
+    def __str__(self) -> str:
+        total = sum(self.unknown.values())
+        head = (
+            f"{self.split}: the charset lacks {len(self.unknown)} characters of the data: {total} of "
+            f"{self.survey.characters.total()}, in {len(self.lacking)} of {self.survey.texts} texts; "
+            f"{self.decision}"
+        )
+        lines = [
+            f"\n  {named(character)}: {count} times, as in {', '.join(self.files[character])}"
+            for character, count in self.unknown.most_common(SHOWN)
+        ]
+        more = len(self.unknown) - SHOWN
+        return (
+            head
+            + "".join(lines)
+            + (f"\n  … and {more} more characters (see report.json)" if more > 0 else "")
+        )
+
+
+def cover(split: str, texts: Sequence[str], files: Any, survey: Survey, charset: str) -> Coverage:
+    """Find what the charset lacks; texts are gone through only if it lacks something.
+
+    Args:
+        split: Its name.
+        texts: Its texts.
+        files: A path per text, or None where the split has none.
+        survey: Of these texts.
+        charset: The run's.
+    """
+    found = Coverage(split, survey)
+    lacking = set(survey.characters) - set(charset)
+    if not lacking:
+        return found
+    for place, text in enumerate(texts):
+        if place in survey.unusable:
+            continue
+        unknown = [character for character in charsets.clean(text) if character in lacking]
+        if not unknown:
+            continue
+        found.lacking[place] = unknown[0]
+        found.unknown.update(unknown)
+        for character in unknown:
+            names = found.files.setdefault(character, [])
+            name = place_name(split, files, place)
+            if len(names) < FILES and name not in names:
+                names.append(name)
+    return found
+
+
+def place_name(split: str, files: Any, place: int) -> str:
+    """Return what the user knows a sample by."""
+    return str(files[place]) if files else f"{split} sample {place}"
+
+
+def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
+    """Say what becomes of training texts with characters that the charset lacks.
+
+    Raises:
+        DataError: The configuration wants none of them to pass.
+    """
+    coverage.decision = {
+        Unknown.error: "the run is refused (charset.unknown=error)",
+        Unknown.skip: "these texts are left out (charset.unknown=skip)",
+        Unknown.replace: f"each becomes {named(replacement)} (charset.unknown=replace)",
+    }[unknown]
+    if coverage.lacking and unknown is Unknown.error:
+        raise DataError(
+            f"{coverage}\n  add them with charset.from_data=true, or set charset.unknown=skip or replace"
+        )
+
+
+def usable(coverage: Coverage, unknown: Unknown, files: Any, ledger: Ledger) -> Sequence[int] | None:
+    """Return the places of the texts to learn, or None for all; the rest goes into the ledger."""
+    left_out = dict(coverage.survey.unusable)
+    for place, reason in left_out.items():
+        ledger.skip_label(place_name(coverage.split, files, place), None, reason)
+    if unknown is Unknown.skip:
+        left_out |= coverage.lacking
+    if not left_out:
+        return None
+    return array("q", (place for place in range(coverage.survey.texts) if place not in left_out))
+
+
+def carry_over(
+    found: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rows: dict[str, int], old: str, new: str
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Bring tensors that have a row per character from one charset to another.
+
+    Args:
+        found: The checkpoint's tensors.
+        own: The model's, freshly drawn: rows of characters that are new stay as they are here.
+        rows: The row of the first character in each such tensor.
+        old: The checkpoint's charset.
+        new: The model's.
+    """
+    pairs = [(old.index(c), k) for k, c in enumerate(new) if c in old]
+    there, here = ([p[side] for p in pairs] for side in (0, 1))
+    for name, first in rows.items():
+        if name not in found or found[name].shape[1:] != own[name].shape[1:]:
+            continue
+        value = own[name].clone()
+        value[:first] = found[name][:first]
+        # What stands behind the characters, such as the mark of a text's beginning.
+        value[first + len(new) :] = found[name][first + len(old) :]
+        value[[first + k for k in here]] = found[name][[first + k for k in there]]
+        yield name, value

@@ -1,0 +1,238 @@
+"""Loaders: from a dataset's splits to batches of images of like width, with their texts as codes.
+
+Images keep their proportions, so they are of all widths. A loader draws several batches' worth of
+samples at once (`data.pool`), sorts them by width and cuts them into batches: little is padding, and
+no width has to be known beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ocr_trainer import charsets
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Skipped
+from ocr_trainer.schema import RunConfig, Unknown
+from ocr_trainer.training.geometry import resize
+from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, name_of, unreadable
+from ocr_trainer.training.recognition.charset import Codec
+from ocr_trainer.training.recognition.recognizer import Recognizer
+from ocr_trainer.training.samples import Batch, Image, TextImage, TextTruth
+
+BATCH_SIZE = 64
+"""Where the configuration leaves it open."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """What becomes of a sample in training; without image if none could be used."""
+
+    image: Image | None = None
+    codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class TrainingSet(Dataset[Encoded]):
+    """Augmented images with their codes. A sample that cannot be used is replaced by the next."""
+
+    TRIES = 20
+
+    def __init__(self, split: Split[TextImage], model: Recognizer, run: RunConfig) -> None:
+        """Keep the split and what is done to its samples."""
+        from ocr_trainer.training.recognition.augment import TextAugmenter
+
+        replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
+        self.codec = Codec(model.charset, replacement)
+        self.split, self.model, self.seed = split, model, run.seed
+        self.augment = TextAugmenter(run.text_augment)
+        self.endless = getattr(split, "endless", False)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key | int) -> Encoded:
+        # Lightning's overfit_batches puts a plain sampler in place of ours: the same images in every epoch.
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        skipped: list[Skipped] = []
+        for attempt in range(min(self.TRIES, len(self))):
+            place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
+            try:
+                sample = self.split[place]
+            except DataError as error:
+                skipped.append(unreadable(self.split, place, error))
+                continue
+            skipped += sample.skipped
+            try:
+                codes = self.codec.encode(charsets.clean(sample.text))
+                image = self.augment(sample.image, np.random.default_rng((self.seed, epoch, index)))
+                image = fit(image, self.model)
+                if fault := self._fault(codes, image):
+                    raise ValueError(fault)
+            except ValueError as error:
+                skipped.append(Skipped("label", name_of(self.split, place), None, str(error)))
+                continue
+            return Encoded(image, codes, skipped)
+        # An exception would reach the user as torch words those of its workers.
+        return Encoded(skipped=skipped)
+
+    def _fault(self, codes: np.ndarray, image: Image) -> str | None:
+        if not len(codes):
+            return "the text is empty"
+        repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
+        return self.model.fault(len(codes), repeats, image.shape[1])
+
+
+Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
+
+
+class ScoringSet(Dataset[Scored]):
+    """Images as the model is scored on them. One that cannot be used is entered as skipped."""
+
+    def __init__(self, split: Split[TextImage], model: Recognizer) -> None:
+        """Keep the split and the model whose height its images are brought to."""
+        self.split, self.model = split, model
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key | int) -> Scored:
+        index = key[1] if isinstance(key, tuple) else key
+        try:
+            sample = self.split[index]
+            text = charsets.clean(sample.text)
+        except DataError as error:
+            return unreadable(self.split, index, error)
+        except ValueError as error:
+            return Skipped("label", name_of(self.split, index), None, str(error))
+        return fit(sample.image, self.model), TextTruth(text, sample.source), sample.skipped
+
+
+def fit(image: Image, model: Recognizer) -> Image:
+    """Resize an image as the model wants it."""
+    return resize(image, *model.size(*image.shape[:2]))
+
+
+def pad(images: Sequence[Image], stride: int) -> tuple[Tensor, Tensor]:
+    """Stack images of one height, padded at the right to a multiple of `stride`.
+
+    Returns:
+        uint8, (images, 3, height, width); and int64, (images,), the width of each.
+    """
+    widths = [image.shape[1] for image in images]
+    width = -(-max(widths) // stride) * stride
+    canvas = np.zeros((len(images), images[0].shape[0], width, 3), dtype=np.uint8)
+    for place, image in zip(canvas, images, strict=True):
+        place[:, : image.shape[1]] = image
+    return torch.from_numpy(canvas.transpose(0, 3, 1, 2).copy()), torch.tensor(widths)
+
+
+def prepare(images: Sequence[Image], model: Recognizer) -> tuple[Tensor, Tensor]:
+    """Resize images as the model wants them, and stack them as `pad` does."""
+    return pad([fit(image, model) for image in images], model.stride)
+
+
+def by_width(items: Sequence[Any], count: int, width: Any) -> list[list[Any]]:
+    """Sort items by width and cut them into `count` parts of nearly the same number."""
+    order = sorted(range(len(items)), key=lambda place: width(items[place]))
+    return [[items[place] for place in part] for part in np.array_split(np.array(order, dtype=int), count)]
+
+
+@dataclass(frozen=True)
+class TrainingCollate:
+    """Makes the batches of a pool, in an order that does not go by width."""
+
+    batch_size: int
+    stride: int
+
+    def batches(self, samples: int) -> int:
+        """Return how many batches so many samples make; what is left over is spread among them."""
+        return max(1, samples // self.batch_size)
+
+    def __call__(self, items: Sequence[Encoded]) -> list[Batch]:
+        """Return the batches; one without images where none could be used."""
+        skipped = [entry for item in items for entry in item.skipped]
+        usable = [item for item in items if item.image is not None]
+        parts = by_width(usable, self.batches(len(items)), lambda item: item.image.shape[1])
+        # What the order follows from must not depend on the process: so it is the content.
+        shuffled = np.random.default_rng(len(items) + sum(len(item.codes) for item in usable)).permutation(
+            len(parts)
+        )
+        made = [self._batch(parts[place]) for place in shuffled]
+        made[0].skipped = skipped
+        return made
+
+    def _batch(self, items: Sequence[Encoded]) -> Batch:
+        if not items:
+            return Batch(NO_IMAGES, {})
+        images, widths = pad([item.image for item in items if item.image is not None], self.stride)
+        lengths = torch.tensor([len(item.codes) for item in items])
+        codes = torch.zeros((len(items), int(lengths.max())), dtype=torch.int64)
+        for row, item in zip(codes, items, strict=True):
+            row[: len(item.codes)] = torch.from_numpy(item.codes)
+        return Batch(images, {"codes": codes, "lengths": lengths}, texts=len(items), widths=widths)
+
+
+@dataclass(frozen=True)
+class ScoringCollate:
+    """Makes the batches of a pool for scoring."""
+
+    batch_size: int
+    stride: int
+
+    def batches(self, samples: int) -> int:
+        """Return how many batches so many samples make."""
+        return -(-samples // self.batch_size)
+
+    def __call__(self, items: Sequence[Scored]) -> list[Batch]:
+        """Return the batches; one without images where none could be used."""
+        skipped = [item for item in items if isinstance(item, Skipped)]
+        usable = [item for item in items if not isinstance(item, Skipped)]
+        skipped += [entry for _, _, entries in usable for entry in entries]
+        parts = by_width(usable, self.batches(len(items)), lambda item: item[0].shape[1])
+        made = [self._batch(part) for part in parts]
+        made[0].skipped = skipped
+        return made
+
+    def _batch(self, items: Sequence[tuple[Image, TextTruth, list[Skipped]]]) -> Batch:
+        if not items:
+            return Batch(NO_IMAGES, {})
+        images, widths = pad([image for image, _, _ in items], self.stride)
+        return Batch(images, {}, truths=[truth for _, truth, _ in items], widths=widths)
+
+
+class PooledLoader(DataLoader[Any]):
+    """A loader whose collate makes several batches at once, which it gives one by one."""
+
+    def __len__(self) -> int:
+        pools, rest = divmod(len(self.sampler), self.batch_size or 1)  # type: ignore[arg-type]
+        batches = pools * self.collate_fn.batches(self.batch_size)  # type: ignore[attr-defined]
+        return batches + (self.collate_fn.batches(rest) if rest else 0)  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for pool in super().__iter__():
+            yield from pool
+
+
+def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> DataLoader[Any]:
+    """Return the loader that training draws from."""
+    keys = Keys(len(split), run.seed, shuffle=True)
+    size = run.data.batch_size or BATCH_SIZE
+    collate = TrainingCollate(size, model.stride)
+    return loader(
+        TrainingSet(split, model, run), keys, size * run.data.pool, collate, run.data, kind=PooledLoader
+    )
+
+
+def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> DataLoader[Any]:
+    """Return a loader that goes through a split once."""
+    keys = Keys(len(split), run.seed, shuffle=False)
+    size = run.data.eval_batch_size or BATCH_SIZE
+    collate = ScoringCollate(size, model.stride)
+    return loader(ScoringSet(split, model), keys, size * run.data.pool, collate, run.data, kind=PooledLoader)

@@ -1,0 +1,164 @@
+"""Training and scoring a recogniser, the same for every model."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Context
+from ocr_trainer.schema import RunConfig, Unknown
+from ocr_trainer.training.checkpoint import read
+from ocr_trainer.training.loaders import Chosen, gathered
+from ocr_trainer.training.recognition import charset as characters
+from ocr_trainer.training.recognition import data
+from ocr_trainer.training.recognition.recognizer import Recognizer
+from ocr_trainer.training.samples import Batch, Image, Reading, TextTruth
+from ocr_trainer.training.task import LearningTask
+
+if TYPE_CHECKING:
+    from ocr_trainer.metrics.text import TextTally
+    from ocr_trainer.training.splits import Splits
+
+NEAR_ZERO = 0.02
+"""A 1-NED below this asks for an explanation."""
+
+
+class RecognitionTask(LearningTask):
+    """Trains a recogniser and scores what it reads by words and by characters."""
+
+    monitor = "val/ned_mean"
+    model_type = Recognizer
+    found = "readings"
+    counted = frozenset({"image", "label"})
+    training_loader = staticmethod(data.training_loader)
+    scoring_loader = staticmethod(data.scoring_loader)
+
+    tally: TextTally | None = None
+    """What the latest scores were made of."""
+
+    @classmethod
+    def prepare(cls, run: RunConfig, context: Context, splits: Splits) -> tuple[RunConfig, Context, Splits]:
+        """Choose the charset, tell what the data has beyond it, and leave out what cannot be learnt.
+
+        Raises:
+            ConfigError: No charset is given, and the data tells none.
+            DataError: Training texts have characters that the charset lacks, and none may.
+        """
+        surveys = {
+            name: characters.survey(split.texts)
+            for name in ("train", "val", "test")
+            if getattr(split := getattr(splits, name), "texts", None) is not None
+        }
+        if splits.train is not None:
+            of_data = "".join(surveys["train"].characters) if "train" in surveys else splits.characters
+            charset = characters.choose(run.charset, of_data, _charset_before(run))
+            kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
+            run, context = replace(run, charset=kept), replace(context, charset=charset)
+        for name, survey in surveys.items():
+            splits = _covered(name, survey, run, context, splits)
+        return run, context, splits
+
+    def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
+        """Run the model on a batch and return the parts of its loss."""
+        parts: dict[str, Tensor] = self.model.loss(self.model(batch.images, batch.widths), batch.targets)
+        return parts
+
+    def check_batch(self, batch: Batch) -> None:
+        """Refuse widths that the network cannot take."""
+        width = batch.images.shape[-1]
+        if width % self.model.stride:
+            raise DataError(f"images {width} pixels wide: the model needs multiples of {self.model.stride}")
+
+    def begin(self) -> None:
+        """Begin the scores anew."""
+        self.read: list[tuple[str, str]] = []
+        self.shown: list[tuple[Image, TextTruth, Reading]] = []
+
+    def score_batch(self, batch: Batch) -> None:
+        """Read the images; what was read is compared when all of it is there."""
+        readings = self.model.decode(self.model(batch.images, batch.widths))
+        for place, (truth, reading) in enumerate(zip(batch.truths, readings, strict=True)):
+            self.read.append((truth.text, reading.text))
+            if len(self.shown) < self.wanted:
+                pixels = batch.images[place, :, :, : int(batch.widths[place])]  # type: ignore[index]
+                image = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
+                self.shown.append((image, truth, reading))
+
+    def score(self, split: str) -> dict[str, float]:
+        """Compare what was read with what is there."""
+        from ocr_trainer.metrics.text import tally_texts
+
+        self.tally = gathered(tally_texts(self.read))
+        scores = self.tally.scores()
+        self.diagnosis = _diagnose(self.read, scores["ned_mean"])
+        self.pictures = [
+            (_picture(image, truth, reading), f"{truth.source}: {reading.text}")
+            for image, truth, reading in self.shown
+        ]
+        return scores
+
+    def details(self) -> dict[str, Any] | None:
+        """Return the scores by length and by character, and what is taken for what."""
+        return self.tally.details() if self.tally is not None else None
+
+    def highlights(self) -> dict[str, str]:
+        """Return the commonest confusions in a row."""
+        confusions = (self.details() or {}).get("confusions", ())[:8]
+        told = ", ".join(f"{c['truth'] or '∅'}→{c['read'] or '∅'} {c['count']}" for c in confusions)
+        return {"confusions": told} if told else {}
+
+
+def _charset_before(run: RunConfig) -> str:
+    """Return the charset of the checkpoint that the model begins with, if there is one."""
+    if run.init_from is None:
+        return ""
+    saved: str = read(run.init_from)["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
+    return saved
+
+
+def _covered(
+    name: str, survey: characters.Survey, run: RunConfig, context: Context, splits: Splits
+) -> Splits:
+    """Tell what of a split the charset lacks, and leave out what cannot be used."""
+    split, unknown = getattr(splits, name), run.charset.unknown
+    files = getattr(split, "files", None)
+    coverage = characters.cover(name, split.texts, files, survey, context.charset)
+    if name != "train":
+        unknown = Unknown.replace  # none is left out: what cannot be read counts as misread
+        coverage.decision = "they count as misread"
+    else:
+        characters.decide(coverage, unknown, run.charset.replacement)
+    if coverage.unknown:
+        print(coverage, file=sys.stderr)
+    places = characters.usable(coverage, unknown, files, context.ledger)
+    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), coverage.told()]}
+    chosen = split if places is None else Chosen(split, places)
+    if not len(chosen):
+        raise DataError(f"the {name} split of dataset={run.dataset.name} has no text that can be used")
+    return replace(splits, told=told, **{name: chosen})
+
+
+def _diagnose(read: list[tuple[str, str]], ned: float) -> str | None:
+    """Say why hardly anything is read right, or nothing if enough is."""
+    if not read:
+        return "none of the images could be read"
+    if ned >= NEAR_ZERO:
+        return None
+    empty = sum(not reading for _, reading in read)
+    if empty > len(read) / 2:
+        return (
+            f"{empty} of {len(read)} readings are empty: usual in the first epochs of a CTC model; later, "
+            "lower the learning rate, or see with `ocr-train overfit` whether it can learn at all"
+        )
+    return "next to nothing is read right: usual in the first epochs; later, look at the pictures"
+
+
+def _picture(image: Image, truth: TextTruth, reading: Reading) -> Image:
+    from ocr_trainer.training.recognition.draw import draw_reading
+
+    return draw_reading(image, truth.text, reading.text)

@@ -1,0 +1,144 @@
+"""Opening the splits of a run's dataset, and refusing those that cannot be used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer import discovery
+from ocr_trainer.errors import DataError
+from ocr_trainer.formats.images import check_image
+from ocr_trainer.plugin import Config, Context, Kind, Ledger
+from ocr_trainer.schema import RunConfig
+from ocr_trainer.training.build import build
+
+Opener = Callable[[str], Any]
+"""Gives a split by name, or None."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits that a run uses; None where there is none or none is wanted."""
+
+    train: Any = None
+    val: Any = None
+    test: Any = None
+    test_split: str | None = None
+    """Which split `test` is."""
+    characters: str = ""
+    """All that a dataset can write whose texts are not known beforehand."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the task has found out about the data, for report.json."""
+
+
+def open_splits(run: RunConfig, context: Context) -> Splits:
+    """Open the splits that the run uses, and refuse those that cannot be used.
+
+    Raises:
+        DataError: A split is missing or empty, or too much of it is unusable.
+    """
+    dataset, opened = _open(run, context)
+    train = opened("train")
+    if train is None:
+        raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
+    val = opened("val") if run.trainer.limit_val_batches != 0 else None
+    test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
+    return Splits(train, val, test, test_split, getattr(dataset, "characters", ""))
+
+
+def open_test(run: RunConfig, context: Context) -> Splits:
+    """Open the split to test on, alone.
+
+    Raises:
+        DataError: There is none, or it cannot be used.
+    """
+    name, split = _test_of(_open(run, context)[1])
+    if name is None:
+        raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
+    return Splits(test=split, test_split=name)
+
+
+def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
+    """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
+    try:
+        dataset = build(Kind.dataset, run.dataset, context)
+    except DataError as error:
+        raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+    def opened(name: str) -> Any:
+        try:
+            return _split(run, context, dataset, name)
+        except DataError as error:
+            raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+    return dataset, cache(opened)
+
+
+def _other_readers(config: Config) -> str:
+    """Say which other plugins know the dataset's folder, if there are any."""
+    root = getattr(config, "root", None)
+    if not isinstance(root, Path) or not root.is_dir():
+        return ""
+    others = [name for name in discovery.readers(root) if name != config.name]
+    if not others or config.name in discovery.readers(root):
+        return ""
+    return "".join(
+        f"\n  the folder looks like another format: dataset={n} dataset.root={root}" for n in others
+    )
+
+
+def _test_of(opened: Opener) -> tuple[str | None, Any]:
+    """Open the test split, or val where there is none; the report says which."""
+    for name in ("test", "val"):
+        if (split := opened(name)) is not None:
+            return name, split
+    return None, None
+
+
+def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
+    """Open one split and look at its images' headers."""
+    split = getattr(dataset, name)
+    if split is None:
+        return None
+    files = getattr(split, "files", None)
+    if files and run.data.check_images:
+        _look_at(files, run, context.ledger)
+    refuse_unusable(context.ledger, run)
+    if not len(split):
+        raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
+    return split
+
+
+def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
+    """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
+    chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
+    broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
+    for file, reason in broken:
+        ledger.skip_image(file, reason)
+    if len(broken) > run.data.max_skipped * len(chosen):
+        raise DataError(
+            f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(ledger)}"
+        )
+
+
+def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
+    """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
+    for what, total in (("image", ledger.images), ("label", ledger.labels)):
+        skipped = sum(entry.what == what for entry in ledger.skipped)
+        # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
+        if total and skipped > run.data.max_skipped * total:
+            raise DataError(
+                f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
+                f"{run.data.max_skipped:g} allows{_skips(ledger)}"
+            )
+
+
+def _skips(ledger: Ledger, most: int = 10) -> str:
+    lines = [f"\n  {entry}" for entry in ledger.skipped[:most]]
+    more = len(ledger.skipped) - most
+    return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")

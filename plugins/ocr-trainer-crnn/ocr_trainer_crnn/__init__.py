@@ -1,0 +1,1 @@
+"""CRNN, a text recogniser for ocr-trainer."""

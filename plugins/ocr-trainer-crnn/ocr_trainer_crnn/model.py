@@ -1,0 +1,64 @@
+"""CRNN (Shi, Bai, Yao, TPAMI 2017)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ocr_trainer.plugin import Context
+from ocr_trainer.training.recognition.ctc import CtcRecognizer
+from ocr_trainer_crnn.network import BiLSTM, Features, column_mask, initialise
+from ocr_trainer_crnn.plugin import STRIDE, CRNNConfig
+
+LUMA = (0.299, 0.587, 0.114)
+"""The weights of red, green and blue in grey (ITU-R BT.601)."""
+HIDDEN = 256
+
+
+class CRNN(CtcRecognizer):
+    """A recogniser that looks at an image column by column, with what stands left and right of each in mind.
+
+    Shi, Bai, Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition and Its
+    Application to Scene Text Recognition", TPAMI 2017 (arXiv 1507.05717).
+    """
+
+    stride: ClassVar[int] = STRIDE
+    luma: Tensor
+
+    def __init__(self, config: CRNNConfig, context: Context) -> None:
+        super().__init__(config, context.charset)
+        hidden = HIDDEN // config.size.share
+        self.features = Features(config.height, config.size.share)
+        self.lower = BiLSTM(self.features.channels, hidden)
+        self.between = nn.Linear(2 * hidden, hidden)
+        self.upper = BiLSTM(hidden, hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(2 * hidden, self.classes)
+        self.apply(initialise)
+        self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1) / 127.5, persistent=False)
+
+    def steps(self, width: int) -> int:
+        """Return the number of steps: one per 4 columns, and one less, as the last convolution spans two."""
+        return width // STRIDE - 1
+
+    def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
+        """Run the network; grey from -1 to 1, and 0 in the padding.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB; the width is a multiple of 4.
+            widths: int64, (batch,): columns that are not padding.
+
+        Returns:
+            "logits", (batch, width / 4 - 1, classes), and "steps", int64 (batch,).
+        """
+        grey = (images.to(self.luma.dtype) * self.luma).sum(1, keepdim=True) - 1
+        x = self.features(grey * column_mask(widths, grey), widths)
+        steps = torch.div(widths, STRIDE, rounding_mode="floor") - 1
+        x = self.between(self.dropout(self.lower(x, steps)))
+        return {"logits": self.head(self.dropout(self.upper(x, steps))), "steps": steps}
+
+    def character_rows(self) -> dict[str, int]:
+        """Return the tensors of the last layer, whose first row is the blank's."""
+        return {"head.weight": 1, "head.bias": 1}

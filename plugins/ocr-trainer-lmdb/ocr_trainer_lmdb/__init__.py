@@ -1,0 +1,1 @@
+"""LMDBs of images and their texts."""

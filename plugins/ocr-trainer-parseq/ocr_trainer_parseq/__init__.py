@@ -1,0 +1,1 @@
+"""PARSeq, a text recogniser for ocr-trainer."""

@@ -1,0 +1,1 @@
+"""SVTRv2, a text recogniser for ocr-trainer."""

@@ -1,0 +1,80 @@
+"""SVTRv2 (Du et al. 2024)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ocr_trainer.plugin import Context
+from ocr_trainer.training.recognition.ctc import CtcRecognizer
+from ocr_trainer_svtrv2.blocks import columns
+from ocr_trainer_svtrv2.guidance import Guidance
+from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialise
+from ocr_trainer_svtrv2.plugin import SVTRv2Config
+
+
+class SVTRv2(CtcRecognizer):
+    """A recogniser whose features are put in the order of reading before CTC sees them.
+
+    Du, Chen, Xie, Jia, Jiang, "SVTRv2: CTC Beats Encoder-Decoder Models in Scene Text Recognition",
+    2024, arXiv 2411.15858.
+    """
+
+    stride: ClassVar[int] = 4
+
+    def __init__(self, config: SVTRv2Config, context: Context) -> None:
+        super().__init__(config, context)
+        plan = PLANS[config.size]
+        channels, characters = plan.channels[-1], len(context.charset)
+        self.encoder = Encoder(plan, config.drop_path)
+        self.rearrangement = Rearrangement(channels)
+        self.head = nn.Linear(channels, 1 + characters)
+        initialise(self.head)
+        self.guidance = Guidance(characters, channels, config.context) if config.sgm else None
+
+    def steps(self, width: int) -> int:
+        """Return how many steps an image of that width gives: one per four columns."""
+        return -(-width // 4)
+
+    def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
+        """Run the network.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB; the width is a multiple of 4.
+            widths: int64, (batch,): how many columns are no padding.
+
+        Returns:
+            "logits", float32, (batch, width / 4, 1 + characters), the blank first; "steps", int64,
+            (batch,): how many of them count; in training with `sgm`, also the encoder's "features",
+            (batch, height / 8, width / 4, channels).
+        """
+        x = images.permute(0, 2, 3, 1).to(self.head.weight.dtype) / 127.5 - 1
+        features, mask = self.encoder(x, widths)
+        logits = self.head(self.rearrangement(features, mask)).float()
+        outputs = {"logits": logits, "steps": mask.sum(dim=1)}
+        if self.training and self.guidance is not None:
+            outputs["features"] = features
+        return outputs
+
+    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the part of CTC and, with `sgm`, "sgm".
+
+        The authors weigh the sum of CTC over a text by 0.1 and the mean of SGM over its characters by 1. As
+        the core's CTC is a mean over characters, both weigh the same, exactly so in a text of ten characters.
+        """
+        parts = super().loss(outputs, targets)
+        if self.guidance is not None:
+            features = outputs["features"]
+            mask = columns(outputs["steps"], features.shape[2]).repeat(1, features.shape[1])
+            hardness = self.guidance(features.flatten(1, 2), mask, targets["codes"], targets["lengths"])
+            parts["sgm"] = self.config.sgm_weight * hardness
+        return parts
+
+    def character_rows(self) -> dict[str, int]:
+        """Return which tensors have a row per character, and the row of the first one."""
+        rows = {"head.weight": 1, "head.bias": 1}
+        if self.guidance is not None:
+            names = ("embedding.weight", "head.weight", "head.bias")
+            rows |= {f"guidance.{name}": 0 for name in names}
+        return rows

@@ -1,0 +1,130 @@
+"""Rows of a list: the name of an image, and what is written on it.
+
+Each form is a function from a row to both; it raises a ValueError, in words that go into the ledger, if
+the row is not of that form.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+
+from ocr_trainer.formats.images import SUFFIXES
+from ocr_trainer.formats.rows import excerpt
+from ocr_trainer_words.plugin import Form
+
+Row = tuple[str, str]
+"""The name of an image and its text."""
+Parser = Callable[[str], Row]
+
+SUFFIX = "(?i:" + "|".join(map(re.escape, sorted(SUFFIXES))) + ")"
+QUOTED = re.compile(r'([^",\t]+),\s+"(.*)"\s*')
+ESCAPED = re.compile(r'\\(["\\])')
+MJSYNTH = re.compile(rf"(\S*?(?:^|/)\d+_([^_/\s]+)_\d+{SUFFIX})\s+\d+\s*")
+SPACED = re.compile(rf"(.+?{SUFFIX})(?:\s+(.*))?")
+IMAGE = re.compile(rf".*{SUFFIX}")
+
+NAMES = ("filename", "file_name", "file", "image", "image_path", "img_path", "img", "path", "name")
+"""What the column of the images is called in a header, in lower case."""
+TEXTS = ("text", "words", "word", "label", "transcription", "transcript", "ground_truth", "gt")
+"""What the column of the texts is called."""
+
+
+def quoted(row: str) -> Row:
+    """Parse `word_1.png, "TEXT"`; a quote in the text may be escaped by a backslash, or not."""
+    match = QUOTED.fullmatch(row)
+    if not match:
+        raise ValueError(f'not NAME, "TEXT": {excerpt(row)}')
+    name, text = match.groups()
+    return name, ESCAPED.sub(r"\1", text) if "\\" in text else text
+
+
+def tab(row: str) -> Row:
+    """Parse `word_1.png<tab>TEXT`; further tabs are part of the text."""
+    name, found, text = row.partition("\t")
+    if not (found and name.strip()):
+        raise ValueError(f"not NAME, a tab and TEXT: {excerpt(row)}")
+    return name, text
+
+
+def mjsynth(row: str) -> Row:
+    """Parse `./2425/1/115_TEXT_42.jpg 42`; the number behind the name is the word's in a lexicon."""
+    match = MJSYNTH.fullmatch(row)
+    if not match:
+        raise ValueError(f"not …/NUMBER_TEXT_NUMBER.jpg NUMBER: {excerpt(row)}")
+    return match[1], match[2]
+
+
+def space(row: str) -> Row:
+    """Parse `word_1.png TEXT`; the name ends with the first suffix of an image, the text may have blanks."""
+    match = SPACED.fullmatch(row)
+    if not match:
+        raise ValueError(f"not NAME TEXT: {excerpt(row)}")
+    return match[1], match[2] or ""
+
+
+def comma(row: str) -> Row:
+    """Parse `word_1.png,TEXT`, either of them in quotes or not; further commas are part of the text."""
+    fields = _fields(row, ",")
+    if len(fields) < 2:
+        raise ValueError(f"not NAME,TEXT: {excerpt(row)}")
+    return fields[0], ",".join(fields[1:])
+
+
+FORMS: dict[Form, Parser] = {
+    Form.quoted: quoted,
+    Form.tab: tab,
+    Form.mjsynth: mjsynth,
+    Form.csv: comma,
+    Form.space: space,
+}
+"""The narrower ones first: of two that fit as many rows, the first counts."""
+
+
+def find_form(rows: list[str]) -> Form | None:
+    """Return the form that fits most of the rows, or None if it fits less than half of them."""
+    counts = {form: sum(_fits(parse, row) for row in rows) for form, parse in FORMS.items()}
+    best = max(counts, key=counts.__getitem__)
+    return best if 2 * counts[best] >= max(1, len(rows)) else None
+
+
+def _fits(parse: Parser, row: str) -> bool:
+    try:
+        name, _ = parse(row)
+    except ValueError:
+        return False
+    return bool(IMAGE.fullmatch(name.strip()))
+
+
+def by_header(row: str) -> Parser | None:
+    """Return what parses the rows below a header such as `filename,words`, or None if it is none."""
+    delimiter = "\t" if "\t" in row else ","
+    try:
+        columns = [column.strip().lower() for column in _fields(row, delimiter)]
+    except ValueError:
+        return None
+    name, text = _first(NAMES, columns), _first(TEXTS, columns)
+    if name is None or text is None:
+        return None
+
+    def parse(row: str) -> Row:
+        fields = row.split("\t") if delimiter == "\t" else _fields(row, ",")
+        if len(fields) <= max(name, text):
+            raise ValueError(f"{len(fields)} of the {len(columns)} columns of the header: {excerpt(row)}")
+        if text == len(columns) - 1:  # what is not in quotes may have more of the delimiter
+            return fields[name], delimiter.join(fields[text:])
+        return fields[name], fields[text]
+
+    return parse
+
+
+def _fields(row: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([row], delimiter=delimiter, strict=True), [])
+    except csv.Error as fault:
+        raise ValueError(f"no CSV: {fault}: {excerpt(row)}") from None
+
+
+def _first(known: Iterable[str], columns: list[str]) -> int | None:
+    return next((columns.index(name) for name in known if name in columns), None)

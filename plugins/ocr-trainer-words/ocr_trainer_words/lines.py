@@ -1,0 +1,180 @@
+"""`Lines`: images of lines, and beside each a file with its text.
+
+The form of OCRopus, Kraken, Calamari, OCR-D and Tesseract's tesstrain: `0001.png` or `0001.nrm.png` with
+`0001.gt.txt`. A line is one row; a text of several belongs to a page or a paragraph, and is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.images import is_image
+from ocr_trainer.formats.labelled import LazySplits
+from ocr_trainer.formats.paired import open_root
+from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
+from ocr_trainer.formats.texts import TextImages, is_usable
+from ocr_trainer.plugin import Context
+from ocr_trainer_words.plugin import LinesConfig
+
+TRUTH = (".gt.txt", ".txt")
+"""What the name of a text ends with; the first that a line has counts."""
+OTHERS = (".pred.txt", ".bin.txt", ".nrm.txt")
+"""Texts that programs wrote."""
+VARIANTS = ("", ".nrm", ".bin")
+"""Of several images of a line, grey ones come before bitonal ones, and those before the rest."""
+
+
+class Line(NamedTuple):
+    """The names of an image and of its text, relative to the root."""
+
+    image: str
+    text: str
+
+
+class Lines(LazySplits):
+    """Three splits: by lists, by folders `train`, `val` and `test`, or by share.
+
+    Raises:
+        DataError: If there is no such folder, or no image with a text in it.
+    """
+
+    def __init__(self, config: LinesConfig, context: Context) -> None:
+        self._config = config
+        self._ledger = context.ledger
+        self._root = open_root(config)
+        lists = {split: getattr(config, f"{split}_list") for split in SPLITS}
+        paths = {split: self._root / (path or f"{split}.txt") for split, path in lists.items()}
+        self._lists = {split: path for split, path in paths.items() if lists[split] or path.is_file()}
+
+    def _open(self, split: str) -> Any:
+        lines = self._members.get(split)
+        return None if lines is None else TextImages(self._labelled(lines))
+
+    def _labelled(self, lines: dict[str, Line]) -> Iterator[tuple[Path, str]]:
+        for image, file in lines.values():
+            self._ledger.read(images=1)
+            try:
+                text = self._text(self._root / file)
+            except DataError as fault:
+                self._ledger.skip_image(self._root / image, str(fault))
+                continue
+            if text is not None:
+                yield self._root / image, text
+
+    def _text(self, file: Path) -> str | None:
+        """Return what a file holds; what is no text of a line goes into the ledger.
+
+        Raises:
+            DataError: If it cannot be read, or is UTF-16.
+        """
+        entries = len(self._ledger.skipped)
+        rows = list(read_rows(file, self._ledger))
+        if len(self._ledger.skipped) > entries:  # not UTF-8: counted and told
+            return None
+        self._ledger.read(labels=1)
+        if len(rows) > 1:
+            self._ledger.skip_label(file, rows[1][0], f"{len(rows)} rows are no text of a line")
+            return None
+        text = rows[0][1] if rows else ""
+        return text if is_usable(text, self._ledger, file, None) else None
+
+    @cached_property
+    def _members(self) -> dict[str, dict[str, Line]]:
+        """The lines of each split, by their names without suffixes."""
+        found = {split: self._below(split) for split in SPLITS if (self._root / split).is_dir()}
+        folders = {split: lines for split, lines in found.items() if lines}
+        every = {name: line for lines in folders.values() for name, line in lines.items()}
+        if not folders:
+            every = self._below("")
+            folders = {"train": every}
+        if not every:
+            raise DataError(
+                f"dataset={self._config.name}: '{self._root}' holds no line: an image with its text beside it\n"
+                "  looked for: NAME.png, NAME.nrm.png, … and NAME.gt.txt or NAME.txt, in all folders"
+            )
+        members = {split: self._listed(path, every) for split, path in self._lists.items()}
+        images = {s: [self._root / line.image for line in lines.values()] for s, lines in members.items()}
+        refuse_overlap(images, self._lists)
+        taken = {name for lines in members.values() for name in lines}
+        for split, lines in folders.items():
+            if split not in members:
+                members[split] = {name: line for name, line in lines.items() if name not in taken}
+        shares = {"test": self._config.test_share, "val": self._config.val_share}
+        return carve_missing(members, shares, self._config.split_seed)
+
+    def _listed(self, path: Path, known: dict[str, Line]) -> dict[str, Line]:
+        """Return the lines that a list names, with suffixes or without, a row each."""
+        if not path.is_file():
+            raise DataError(f"there is no list file '{path}'")
+        ends = {PurePosixPath(name).name: name for name in known}
+        listed: dict[str, Line] = {}
+        for number, row in read_rows(path, self._ledger):
+            name = row.strip().replace("\\", "/")
+            keys = (*_stems(name), *(ends.get(stem, "") for stem in _stems(PurePosixPath(name).name)))
+            key = next((key for key in keys if key in known), None)
+            if key and key not in listed:
+                listed[key] = known[key]
+                continue
+            self._ledger.read(images=1)
+            reason = "is listed before" if key else "there is no such line"
+            self._ledger.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
+        return listed
+
+    def _below(self, folder: str) -> dict[str, Line]:
+        """Match images and texts by name; what has no partner goes into the ledger."""
+        lists = set(self._lists.values())
+        images: list[str] = []
+        texts: dict[str, str] = {}
+        for file in self._walk(folder):
+            suffix = next((suffix for suffix in TRUTH if file.endswith(suffix)), None)
+            if is_image(PurePosixPath(file)):
+                images.append(file)
+            elif suffix and not file.endswith(OTHERS) and self._root / file not in lists:
+                stem = file.removesuffix(suffix)
+                if suffix == TRUTH[0] or stem not in texts:
+                    texts[stem] = file
+        lines: dict[str, Line] = {}
+        for image in sorted(images, key=_rank):
+            name = next((stem for stem in _stems(image) if stem in texts), None)
+            if name is None:
+                self._skip(image, "there is no text beside it (.gt.txt)")
+            elif not image.endswith(self._config.image_suffix):
+                continue
+            elif name in lines:
+                self._skip(image, f"its text serves '{PurePosixPath(lines[name].image).name}'")
+            else:
+                lines[name] = Line(image, texts[name])
+        for name in texts.keys() - lines.keys() if not self._lists else ():
+            self._skip(texts[name], "there is no image beside it")
+        return {name: lines[name] for name in sorted(lines)}
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        """Yield the files below a folder of the root, without hidden ones, in a lasting order."""
+        for home, folders, files in os.walk(self._root / folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            relative = Path(home).relative_to(self._root).as_posix()
+            prefix = "" if relative == "." else f"{relative}/"
+            yield from (f"{prefix}{name}" for name in sorted(files) if not name.startswith("."))
+
+    def _skip(self, file: str, reason: str) -> None:
+        self._ledger.read(images=1)
+        self._ledger.skip_image(self._root / file, reason)
+
+
+def _stems(name: str) -> Iterator[str]:
+    """Yield a name as it is, and with fewer and fewer suffixes."""
+    yield name
+    while suffix := PurePosixPath(name).suffix:
+        name = name.removesuffix(suffix)
+        yield name
+
+
+def _rank(image: str) -> tuple[int, str]:
+    variant = PurePosixPath(PurePosixPath(image).stem).suffix
+    return VARIANTS.index(variant) if variant in VARIANTS else len(VARIANTS), image

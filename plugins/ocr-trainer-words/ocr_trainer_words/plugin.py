@@ -1,0 +1,94 @@
+"""What `words` and `lines` are, in light lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ocr_trainer.options import FolderConfig, ListedConfig
+from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+
+
+class Form(Enum):
+    """What a row of a list looks like."""
+
+    quoted = "quoted"
+    """`word_1.png, "TEXT"`, as of ICDAR."""
+    tab = "tab"
+    """`word_1.png`, a tab, and the text, as of PaddleOCR and MMOCR; TSV."""
+    mjsynth = "mjsynth"
+    """`./2425/1/115_TEXT_42.jpg 42`, as of MJSynth: the text is in the name."""
+    csv = "csv"
+    """`word_1.png,TEXT`, with or without a header."""
+    space = "space"
+    """`word_1.png TEXT`, as of IIIT5K and MMOCR."""
+
+
+@dataclass
+class WordsConfig(ListedConfig):
+    """The options of `words`."""
+
+    form: Form | None = None
+    """What a row of the lists looks like; found out from their first rows if null."""
+
+    dont_care: list[str] = field(default_factory=lambda: ["###"])
+    """Texts that mean "don't care": such images are left out."""
+
+
+@dataclass
+class LinesConfig(FolderConfig):
+    """The options of `lines`."""
+
+    train_list: Path | None = None
+    """A file that names the training images, one a row; `train.txt` if null and there is one."""
+
+    val_list: Path | None = None
+    """A file that names the validation images; `val.txt` if null and there is one."""
+
+    test_list: Path | None = None
+    """A file that names the test images; `test.txt` if null and there is one."""
+
+    image_suffix: str = ""
+    """What the names of the images end with, such as `.bin.png`, where a line has several; any if empty."""
+
+
+LISTS = (
+    *("{split}.tags", "{split}.txt", "{split}.tsv", "{split}.csv"),
+    *("{split}_gt.txt", "gt_{split}.txt", "rec_gt_{split}.txt"),
+    *("{split}_label.txt", "{split}_labels.txt", "label_{split}.txt", "{split}_list.txt"),
+    *("annotation_{split}.txt", "{split}/gt.txt", "{split}/label.txt", "{split}/labels.txt"),
+    *("{split}/labels.tsv", "{split}/labels.csv"),
+)
+"""What the list of a split is called."""
+
+WHOLE_LISTS = (
+    *("gt.txt", "gt.tsv", "gt.csv", "label.txt", "label.tsv", "label.csv"),
+    *("labels.txt", "labels.tsv", "labels.csv", "old_label.txt", "annotation.txt"),
+)
+"""What the list of a whole set is called."""
+
+_ROW = r'(?m)^[^\t\r\n"]+\.(?i:png|jpe?g|tiff?|bmp|webp)(, +"|[\t ,](?!\[|-?\d+[, ]-?\d+[, ])\S)'
+_HEADER = r'^"?(?i:file_?name|image|file)"?[,\t]"?(?i:words?|text|label)\b'
+
+words = DatasetPlugin(
+    api=1,
+    summary="Images and lists of their texts: ICDAR, IIIT5K, MMOCR, PaddleOCR, MJSynth, CSV and TSV",
+    config=WordsConfig,
+    tasks=(Task.recognition,),
+    factory="ocr_trainer_words.words:Words",
+    signs=tuple(
+        Sign(file.format(split=split), f"{_ROW}|{_HEADER}")
+        for split in ("train", "test")
+        for file in (*LISTS, *(WHOLE_LISTS if split == "train" else ()))
+    ),
+)
+
+lines = DatasetPlugin(
+    api=1,
+    summary="Images of lines with a .gt.txt beside each: OCRopus, Kraken, Calamari, OCR-D, Tesseract",
+    config=LinesConfig,
+    tasks=(Task.recognition,),
+    factory="ocr_trainer_words.lines:Lines",
+    signs=tuple(Sign(f"{folder}*.gt.txt") for folder in ("", "train/", "*/")),
+)

@@ -1,0 +1,94 @@
+"""`Words`: images of words, and a list of their texts per split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.texts import is_usable
+from ocr_trainer.plugin import Ledger
+from ocr_trainer_words.forms import FORMS, Parser, by_header, find_form
+from ocr_trainer_words.plugin import LISTS, WHOLE_LISTS, Form, WordsConfig
+
+LOOKED_AT = 100
+"""Rows from which the form of a list and the folder of its images are found out."""
+
+
+class Words(ListedDataset):
+    """Lists of names and texts, a row each."""
+
+    _config: WordsConfig
+
+    file_names = LISTS
+    whole_names = WHOLE_LISTS
+    image_folders = (*ListedDataset.image_folders[:-1], "imgs/{split}", "imgs", ".")
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return the name as it is, and with fewer and fewer folders before it."""
+        yield name
+        if "/" in name or "\\" in name:
+            yield from tails(name)
+
+    def read(self, file: Path) -> Iterator[Annotated]:
+        """Yield what each row says of its image.
+
+        Raises:
+            DataError: If the file cannot be read, or is no such list.
+        """
+        ledger, dont_care = self._ledger, frozenset(self._config.dont_care)
+        parse, header = self._parser(file)
+        for line, row in read_rows(file, ledger):
+            if line == header:
+                continue
+            try:
+                name, text = parse(row)
+            except ValueError as fault:
+                ledger.read(labels=1)
+                ledger.skip_label(file, line, str(fault))
+                continue
+            ledger.read(images=1, labels=1)
+            if text not in dont_care and is_usable(text, ledger, file, line):
+                yield Annotated(name.strip(), text, None, line)
+
+    def _parser(self, file: Path) -> tuple[Parser, int]:
+        """Return what parses the rows of a list, and the line of its header, 0 if it has none."""
+        rows = list(islice(read_rows(file, Ledger()), LOOKED_AT))
+        if rows and self._config.form in (None, Form.csv, Form.tab) and (parse := by_header(rows[0][1])):
+            return parse, rows[0][0]
+        form = self._config.form or find_form([row for _, row in rows])
+        if form is None and rows:
+            raise DataError(
+                f"'{file}' is no list of images and texts: {rows[0][1][:60]!r}\n"
+                '  known forms: NAME, "TEXT"; NAME<tab>TEXT; NAME,TEXT; NAME TEXT\n'
+                f"  or say which it is: dataset.form={'|'.join(form.value for form in Form)}"
+            )
+        return FORMS[form or Form.space], 0
+
+    def _images(self, split: str) -> Path:
+        """Return the folder that names are relative to: the one given, or the first that has an image."""
+        if self._config.images:
+            return super()._images(split)
+        file = self._files[split]
+        parse, header = self._parser(file)
+        names = []
+        for line, row in islice(read_rows(file, Ledger()), LOOKED_AT):
+            try:
+                names += [parse(row)[0].strip()] if line != header else []
+            except ValueError:
+                continue
+        folders = [self._root / name.format(split=split) for name in self.image_folders]
+        places = [self._root, file.parent, *(folder for folder in folders if folder.is_dir())]
+        return next((folder for folder in places if self._has_one(folder, names)), self._root)
+
+    def _has_one(self, folder: Path, names: Iterable[str]) -> bool:
+        for name in names:
+            try:
+                self._find(name, str(folder))
+            except DataError:
+                continue
+            return True
+        return False
