@@ -1,29 +1,31 @@
 """Alphabets, scripts and other sets of characters by name: the tables behind `charsets.named`.
 
 A language's set holds its letters, small and capital, and the signs that belong to letters; digits,
-punctuation and the space have sets of their own. Languages in Latin letters have all of a to z, of
-which names and loan words make use. Letters are those of CLDR's main exemplar characters, and of its
-auxiliary ones where the language's own words are written with them.
+punctuation, the points of Hebrew and Arabic and the space do not. Languages in Latin letters have all
+of a to z, of which names and loan words make use. Compared with Unicode's CLDR: its main exemplar
+characters are here (but for the vowel marks of Arabic and Persian, which are in `arabic_marks`, and the
+stress on the Dutch j), with some of its auxiliary ones.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from string import ascii_letters, ascii_lowercase, digits, punctuation
 
 from ocr_trainer.charsets import clean, named, ordered
 
 LATIN = {
-    "afrikaans": "áèéêëîïôöûüŉ",
+    "afrikaans": "áâèéêëîïôöûü",
     "albanian": "çë",
     "azerbaijani": "çəğıöşüİ",
     "basque": "çñ",
     "bosnian": "ćčđšž",
-    "catalan": "àçèéíïòóúü",
+    "catalan": "àçèéíïòóúü·",
     "croatian": "ćčđšž",
     "czech": "áčďéěíňóřšťúůýž",
-    "danish": "æøåáéíóúý",
+    "danish": "æøåáéíóú",
     "dutch": "áäèéêëíïóöúü",
     "english": "",
     "esperanto": "ĉĝĥĵŝŭ",
@@ -40,16 +42,16 @@ LATIN = {
     "latvian": "āčēģīķļņšūž",
     "lithuanian": "ąčėęįšūųž",
     "maltese": "àċèġħìòùż",
-    "norwegian": "æøåàéóòôâêü",
+    "norwegian": "æøåàéêóòôü",
     "polish": "ąćęłńóśźż",
-    "portuguese": "àáâãçéêíóôõúü",
+    "portuguese": "àáâãçéêíóòôõúü",
     "romanian": "ăâîșț",
     "slovak": "áäčďéíĺľňóôŕšťúýž",
     "slovenian": "čšž",
     "spanish": "áéíñóúü",
     "swedish": "åäöàéü",
     "turkish": "âçğıîöşûüİ",
-    "welsh": "âêîôûŵŷàáäèéëìíïòóöùúüýÿ",
+    "welsh": "âêîôûŵŷàáäèéëìíïòóöùúüẁẃẅỳýÿ",
 }
 """The small letters of a language beyond a to z; of capitals, only those that no small letter leads to."""
 
@@ -64,7 +66,7 @@ CYRILLIC = {
     "mongolian": "абвгдеёжзийклмноөпрстуүфхцчшщъыьэюя",
     "russian": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
     "serbian": "абвгдђежзијклљмнњопрстћуфхцчџш",
-    "ukrainian": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
+    "ukrainian": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюяʼ",
 }
 """The small letters of a language."""
 
@@ -88,8 +90,8 @@ LITERAL = {
 
 
 def _span(*spans: str) -> str:
-    """Return all assigned characters from the first to the last of each pair that normal form C keeps."""
-    found = (chr(code) for first, last in spans for code in range(ord(first), ord(last) + 1))
+    """Return all assigned characters, from the first to the second of each span, that normal form C keeps."""
+    found = (chr(code) for span in spans for code in range(ord(span[0]), ord(span[1]) + 1))
     return "".join(c for c in found if unicodedata.category(c) != "Cn" and clean(c) == c)
 
 
@@ -115,9 +117,9 @@ def _encoded(codec: str, first: str, last: str, rows: tuple[int, int] = (0xA1, 0
 
 
 SETS: dict[str, Callable[[], str]] = {
-    **{name: lambda kept=kept: kept for name, kept in LITERAL.items()},
-    **{name: lambda more=more: _both_cases(ascii_lowercase + more) for name, more in LATIN.items()},
-    **{name: lambda small=small: _both_cases(small) for name, small in CYRILLIC.items()},
+    **{name: partial(str, characters) for name, characters in LITERAL.items()},
+    **{name: partial(_both_cases, ascii_lowercase + more) for name, more in LATIN.items()},
+    **{name: partial(_both_cases, letters) for name, letters in CYRILLIC.items()},
     "ascii": lambda: _span("!~"),
     "vietnamese": _vietnamese,
     "fraktur": lambda: named("german") + LITERAL["fraktur_extras"],
@@ -128,7 +130,7 @@ SETS: dict[str, Callable[[], str]] = {
     "hindi": lambda: _span("\u0901\u0903", "अऔ", "कह", "\u093c\u094d", "ॐॐ") + "\u200c\u200d",
     "devanagari_digits": lambda: _span("०९"),
     "devanagari_punctuation": lambda: "।॥॰",
-    "bengali": lambda: _span("\u0981\u09fe").translate(dict.fromkeys(map(ord, _span("০৯", "৲৻")))),
+    "bengali": lambda: _span("\u0981\u09e3", "ৰৱ", "৺৺", "\u09fc\u09fe"),
     "bengali_digits": lambda: _span("০৯"),
     "tamil": lambda: _span("\u0b82\u0bd7"),
     "thai": lambda: _span("ก\u0e3a", "เ\u0e4e"),

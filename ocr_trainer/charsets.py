@@ -95,14 +95,15 @@ def read_file(path: Path) -> str:
     """
     rows = _rows(path)
     entries = [(1, character) for character in rows[0]] if len(rows) == 1 else list(enumerate(rows, start=1))
-    faults, seen = [], {}
+    faults: list[str] = []
+    seen: dict[str, int] = {}
     for line, entry in entries:
         if fault := _fault(entry):
             faults.append(f"{path}:{line}: {fault}")
         elif entry in seen:
             faults.append(f"{path}:{line}: {_show(entry)} a second time, after line {seen[entry]}")
         seen.setdefault(entry, line)
-    if len(rows) == 1 and not faults and unicodedata.normalize("NFC", rows[0]) != rows[0]:
+    if len(rows) == 1 and not faults and len(unicodedata.normalize("NFC", rows[0])) < len(rows[0]):
         faults.append(f"{path}:1: some characters become one in normal form C: give each a row of its own")
     if not entries:
         faults.append(f"'{path}' holds no characters")

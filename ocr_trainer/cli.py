@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ocr_trainer import clock
-from ocr_trainer.errors import CheckpointError, ConfigError, OcrTrainerError, did_you_mean
+from ocr_trainer.errors import ConfigError, OcrTrainerError, did_you_mean
 
 if TYPE_CHECKING:
     from ocr_trainer.schema import RunConfig
@@ -30,10 +30,11 @@ Train OCR models by name.
   ocr-train describe KIND NAME                 the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
   ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
-  ocr-train test CKPT [OVERRIDE…]              score a checkpoint
-  ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays
-  ocr-train score --gt PATH --pred PATH --metric icdar|cleval
-                                               score predictions on disk, in folders or zips
+  ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end
+  ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
+                                               read it, too: --format json,text,overlay,page,hocr
+  ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
+                                               score predictions on disk: boxes, texts or both
 
 Overrides are KEY=VALUE, with the keys that `check` prints: trainer.max_epochs=5 logger=[csv,wandb]
 Flags of Hydra: -m, --cfg job, --info, --config-dir DIR, --shell-completion; all with --hydra-help
@@ -144,45 +145,15 @@ def _claim(run: RunConfig) -> Path:
 
 
 def _test(words: Sequence[str]) -> int:
-    from argparse import ArgumentParser
+    from ocr_trainer.using import test
 
-    parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
-    parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
-    parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
-    arguments = parser.parse_args(words)
-    laps = clock.Laps()
-    # What training was bound to, the test need not be.
-    base = ["logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"]
-    saved, run = _saved_run(arguments.checkpoint, [*base, *arguments.overrides])
-    if run.trainer.limit_test_batches == 0:
-        raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
-    folder = _claim(run)
-    from ocr_trainer.training.apply import test
-
-    test(run, saved, arguments.checkpoint, folder, laps)
-    return 0
+    return test(words, _claim)
 
 
 def _predict(words: Sequence[str]) -> int:
-    from argparse import ArgumentParser
+    from ocr_trainer.using import predict
 
-    parser = ArgumentParser("ocr-train predict", description="Find text in images.")
-    parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image files, and overrides such as model.size=1024"
-    )
-    parser.add_argument("--out", default="predictions", metavar="DIR", help="where JSON and overlays go")
-    arguments = parser.parse_intermixed_args(words)
-    overrides = [word for word in arguments.images if word.startswith("model.") and "=" in word]
-    images = [Path(word) for word in arguments.images if word not in overrides]
-    for image in images:
-        if "=" in str(image) and not image.exists():
-            raise ConfigError(f"'{image}' is no image, and only model.… options can be set when predicting")
-    saved, run = _saved_run(arguments.checkpoint, ["logger=[]", "dataset=synthetic", *overrides])
-    from ocr_trainer.training.predict import predict
-
-    predict(run, saved, images, Path(arguments.out))
-    return 0
+    return predict(words)
 
 
 def _overfit(words: Sequence[str]) -> int:
@@ -206,14 +177,3 @@ def _score(words: Sequence[str]) -> int:
     from ocr_trainer.metrics.score import score
 
     return score(words)
-
-
-def _saved_run(checkpoint: str, overrides: Sequence[str]) -> tuple[dict[str, Any], RunConfig]:
-    """Read a checkpoint, and compose its run with overrides on top."""
-    if not Path(checkpoint).is_file():
-        raise CheckpointError(f"there is no checkpoint {checkpoint}")
-    from ocr_trainer.compose import compose
-    from ocr_trainer.training.checkpoint import read
-
-    saved = read(checkpoint)
-    return saved, compose(overrides, saved["ocr_trainer"]["config"])

@@ -46,6 +46,10 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
     try:
         schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
+        for field in fields(description.config):
+            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
+                # Open: which options it has, its name will tell.
+                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         key = getattr(error, "full_key", None)
         reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
@@ -195,9 +199,10 @@ def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
             continue
         if "plugin" in mark:
             # The name alone will do, as in dataset.parts.a.dataset=synthetic.
-            chosen = node[key] if isinstance(node[key], DictConfig) else {"name": node[key]}
-            name = chosen.get("name")
+            chosen = node[key] if isinstance(node[key], DictConfig) else OmegaConf.create({"name": node[key]})
+            name = None if OmegaConf.is_missing(chosen, "name") else chosen.get("name")
             if not isinstance(name, str):
+                node[key] = None  # told once
                 yield f"{path}{key}.name must be given: the name of a {mark['plugin'].value} plugin"
                 continue
             yield from _give_type(node, key, plugin_schema(mark["plugin"], name), chosen, path)

@@ -234,10 +234,13 @@ class DatasetPlugin(Plugin):
     detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
     attribute is true answers any index from 0 up: it is asked for new indices in every epoch,
     `len(split)` of them. A split may have `files`, one `Path` per sample: their headers are looked at
-    before training, and messages name them. One of `TextImage` may have `texts`, one string per
-    sample, read without decoding an image: they give the charset, and what the charset lacks is told
-    before training. A dataset whose texts are not known beforehand may have `characters`, a string of
-    all that it can write.
+    `len(split)` of them. What else a split may have:
+
+    - `files`, one `Path` per sample: their headers are looked at before training, and messages name them;
+    - `name_of(index)`: what the user knows a sample by, where that is no file of its own;
+    - `texts`, for recognition, one string per sample, read without decoding an image: they give the
+      charset, and what the charset lacks is told before training. A dataset whose texts are not known
+      beforehand may have `characters` instead, a string of all that it can write.
     """
 
     kind: ClassVar[Kind] = Kind.dataset

@@ -52,8 +52,8 @@ def test_where_nothing_can_be_found_nothing_is_chosen():
 
 @pytest.mark.parametrize(("length", "most"), [(10, 3), (10, 10), (3, 200), (7, 1)])
 def test_some_of_a_split_are_spread_evenly(length: int, most: int):
-    some = some(range(length), most)
-    taken = [some[index] for index in range(len(some))]
+    chosen = some(range(length), most)
+    taken = [chosen[index] for index in range(len(chosen))]
     assert 0 < len(taken) <= most
     assert len(set(taken)) == len(taken)
     steps = {b - a for a, b in pairwise(taken)}

@@ -92,7 +92,8 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(cli, "_saved_run", composed)
     monkeypatch.setattr("ocr_trainer.training.overfit.overfit", stopped)
-    monkeypatch.setattr("ocr_trainer.metrics.score.read", stopped)
+    monkeypatch.setattr("ocr_trainer.metrics.score.score_pages", stopped)
+    monkeypatch.setattr("ocr_trainer.metrics.score.score_text", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
     try:
         return cli.main()

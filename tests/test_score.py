@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.metrics.score import average_precision, score
+from ocr_trainer.metrics.icdar import average_precision
+from ocr_trainer.metrics.score import score
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +21,10 @@ from PIL import ImageFont, features
 from ocr_trainer.errors import DataError
 
 KINDS = {".ttf", ".otf", ".ttc", ".otc"}
-PICTURES = ("symbol", "dingbat", "wingding", "webding", "emoji", "lastresort", "adobeblank", "barcode", "icon")
+PICTURES = (
+    *("symbol", "dingbat", "wingding", "webding", "emoji", "icon", "barcode"),
+    *("lastresort", "adobeblank"),  # they draw a box, or nothing, for every character that there is
+)
 """What is in the names of fonts that draw something else in the place of characters."""
 MISSING = "\uffff"
 """No character, by definition: a font shows what it shows for one that it lacks."""
@@ -71,7 +74,9 @@ def find(paths: Iterable[Path], system: bool) -> list[Path | None]:
         files = sorted(_within(path)) if path.is_dir() else [check(path)]
         usable = [file for file in files if _opens(file)]
         if not usable:
-            raise DataError(f"there are no fonts in the folder '{path}'\n  looked for: {', '.join(sorted(KINDS))}")
+            raise DataError(
+                f"there are no fonts in the folder '{path}'\n  looked for: {', '.join(sorted(KINDS))}"
+            )
         found += usable
     if system and not (more := [file for file in of_system() if _opens(file)]):
         raise DataError("there are no fonts on this machine\n  fonts: give files or folders, or install some")
@@ -103,7 +108,7 @@ def _opens(path: Path) -> bool:
     return True
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def open_font(path: Path | None, size: int, shaped: bool = False) -> ImageFont.FreeTypeFont:
     """Open a font.
 
@@ -141,7 +146,7 @@ def needs_shaping(text: str) -> bool:
     return not text.isascii() and any(map(_is_complex, text))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_complex(character: str) -> bool:
     return (
         unicodedata.bidirectional(character) in ("R", "AL", "AN")
@@ -185,10 +190,14 @@ def has(path: Path | None, character: str) -> bool:
     if character == " " or unicodedata.category(character) == "Cf":
         return True
     shape = _shape(path, character)
-    return any(shape[1]) and shape != _shape(path, MISSING)
+    return any(shape[1]) and shape != _box(path)
 
 
-@lru_cache(maxsize=100_000)
+@cache
+def _box(path: Path | None) -> tuple[tuple[int, int], bytes]:
+    return _shape(path, MISSING)
+
+
 def _shape(path: Path | None, character: str) -> tuple[tuple[int, int], bytes]:
     mask = open_font(path, SIZE).getmask(character)
     return mask.size, bytes(mask)

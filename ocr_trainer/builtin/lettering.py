@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr_trainer.errors import DataError
-
 MARGIN = 2
 """Empty pixels around a block."""
 
@@ -67,7 +65,12 @@ def _font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=8192)
 def render(text: str, face: Face) -> Word | None:
     """Draw a word; `None` where the font leaves no ink."""
-    font = _font(face.path, face.size)
+    word = draw(text, _font(face.path, face.size))
+    return word and Word(widened(word.ink, face.bold), word.rise)
+
+
+def draw(text: str, font: ImageFont.FreeTypeFont) -> Word | None:
+    """Draw a word, or a line that the font sets as a whole; `None` where it leaves no ink."""
     left, top, right, bottom = map(int, font.getbbox(text, anchor="ls"))
     # One pixel more on each side, for fonts whose ink oversteps their metrics.
     image = Image.new("L", (right - left + 3, bottom - top + 3))
@@ -75,10 +78,10 @@ def render(text: str, face: Face) -> Word | None:
     box = image.getbbox()
     if box is None:
         return None
-    return Word(_widened(image.crop(box), face.bold), 1 - top - box[1])
+    return Word(image.crop(box), 1 - top - box[1])
 
 
-def _widened(ink: Image.Image, pixels: int) -> Image.Image:
+def widened(ink: Image.Image, pixels: int) -> Image.Image:
     """Strike the ink once more for each pixel, one to the right; cheaper than stroking outlines."""
     if pixels == 0:
         return ink
@@ -86,18 +89,6 @@ def _widened(ink: Image.Image, pixels: int) -> Image.Image:
     for x in range(pixels + 1):
         strikes.paste(255, (x, 0), ink)
     return strikes
-
-
-def check_font(path: Path) -> None:
-    """Raise DataError if a font cannot be opened or draws nothing."""
-    try:
-        word = render("Ag0", Face(path, 20))
-    except OSError as error:
-        raise DataError(
-            f"the font '{path}' cannot be opened: {error}\n  fonts: paths of TrueType or OpenType files"
-        ) from error
-    if word is None:
-        raise DataError(f"the font '{path}' has no Latin letters and digits\n  fonts: choose another")
 
 
 def typeset(lines: list[Line], gap: int, leading: int, measure: int) -> Block:

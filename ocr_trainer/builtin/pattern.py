@@ -162,7 +162,7 @@ class _Parser:
             return node
         if self.take(r"\["):
             return self.members()
-        if self.pattern[self.place] in SPECIAL and not self.pattern[self.place] == "\\":
+        if self.pattern[self.place] in SPECIAL and self.pattern[self.place] != "\\":
             sign = self.pattern[self.place]
             advice = "give a count such as {1,8}" if sign in "*+" else f"write \\{sign} for the character"
             raise self.fault(f"'{sign}' cannot stand here: {advice}")

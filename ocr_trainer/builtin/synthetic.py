@@ -1,4 +1,4 @@
-"""The dataset `synthetic`: pages of rendered words whose outlines are known exactly.
+"""The dataset `synthetic`: pages of rendered words whose outlines are known exactly, or words alone.
 
 A page is a pure function of the run's seed, the split and the index. It is made of blocks that do
 not overlap: a word on its own, a paragraph, or a receipt with amounts at the end of its lines. A
@@ -8,19 +8,25 @@ corners of each word's ink to the page, so that the outlines fit to the pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ocr_trainer.builtin import lettering, paper
+from ocr_trainer.builtin import lettering, paper, wording
+from ocr_trainer.builtin.fonts import Fonts, find
+from ocr_trainer.builtin.made import SPLITS, MadeSplit
 from ocr_trainer.builtin.plugin import SyntheticConfig
+from ocr_trainer.builtin.texts import Texts, source_of
+from ocr_trainer.builtin.words import Words
 from ocr_trainer.builtin.writer import Writer
-from ocr_trainer.plugin import Context
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Context, Task
 from ocr_trainer.training.samples import Polygon, Sample
 
-SPLITS = ("train", "val", "test")
 FAILURES = 30
 """Blocks that may find no place before a page counts as full."""
 PLACES = 24
@@ -28,41 +34,51 @@ PLACES = 24
 
 
 class Synthetic:
-    """Pages of rendered words, in three splits that share no page.
+    """Pages of rendered words, or pictures of words and lines, in three splits that share none.
 
     Raises:
-        DataError: If a font cannot be used.
+        DataError: If a font or a list of words cannot be used, or they do not go together.
     """
 
     def __init__(self, config: SyntheticConfig, context: Context) -> None:
-        for path in config.fonts:
-            lettering.check_font(path)
-        self.train = Pages(config, context.seed, "train", config.train_pages)
-        self.val = Pages(config, context.seed, "val", config.val_pages) if config.val_pages else None
-        self.test = Pages(config, context.seed, "test", config.test_pages) if config.test_pages else None
+        found = Fonts(find(config.fonts, config.system_fonts))
+        if context.task is Task.recognition:
+            texts = Texts(config.text, source_of(config.text, found, context.ledger), found)
+            self.characters = texts.characters
+            """All that the texts can have."""
+            kind: Callable[..., Any] = partial(Words, config.text, texts, context.seed)
+            lengths = config.text.train_texts, config.text.val_texts, config.text.test_texts
+        else:
+            kind = partial(Pages, _with_fonts(config, found), context.seed)
+            lengths = config.train_pages, config.val_pages, config.test_pages
+        self.train, self.val, self.test = (
+            kind(split, length) if length else None for split, length in zip(SPLITS, lengths, strict=True)
+        )
 
 
-class Pages:
+def _with_fonts(config: SyntheticConfig, found: Fonts) -> SyntheticConfig:
+    """Return the options with all fonts that can write pages."""
+    usable = set(found.having(wording.CHARACTERS))
+    for path in config.fonts:
+        if path.is_file() and path not in usable:
+            lacking = Fonts([path]).lacking(wording.CHARACTERS)
+            raise DataError(f"the font '{path}' has no {' '.join(lacking)}\n  fonts: choose another")
+    if not usable:
+        raise DataError("no font has all Latin letters and digits\n  fonts: give others")
+    return replace(config, fonts=[path for path in found.paths if path in usable and path is not None])
+
+
+class Pages(MadeSplit[Sample]):
     """A split: pages by index, each made when it is asked for and always the same."""
 
     def __init__(self, config: SyntheticConfig, seed: int, split: str, length: int) -> None:
-        self.config, self.seed, self.split, self.length = config, seed, split, length
-        self.endless = split == "train"
-        """Whether there are pages beyond the length, any number of them."""
+        super().__init__(seed, split, length)
+        self.config = config
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[index] for index in range(self.length))
-
-    def __getitem__(self, index: int) -> Sample:
-        if index < 0 or (index >= self.length and not self.endless):
-            raise IndexError(f"synthetic/{self.split} has no page {index}")
-        key = [self.seed, SPLITS.index(self.split), index]
-        image, polygons, texts = make_page(self.config, np.random.default_rng(key))
-        ignore = np.zeros(len(polygons), dtype=bool)
-        return Sample(image, polygons, texts, ignore, f"synthetic/{self.split}/{index}")
+    def make(self, rng: np.random.Generator, source: str) -> Sample:
+        """Make a page."""
+        image, polygons, texts = make_page(self.config, rng)
+        return Sample(image, polygons, texts, np.zeros(len(polygons), dtype=bool), source)
 
 
 def make_page(

@@ -1,21 +1,12 @@
-"""What is written on a synthetic page: made-up words, paragraphs and receipts."""
+"""How words stand on a synthetic page: alone, in paragraphs, on receipts."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ocr_trainer.builtin import lettering
+from ocr_trainer.builtin import lettering, wording
 from ocr_trainer.builtin.plugin import SyntheticConfig
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-COMMON = """
-    a an and are as at be bill black by cafe card cash center change city coffee copy customer date day
-    discount exit for free from garden gift goods green hotel house in invoice is it item large market
-    milk more name new no not number of on open or order paid park please price qty receipt red return
-    road sale service shop small station stop store street subtotal sugar sum table tax tea tel thank
-    that the this time to total unit was water with you your
-"""
-VOCABULARY = COMMON.split()
 SIZES = 12
 """Font sizes between the smallest and the largest: few, so that drawn words can be used again."""
 
@@ -42,7 +33,7 @@ class Writer:
         return self.kinds[self.rng.integers(len(self.kinds))](room)
 
     def _word(self, room: int) -> lettering.Block:
-        return lettering.typeset([lettering.Line(self._face(0.0), [self._text()], [])], 0, 0, 0)
+        return lettering.typeset([lettering.Line(self._face(0.0), [wording.word(self.rng)], [])], 0, 0, 0)
 
     def _paragraph(self, room: int) -> lettering.Block:
         face = self._face(0.5)
@@ -66,7 +57,7 @@ class Writer:
         for index in range(max(lines_at_most, 2)):
             heading = index < 2
             used = face if not heading else large
-            right = [] if heading or room < 2 or self.rng.random() < 0.2 else [self._amount()]
+            right = [] if heading or room < 2 or self.rng.random() < 0.2 else [wording.amount(self.rng)]
             share = 0.9 if heading else self.rng.uniform(0.2, 0.7)
             left = self._fill(used, round(share * measure), gap, room - len(right))
             room -= len(left) + len(right)
@@ -99,38 +90,10 @@ class Writer:
         words: list[str] = []
         width = 0
         while len(words) < room:
-            text = self._text()
+            text = wording.word(self.rng)
             word = lettering.render(text, face)
             width += gap + word.ink.width if word else 0
             if words and width > measure:
                 break
             words.append(text)
         return words
-
-    def _text(self) -> str:
-        """Make up a word: a real one, an amount, or any letters."""
-        rng = self.rng
-        kind = rng.random()
-        if kind < 0.2:
-            return self._amount()
-        if kind < 0.45:
-            return "".join(LETTERS[i] for i in rng.integers(len(LETTERS), size=rng.integers(1, 11)))
-        word = VOCABULARY[rng.integers(len(VOCABULARY))]
-        word = (word, word.title(), word.upper())[rng.integers(3)]
-        return word + ":" if kind > 0.95 else word
-
-    def _amount(self) -> str:
-        """Make up a number as receipts have them: a price, a count, a date, a time, a code."""
-        a, b, c = self.rng.integers(100, size=3).tolist()
-        forms = (
-            f"{a}.{b:02}",
-            f"${a}.{b:02}",
-            f"{a},{b:02}{c % 10}",
-            f"{a}",
-            f"x{a % 10}",
-            f"#{a:02}{b:02}{c:02}",
-            f"{a % 24:02}:{b % 60:02}",
-            f"{a % 28 + 1:02}/{b % 12 + 1:02}/20{c:02}",
-            f"20{c:02}-{b % 12 + 1:02}-{a % 28 + 1:02}",
-        )
-        return forms[self.rng.integers(len(forms))]

@@ -112,16 +112,17 @@ class Crops(Sequence[TextImage]):
         if isinstance(crop, str):
             raise DataError(f"'{name}' cannot be cut out: {crop}")
         shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        return TextImage(crop.copy(), text, f'{name} "{shown}"')
+        image = np.broadcast_to(crop, (*crop.shape[:2], 3)).copy()
+        return TextImage(image, text, f'{name} "{shown}"')
 
-    def _cut_page(self, page: int) -> dict[int, Image | str]:
-        """Return the crops of a page by the place of their label, or why there is none."""
+    def _cut_page(self, page: int) -> dict[int, np.ndarray | str]:
+        """Return the crops of a page by the place of their label, uint8, or why there is none."""
         sample = self._split[page]
-        crops: dict[int, Image | str] = {}
+        crops: dict[int, np.ndarray | str] = {}
         for index in range(*self._span(page)):
             place = self._places[index]
             try:
-                crops[place] = cut(sample.image, sample.polygons[place], self._margin, self._mask)
+                crops[place] = _packed(cut(sample.image, sample.polygons[place], self._margin, self._mask))
             except ValueError as fault:
                 crops[place] = str(fault)
         return crops
@@ -153,22 +154,28 @@ def _name(split: Any, page: int) -> str:
     return f"image {page}" if files is None else str(files[page])
 
 
+def _packed(image: Image) -> np.ndarray:
+    """Return one channel of what is grey, as many scans are, to keep three times as much of it."""
+    grey = (image == image[:, :, :1]).all()
+    return image[:, :, :1].copy() if grey else image
+
+
 class _Kept:
     """The crops of the pages that were asked for last, up to so many bytes; a copy begins empty."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._bytes = limit, 0
-        self._pages: OrderedDict[int, dict[int, Image | str]] = OrderedDict()
+        self._pages: OrderedDict[int, dict[int, np.ndarray | str]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
         return _Kept, (self._limit,)
 
-    def get(self, page: int) -> dict[int, Image | str] | None:
+    def get(self, page: int) -> dict[int, np.ndarray | str] | None:
         if page in self._pages:
             self._pages.move_to_end(page)
         return self._pages.get(page)
 
-    def put(self, page: int, crops: dict[int, Image | str]) -> dict[int, Image | str]:
+    def put(self, page: int, crops: dict[int, np.ndarray | str]) -> dict[int, np.ndarray | str]:
         if (size := _bytes(crops)) <= self._limit:
             self._pages[page] = crops
             self._bytes += size
@@ -177,5 +184,5 @@ class _Kept:
         return crops
 
 
-def _bytes(crops: dict[int, Image | str]) -> int:
+def _bytes(crops: dict[int, np.ndarray | str]) -> int:
     return sum(crop.nbytes for crop in crops.values() if not isinstance(crop, str))

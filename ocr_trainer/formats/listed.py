@@ -138,7 +138,9 @@ class ListedDataset(LazySplits):
             inside, path = True, _join(folder, candidate)
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file objects to long names
                 return path
-        reason = "there is no such image" if inside else f"the name {name!r} leads out of the folder of images"
+        reason = (
+            "there is no such image" if inside else f"the name {name!r} leads out of the folder of images"
+        )
         raise DataError(reason)
 
     def _file(self, split: str) -> Path | None:

@@ -131,6 +131,19 @@ def match(
     return overlaps(gt_polygons, gt_ignore, det_polygons).match(iou_threshold)
 
 
+def average_precision(confidences: np.ndarray, hits: np.ndarray, truths: int) -> float:
+    """Return the mean over all truths of the precision at which each was found, as the challenges do.
+
+    Args:
+        confidences: float, one per detection of the whole set.
+        hits: bool, one per detection: whether it is matched.
+        truths: How many there are to be found.
+    """
+    hits = hits[np.argsort(-confidences, kind="stable")]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].sum() / truths) if truths else 0.0
+
+
 def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
     """Return the valid ones as shapely polygons, and their indices."""
     usable = [i for i, points in enumerate(polygons) if len(points) >= 3 and np.isfinite(points).all()]

@@ -81,7 +81,7 @@ class Form:
             raise ValueError(f"not {self}, there is more in the row: {excerpt(row)}")
         confidence = numbers.pop() if self.confidence else 1.0
         points = np.array(self._outline(numbers), dtype=np.float64).reshape(-1, 2)
-        return Row(points, confidence, _unquoted(rest))
+        return Row(points, confidence, unquoted(rest))
 
     def _outline(self, numbers: list[float]) -> Sequence[tuple[float, float]] | list[float]:
         if self.shape != "ltrb":
@@ -161,7 +161,7 @@ def _leading(fields: Sequence[str]) -> int:
     return next((i for i, field in enumerate(fields) if not NUMBER.fullmatch(field)), len(fields))
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     """Take off the quotes that the challenges allow around a text."""
     quoted = QUOTED.fullmatch(text)
     return quoted[1].replace("\\\\", "\\").replace('\\"', '"') if quoted else text

@@ -100,8 +100,9 @@ class TextTally:
         self.distance_lengths[length] += distance
         self.similarity += 1 - distance / max(length, len(read))
         self.word_distance += Levenshtein.distance(words, read.split())
-        for kind, i, j in edits:
-            self.confusions[truth[i] if kind != "insert" else "", read[j] if kind != "delete" else ""] += 1
+        for edit in edits:
+            written = "" if edit.tag == "insert" else truth[edit.src_pos]
+            self.confusions[written, "" if edit.tag == "delete" else read[edit.dest_pos]] += 1
         if has_hangul(truth):
             letters = to_jamo(truth)
             self.jamo += len(letters)

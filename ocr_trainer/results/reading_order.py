@@ -140,13 +140,17 @@ def _widest_columns(boxes: np.ndarray, strips: list[np.ndarray]) -> Cut | None:
         for left, right in bins[strip]:
             covered[row, left : right + 1] = 1
     covered = covered.cumsum(axis=0)
+    narrow = int(LEAST_WIDTH * BINS_PER_HEIGHT) - 1
     tops = [boxes[strip, 1].min() for strip in strips]
     bottoms = [boxes[strip, 3].max() for strip in strips]
     runs = [(i, j) for i in range(len(strips)) for j in range(i, len(strips))]
     for i, j in sorted(runs, key=lambda run: tops[run[0]] - bottoms[run[1]]):
         if bottoms[j] - tops[i] < LEAST_LINES * height:
             return None  # and what follows is lower still
-        for start, end in _gaps(covered[j + 1] == covered[i]):
+        free = covered[j + 1] == covered[i]
+        if np.count_nonzero(free[narrow:-narrow]) < LEAST_GUTTER * BINS_PER_HEIGHT:
+            continue  # most runs end here, at no cost
+        for start, end in _gaps(free):
             if end - start < LEAST_GUTTER * BINS_PER_HEIGHT:
                 continue
             run = np.concatenate(strips[i : j + 1])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ocr_trainer.plugin import Context, Kind
+from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.testing.plugins import PluginSuite
 
 if TYPE_CHECKING:
@@ -21,8 +22,30 @@ class DatasetSuite(PluginSuite):
 
     kind: ClassVar[Kind] = Kind.dataset
 
+    task: ClassVar[Task] = Task.detection
+    """What it is opened for."""
     most: ClassVar[int] = 8
     """At most so many samples of a split are looked at, evenly spread."""
+
+    def context(self, folder: Path) -> Context:
+        """Return what a run of the suite's task would tell the factory."""
+        return replace(super().context(folder), task=self.task)
+
+    def faults(self, sample: Any) -> Iterator[str]:
+        """Yield the ways in which a sample breaks the contract."""
+        yield from sample_faults(sample)
+
+    def learnt(self, sample: Any) -> int:
+        """Return how many texts of a sample there are to learn."""
+        return int((~sample.ignore).sum())
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Tell whether two samples are equal to the bit."""
+        return same(one, other)
+
+    def scribble(self, sample: Any) -> None:
+        """Change a sample, as a careless caller may."""
+        _scribble(sample)
 
     def splits(self, context: Context) -> dict[str, Any]:
         """Open the dataset and return those of its splits that there are."""
@@ -58,9 +81,9 @@ class DatasetSuite(PluginSuite):
         for name, split in self.splits(self.context(tmp_path)).items():
             for index in self.looked_at(split):
                 sample = split[index]
-                faults = list(sample_faults(sample))
+                faults = list(self.faults(sample))
                 assert not faults, f"{name}[{index}] ({getattr(sample, 'source', '?')}): {'; '.join(faults)}"
-                cared += int((~sample.ignore).sum())
+                cared += self.learnt(sample)
         assert cared, "none of the samples looked at has text to learn"
 
     def test_a_sample_stays_the_same(self, tmp_path: Path) -> None:
@@ -72,12 +95,12 @@ class DatasetSuite(PluginSuite):
             for index in {0, len(split) - 1}:
                 sample = split[index]
                 kept = pickle.loads(pickle.dumps(sample))
-                _scribble(sample)
-                assert same(split[index], kept), (
+                self.scribble(sample)
+                assert self.same(split[index], kept), (
                     f"{name}[{index}] must be the same when asked for again, whatever was done to it:"
                     " draw random numbers by seed and index, and give copies of what you keep"
                 )
-                assert same(second[name][index], kept), (
+                assert self.same(second[name][index], kept), (
                     f"opened again, {name}[{index}] must be the same sample"
                 )
 
@@ -90,7 +113,7 @@ class DatasetSuite(PluginSuite):
                 raise AssertionError(
                     f"{name} must pickle, as it goes to worker processes: {error}"
                 ) from error
-            alike = len(copy) == len(split) and same(copy[0], split[0])
+            alike = len(copy) == len(split) and self.same(copy[0], split[0])
             assert alike, f"pickled, {name} must give the same samples"
 
     def test_splits_share_nothing(self, tmp_path: Path) -> None:
@@ -115,12 +138,14 @@ class DatasetSuite(PluginSuite):
             if getattr(split, "endless", False):
                 length = len(split)
                 beyond = split[length]
-                faults = list(sample_faults(beyond))
+                faults = list(self.faults(beyond))
                 assert not faults, f"{name}[{length}]: {'; '.join(faults)}"
-                assert not same(beyond, split[0]), (
+                assert not self.same(beyond, split[0]), (
                     f"{name} is endless: the next epoch's {name}[{length}] must be new"
                 )
-                assert same(beyond, split[length]), f"{name}[{length}] must be the same when asked for again"
+                assert self.same(beyond, split[length]), (
+                    f"{name}[{length}] must be the same when asked for again"
+                )
 
     def test_the_ledger_adds_up(self, tmp_path: Path) -> None:
         """What is left out was met before, and there is a reason."""
@@ -139,22 +164,16 @@ class DatasetSuite(PluginSuite):
 
 def sample_faults(sample: Sample) -> Iterator[str]:
     """Yield the ways in which a sample breaks the contract."""
-    import numpy as np
-
     from ocr_trainer.training.samples import Sample
 
     if not isinstance(sample, Sample):
         yield f"it must be an ocr_trainer.training.samples.Sample, not {type(sample).__name__}"
         return
+    faults = list(image_faults(sample.image))
+    yield from faults
+    if faults:
+        return
     image = sample.image
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        yield f"the image must be a uint8 array, not {getattr(image, 'dtype', type(image).__name__)}"
-        return
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        yield f"the image must have the shape (height, width, 3), not {image.shape}"
-        return
-    if not image.flags.c_contiguous:
-        yield "the image must be contiguous: np.ascontiguousarray(image)"
     if not all(isinstance(text, str) for text in sample.texts):
         yield "texts must be strings, empty where the text is not known"
     if not (isinstance(sample.source, str) and sample.source):
@@ -162,6 +181,18 @@ def sample_faults(sample: Sample) -> Iterator[str]:
     for index, polygon in enumerate(sample.polygons):
         for fault in _polygon_faults(polygon, bool(sample.ignore[index]), image.shape[:2]):
             yield f"polygon {index} {fault}"
+
+
+def image_faults(image: Any) -> Iterator[str]:
+    """Yield what is wrong with an image."""
+    import numpy as np
+
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        yield f"the image must be a uint8 array, not {getattr(image, 'dtype', type(image).__name__)}"
+    elif image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        yield f"the image must have the shape (height, width, 3), not {image.shape}"
+    elif not image.flags.c_contiguous:
+        yield "the image must be contiguous: np.ascontiguousarray(image)"
 
 
 def _polygon_faults(polygon: Any, ignored: bool, size: tuple[int, ...]) -> Iterator[str]:

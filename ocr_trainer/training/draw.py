@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageDraw
 
+from ocr_trainer.builtin.fonts import Fonts, find, needs_shaping, open_font
+from ocr_trainer.errors import DataError
+from ocr_trainer.results import Page
+from ocr_trainer.training.geometry import UNIT_SQUARE
 from ocr_trainer.training.samples import Image, Polygon
 
 Colour = tuple[int, int, int]
@@ -15,10 +22,16 @@ Colour = tuple[int, int, int]
 FOUND: Colour = (230, 60, 0)
 TRUTH: Colour = (0, 120, 255)
 DONT_CARE: Colour = (140, 140, 140)
+READ: Colour = (0, 0, 0)
+PALE: Colour = (200, 200, 200)
 
 TINT = 0.35
 """How much of a tint covers what is below it."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+INK_SIZE = 40
+"""Pixels per em that texts are drawn at before they are fitted in."""
+LEAST_TEXT = 4
+"""In lower polygons, in pixels, a text could not be read."""
 
 
 def draw(
@@ -60,11 +73,86 @@ def draw(
     cv2.polylines(canvas, points, isClosed=True, color=FOUND, thickness=unit, lineType=cv2.LINE_AA)
     if scores is not None:
         for polygon, score in zip(polygons, scores, strict=True):
-            _write_score(canvas, polygon[0] * scale, float(score), unit)
+            _label(canvas, f"{float(score):.2f}", polygon[0] * scale, unit, FOUND)
     if not legend:
         return canvas
     entries = [("found", len(polygons), FOUND), ("truth", len(cared), TRUTH)]
     return _with_legend(canvas, [*entries, ("don't care", len(dont_care), DONT_CARE)], unit)
+
+
+def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image:
+    """Return what was found, drawn on a copy of an image; beside it, if texts were read, what they read.
+
+    Each text is set where it was found, as large as fits; its number says when it is read. A character
+    that no font of the machine has shows as that font's sign for it.
+
+    Args:
+        image: uint8, (height, width, 3), RGB; left as it is.
+        page: What was found in it.
+        max_side: Shrink the picture, before drawing, until no side has more pixels.
+
+    Returns:
+        uint8, (height, width, 3), RGB; twice as wide with texts.
+    """
+    polygons = [text.polygon for text in page.texts]
+    if not any(text.reading for text in page.texts):
+        return draw(image, polygons, np.array([text.score for text in page.texts]), max_side=max_side)
+    left = draw(image, polygons, max_side=max_side)
+    right, unit = np.full_like(left, 255), _unit(left)
+    scale = left.shape[0] / image.shape[0]
+    outlines = [_points(polygon, scale) for polygon in polygons]
+    cv2.polylines(right, outlines, isClosed=True, color=PALE, thickness=unit, lineType=cv2.LINE_AA)
+    for text in page.texts:
+        if text.words:
+            _set_text(right, text.polygon * scale, text.words)
+    for number, polygon in enumerate(polygons, start=1):
+        _label(right, str(number), polygon[0] * scale, unit, FOUND)
+    return np.hstack([left, right])
+
+
+def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:
+    """Set a text into a polygon: along its edges if it has four, else within the box around it."""
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    quad = polygon if len(polygon) == 4 else low + UNIT_SQUARE * (high - low)
+    width = np.linalg.norm([quad[1] - quad[0], quad[2] - quad[3]], axis=1).mean()
+    height = np.linalg.norm([quad[3] - quad[0], quad[2] - quad[1]], axis=1).mean()
+    if min(width, height) < LEAST_TEXT:
+        return
+    ink = _ink(words)
+    # What of the ink's plane the polygon shows: the text, not stretched, with room behind or around it.
+    window = np.array([width, height]) * max(ink.shape[1] / width, ink.shape[0] / height)
+    corners = UNIT_SQUARE * window - (0, (window[1] - ink.shape[0]) / 2)
+    left, top = np.clip(np.floor(low), 0, np.array(canvas.shape[1::-1]) - 1).astype(int)
+    right, bottom = np.clip(np.ceil(high) + 1, 1, canvas.shape[1::-1]).astype(int)
+    target = (quad - (left, top)).astype(np.float32)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    laid = cv2.warpPerspective(ink, matrix, (right - left, bottom - top), flags=cv2.INTER_AREA)
+    share = laid[..., None].astype(np.float32) / 255
+    canvas[top:bottom, left:right] = canvas[top:bottom, left:right] * (1 - share) + np.array(READ) * share
+
+
+def _ink(words: str) -> np.ndarray:
+    """Return a text as ink: uint8, (height, width)."""
+    able = _own_font().having(words) or _all_fonts().having(words) or [None]
+    font = open_font(able[0], INK_SIZE, needs_shaping(words))
+    ascent, descent = font.getmetrics()
+    image = Pillow.new("L", (max(1, round(font.getlength(words))), ascent + descent))
+    ImageDraw.Draw(image).text((0, ascent), words, 255, font, anchor="ls")
+    return np.asarray(image)
+
+
+@lru_cache(maxsize=1)
+def _own_font() -> Fonts:
+    return Fonts([None])
+
+
+@lru_cache(maxsize=1)
+def _all_fonts() -> Fonts:
+    """Return the machine's fonts; looked for when Pillow's own lacks a character."""
+    try:
+        return Fonts(find([], system=True))
+    except DataError:
+        return _own_font()
 
 
 def _shrunk(image: Image, max_side: int | None) -> tuple[Image, float]:
@@ -97,14 +185,14 @@ def _tint(canvas: Image, groups: list[tuple[list[Polygon], Colour]], scale: floa
     cv2.addWeighted(tinted, TINT, canvas, 1 - TINT, 0, dst=canvas)
 
 
-def _write_score(canvas: Image, corner: np.ndarray, score: float, unit: int) -> None:
-    """Write a score on a label above a corner, or where the label stays within the picture."""
-    text, size = f"{score:.2f}", 0.35 * unit
+def _label(canvas: Image, text: str, corner: np.ndarray, unit: int, colour: Colour) -> None:
+    """Write on a label above a corner, or where the label stays within the picture."""
+    size = 0.35 * unit
     (width, height), _ = cv2.getTextSize(text, FONT, size, unit)
     x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - width)))
     y = int(np.clip(corner[1] - 2 * unit, height, max(height, canvas.shape[0] - 1)))
     cv2.rectangle(canvas, (x, y - height), (x + width, y), (255, 255, 255), cv2.FILLED)
-    cv2.putText(canvas, text, (x, y), FONT, size, FOUND, unit, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), FONT, size, colour, unit, cv2.LINE_AA)
 
 
 def _with_legend(canvas: Image, entries: list[tuple[str, int, Colour]], unit: int) -> Image:

@@ -86,7 +86,7 @@ class Chosen:
     def __getitem__(self, index: int) -> Any:
         return self._split[self._places[index]]
 
-    def name(self, index: int) -> str:
+    def name_of(self, index: int) -> str:
         """Return what the user knows a sample by."""
         return name_of(self._split, self._places[index])
 
@@ -107,8 +107,8 @@ def unreadable(split: Split[Any], index: int, error: DataError) -> Skipped:
 
 def name_of(split: Split[Any], index: int) -> str:
     """Return what the user knows a sample by."""
-    if isinstance(split, Chosen):
-        return split.name(index)
+    if hasattr(split, "name_of"):
+        return str(split.name_of(index))
     files = getattr(split, "files", None)
     # Without names, one image of an endless split is the same in every epoch.
     return str(files[index]) if files else f"sample {index % len(split)}"

@@ -16,6 +16,7 @@ from ocr_trainer import charsets
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.schema import CharsetConfig, Unknown
+from ocr_trainer.training.loaders import name_of
 
 SHOWN = 20
 """Unknown characters that are told of, the commonest first."""
@@ -153,21 +154,20 @@ class Coverage:
         )
 
 
-def cover(split: str, texts: Sequence[str], files: Any, survey: Survey, charset: str) -> Coverage:
+def cover(name: str, split: Any, survey: Survey, charset: str) -> Coverage:
     """Find what the charset lacks; texts are gone through only if it lacks something.
 
     Args:
-        split: Its name.
-        texts: Its texts.
-        files: A path per text, or None where the split has none.
+        name: Of the split.
+        split: With `texts`.
         survey: Of these texts.
         charset: The run's.
     """
-    found = Coverage(split, survey)
+    found = Coverage(name, survey)
     lacking = set(survey.characters) - set(charset)
     if not lacking:
         return found
-    for place, text in enumerate(texts):
+    for place, text in enumerate(split.texts):
         if place in survey.unusable:
             continue
         unknown = [character for character in charsets.clean(text) if character in lacking]
@@ -177,15 +177,10 @@ def cover(split: str, texts: Sequence[str], files: Any, survey: Survey, charset:
         found.unknown.update(unknown)
         for character in unknown:
             names = found.files.setdefault(character, [])
-            name = place_name(split, files, place)
-            if len(names) < FILES and name not in names:
-                names.append(name)
+            source = name_of(split, place)
+            if len(names) < FILES and source not in names:
+                names.append(source)
     return found
-
-
-def place_name(split: str, files: Any, place: int) -> str:
-    """Return what the user knows a sample by."""
-    return str(files[place]) if files else f"{split} sample {place}"
 
 
 def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
@@ -205,11 +200,11 @@ def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
         )
 
 
-def usable(coverage: Coverage, unknown: Unknown, files: Any, ledger: Ledger) -> Sequence[int] | None:
+def usable(coverage: Coverage, unknown: Unknown, split: Any, ledger: Ledger) -> Sequence[int] | None:
     """Return the places of the texts to learn, or None for all; the rest goes into the ledger."""
     left_out = dict(coverage.survey.unusable)
     for place, reason in left_out.items():
-        ledger.skip_label(place_name(coverage.split, files, place), None, reason)
+        ledger.skip_label(name_of(split, place), None, reason)
     if unknown is Unknown.skip:
         left_out |= coverage.lacking
     if not left_out:

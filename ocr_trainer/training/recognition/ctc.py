@@ -87,21 +87,14 @@ class CtcRecognizer(Recognizer):
             # Of large charsets, only what is needed leaves the device.
             best, classes = (tensor.cpu().numpy() for tensor in log_probs.max(-1))
             found = [collapse(c[:n], b[:n]) for c, b, n in zip(classes, best, steps, strict=True)]
-        return [self._reading(*labelling) for labelling in found]
-
-    def _reading(self, codes: np.ndarray, confidences: np.ndarray, score: float) -> Reading:
-        return Reading("".join(self.charset[code] for code in codes), confidences, score)
+        return [
+            Reading("".join(self.charset[code] for code in codes), confidences, score)
+            for codes, confidences, score in found
+        ]
 
 
 def greedy(log_probs: np.ndarray) -> Labelling:
-    """Read the likeliest path.
-
-    Args:
-        log_probs: float, (steps, classes).
-
-    Returns:
-        See `collapse`.
-    """
+    """Read the likeliest path of log probabilities, float (steps, classes); see `collapse`."""
     return collapse(log_probs.argmax(1), log_probs.max(1))
 
 
@@ -128,8 +121,7 @@ def prefix_beam(log_probs: np.ndarray, beam: int) -> Labelling:
     """Search for the likeliest text, where `greedy` takes the likeliest path: a text has many paths.
 
     Prefix search without a language model: Graves, "Supervised Sequence Labelling with Recurrent Neural
-    Networks", 2012, 7.5.3; Hannun, Maas, Jurafsky, Ng, arXiv 1408.2873. A beam as large as the number of
-    prefixes finds the likeliest text of all.
+    Networks", 2012, 7.5.3; Hannun, Maas, Jurafsky, Ng, arXiv 1408.2873. Exact if no prefix falls out.
 
     Args:
         log_probs: float, (steps, classes).
@@ -195,7 +187,7 @@ class Beam:
         """Take a step, of which `row` holds the log probabilities of the classes.
 
         Prefixes are extended by the `beam` + 1 likeliest classes only, however many there are. Nothing is
-        lost: whatever else a prefix could become is less likely than `beam` others that it becomes.
+        lost: whatever else a prefix could become is no likelier than `beam` others that it becomes.
         """
         total, last = self.total, np.array([prefixes.classes[node] for node in self.nodes])
         likeliest = 1 + highest(row[1:], beam + 1)
@@ -239,7 +231,8 @@ def align(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """
     states = np.full(2 * len(codes) + 1, BLANK)
     states[1::2] = np.asarray(codes) + 1
-    leaps = np.concatenate(([False, False], (states[2:] != BLANK) & (states[2:] != states[:-2])))
+    leaps = np.zeros(len(states), dtype=bool)  # where the blank between two characters may be left out
+    leaps[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
     best = np.where(np.arange(len(states)) < 2, 0.0, -np.inf)
     came = np.zeros((len(log_probs), len(states)), dtype=np.int64)
     for step, row in enumerate(log_probs):

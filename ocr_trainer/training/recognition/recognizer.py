@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -18,7 +17,7 @@ class Recognizer(nn.Module, ABC):
 
     charset: str
     """What it tells apart, `context.charset`: character k of it is code k. Set when it is built."""
-    stride: ClassVar[int] = 4
+    stride: int = 4
     """The width of a batch is padded to a multiple of this."""
 
     @abstractmethod

@@ -49,9 +49,10 @@ class RecognitionTask(LearningTask):
             ConfigError: No charset is given, and the data tells none.
             DataError: Training texts have characters that the charset lacks, and none may.
         """
+        same = splits.test is splits.val
         surveys = {
             name: characters.survey(split.texts)
-            for name in ("train", "val", "test")
+            for name in ("train", "val", *([] if same else ["test"]))
             if getattr(split := getattr(splits, name), "texts", None) is not None
         }
         if splits.train is not None:
@@ -61,7 +62,7 @@ class RecognitionTask(LearningTask):
             run, context = replace(run, charset=kept), replace(context, charset=charset)
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
-        return run, context, splits
+        return run, context, replace(splits, test=splits.val) if same else splits
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
         """Run the model on a batch and return the parts of its loss."""
@@ -126,8 +127,7 @@ def _covered(
 ) -> Splits:
     """Tell what of a split the charset lacks, and leave out what cannot be used."""
     split, unknown = getattr(splits, name), run.charset.unknown
-    files = getattr(split, "files", None)
-    coverage = characters.cover(name, split.texts, files, survey, context.charset)
+    coverage = characters.cover(name, split, survey, context.charset)
     if name != "train":
         unknown = Unknown.replace  # none is left out: what cannot be read counts as misread
         coverage.decision = "they count as misread"
@@ -135,7 +135,7 @@ def _covered(
         characters.decide(coverage, unknown, run.charset.replacement)
     if coverage.unknown:
         print(coverage, file=sys.stderr)
-    places = characters.usable(coverage, unknown, files, context.ledger)
+    places = characters.usable(coverage, unknown, split, context.ledger)
     told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), coverage.told()]}
     chosen = split if places is None else Chosen(split, places)
     if not len(chosen):

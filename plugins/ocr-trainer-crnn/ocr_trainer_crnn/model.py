@@ -53,7 +53,9 @@ class CRNN(CtcRecognizer):
         Returns:
             "logits", (batch, width / 4 - 1, classes), and "steps", int64 (batch,).
         """
-        grey = (images.to(self.luma.dtype) * self.luma).sum(1, keepdim=True) - 1
+        grey = (images.to(self.luma.dtype) * self.luma).sum(1)[..., None].permute(0, 3, 1, 2) - 1
+        # The permutation says that channels are last, where one channel leaves it open: on a CPU, the
+        # convolutions take two thirds of the time that they take with the channels first.
         x = self.features(grey * column_mask(widths, grey), widths)
         steps = torch.div(widths, STRIDE, rounding_mode="floor") - 1
         x = self.between(self.dropout(self.lower(x, steps)))

@@ -47,11 +47,12 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """Map features, and how many columns of each image are not padding."""
-        x = F.relu(self.norm(self.conv(x)), inplace=True)
+        x = self.norm(self.conv(x))
         if self.pooling is not None:
             x = F.max_pool2d(x, self.pooling)
             widths = torch.div(widths, self.pooling[1], rounding_mode="floor")
-        return x * column_mask(widths, x), widths
+        # ReLU and the maximum may change places; so it has less to do.
+        return F.relu(x) * column_mask(widths, x), widths
 
 
 class BiLSTM(nn.Module):

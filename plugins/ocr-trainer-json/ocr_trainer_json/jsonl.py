@@ -3,12 +3,17 @@
     {"image": "scans/a 1.jpg", "width": 720, "height": 1280, "split": "train",
      "words": [{"points": [[10, 10], [90, 10], [90, 30], [10, 30]], "text": "TOTAL", "ignore": false}]}
 
-Only `image`, `words` and their `points` must be there. The README has it in full.
+Only `image`, `words` and their `points` must be there. For recognition, an image has a text, and its name
+may stand under the key of MMOCR (`filename`) or of Hugging Face's image folders (`file_name`).
+
+    {"image": "words/1.png", "text": "TOTAL", "split": "train", "ignore": false}
+
+The README has it in full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +29,29 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer.formats.splits import SPLITS
+from ocr_trainer.formats.texts import is_usable
+from ocr_trainer.plugin import Ledger, Task
+
+KEYS = ("image", "filename", "file_name")
+"""What the name of the image of a text stands under; in a file, one of them."""
 
 
 class JsonLines(ListedDataset):
     """Datasets in JSON lines."""
 
-    file_names = ("{split}.jsonl", "annotations/{split}.jsonl")
-    whole_names = ("annotations.jsonl", "labels.jsonl")
+    file_names = ("{split}.jsonl", "annotations/{split}.jsonl", "{split}/metadata.jsonl")
+    whole_names = ("annotations.jsonl", "labels.jsonl", "metadata.jsonl", "label.jsonl", "old_label.jsonl")
     image_folders = (".",)
+
+    def names(self, name: str) -> Iterable[str]:
+        """Return what an image may be called; images of texts may have a folder that is not named."""
+        return (name,) if self._task is Task.detection else (name, f"imgs/{name}", f"images/{name}")
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what each row says of its image."""
+        return self._pages(file) if self._task is Task.detection else self._texts(file)
+
+    def _pages(self, file: Path) -> Iterator[Annotated]:
         for line, name, row in read_json_rows(file, self._ledger, key="image"):
             try:
                 words, split = to_list(row, "words"), _split(row)
@@ -45,6 +62,27 @@ class JsonLines(ListedDataset):
             labels.size = to_size(row.get("height"), row.get("width"))
             yield Annotated(name, labels, split)
 
+    def _texts(self, file: Path) -> Iterator[Annotated]:
+        key = next((key for key in KEYS if next(read_json_rows(file, Ledger(), key), None)), KEYS[0])
+        for line, name, row in read_json_rows(file, self._ledger, key):
+            self._ledger.read(labels=1)
+            try:
+                if "text" not in row:
+                    words = ", but words: they are for a detector, or cut out by dataset=crops"
+                    raise ValueError(f'there is no "text"{words if "words" in row else ""}')
+                text, ignore, split = to_text(row["text"]), _ignore(row), _split(row)
+            except ValueError as fault:
+                self._ledger.skip_label(file, line, str(fault))
+                continue
+            if not ignore and is_usable(text, self._ledger, file, line):
+                yield Annotated(name, text, split, line)
+
+    def _images(self, split: str) -> Path:
+        """Return the folder of a split's images; that of `metadata.jsonl` is its own."""
+        file = self._files[split]
+        beside = file.name == "metadata.jsonl" and not self._config.images
+        return file.parent if beside else super()._images(split)
+
 
 def _split(row: dict[str, Any]) -> str | None:
     split = row.get("split")
@@ -53,8 +91,13 @@ def _split(row: dict[str, Any]) -> str | None:
     return split
 
 
-def _word(word: dict[str, Any]) -> Word:
-    ignore = word.get("ignore")
+def _ignore(value: dict[str, Any]) -> bool:
+    ignore = value.get("ignore")
     if ignore not in (None, True, False):
         raise ValueError(f"ignore is neither true nor false: {str(ignore)[:40]}")
-    return Word(to_points(word.get("points")), to_text(word.get("text")), bool(ignore))
+    return bool(ignore)
+
+
+def _word(word: dict[str, Any]) -> Word:
+    ignore = _ignore(word)
+    return Word(to_points(word.get("points")), to_text(word.get("text")), ignore)

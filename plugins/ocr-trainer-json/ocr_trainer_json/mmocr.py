@@ -1,7 +1,7 @@
-"""MMOCR's JSON for detection, in the three forms it has had.
+"""MMOCR's JSON: for detection in the three forms it has had, for recognition in that of 1.x.
 
 - OpenMMLab (1.x): `data_list: [{img_path, height, width, instances: [{polygon, bbox, ignore, text}]}]`;
-  a bbox is [left, top, right, bottom].
+  a bbox is [left, top, right, bottom]. For recognition, an image has one instance with its `text`.
 - COCO-like (0.x): `images` and `annotations: [{image_id, segmentation, bbox, iscrowd}]`; a bbox is
   [left, top, width, height], and a crowd is "don't care".
 - Rows (0.x, and its key information sets): an object {file_name, annotations} per image, where an
@@ -31,6 +31,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.plugin import Task
 from ocr_trainer_json.coco import Keyed, join
 
 
@@ -40,24 +41,27 @@ class Mmocr(ListedDataset):
     file_names = (
         "textdet_{split}.json",
         "textspotting_{split}.json",
+        "textrecog_{split}.json",
         "instances_{split}*.json",
         "annotations/instances_{split}*.json",
         "instances_{split}*.txt",
         "{split}.json",
         "{split}.txt",
     )
-    whole_names = ("data.txt",)
+    whole_names = ("data.txt", "labels.json")
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
         """Return where an image may be: relative to the root or to `imgs`, or with folders too many."""
         for tail in tails(name):
-            yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}")
+            yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}", f"textrecog_imgs/{tail}")
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what a file of any form says of each image."""
         before = self._ledger.images
-        if file.suffix == ".json":
+        if self._task is Task.recognition:
+            yield from self._data_list(file)
+        elif file.suffix == ".json":
             yield from self._data_list(file)
             if self._ledger.images == before:
                 sections = (_by_id(stream_elements(file, key)) for key in ("images", "annotations"))
@@ -76,9 +80,26 @@ class Mmocr(ListedDataset):
             except ValueError as fault:
                 self._ledger.skip_image(file, f"image {number}: {fault}")
                 continue
+            if self._task is Task.recognition:
+                yield from self._text(name, instances, file)
+                continue
             labels = read_words(numbered(f"{name}, instance", instances), _word, self._ledger, file)
             labels.size = to_size(entry.get("height"), entry.get("width"))
             yield Annotated(name, labels)
+
+    def _text(self, name: str, instances: list[Any], file: Path) -> Iterator[Annotated]:
+        """Yield what is written on the image of one text, if it can be used."""
+        self._ledger.read(labels=1)
+        try:
+            if len(instances) != 1 or not isinstance(instances[0], dict):
+                raise ValueError(f"it has {len(instances)} instances, and not one with a text")
+            text = to_text(instances[0].get("text"))
+            if not text:
+                raise ValueError("the text is empty")
+        except ValueError as fault:
+            self._ledger.skip_label(file, None, f"{name}: {fault}")
+            return
+        yield Annotated(name, text)
 
     def _rows(self, file: Path) -> Iterator[Annotated]:
         for line, name, row in read_json_rows(file, self._ledger, key="file_name"):

@@ -151,23 +151,28 @@ mmocr = DatasetPlugin(
     api=1,
     summary="MMOCR's JSON: OpenMMLab's data_list, COCO-like instances, or a row per image",
     config=MmocrConfig,
-    tasks=(Task.detection,),
+    tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.mmocr:Mmocr",
     signs=(
         Sign("*.json", r'"instances"\s*:\s*\[\s*\{[^{}]*"(polygon|bbox)"\s*:\s*\['),
         Sign("instances_*.json", r'"(segmentation|iscrowd|file_name)"\s*:'),
         Sign("*.txt", r'(?m)^\{"file_name"\s*:[^\r\n]*"annotations"\s*:\s*\['),
+        Sign("*.json", r'"dataset_type"\s*:\s*"TextRecogDataset"'),
     ),
 )
 
 jsonl = DatasetPlugin(
     api=1,
-    summary="JSON lines: an image per row, with its words as polygons",
+    summary="JSON lines: an image per row, with its words as polygons or with its text",
     config=JsonLinesConfig,
-    tasks=(Task.detection,),
+    tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.jsonl:JsonLines",
     signs=tuple(
-        Sign(f"{folder}*.jsonl", r'(?m)^\s*\{[^\r\n]*"image"\s*:\s*"[^\r\n]*"words"\s*:\s*\[')
-        for folder in ("", "annotations/")
+        Sign(f"{folder}*.jsonl", content)
+        for folder in ("", "annotations/", "train/")
+        for content in (
+            r'(?m)^\s*\{[^\r\n]*"image"\s*:\s*"[^\r\n]*"words"\s*:\s*\[',
+            r'(?m)^\s*\{\s*"(image|file_?name)"\s*:\s*"[^"\r\n]*",\s*"text"\s*:',
+        )
     ),
 )

@@ -67,7 +67,9 @@ class PARSeq(Recognizer):
     def fault(self, codes: int, repeats: int, width: int) -> str | None:
         """Return whether a text is too long, in the user's words."""
         longest = self.config.max_length
-        return f"it has {codes} characters, more than model.max_length={longest}" if codes > longest else None
+        if codes <= longest:
+            return None
+        return f"the text of {codes} characters is longer than model.max_length={longest}"
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
         """Run the network.

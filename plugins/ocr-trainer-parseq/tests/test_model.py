@@ -177,7 +177,7 @@ def test_size(options, image, expected):
 def test_texts_that_are_too_long_are_a_fault():
     net = small()
     assert net.fault(6, 0, 64) is None
-    assert net.fault(7, 2, 64) == "it has 7 characters, more than model.max_length=6"
+    assert net.fault(7, 2, 64) == "the text of 7 characters is longer than model.max_length=6"
 
 
 def test_faults_are_told_in_the_users_words():

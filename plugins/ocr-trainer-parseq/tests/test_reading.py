@@ -19,7 +19,7 @@ class Small(PARSeq):
     shapes: ClassVar = {Size.base: Shape(dim=32, depth=2, encoder_heads=2, decoder_heads=4)}
 
 
-def small(seed=0, end=-1.0, **options):
+def small(seed=0, end=1.0, **options):
     """A network with large random weights, that reads all sorts of things; `end` raises or lowers [E]."""
     torch.manual_seed(seed)
     chosen = {"height": 16, "width": 64, "max_length": LENGTH, **options}

@@ -31,7 +31,13 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, query: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Map (batch, queries, channels) to the same, with tokens (batch, tokens, channels) and their mask."""
+        """Return what was found, like the query.
+
+        Args:
+            query: (batch, queries, channels).
+            tokens: (batch, tokens, channels).
+            mask: bool, (batch, tokens): which tokens are no padding.
+        """
         query = self.query(self.norm_query(query)).unflatten(2, (self.heads, -1)).transpose(1, 2)
         key, value = (
             self.key_value(self.norm_tokens(tokens)).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)

@@ -23,15 +23,17 @@ class SVTRv2(CtcRecognizer):
 
     stride: ClassVar[int] = 4
 
+    config: SVTRv2Config
+
     def __init__(self, config: SVTRv2Config, context: Context) -> None:
-        super().__init__(config, context)
+        super().__init__(config, context.charset)
         plan = PLANS[config.size]
-        channels, characters = plan.channels[-1], len(context.charset)
+        channels = plan.channels[-1]
         self.encoder = Encoder(plan, config.drop_path)
         self.rearrangement = Rearrangement(channels)
-        self.head = nn.Linear(channels, 1 + characters)
+        self.head = nn.Linear(channels, self.classes)
         initialise(self.head)
-        self.guidance = Guidance(characters, channels, config.context) if config.sgm else None
+        self.guidance = Guidance(len(self.charset), channels, config.context) if config.sgm else None
 
     def steps(self, width: int) -> int:
         """Return how many steps an image of that width gives: one per four columns."""

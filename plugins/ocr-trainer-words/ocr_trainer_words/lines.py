@@ -95,7 +95,8 @@ class Lines(LazySplits):
             folders = {"train": every}
         if not every:
             raise DataError(
-                f"dataset={self._config.name}: '{self._root}' holds no line: an image with its text beside it\n"
+                f"dataset={self._config.name}: '{self._root}' holds no line, an image with its text"
+                " beside it\n"
                 "  looked for: NAME.png, NAME.nrm.png, … and NAME.gt.txt or NAME.txt, in all folders"
             )
         members = {split: self._listed(path, every) for split, path in self._lists.items()}

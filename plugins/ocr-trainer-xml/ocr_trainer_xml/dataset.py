@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
+from ocr_trainer.formats.crops import Crops
 from ocr_trainer.formats.images import files_in, is_image
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.plugin import Context, Task
 from ocr_trainer_xml.document import Element, number, read_elements
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 
@@ -44,6 +46,20 @@ class XmlDataset(PairedDataset):
     """What the elements of each level are called, from coarse to fine."""
 
     _config: XmlConfig
+
+    def __init__(self, config: XmlConfig, context: Context) -> None:
+        super().__init__(config, context)
+        self._task = context.task
+        if self._task is Task.recognition and config.level is Level.region:
+            raise ConfigError(
+                f"dataset={config.name}: a recogniser reads lines or words, not regions of many lines:"
+                " dataset.level=line"
+            )
+
+    def _open(self, split: str) -> Any:
+        """Read a split; for recognition, the lines or words are cut out of its pages."""
+        pages = super()._open(split)
+        return Crops(pages, self._ledger) if pages is not None and self._task is Task.recognition else pages
 
     @abstractmethod
     def image_name(self, elements: list[Element]) -> str:

@@ -30,7 +30,7 @@ class XmlConfig(PairedConfig):
     """The options of both formats."""
 
     level: Level = Level.line
-    """What to find: text regions, their lines or their words."""
+    """What to find: text regions, their lines or their words; a recogniser reads the latter two."""
 
     match: Match = Match.named
     """Which image a file belongs to: the one that it names, or the one of its own name without suffix."""
@@ -61,7 +61,7 @@ page_xml = DatasetPlugin(
     api=1,
     summary="PAGE XML (Transkribus, eScriptorium, OCR-D): regions, lines or words as polygons",
     config=PageXmlConfig,
-    tasks=(Task.detection,),
+    tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.page:PageXml",
     signs=tuple(_signs("page", "PcGts")),
 )
@@ -70,7 +70,7 @@ alto_xml = DatasetPlugin(
     api=1,
     summary="ALTO XML, versions 1 to 4: blocks, lines or words as polygons or boxes",
     config=AltoXmlConfig,
-    tasks=(Task.detection,),
+    tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.alto:AltoXml",
     signs=tuple(_signs("alto", "alto")),
 )

@@ -1,0 +1,138 @@
+"""`ocr-train score --metric icdar` and `cleval`: outlines, and perhaps texts, of whole images."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.metrics.icdar import average_precision
+from ocr_trainer.metrics.submission import Page, Submission, read
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.training.samples import Polygon
+
+
+class Result(NamedTuple):
+    """The figures of a metric."""
+
+    scores: dict[str, float]
+    counts: dict[str, int]
+
+
+class Pair(NamedTuple):
+    """An image's ground truth and predictions."""
+
+    truth: Page
+    found: Page
+    ignore: list[bool]
+
+
+def score_pages(options: Namespace, ledger: Ledger) -> dict[str, Any]:
+    """Return what is told of the predictions, without what was left out: that is in the ledger."""
+    gt = read(Path(options.gt), ledger, options.form, "--form", confidence=False)
+    pred = read(Path(options.pred), ledger, options.pred_form, "--pred-form", confidence=True)
+    pairs = list(_pairs(gt, pred, set(options.dont_care or ["###"]), ledger))
+    for pair in pairs:
+        for page in (pair.truth, pair.found):
+            _note_unusable(page, options.metric, ledger)
+    if options.metric == "icdar":
+        result = _icdar(pairs, pred, options.iou)
+    else:
+        result = _cleval(pairs, gt, pred, options.ignore_case)
+    return {
+        "metric": options.metric,
+        **({"iou": options.iou} if options.metric == "icdar" else {}),
+        "images": len(pairs),
+        "forms": {"gt": str(gt.form), "pred": str(pred.form) if pred.form else None},
+        "scores": result.scores,
+        "counts": result.counts,
+    }
+
+
+def _pairs(gt: Submission, pred: Submission, dont_care: set[str], ledger: Ledger) -> Iterator[Pair]:
+    """Bring ground truth and predictions together; an image without predictions has none."""
+    if gt.form is None:
+        raise DataError("the ground truth has not a single row")
+    if pred.pages and not gt.pages.keys() & pred.pages.keys():
+        ours, theirs = (next(iter(side.pages.values())).file for side in (gt, pred))
+        raise DataError(
+            f"no file of the predictions belongs to one of the ground truth\n"
+            f"  ground truth such as '{ours}', predictions such as '{theirs}'\n"
+            "  name them gt_X.txt and res_X.txt, or X.txt, with the same X"
+        )
+    for image, page in pred.pages.items():
+        if image not in gt.pages:
+            ledger.skip_image(page.file, "no ground truth for it, not scored")
+    for image, truth in gt.pages.items():
+        if image not in pred.pages:
+            ledger.skip_image(truth.file, "no predictions for it, scored as if nothing was found")
+        found = pred.pages.get(image, Page(""))
+        yield Pair(truth, found.sorted(), [text in dont_care for text in truth.texts])
+
+
+def _note_unusable(page: Page, metric: str, ledger: Ledger) -> None:
+    """Enter the outlines that the metric passes over."""
+    for line, polygon in zip(page.lines, page.polygons, strict=True):
+        if fault := _fault(polygon, metric):
+            ledger.skip_label(page.file, line, f"{fault}, not scored")
+
+
+def _fault(polygon: Polygon, metric: str) -> str | None:
+    if len(polygon) < 3:
+        return "1 point is no polygon" if len(polygon) == 1 else f"{len(polygon)} points are no polygon"
+    if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
+        return "the outline crosses itself or has no area"
+    return None
+
+
+def _icdar(pairs: Sequence[Pair], pred: Submission, iou: float) -> Result:
+    total = icdar.Counts()
+    confidences, hits = [np.empty(0)], [np.empty(0, dtype=bool)]
+    for truth, found, ignore in pairs:
+        overlaps = icdar.overlaps(truth.polygons, ignore, found.polygons)
+        counts = overlaps.match(iou)
+        total += counts
+        confidences.append(np.array(found.confidences)[overlaps.detections])
+        hits.append(np.isin(overlaps.detections, [detection for _, detection in counts.pairs]))
+    scores = {"recall": total.recall, "precision": total.precision, "hmean": total.hmean}
+    if pred.form and pred.form.confidence:
+        flat = np.concatenate(confidences), np.concatenate(hits)
+        scores["average_precision"] = average_precision(*flat, total.cared_truths)
+    counted = {
+        "matched": total.matched,
+        "truths": total.cared_truths,
+        "detections": total.cared_detections,
+        "dont_care": sum(sum(pair.ignore) for pair in pairs),
+    }
+    return Result(scores, counted)
+
+
+def _cleval(pairs: Sequence[Pair], gt: Submission, pred: Submission, ignore_case: bool) -> Result:
+    written = gt.form is not None and gt.form.text
+    read_too = written and pred.form is not None and pred.form.text
+    total = cleval.Counts()
+    for truth, found, ignore in pairs:
+        texts, readings = truth.texts, found.texts
+        if ignore_case:
+            texts, readings = [t.upper() for t in texts], [t.upper() for t in readings]
+        known = texts if written else [None] * len(texts)
+        total += cleval.evaluate(
+            truth.polygons, known, ignore, found.polygons, readings if read_too else None
+        )
+    tallies = {"": total.detection, **({"end_to_end_": total.end_to_end} if read_too else {})}
+    counts = {"split": total.split, "merged": total.merged, "overlapped": total.overlapped}
+    for prefix, tally in tallies.items():
+        counts |= {
+            f"{prefix}truth_characters": tally.truths,
+            f"{prefix}detected_characters": tally.detections,
+            f"{prefix}true_positives": tally.matched,
+            f"{prefix}false_positives": tally.false_positives,
+        }
+    rates = ("recall", "precision", "hmean")
+    return Result({f"{p}{rate}": getattr(t, rate) for p, t in tallies.items() for rate in rates}, counts)

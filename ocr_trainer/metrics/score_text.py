@@ -1,0 +1,41 @@
+"""`ocr-train score --metric text`: what was read of the images of words or lines."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.metrics import text_files
+from ocr_trainer.metrics.text import tally_texts
+from ocr_trainer.plugin import Ledger
+
+
+def score_text(options: Namespace, ledger: Ledger) -> dict[str, Any]:
+    """Return what is told of the readings, without what was left out: that is in the ledger."""
+    gt = text_files.read(Path(options.gt), ledger, options.form, "--form", truth=True)
+    pred = text_files.read(Path(options.pred), ledger, options.pred_form, "--pred-form", truth=False)
+    dont_care = set(options.dont_care or ["###"])
+    pairs = list(text_files.pairs(gt, pred, ledger))
+    tally = tally_texts(pair for pair in pairs if pair[0] not in dont_care)
+    return {
+        "metric": "text",
+        "forms": {"gt": gt.form, "pred": pred.form},
+        "scores": tally.scores(),
+        "counts": {
+            "texts": tally.texts,
+            "exact": tally.exact,
+            "characters": tally.characters.total(),
+            "character_errors": tally.distance,
+            "words": tally.words,
+            "word_errors": tally.word_distance,
+            "dont_care": len(pairs) - tally.texts,
+        },
+        "details": tally.details(),
+    }
+
+
+def told(confusion: dict[str, Any]) -> str:
+    """Return a confusion in words."""
+    truth, read = (f"'{confusion[side]}'" if confusion[side] else "nothing" for side in ("truth", "read"))
+    return f"{truth} read as {read} ({confusion['count']})"

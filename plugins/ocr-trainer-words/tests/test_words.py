@@ -1,0 +1,189 @@
+"""`words`: lists of all forms, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ocr_trainer_words.forms import FORMS, by_header, find_form
+from ocr_trainer_words.plugin import Form, WordsConfig
+from ocr_trainer_words.words import Words
+from PIL import Image as Pillow
+
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Context, Task
+
+DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
+with_data = pytest.mark.skipif(not DATA.is_dir(), reason="there are no data (OCR_TRAINER_DATA)")
+
+
+def opened(root: Path, **options: Any) -> tuple[Words, Context]:
+    context = Context(task=Task.recognition)
+    return Words(WordsConfig(name="words", root=root, **{"val_share": 0.0} | options), context), context
+
+
+def make(root: Path, file: str, rows: str | bytes, *images: str) -> None:
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_bytes(rows.encode() if isinstance(rows, str) else rows)
+    for name in images:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Pillow.new("RGB", (20, 10)).save(root / name)
+
+
+def entries(context: Context) -> list[str]:
+    return [str(entry) for entry in context.ledger.skipped]
+
+
+ROWS = {
+    Form.quoted: ('{}, "{}"', ["1,000", '"SCAN\\"', "WE´RE it", '"'], ["1,000", '"SCAN"', "WE´RE it", '"']),
+    Form.tab: ("{}\t{}", ["1968", "a\tb", '"q"', "a, b"], ["1968", "a\tb", '"q"', "a, b"]),
+    Form.space: ("{} {}", ["1968", "a b  c", '"q"', "a.png"], ["1968", "a b  c", '"q"', "a.png"]),
+    Form.csv: ("{},{}", ["1968", "1,000", '"a ""b"", c"', ""], ["1968", "1,000", 'a "b", c']),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("form", ROWS)
+def test_each_form_is_found(tmp_path: Path, form: Form, end: str) -> None:
+    row, texts, expected = ROWS[form]
+    names = [f"my word_{n}.png" for n in range(len(texts))]
+    rows = "\ufeff" + "".join(row.format(*pair) + end for pair in zip(names, texts, strict=True))
+    make(tmp_path, "gt.txt", rows, *names)
+    for given_form in (None, form):
+        dataset, _ = opened(tmp_path, form=given_form)
+        assert list(dataset.train.texts) == expected
+        assert [path.name for path in dataset.train.files] == names[: len(expected)]
+    sample = dataset.train[0]
+    assert (sample.image.shape, sample.text, sample.source) == ((10, 20, 3), expected[0], str(tmp_path / names[0]))
+
+
+def test_mjsynth_has_its_text_in_the_name(tmp_path: Path) -> None:
+    names = ["2425/1/115_Lube_45484.jpg", "2425/1/114_Spencerian_73323.jpg"]
+    make(tmp_path, "annotation_train.txt", f"./{names[0]} 45484\n./{names[1]} 73323\n", *names)
+    assert list(opened(tmp_path)[0].train.texts) == ["Lube", "Spencerian"]
+    assert list(opened(tmp_path, form=Form.space)[0].train.texts) == ["45484", "73323"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "filename,words\na.png,1968\n",
+        '"width","file_name","Text"\n10,a.png,1968\n',
+        "image\ttext\na.png\t1968\n",
+        "label,image\n1968,a.png\n",
+    ],
+)
+def test_a_header_names_the_columns(tmp_path: Path, rows: str) -> None:
+    make(tmp_path, "labels.csv", rows, "a.png")
+    assert list(opened(tmp_path)[0].train.texts) == ["1968"]
+
+
+def test_bad_rows_are_entered_with_their_line(tmp_path: Path) -> None:
+    rows = (
+        b"a.png\tone\n\nb.png\t\nno tab here\ncaf\xe9.png\ttwo\na.png\tagain\ngone.png\tthree\n"
+        b"/etc/a.png\tfour\n../b.png\tfive\nc.png\t###\nd.png\t \xc2\xa0\n\tsix\n"
+    )
+    make(tmp_path, "train.txt", rows, "a.png", "b.png", "c.png", "d.png")
+    dataset, context = opened(tmp_path)
+    file = tmp_path / "train.txt"
+    assert list(dataset.train.texts) == ["one"]
+    assert entries(context) == [
+        f"{file}:3: the text is empty",
+        f"{file}:4: not NAME, a tab and TEXT: 'no tab here'",
+        f"{file}:5: not UTF-8: byte 0xe9",
+        f"{file}:6: 'a.png': it is annotated before",
+        f"{file}:7: 'gone.png': there is no such image",
+        f"{file}:8: '/etc/a.png': it is annotated before",
+        f"{file}:9: '../b.png': there is no such image",
+        f"{file}:11: the text is empty",
+        f"{file}:12: not NAME, a tab and TEXT: 'six'",
+    ]
+    assert (context.ledger.images, context.ledger.labels) == (8, 11)
+
+
+@pytest.mark.parametrize("folder", ["", "imgs/", "images/", "train/", "rec/"])
+def test_images_are_found(tmp_path: Path, folder: str) -> None:
+    make(tmp_path, "rec_gt_train.txt", "train_data/x/w.png\tword\n", f"{folder}x/w.png")
+    options = {"images": Path("rec")} if folder == "rec/" else {}
+    dataset, context = opened(tmp_path, **options)
+    assert list(dataset.train.files) == [tmp_path / f"{folder}x/w.png"]
+    assert entries(context) == []
+
+
+def test_a_list_each_or_a_share(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(20)]
+    make(tmp_path, "train.tags", "".join(f"{name} x\n" for name in names[:15]), *names)
+    make(tmp_path, "test.tags", "".join(f"{name} x\n" for name in names[15:]))
+    dataset, _ = opened(tmp_path, val_share=0.2)
+    splits = [{path.name for path in split.files} for split in (dataset.train, dataset.val, dataset.test)]
+    assert splits[2] == set(names[15:])
+    assert splits[0] | splits[1] == set(names[:15])
+    assert splits[1]
+    assert not splits[0] & splits[1]
+    (tmp_path / "test.tags").write_text("3.png x\n")
+    with pytest.raises(DataError, match="share 1 images, but no image may be in two splits"):
+        _ = opened(tmp_path)[0].train
+
+
+def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "gt.txt", "10,10,90,10,90,30,10,30,TOTAL\n1,2,3\n", "a.png")
+    with pytest.raises(DataError, match=r"gt\.txt' is no list of images and texts: '10,10,90"):
+        _ = opened(tmp_path)[0].train
+    with pytest.raises(DataError, match=r"there is no file '.*x\.txt' for val_file"):
+        opened(tmp_path, val_file=Path("x.txt"))
+    (tmp_path / "gt.txt").unlink()
+    with pytest.raises(DataError, match="holds no annotation file where it is looked for"):
+        opened(tmp_path)
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Zs")), min_size=1)
+
+
+@given(TEXTS)
+def test_a_text_comes_out_as_it_went_in(text: str) -> None:
+    assert FORMS[Form.tab](f"a.png\t{text}") == ("a.png", text)
+    assert FORMS[Form.space](f"a b.png {text}") == ("a b.png", text)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert FORMS[Form.quoted](f'a.png, "{escaped}"') == ("a.png", text)
+    doubled = text.replace('"', '""')
+    assert FORMS[Form.csv](f'a.png,"{doubled}"') == ("a.png", text)
+
+
+@given(st.text(max_size=40))
+def test_any_row_is_parsed_or_refused(row: str) -> None:
+    by_header(row)
+    find_form([row])
+    for parse in FORMS.values():
+        try:
+            name, text = parse(row)
+        except ValueError as fault:
+            assert str(fault)
+        else:
+            assert isinstance(name, str)
+            assert isinstance(text, str)
+
+
+@with_data
+def test_real_lists() -> None:
+    dataset, context = opened(DATA / "words_icdar2015")
+    rows = (DATA / "words_icdar2015" / "gt.txt").read_bytes()[3:].decode().split("\r\n")[:-1]
+    # Within the quotes a JSON string, as it happens.
+    expected = {row.partition(", ")[0]: json.loads(row.partition(", ")[2]) for row in rows}
+    found = {file.name: text for file, text in zip(dataset.train.files, dataset.train.texts, strict=True)}
+    assert found == expected
+    assert len(found) == 800
+    assert entries(context) == []
+    dataset, context = opened(DATA / "words_iiit5k")
+    rows = (DATA / "words_iiit5k" / "train.tags").read_text().split("\n")[:-1]
+    assert list(dataset.train.texts) == [row.split(" ")[1] for row in rows]
+    assert [f"train/{file.name}" for file in dataset.train.files] == [row.split(" ")[0] for row in rows]
+    assert (len(rows), entries(context)) == (600, [])
+    dataset, _ = opened(DATA / "toy_mmocr" / "rec_toy_dataset")
+    labels = json.loads((DATA / "toy_mmocr" / "rec_toy_dataset" / "labels.json").read_text())["data_list"]
+    assert list(dataset.train.texts) == [one["instances"][0]["text"] for one in labels]
+    assert dataset.train[9].image.ndim == 3
