@@ -233,7 +233,6 @@ class DatasetPlugin(Plugin):
     A split is a sequence, or `None` where there is none: of `ocr_trainer.training.samples.Sample` for
     detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
     attribute is true answers any index from 0 up: it is asked for new indices in every epoch,
-    `len(split)` of them. A split may have `files`, one `Path` per sample: their headers are looked at
     `len(split)` of them. What else a split may have:
 
     - `files`, one `Path` per sample: their headers are looked at before training, and messages name them;

@@ -15,7 +15,8 @@ from ocr_trainer import discovery
 from ocr_trainer.compose import compose
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Kind, Skipped, Task
-from ocr_trainer.training.detection.data import Keys, fit, pad, scoring_loader, training_loader
+from ocr_trainer.training.detection.data import fit, pad, scoring_loader, training_loader
+from ocr_trainer.training.loaders import Keys
 from ocr_trainer.training.samples import Sample
 
 RUN = compose(

@@ -18,7 +18,7 @@ from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.schema import plain
 from ocr_trainer.training.adopt import adopt
 from ocr_trainer.training.checkpoint import FORMAT
-from ocr_trainer.training.first_batch import check_sizes
+from ocr_trainer.training.detection.task import DetectionTask
 from ocr_trainer.training.samples import Batch
 
 SMALL = [
@@ -141,7 +141,7 @@ def test_text_too_small_to_be_learnt_is_noted(cli: Cli, tmp_path: Path):
 def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int], targets: dict, said: str):
     batch = Batch(torch.zeros(2, 3, *size, dtype=torch.uint8), targets)
     with pytest.raises(DataError, match=said):
-        check_sizes(batch, 32)
+        DetectionTask(model_of()[1], model_of()[0], Path(), 2).check_batch(batch)
 
 
 def test_one_batch_is_learnt_by_heart(cli: Cli):

@@ -132,18 +132,18 @@ def test_losses_and_scores_reach_the_logger(done: tuple[Path, str]):
 def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
     from ocr_trainer import clock
     from ocr_trainer.compose import compose
-    from ocr_trainer.training import task as module
+    from ocr_trainer.training.detection.task import DetectionTask
     from ocr_trainer.training.run import train
 
     seen = []
 
-    class Watching(module.DetectionTask):
+    class Watching(DetectionTask):
         def on_test_epoch_start(self) -> None:
             seen.append({name: value.clone() for name, value in self.state_dict().items()})
             super().on_test_epoch_start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ocr_trainer.training.run.DetectionTask", Watching)
+        patch.setattr("ocr_trainer.training.run.task_class", lambda _task: Watching)
         train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, clock.Laps())
     saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     weight = "model.probability.0.weight"

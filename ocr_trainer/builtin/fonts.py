@@ -189,15 +189,17 @@ def has(path: Path | None, character: str) -> bool:
     """
     if character == " " or unicodedata.category(character) == "Cf":
         return True
-    shape = _shape(path, character)
-    return any(shape[1]) and shape != _box(path)
+    font = open_font(path, SIZE)
+    left, top, right, bottom = extent = font.getbbox(character)
+    if left >= right or top >= bottom:
+        return False
+    # Where the extents differ, the shapes do, and need not be drawn.
+    missing, shape = _missing(path)
+    return extent != missing or bytes(font.getmask(character)) != shape
 
 
 @cache
-def _box(path: Path | None) -> tuple[tuple[int, int], bytes]:
-    return _shape(path, MISSING)
-
-
-def _shape(path: Path | None, character: str) -> tuple[tuple[int, int], bytes]:
-    mask = open_font(path, SIZE).getmask(character)
-    return mask.size, bytes(mask)
+def _missing(path: Path | None) -> tuple[tuple[float, float, float, float], bytes]:
+    """Return the extent and the grey levels of what a font shows for a character that it lacks."""
+    font = open_font(path, SIZE)
+    return font.getbbox(MISSING), bytes(font.getmask(MISSING))

@@ -25,12 +25,12 @@ class Words(MadeSplit[TextImage]):
 
     def __init__(self, config: SyntheticTextConfig, texts: Texts, seed: int, split: str, length: int) -> None:
         super().__init__(seed, split, length)
-        self.config, self.texts = config, texts
+        self.config, self._source = config, texts
 
     def make(self, rng: np.random.Generator, source: str) -> TextImage:
         """Make a picture of a text."""
-        text = self.texts.text(self.split, rng)
-        paths = self.texts.fonts.having(text)
+        text = self._source.text(self.split, rng)
+        paths = self._source.fonts.having(text)
         face = lettering.Face(paths[rng.integers(len(paths))], *_strokes(self.config, rng))
         return TextImage(draw(text, face, self.config, rng), text, source)
 

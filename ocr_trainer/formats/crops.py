@@ -12,7 +12,7 @@ import numpy as np
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.labelled import Strings
+from ocr_trainer.formats.labelled import LabelledImages, Strings
 from ocr_trainer.formats.rectify import cut, text_size
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.training.samples import Image, Polygon, TextImage
@@ -26,8 +26,8 @@ SHOWN = 40
 class Crops(Sequence[TextImage]):
     """One `TextImage` per label that has a text and is not "don't care", in the order of the labels.
 
-    Labels are read where the split tells them without decoding (`LabelledImages.labels`); any other
-    split is gone through once, an endless one for the length of an epoch.
+    Those of `LabelledImages` are read without decoding; any other
+    split is gone through once, an endless one for the length of its first epoch.
 
     Args:
         split: A detection split: a sequence of `Sample`.
@@ -136,7 +136,7 @@ class Crops(Sequence[TextImage]):
 
 def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
     """Yield the labels of each image, without decoding it where the split can."""
-    if hasattr(split, "labels"):
+    if isinstance(split, LabelledImages):
         yield from ((page, split.labels(page)) for page in range(len(split)))
         return
     for page in range(len(split)):

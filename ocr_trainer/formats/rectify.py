@@ -46,7 +46,9 @@ class Band(NamedTuple):
         return float(self.heights.mean()), float(self.pieces.sum())
 
 
-def cut(image: Image, polygon: Polygon, margin: float = 0.0, mask: bool = True) -> Image:
+def cut(
+    image: Image, polygon: Polygon, margin: float = 0.0, mask: bool = True, ordered: bool = True
+) -> Image:
     """Return the text within a polygon, upright, at its own size.
 
     A quadrilateral is seen from the front; its first corner is the text's top left one. An outline of
@@ -59,11 +61,15 @@ def cut(image: Image, polygon: Polygon, margin: float = 0.0, mask: bool = True) 
         polygon: (points, 2), clockwise or not: the first point counts.
         margin: What to add on each side, as a share of the text's height.
         mask: Whether a rectangle loses what lies outside of the polygon and its margin.
+        ordered: Whether a quadrilateral's first corner tells where up is; otherwise the text runs along it,
+            to the right or, if it is steep, downwards.
 
     Raises:
         ValueError: There is nothing to cut; the message says why, as a part of a sentence.
     """
     points = _checked(polygon, image)
+    if not ordered and len(points) == 4:
+        points = _turned(points)
     band, exact = _band(points, margin)
     height, width, pad = _size(band, image, margin)
     if len(band.top) > 2:
@@ -159,6 +165,14 @@ def _runs_along(band: Band) -> bool:
     pieces = np.stack([band.top[:-1], band.top[1:], band.bottom[1:], band.bottom[:-1]], axis=1)
     heights, (height, width) = band.heights, band.size
     return _convex(pieces) and width >= height and heights.max() <= 3 * heights.min()
+
+
+def _turned(corners: np.ndarray) -> np.ndarray:
+    """Return a clockwise quadrilateral so that it begins where the text does as far as its outline tells."""
+    top, _ = _rectangle(corners)
+    sides = np.roll(corners, -1, axis=0) - corners
+    along = (sides - np.roll(sides, 2, axis=0)) @ (top[1] - top[0])
+    return np.roll(corners, -int(along.argmax()), axis=0)
 
 
 def _rectangle(points: np.ndarray) -> Band:

@@ -132,7 +132,7 @@ Cut = tuple[int, int, np.ndarray, np.ndarray]
 def _widest_columns(boxes: np.ndarray, strips: list[np.ndarray]) -> Cut | None:
     """Find the tallest run of strips that a gap divides into columns."""
     members = np.concatenate(strips)
-    height = float(np.median(boxes[members, 3] - boxes[members, 1])) or 1.0
+    height = max(1.0, float(np.median(boxes[members, 3] - boxes[members, 1])))
     low, size = boxes[members, 0].min(), height / BINS_PER_HEIGHT
     bins = np.floor((boxes[:, [0, 2]] - low) / size).astype(int)
     covered = np.zeros((len(strips) + 1, int(bins[members].max()) + 1), dtype=np.int64)
@@ -150,13 +150,14 @@ def _widest_columns(boxes: np.ndarray, strips: list[np.ndarray]) -> Cut | None:
         free = covered[j + 1] == covered[i]
         if np.count_nonzero(free[narrow:-narrow]) < LEAST_GUTTER * BINS_PER_HEIGHT:
             continue  # most runs end here, at no cost
-        for start, end in _gaps(free):
-            if end - start < LEAST_GUTTER * BINS_PER_HEIGHT:
-                continue
-            run = np.concatenate(strips[i : j + 1])
-            left, right = run[bins[run, 1] < start], run[bins[run, 0] >= end]
-            if _is_column(boxes, left, height) and _is_column(boxes, right, height):
-                return i, j, left, right
+        run = np.concatenate(strips[i : j + 1])
+        gutters = [gap for gap in _gaps(free) if gap[1] - gap[0] >= LEAST_GUTTER * BINS_PER_HEIGHT]
+        # Which column a text of the run is in: how many gutters lie to its left.
+        column = np.searchsorted([end for _, end in gutters], bins[run, 0], side="right")
+        for place in range(len(gutters)):
+            beside = (run[column == place], run[column == place + 1])
+            if all(_is_column(boxes, side, height) for side in beside):
+                return i, j, run[column <= place], run[column > place]
     return None
 
 

@@ -10,29 +10,39 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from ocr_trainer.schema import AugmentConfig
+from ocr_trainer.schema import AugmentConfig, TextAugmentConfig
 from ocr_trainer.training.samples import Image
 
 NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
 """The normal distribution in 256 values that are equally likely."""
 
 
-def vary(image: Image, config: AugmentConfig, rng: np.random.Generator) -> Image:
-    """Change the look of an image as far as the options allow, in the order in which a camera would."""
+def vary(
+    image: Image, config: AugmentConfig | TextAugmentConfig, rng: np.random.Generator, unit: float = 1.0
+) -> Image:
+    """Change the look of an image as far as the options allow, in the order in which a camera would.
+
+    Args:
+        image: The image.
+        config: The options.
+        rng: What chance follows from.
+        unit: How many pixels the options' lengths are counted in.
+    """
     if config.colour or config.tint:
         image = recolour(image, draw_table(config.colour, config.tint, rng))
-    if _happens(config.grey, rng):
+    if happens(config.grey, rng):
         image = grey(image)
-    if _happens(config.blur, rng):
-        image = blur(image, *rng.uniform(0, config.blur_sigma, size=2))
-    if _happens(config.noise, rng):
+    if happens(config.blur, rng):
+        image = blur(image, *rng.uniform(0, config.blur_sigma * unit, size=2))
+    if happens(config.noise, rng):
         image = add_noise(image, rng.uniform(0, config.noise_sigma), rng)
-    if _happens(config.jpeg, rng):
+    if happens(config.jpeg, rng):
         image = compress(image, int(rng.integers(config.jpeg_quality, 101)))
     return image
 
 
-def _happens(share: float, rng: np.random.Generator) -> bool:
+def happens(share: float, rng: np.random.Generator) -> bool:
+    """Draw whether something happens in so many of all cases."""
     # Nothing is drawn for what is switched off: the rest then stays as it was without the option.
     return share > 0 and rng.random() < share
 
@@ -62,6 +72,28 @@ def blur(image: Image, sigma_x: float, sigma_y: float) -> Image:
     """Blur by so many pixels along x and y; where they differ, as if the camera had been shaken."""
     # OpenCV takes 0 as "guess".
     return cv2.GaussianBlur(image, (0, 0), sigmaX=max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
+
+
+def smear(image: Image, length: float, angle: float) -> Image:
+    """Blur along a line of so many pixels, at an angle in degrees, as if camera or text had moved."""
+    reach = round(length / 2)
+    if not reach:
+        return image
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
+    step = reach * np.array([np.cos(np.radians(angle)), -np.sin(np.radians(angle))])
+    ends = np.rint([reach - step, reach + step]).astype(int).tolist()
+    line = cv2.line(kernel, *ends, 1) / np.float32(1)
+    return cv2.filter2D(image, -1, line / line.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def thicken(image: Image, size: int, strength: float) -> Image:
+    """Make what is dark thicker by up to `size` - 1 pixels, mixed with the image by `strength`, 0 to 1."""
+    return cv2.addWeighted(image, 1 - strength, cv2.erode(image, np.ones((size, size))), strength, 0)
+
+
+def thin(image: Image, size: int, strength: float) -> Image:
+    """Make what is dark thinner by up to `size` - 1 pixels, mixed with the image by `strength`, 0 to 1."""
+    return cv2.addWeighted(image, 1 - strength, cv2.dilate(image, np.ones((size, size))), strength, 0)
 
 
 def add_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:

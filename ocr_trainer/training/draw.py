@@ -102,11 +102,11 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
     scale = left.shape[0] / image.shape[0]
     outlines = [_points(polygon, scale) for polygon in polygons]
     cv2.polylines(right, outlines, isClosed=True, color=PALE, thickness=unit, lineType=cv2.LINE_AA)
+    for number, polygon in enumerate(polygons, start=1):
+        _label(right, str(number), polygon[0] * scale, unit, FOUND)
     for text in page.texts:
         if text.words:
             _set_text(right, text.polygon * scale, text.words)
-    for number, polygon in enumerate(polygons, start=1):
-        _label(right, str(number), polygon[0] * scale, unit, FOUND)
     return np.hstack([left, right])
 
 

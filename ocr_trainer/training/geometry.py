@@ -43,11 +43,15 @@ def apply_all(matrix: Homography, polygons: list[Polygon]) -> list[np.ndarray]:
     return np.split(apply(matrix, np.concatenate(polygons)), ends[:-1])
 
 
-def warp(image: Image, matrix: Homography, size: int) -> Image:
-    """Carry an image to a square of `size` pixels, black where it does not reach."""
+def warp(
+    image: Image, matrix: Homography, width: int, height: int, border: int = cv2.BORDER_CONSTANT
+) -> Image:
+    """Carry an image to another of that size; where it does not reach is black, or as OpenCV's `border`."""
     if np.array_equal(matrix[2], (0, 0, 1)):
-        return cv2.warpAffine(image, matrix[:2], (size, size), flags=cv2.INTER_LINEAR)
-    return cv2.warpPerspective(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(
+            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=border
+        )
+    return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def scaling(fx: float, fy: float, left: float = 0.0, top: float = 0.0) -> Homography:

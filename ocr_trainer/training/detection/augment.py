@@ -59,7 +59,7 @@ class Augmenter:
         """Return the varied crop; polygons that lie wholly outside of it are left out."""
         view = self._between_texts(sample, rng) if self.config.whole_text else self._anywhere(sample, rng)
         columns, rows = np.ceil(view.filled - 1e-6).astype(int)
-        crop = warp(view.image, view.matrix, self.config.crop)
+        crop = warp(view.image, view.matrix, self.config.crop, self.config.crop)
         crop[rows:] = 0
         crop[:, columns:] = 0
         inside = [i for i, polygon in enumerate(view.polygons) if _touches(polygon, view.filled)]

@@ -181,7 +181,8 @@ class Beam:
     @property
     def total(self) -> np.ndarray:
         """The log probability of each prefix."""
-        return np.logaddexp(self.in_blank, self.in_class)
+        total: np.ndarray = np.logaddexp(self.in_blank, self.in_class)
+        return total
 
     def advance(self, prefixes: Prefixes, row: np.ndarray, beam: int) -> Beam:
         """Take a step, of which `row` holds the log probabilities of the classes.

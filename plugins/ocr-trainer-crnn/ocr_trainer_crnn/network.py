@@ -76,21 +76,28 @@ class BiLSTM(nn.Module):
 
 
 def column_mask(widths: Tensor, x: Tensor) -> Tensor:
-    """Return 1 for the first `widths` columns of each image of x and 0 for the others, (batch, 1, 1, width)."""
+    """Return 1 for the first `widths` columns of each image of x, 0 for the others; (batch, 1, 1, width)."""
     columns = torch.arange(x.shape[-1], device=x.device)
     return (columns < widths[:, None]).to(x.dtype)[:, None, None]
 
 
 def initialise(module: nn.Module) -> None:
-    """Set the weights of a new layer."""
+    """Set the weights of a new layer so that what differs between images reaches the last one undiminished.
+
+    An LSTM's outputs are far below 1 at first; the linear layers make up for it. With torch's own first
+    weights, CTC stays with the blank four times as long.
+    """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    elif isinstance(module, nn.Linear):
+        nn.init.xavier_normal_(module.weight, gain=2)
+        nn.init.zeros_(module.bias)
     elif isinstance(module, nn.LSTM):
         for name, parameter in module.named_parameters():
-            if name.startswith("weight_hh"):
-                for gate in parameter.detach().chunk(4):
+            for gate in parameter.detach().chunk(4):
+                if name.startswith("weight_hh"):
                     nn.init.orthogonal_(gate)
-            elif name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(parameter)
-            else:
-                nn.init.zeros_(parameter)
+                elif name.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(gate)
+                else:
+                    nn.init.zeros_(gate)

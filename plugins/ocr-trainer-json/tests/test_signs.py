@@ -37,4 +37,5 @@ def test_no_folder_of_another_format_is_claimed() -> None:
         "forms_funsd/testing_data": {"funsd"},
         "toy_mmocr/det_toy_dataset": {"mmocr"},
         "toy_mmocr/kie_toy_dataset/wildreceipt": {"mmocr"},
+        "toy_mmocr/rec_toy_dataset": {"jsonl", "mmocr"},
     }

@@ -21,7 +21,7 @@ class TestWords(TextDatasetSuite):
         (root / "gt.txt").write_text("".join([*rows, 'gone.png, "x"\r\n', "?\r\n"]), encoding="utf-8-sig")
         for number, pixels in enumerate(NOISE):
             Image.fromarray(pixels).save(root / f"word_{number}.png")
-        self.overrides = [f"dataset.root='{root}'", "dataset.test_share=0.2"]
+        self.overrides = ["model=crnn", f"dataset.root='{root}'", "dataset.test_share=0.2"]
 
 
 class TestLines(TextDatasetSuite):
@@ -36,7 +36,7 @@ class TestLines(TextDatasetSuite):
             Image.fromarray(pixels).save(root / f"{number:04}.nrm.png")
             (root / f"{number:04}.gt.txt").write_text(f"Zeile {number}\n", encoding="utf-8")
         Image.fromarray(NOISE[0]).save(root / "bare.png")
-        self.overrides = [f"dataset.root='{root}'", "dataset.test_share=0.2"]
+        self.overrides = ["model=crnn", f"dataset.root='{root}'", "dataset.test_share=0.2"]
 
 
 del TextDatasetSuite

@@ -36,11 +36,11 @@ def read(split: Any, root: Path) -> dict[str, str]:
     return {f.relative_to(root).as_posix(): t for f, t in zip(split.files, split.texts, strict=True)}
 
 
-@pytest.mark.parametrize("image", ["a.png", "a.nrm.png", "a.bin.png", "a.tif", "p.1/a.dew.png", "a b.x.jpg"])
+@pytest.mark.parametrize("image", ["a.png", "a.nrm.png", "a.bin.png", "a.tif", "p.1/a.dew.png", "a.b c.x.jpg"])
 @pytest.mark.parametrize("suffix", [".gt.txt", ".txt"])
 def test_an_image_and_its_text(tmp_path: Path, image: str, suffix: str) -> None:
-    stem = image.rpartition("a")[0] + ("a b" if " " in image else "a")
-    make(tmp_path, image, stem.removeprefix("a b" if " " in image else "") + suffix, "\ufeffcafé, „x“\r\n\n")
+    stem = "a.b c" if " " in image else image.partition("a.")[0] + "a"
+    make(tmp_path, image, f"{stem}{suffix}", "\ufeffcafé, „x“\r\n\n")
     dataset, context = opened(tmp_path)
     assert read(dataset.train, tmp_path) == {image: "café, „x“"}
     assert dataset.train[0].image.shape == (10, 20, 3)
