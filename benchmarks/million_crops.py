@@ -4,9 +4,9 @@
 
 Writes crops as an LMDB (`lmdb`) or as a list of names (`words`), all with the same small PNG. Opens the
 training split three times, then reads crops at random, and goes through all texts.
-"Own" is memory that a process alone holds and has written to (private and dirty); PSS adds its part of
-all it maps, such as pages of the LMDB that were read, which the system drops when it needs the room.
-Nothing here is asserted.
+Sizes are proportional: what is shared counts in parts. "Own" is memory with no file behind it; "files" are
+pages of what is mapped, such as those of the LMDB that were read, which the system drops when it needs the
+room. Nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ MB = 1e6
 
 
 def memory() -> tuple[float, float]:
-    """Return the memory that is this process's own, and its proportional set size, in MB."""
+    """Return the proportional set size of this process in MB: of memory of its own, and of files."""
     rows = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
     sizes = {row.split(":")[0]: int(row.split()[1]) * 1024 / MB for row in rows[1:]}
-    return sizes["Private_Dirty"], sizes["Pss"]
+    return sizes["Pss_Anon"], sizes["Pss_File"]
 
 
 def picture() -> bytes:
@@ -112,7 +112,7 @@ def workers_sizes(split: Any, indices: list[int], workers: int) -> Iterator[list
 def growth(sizes: list[tuple[float, float]]) -> str:
     """Return the first sizes, and how they grew."""
     (own, shared), (own_end, shared_end) = sizes[0], sizes[-1]
-    return f"own {own:.0f} MB {own_end - own:+.1f}, PSS {shared:.0f} MB {shared_end - shared:+.1f}"
+    return f"own {own:.0f} MB {own_end - own:+.1f}, files {shared:.0f} MB {shared_end - shared:+.1f}"
 
 
 def measure(kind: str, root: Path, crops: int, reads: int, workers: int, val_share: float) -> None:
@@ -137,7 +137,7 @@ def measure(kind: str, root: Path, crops: int, reads: int, workers: int, val_sha
     after = memory()
     print(f"{kind}, {crops:,} crops: opened in {statistics.median(seconds):.3f} s (median of 3);", end=" ")
     print(
-        f"{len(split):,} to train on; own {after[0] - before[0]:+.1f} MB, PSS {after[1] - before[1]:+.1f} MB"
+        f"{len(split):,} to train on; own {after[0] - before[0]:+.1f} MB, files {after[1] - before[1]:+.1f}"
     )
     rng = random.Random(0)
     indices = [rng.randrange(len(split)) for _ in range(reads)]

@@ -42,6 +42,7 @@ class Crops:
             self._ledger,
             margin=config.margin,
             mask=config.mask,
+            ordered=config.ordered,
             min_height=config.min_height,
             min_width=config.min_width,
             cache_mb=config.cache_mb,

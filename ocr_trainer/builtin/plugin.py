@@ -185,6 +185,8 @@ class CropsConfig(Config):
     """What to add around each text, as a share of its height."""
     mask: bool = True
     """Blank what does not belong to a text, where its outline is neither a quadrilateral nor a band."""
+    ordered: bool | None = None
+    """Whether outlines begin at their text's top left; left empty: if most do so on the page."""
     min_height: int = option(0, at_least=0)
     """Leave out lower texts, in pixels of the image."""
     min_width: int = option(0, at_least=0)

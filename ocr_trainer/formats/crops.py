@@ -26,14 +26,16 @@ SHOWN = 40
 class Crops(Sequence[TextImage]):
     """One `TextImage` per label that has a text and is not "don't care", in the order of the labels.
 
-    Those of `LabelledImages` are read without decoding; any other
-    split is gone through once, an endless one for the length of its first epoch.
+    Those of `LabelledImages` are read without decoding; any other split is gone through once, an
+    endless one for the length of its first epoch.
 
     Args:
         split: A detection split: a sequence of `Sample`.
         ledger: Where labels are entered that have no text or are too small.
         margin: What to add around a text, as a share of its height.
         mask: Whether what does not belong to a polygon is blanked; see `cut`.
+        ordered: Whether the first corners of outlines tell where their texts begin; if None, it is so where
+            most are the upper left ones.
         min_height: Lower texts are left out, in pixels.
         min_width: Narrower texts are left out, in pixels.
         cache_mb: How many MiB of crops each process keeps, so that a page is not decoded for every word.
@@ -45,6 +47,7 @@ class Crops(Sequence[TextImage]):
         ledger: Ledger,
         margin: float = 0.0,
         mask: bool = True,
+        ordered: bool | None = None,
         min_height: int = 0,
         min_width: int = 0,
         cache_mb: int = 256,
@@ -56,6 +59,7 @@ class Crops(Sequence[TextImage]):
         self._places = array("q")
         self._texts = Strings()
         self._kept = _Kept(cache_mb << 20)
+        self._ordered = _ordered(split) if ordered is None else ordered
         for page, labels in _labelled(split, ledger):
             self._take(page, labels)
 
@@ -78,7 +82,7 @@ class Crops(Sequence[TextImage]):
         if not any(self._least):
             return None
         try:
-            size = text_size(polygon)
+            size = text_size(polygon, self._ordered)
         except ValueError as fault:
             return str(fault)
         names = (("high", "min_height"), ("wide", "min_width"))
@@ -122,7 +126,8 @@ class Crops(Sequence[TextImage]):
         for index in range(*self._span(page)):
             place = self._places[index]
             try:
-                crops[place] = _packed(cut(sample.image, sample.polygons[place], self._margin, self._mask))
+                text = cut(sample.image, sample.polygons[place], self._margin, self._mask, self._ordered)
+                crops[place] = _packed(text)
             except ValueError as fault:
                 crops[place] = str(fault)
         return crops
@@ -147,6 +152,19 @@ def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
             continue
         ledger.skipped += sample.skipped
         yield page, Labels(sample.polygons, sample.texts, sample.ignore.tolist())
+
+
+def _ordered(split: Any, most: int = 200) -> bool:
+    """Tell by some pages whether quadrilaterals begin at the text's top left, as text is level mostly."""
+    if not isinstance(split, LabelledImages):
+        return True
+    first = [
+        int(polygon.sum(axis=1).argmin()) == 0
+        for page in range(0, len(split), -(-len(split) // most) or 1)
+        for polygon in split.labels(page).polygons
+        if len(polygon) == 4
+    ]
+    return 2 * sum(first) >= len(first)
 
 
 def _name(split: Any, page: int) -> str:

@@ -61,16 +61,15 @@ def cut(
         polygon: (points, 2), clockwise or not: the first point counts.
         margin: What to add on each side, as a share of the text's height.
         mask: Whether a rectangle loses what lies outside of the polygon and its margin.
-        ordered: Whether a quadrilateral's first corner tells where up is; otherwise the text runs along it,
+        ordered: Whether the first point tells where the text begins; otherwise it runs along its outline,
             to the right or, if it is steep, downwards.
 
     Raises:
         ValueError: There is nothing to cut; the message says why, as a part of a sentence.
     """
-    points = _checked(polygon, image)
-    if not ordered and len(points) == 4:
-        points = _turned(points)
-    band, exact = _band(points, margin)
+    points = _sound(polygon, ordered)
+    _refuse_outside(points, image)
+    band, exact = _band(points, margin, ordered)
     height, width, pad = _size(band, image, margin)
     if len(band.top) > 2:
         return _straighten(image, band, height, width, pad)
@@ -90,18 +89,17 @@ def cut(
     return text
 
 
-def text_size(polygon: Polygon) -> tuple[float, float]:
+def text_size(polygon: Polygon, ordered: bool = True) -> tuple[float, float]:
     """Return height and width of the text that `cut` finds in a polygon, in pixels, without margin.
 
     Raises:
         ValueError: The polygon has no area.
     """
-    band, _ = _band(_sound(polygon), 0.0)
-    return band.size
+    return _band(_sound(polygon, ordered), ordered=ordered)[0].size
 
 
-def _sound(polygon: Polygon) -> np.ndarray:
-    """Return the points in clockwise order, beginning with the same one."""
+def _sound(polygon: Polygon, ordered: bool) -> np.ndarray:
+    """Return the points in clockwise order, beginning with the same one or where the text seems to."""
     points = np.asarray(polygon, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise ValueError(f"{len(points)} points are no polygon")
@@ -111,15 +109,14 @@ def _sound(polygon: Polygon) -> np.ndarray:
     area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
     if abs(area) < 1e-2:
         raise ValueError("the outline has no area")
-    return points if area > 0 else np.roll(points[::-1], 1, axis=0)
+    points = points if area > 0 else np.roll(points[::-1], 1, axis=0)
+    return points if ordered or len(points) != 4 else _turned(points)
 
 
-def _checked(polygon: Polygon, image: Image) -> np.ndarray:
-    points = _sound(polygon)
+def _refuse_outside(points: np.ndarray, image: Image) -> None:
     low, high = extent(points)
     if (high <= 0).any() or (low >= image.shape[1::-1]).any():
         raise ValueError("it lies outside the image")
-    return points
 
 
 def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
@@ -133,13 +130,13 @@ def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
     return round(height) + 1, round(width) + 1, pad
 
 
-def _band(points: np.ndarray, margin: float) -> tuple[Band, bool]:
+def _band(points: np.ndarray, margin: float = 0.0, ordered: bool = True) -> tuple[Band, bool]:
     """Return where the text runs, and whether that is all that the outline holds."""
     half = len(points) // 2
     band = Band(points[:half], points[half:][::-1])
     if len(points) == 4 and _convex(points) and _flat(band, margin):
         return band, True
-    if len(points) % 2 == 0 and half > 2 and _runs_along(band):
+    if ordered and len(points) % 2 == 0 and half > 2 and _runs_along(band):
         return band, True
     return _rectangle(points), False
 
@@ -176,7 +173,7 @@ def _turned(corners: np.ndarray) -> np.ndarray:
 
 
 def _rectangle(points: np.ndarray) -> Band:
-    """Return the rectangle along a text: level if that fits nearly as well as any, read downwards if steep."""
+    """Return the rectangle along a text: level if that fits nearly as well, read downwards if steep."""
     low, high = extent(points)
     middle = (low + high) / 2
     _, sides, angle = cv2.minAreaRect((points - middle).astype(np.float32))

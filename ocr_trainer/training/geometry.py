@@ -48,9 +48,7 @@ def warp(
 ) -> Image:
     """Carry an image to another of that size; where it does not reach is black, or as OpenCV's `border`."""
     if np.array_equal(matrix[2], (0, 0, 1)):
-        return cv2.warpAffine(
-            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=border
-        )
+        return cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
     return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
 
 

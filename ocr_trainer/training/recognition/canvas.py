@@ -45,6 +45,6 @@ def slanting(x: float, y: float) -> Homography:
 
 
 def rotating(image: Image, angle: float) -> Homography:
-    """Rotate by degrees, counter-clockwise, by less if the text is so long that its ends would rise too far."""
+    """Rotate by degrees, counter-clockwise; by less where the ends of a long text would rise too far."""
     angle = np.arctan(gentle(image, np.tan(np.radians(angle))))
     return np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])

@@ -51,7 +51,7 @@ class TrainingSet(Dataset[Encoded]):
         replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
         self.codec = Codec(model.charset, replacement)
         self.split, self.model, self.seed = split, model, run.seed
-        self.augment = TextAugmenter(run.text_augment)
+        self.augment = TextAugmenter(run.text_augment, model.size(1, 1)[0])
         self.endless = getattr(split, "endless", False)
 
     def __len__(self) -> int:

@@ -26,7 +26,9 @@ with_data = pytest.mark.skipif(not TOY.is_dir(), reason="there are no data (OCR_
 
 def opened(name: str, root: Path, **options: Any) -> tuple[Any, Context]:
     context = Context(task=Task.recognition)
-    config = (JsonLinesConfig if name == "jsonl" else MmocrConfig)(name=name, root=root, **{"val_share": 0.0} | options)
+    config = (JsonLinesConfig if name == "jsonl" else MmocrConfig)(
+        name=name, root=root, **{"val_share": 0.0} | options
+    )
     return (JsonLines if name == "jsonl" else Mmocr)(config, context), context
 
 
@@ -55,7 +57,11 @@ def test_a_row_can_name_its_split_and_be_left_out(tmp_path: Path, picture: Calla
     entries = [{"image": f"{n}.png", "text": str(n), "split": split} for n, split in enumerate(splits)]
     rows(tmp_path / "labels.jsonl", *entries[:3], entries[3] | {"ignore": True})
     dataset, context = opened("jsonl", tmp_path)
-    assert [list(split.texts) for split in (dataset.train, dataset.val, dataset.test)] == [["0"], ["1"], ["2"]]
+    assert [list(split.texts) for split in (dataset.train, dataset.val, dataset.test)] == [
+        ["0"],
+        ["1"],
+        ["2"],
+    ]
     assert context.ledger.skipped == []
 
 
@@ -111,10 +117,10 @@ def test_mmocr_has_one_instance_per_image(tmp_path: Path, picture: Callable[...,
 @with_data
 def test_real_files() -> None:
     labels = [row.split(" ", 1) for row in (TOY / "old_label.txt").read_text().splitlines()]
-    for name, count in (("jsonl", 3), ("mmocr", 10)):
+    for name in ("jsonl", "mmocr"):
         dataset, context = opened(name, TOY)
         found = [[f.name, t] for f, t in zip(dataset.train.files, dataset.train.texts, strict=True)]
-        assert (found, context.ledger.skipped) == (labels[:count], [])
+        assert (found, context.ledger.skipped) == (labels, [])
         assert dataset.train[0].image.ndim == 3
 
 

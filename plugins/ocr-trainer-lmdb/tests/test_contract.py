@@ -19,7 +19,10 @@ class TestLmdb(TextDatasetSuite):
         noise = np.random.default_rng(0).integers(256, size=(2, 10, 16, 48, 3), dtype=np.uint8)
         for folder, images in zip(("MJ", "ST"), noise, strict=True):
             (root / folder).mkdir(parents=True)
-            with lmdb.open(str(root / folder), map_size=1 << 24) as environment, environment.begin(write=True) as t:
+            with (
+                lmdb.open(str(root / folder), map_size=1 << 24) as environment,
+                environment.begin(write=True) as t,
+            ):
                 t.put(b"num-samples", b"10")
                 for number, pixels in enumerate(images, start=1):
                     file = io.BytesIO()

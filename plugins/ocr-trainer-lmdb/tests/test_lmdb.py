@@ -10,6 +10,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,11 @@ def test_shares_are_drawn_once_and_for_all(tmp_path: Path) -> None:
     make(tmp_path / "b", [str(n) for n in range(1, 61)])
     first, _ = opened(tmp_path, val_share=0.2, test_share=0.1)
     splits = [values(split) for split in (first.train, first.val, first.test)]
-    assert sorted(sum(splits, [])) == list(range(1, 61))
+    assert sorted(chain(*splits)) == list(range(1, 61))
     assert all(splits)
-    assert [list(map(str, some)) for some in splits] == [list(s.texts) for s in (first.train, first.val, first.test)]
+    assert [list(map(str, some)) for some in splits] == [
+        list(s.texts) for s in (first.train, first.val, first.test)
+    ]
     make(tmp_path / "a", [str(n) for n in range(61, 121)], start=60)
     more, _ = opened(tmp_path, val_share=0.2, test_share=0.1)
     assert {n for n in values(more.val) if n <= 60} == set(splits[1])
@@ -159,7 +162,10 @@ def test_a_bad_sample_is_told_and_the_others_are_read(tmp_path: Path, other: Any
     [
         ({"num-samples": None}, "has no num-samples: it is no LMDB of images and texts"),
         ({"num-samples": b"two"}, "num-samples is no number: b'two'"),
-        ({"num-samples": b"7"}, "num-samples says 7, but image-000000007 is missing: it was not written to its"),
+        (
+            {"num-samples": b"7"},
+            "num-samples says 7, but image-000000007 is missing: it was not written to its",
+        ),
         ({"image-000000001": None}, "has no images: image-000000001 is missing"),
     ],
 )
@@ -186,7 +192,10 @@ def test_a_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
     os.truncate(file, size if size >= 0 else file.stat().st_size + size)
     program = "from test_lmdb import *; list(opened(Path(sys.argv[1]))[0].train)"
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parent, capture_output=True, text=True
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
     )
     last = done.stderr.rstrip().rpartition("\n")[2]
     assert done.returncode == 1, last

@@ -24,4 +24,8 @@ def test_no_folder_of_another_format_is_claimed() -> None:
     folders = [DATA, *(path for path in DATA.rglob("*") if path.is_dir())]
     claimed = [folder.relative_to(DATA).as_posix() for folder in folders if "lmdb" in readers(folder)]
     toy = "toy_mmocr/rec_toy_dataset"
-    assert sorted(claimed) == ["toy_mmocr", toy, *(f"{toy}/{name}.lmdb" for name in ("broken", "imgs", "label"))]
+    assert sorted(claimed) == [
+        "toy_mmocr",
+        toy,
+        *(f"{toy}/{name}.lmdb" for name in ("broken", "imgs", "label")),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from ocr_trainer_svtrv2.blocks import columns
 from ocr_trainer_svtrv2.guidance import Guidance
 from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialise
 from ocr_trainer_svtrv2.plugin import SVTRv2Config
+
+BLANKS = 0.75
+"""How probable the blank is before training."""
 
 
 class SVTRv2(CtcRecognizer):
@@ -33,6 +37,9 @@ class SVTRv2(CtcRecognizer):
         self.rearrangement = Rearrangement(channels)
         self.head = nn.Linear(channels, self.classes)
         initialise(self.head)
+        # Most steps are blank. A head that starts from uniform classes first learns only that, from gradients
+        # that all places share, and small trainings never get away from the constant features it leads to.
+        nn.init.constant_(self.head.bias[:1], math.log(BLANKS / (1 - BLANKS) * len(self.charset)))
         self.guidance = Guidance(len(self.charset), channels, config.context) if config.sgm else None
 
     def steps(self, width: int) -> int:

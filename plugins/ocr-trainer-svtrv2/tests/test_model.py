@@ -75,6 +75,13 @@ def test_outputs(sgm):
     assert set(net.loss(outputs, TARGETS)) == {"ctc"} | ({"sgm"} if sgm else set())
 
 
+def test_an_untrained_model_expects_mostly_blanks():
+    images, widths = words()
+    blanks = model().eval()(images, widths)["logits"].softmax(-1)[..., 0]
+    assert blanks.min() > 0.6
+    assert blanks.max() < 0.9
+
+
 def test_reading_does_without_the_guidance():
     net = model().eval()
     with torch.inference_mode():

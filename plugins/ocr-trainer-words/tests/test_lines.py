@@ -36,7 +36,9 @@ def read(split: Any, root: Path) -> dict[str, str]:
     return {f.relative_to(root).as_posix(): t for f, t in zip(split.files, split.texts, strict=True)}
 
 
-@pytest.mark.parametrize("image", ["a.png", "a.nrm.png", "a.bin.png", "a.tif", "p.1/a.dew.png", "a.b c.x.jpg"])
+@pytest.mark.parametrize(
+    "image", ["a.png", "a.nrm.png", "a.bin.png", "a.tif", "p.1/a.dew.png", "a.b c.x.jpg"]
+)
 @pytest.mark.parametrize("suffix", [".gt.txt", ".txt"])
 def test_an_image_and_its_text(tmp_path: Path, image: str, suffix: str) -> None:
     stem = "a.b c" if " " in image else image.partition("a.")[0] + "a"
@@ -120,8 +122,12 @@ def test_a_folder_without_lines_is_refused(tmp_path: Path) -> None:
 def test_real_lines() -> None:
     folder = DATA / "lines_ocrd_fraktur"
     dataset, context = opened(folder)
-    expected = {p.name.removesuffix(".gt.txt"): p.read_text("utf-8").rstrip("\n") for p in folder.glob("*.gt.txt")}
-    assert {file.stem: t for file, t in zip(dataset.train.files, dataset.train.texts, strict=True)} == expected
+    expected = {
+        p.name.removesuffix(".gt.txt"): p.read_text("utf-8").rstrip("\n") for p in folder.glob("*.gt.txt")
+    }
+    assert {
+        file.stem: t for file, t in zip(dataset.train.files, dataset.train.texts, strict=True)
+    } == expected
     assert (len(expected), context.ledger.skipped) == (255, [])
     for index in (0, 254):
         with Pillow.open(dataset.train.files[index]) as image:

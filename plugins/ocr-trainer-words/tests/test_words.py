@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ def test_each_form_is_found(tmp_path: Path, form: Form, end: str) -> None:
         assert list(dataset.train.texts) == expected
         assert [path.name for path in dataset.train.files] == names[: len(expected)]
     sample = dataset.train[0]
-    assert (sample.image.shape, sample.text, sample.source) == ((10, 20, 3), expected[0], str(tmp_path / names[0]))
+    assert (sample.image.shape, sample.text, sample.source) == (
+        (10, 20, 3),
+        expected[0],
+        str(tmp_path / names[0]),
+    )
 
 
 def test_mjsynth_has_its_text_in_the_name(tmp_path: Path) -> None:
@@ -158,11 +163,8 @@ def test_any_row_is_parsed_or_refused(row: str) -> None:
     by_header(row)
     find_form([row])
     for parse in FORMS.values():
-        try:
+        with suppress(ValueError):
             name, text = parse(row)
-        except ValueError as fault:
-            assert str(fault)
-        else:
             assert isinstance(name, str)
             assert isinstance(text, str)
 

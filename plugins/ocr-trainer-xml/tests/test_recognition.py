@@ -60,7 +60,9 @@ def test_lines_or_words_are_cut_out(pages: Path, level: Level, texts: list[str])
     # What is cut out of an upright box is its pixels; in the middle, however the rim is cut.
     inside = page[6:10, 6:12].astype(int)
     height, width = sample.image.shape[:2]
-    shifts = [sample.image[y : y + 4, x : x + 6].astype(int) for y in range(height - 3) for x in range(width - 5)]
+    shifts = [
+        sample.image[y : y + 4, x : x + 6].astype(int) for y in range(height - 3) for x in range(width - 5)
+    ]
     assert min(np.abs(shift - inside).mean() for shift in shifts) < 40
     if level is Level.line:
         reasons = {entry.reason for entry in context.ledger.skipped}

@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from ocr_trainer.testing import RecognizerSuite
+
+
+class TestCRNN(RecognizerSuite):
+    name = "crnn"
+
+    @pytest.fixture(autouse=True)
+    def one_thread(self) -> Iterator[None]:
+        """Small pictures are learnt faster by one thread than by several that wait for each other."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self.overrides = ["model.size=tiny"]
+        yield
+        torch.set_num_threads(before)

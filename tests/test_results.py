@@ -1,0 +1,239 @@
+"""Results as JSON, PAGE XML, hOCR and plain text, each read back by something else."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
+from ocr_trainer.results.outline import hull
+from ocr_trainer.training.samples import Detections, Reading
+
+WHEN = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
+PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"
+
+
+def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
+
+
+def reading(text: str, score: float = 0.5) -> Reading:
+    return Reading(text, np.full(len(text), score, np.float32), score)
+
+
+def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Page:
+    """Lay texts out two a line."""
+    places = [(20 + 200 * (n % 2), 20 + 40 * (n // 2)) for n in range(len(texts))]
+    polygons = [box(x - 0.4, y, x + 150.3, y + 25) for x, y in places]
+    found = Detections(polygons, np.full(len(texts), 0.875, np.float32), ["a warning"])
+    return page_of(source, (300, 400), found, [reading(text) for text in texts] if read else None)
+
+
+class Words(HTMLParser):
+    """The words of hOCR with their properties, by line, and everything that is not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[tuple[str, str]] = []
+        self.lines: list[list[tuple[str, str]]] = []
+        self.titles: dict[str, list[str]] = {}
+        self.meta: dict[str, str] = {}
+        self.rtl = False
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        told = {key: value or "" for key, value in attributes}
+        kind = told.get("class", "")
+        self.open.append((tag, kind))
+        self.titles.setdefault(kind, []).append(told.get("title", ""))
+        if tag == "meta":
+            self.meta[told.get("name", "charset")] = told.get("content", "")
+        if kind == "ocr_line":
+            self.lines.append([])
+        if kind == "ocrx_word":
+            self.lines[-1].append((told["title"], ""))
+        self.rtl |= told.get("dir") == "rtl"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1][1] == "ocrx_word":
+            title, words = self.lines[-1][-1]
+            self.lines[-1][-1] = title, words + data
+
+
+def words_of(text: str) -> Words:
+    parser = Words()
+    parser.feed(text)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def read_by_plugin(folder: Path, text: str, level: str) -> list[tuple[str, list[list[float]]]]:
+    """Read PAGE XML with the plugin for it, as a dataset of one image."""
+    import cv2
+    from ocr_trainer_xml.page import PageXml
+    from ocr_trainer_xml.plugin import Level, PageXmlConfig
+
+    from ocr_trainer.plugin import Context, Task
+
+    (folder / "images").mkdir()
+    (folder / "page").mkdir()
+    cv2.imwrite(str(folder / "images" / "a page.png"), np.zeros((300, 400, 3), np.uint8))
+    (folder / "page" / "a page.xml").write_text(text, encoding="utf-8")
+    config = PageXmlConfig(name="page_xml", root=folder, val_share=0.0, level=Level[level])
+    sample = PageXml(config, Context(task=Task.detection)).train[0]
+    return [(t, p.tolist()) for t, p in zip(sample.texts, sample.polygons, strict=True)]
+
+
+AWKWARD = ["a<b & \"c\" 'd'>", "1 < 2", "]]> &amp; é", "tab\there"]
+
+
+def test_page_xml_is_read_back_by_the_plugin(tmp_path: Path):
+    text = page_xml.write(page(*AWKWARD), "ocr-trainer", WHEN)
+    words = read_by_plugin(tmp_path, text, "word")
+    assert [word for word, _ in words] == AWKWARD
+    assert words[3][1] == [[220, 60], [370, 60], [370, 85], [220, 85]]
+
+
+@pytest.mark.parametrize(
+    ("level", "texts"), [("line", ["one two", "three four"]), ("region", ["one two\nthree four"])]
+)
+def test_lines_and_regions_hold_what_is_in_them(level: str, texts: list[str], tmp_path: Path):
+    text = page_xml.write(page("one", "two", "three", "four"), "ocr-trainer", WHEN)
+    assert [t for t, _ in read_by_plugin(tmp_path, text, level)] == texts
+
+
+def test_page_xml_keeps_to_the_schema():
+    root = ElementTree.fromstring(page_xml.write(page("one", "two", "three"), "ocr-trainer 1", WHEN))
+    assert root.tag == f"{PAGE}PcGts"
+    metadata, top = root
+    assert [child.tag for child in metadata] == [f"{PAGE}{n}" for n in ("Creator", "Created", "LastChange")]
+    assert metadata[1].text == "2026-11-23T15:04:05Z"
+    assert top.attrib == {"imageFilename": "a page.png", "imageWidth": "400", "imageHeight": "300"}
+    order, region = top
+    assert [child.get("regionRef") for child in order[0]] == [region.get("id")]
+    orders = {
+        "TextRegion": ["Coords", "TextLine", "TextLine", "TextEquiv"],
+        "Word": ["Coords", "TextEquiv"],
+        "TextEquiv": ["Unicode"],
+    }
+    for name, children in orders.items():
+        for element in root.iter(f"{PAGE}{name}"):
+            assert [child.tag.removeprefix(PAGE) for child in element] == children
+    for element in root.iter(f"{PAGE}TextLine"):
+        tags = [child.tag.removeprefix(PAGE) for child in element]
+        assert re.fullmatch("Coords( Word)+ TextEquiv", " ".join(tags))
+    names = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(names) == len(set(names)) == 1 + 1 + 2 + 3
+    for coords in root.iter(f"{PAGE}Coords"):
+        assert re.fullmatch(r"([0-9]+,[0-9]+ )+([0-9]+,[0-9]+)", coords.attrib["points"])
+    confidences = [float(element.attrib["conf"]) for element in root.iter() if element.get("conf")]
+    assert set(confidences) == {0.5, 0.875}
+
+
+def test_nothing_found():
+    empty = page()
+    assert list(ElementTree.fromstring(page_xml.write(empty, "x", WHEN))[1]) == []
+    assert words_of(hocr.write(empty, "x")).lines == []
+    assert plain.write(empty) == ""
+    assert json.loads(json_file.write(empty))["detections"] == []
+
+
+def test_what_was_not_read_says_nothing_of_texts():
+    found = page("one", "two", read=False)
+    root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
+    assert list(root.iter(f"{PAGE}TextEquiv")) == []
+    assert len(list(root.iter(f"{PAGE}Word"))) == 2
+    assert [title for title, _ in words_of(hocr.write(found, "x")).lines[0] if "x_wconf" in title] == []
+    assert all(set(d) == {"polygon", "score", "block", "line"} for d in _detections(found))
+
+
+def _detections(found: Page) -> list[dict]:
+    return json.loads(json_file.write(found))["detections"]
+
+
+def test_hocr_is_read_back():
+    words = words_of(hocr.write(page(*AWKWARD, source='odd "name";.png'), "ocr-trainer 1"))
+    assert [[text for _, text in line] for line in words.lines] == [AWKWARD[:2], AWKWARD[2:]]
+    assert words.lines[1][1][0] == "bbox 220 60 370 85; poly 220 60 370 60 370 85 220 85; x_wconf 50"
+    assert words.titles["ocr_page"] == ['image "odd %22name%22;.png"; bbox 0 0 400 300']
+    assert words.titles["ocr_line"] == ["bbox 20 20 370 45", "bbox 20 60 370 85"]
+    assert words.meta["ocr-system"] == "ocr-trainer 1"
+    assert {"ocr_page", "ocr_line", "ocrx_word", "ocrp_poly"} <= set(words.meta["ocr-capabilities"].split())
+    assert not words.rtl
+
+
+def test_text_that_runs_from_right_to_left():
+    found = page("שלום", "עולם")
+    assert plain.write(found) == "עולם שלום\n"
+    assert words_of(hocr.write(found, "x")).rtl
+    root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
+    assert root[1].get("readingDirection") == "right-to-left"
+    assert [element.text for element in root.iter(f"{PAGE}Unicode")][-1] == "עולם שלום"
+
+
+def test_json_holds_everything():
+    record = json.loads(json_file.write(page("héééé", "", "שלום")))
+    assert (record["image"], record["width"], record["height"]) == ("scans/a page.png", 400, 300)
+    assert record["warnings"] == ["a warning"]
+    first, nothing, last = record["detections"]
+    assert (first["text"], first["text_score"], first["character_scores"]) == ("héééé", 0.5, [0.5] * 5)
+    assert np.allclose(first["polygon"], [[19.6, 20], [170.3, 20], [170.3, 45], [19.6, 45]])
+    assert (nothing["text"], nothing["character_scores"]) == ("", [])
+    assert [(d["block"], d["line"]) for d in (first, nothing, last)] == [(0, 0), (0, 0), (0, 1)]
+
+
+def test_a_row_of_json():
+    assert json.loads(json_file.row("a.png", reading("x\u2028y"))) == {
+        "image": "a.png",
+        "text": "x\u2028y",
+        "text_score": 0.5,
+        "character_scores": [0.5] * 3,
+    }
+
+
+def test_plain_text_leaves_out_what_reads_as_nothing():
+    assert plain.write(page("one", "", "", "", "five")) == "one\nfive\n"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=4))
+def test_any_text_makes_documents_that_can_be_parsed(texts: list[str]):
+    found = page(*texts, source="".join(texts) + ".png")
+    root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
+    read = [word.findtext(f"{PAGE}TextEquiv/{PAGE}Unicode") for word in root.iter(f"{PAGE}Word")]
+    forbidden = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+    kept = [re.sub(forbidden, "\ufffd", text.words).replace("\r\n", "\n") for text in found.texts]
+    assert [word.replace("\r", "\n") for word in read] == [word.replace("\r", "\n") for word in kept]
+    ElementTree.fromstring(hocr.write(found, "x").replace("<!DOCTYPE html>\n", ""))
+    assert len(_detections(found)) == len(texts)
+
+
+def test_paths_that_are_no_text_can_be_written():
+    name = shown_path(b"bad\xff.png".decode("utf-8", "surrogateescape"))
+    assert name == "bad\ufffd.png"
+    json_file.write(page("a", source=name)).encode("utf-8")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=20))
+def test_the_hull_is_shapelys(points: list[tuple[int, int]]):
+    import shapely
+
+    found = hull([np.array(points)])
+    expected = shapely.MultiPoint(points).convex_hull
+    made = {1: shapely.Point, 2: shapely.LineString}.get(len(found), shapely.Polygon)(
+        found[0] if len(found) == 1 else found
+    )
+    assert made.equals(expected)
