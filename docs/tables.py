@@ -1,8 +1,8 @@
 """Writes the tables of options in these pages, from the dataclasses: `python docs/tables.py`.
 
 A table stands between `<!-- options: trainer -->` and `<!-- end -->`. What may follow `options:` is `run`,
-a section of the configuration, a plugin such as `model/dbnet`, or what many datasets share, such as
-`shared/PairedConfig`; a dataset's own table is without it. `tests/test_docs.py` fails where a table is
+a section of the configuration, a plugin such as `model/dbnet`, or what many plugins share, such as
+`shared/PairedConfig`; a plugin's own table is without it. `tests/test_docs.py` fails where a table is
 out of date.
 """
 
@@ -23,7 +23,10 @@ from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.show import documentation
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
-SHARED = (shared.FolderConfig, shared.PairedConfig, shared.ListedConfig)
+SHARED = (
+    *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
+    *(shared.RecognizerConfig, shared.CtcConfig),
+)
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -48,7 +51,8 @@ def _owner(owner: str) -> tuple[type[Options], str]:
         return RunConfig, ""
     kind, _, name = owner.partition("/")
     if kind == "shared":
-        return getattr(shared, name), "dataset."
+        options = getattr(shared, name)
+        return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
     prefix = f"logger.{name}." if kind == "logger" else f"{kind}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,9 +31,12 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
     parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
+    parser.add_argument("--benchmarks", metavar="DIR", help="score a recogniser on each dataset in a folder")
     _add_recognizer(parser)
     arguments = parser.parse_intermixed_args(words)
     laps = clock.Laps()
+    if arguments.benchmarks is not None:
+        return _benchmarks(arguments, claim, laps)
     overrides, reading = _told_apart(arguments, arguments.overrides)
     saved, second = _saved_pair("test", arguments.checkpoint, arguments.recognizer)
     run = _composed(saved, [*TESTED, *overrides])
@@ -56,6 +60,53 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
         laps,
     )
     return 0
+
+
+def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: clock.Laps) -> int:
+    """Score a recogniser on each dataset of a folder."""
+    if arguments.recognizer is not None:
+        raise ConfigError("--benchmarks takes a recogniser's checkpoint alone, without --recognizer")
+    saved, folder = _saved(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
+    if _task_of(saved) is not Task.recognition:
+        raise CheckpointError(
+            f"--benchmarks is for recognisers; {arguments.checkpoint} finds text: model={_model_name(saved)}"
+        )
+    sets = _sets_in(folder)
+    # Of a set without a test split, all of it is the test.
+    whole = ["dataset.val_share=0", "dataset.test_share=0", *TESTED, *arguments.overrides]
+    runs = {
+        path.name: _composed(saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole])
+        for path, reader in sets.items()
+    }
+    laps.end("compose")
+    from ocr_trainer.training.recognition.benchmarks import benchmark
+
+    benchmark(runs, saved, arguments.checkpoint, claim(next(iter(runs.values()))), laps)
+    return 0
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Hydra's grammar takes any text."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _sets_in(folder: Path) -> dict[Path, str]:
+    """Return the datasets in a folder, and for each the plugin that reads it."""
+    if not folder.is_dir():
+        raise ConfigError(f"--benchmarks: there is no folder '{folder}'")
+    readable = set(discovery.datasets_for(Task.recognition))
+    found = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if readers := [name for name in discovery.readers(path) if name in readable]:
+            found[path] = readers[0]
+        else:
+            print(f"ocr-train: passed over: no dataset that can be read: {path}", file=sys.stderr)
+    if not found:
+        raise ConfigError(
+            f"--benchmarks: '{folder}' holds no folder with texts that a plugin can read\n"
+            "  wanted: one folder per set, such as IIIT5k/ and SVT/, each an LMDB or a list of words"
+        )
+    return found
 
 
 def predict(words: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ PAGES = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPTED = re.compile(r"^\$ (ocr-train .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
-missing = {"dbnet", "icdar2015", "sroie", "ufo", "tensorboard", "wandb"} - {
+missing = {"dbnet", "crnn", "icdar2015", "sroie", "ufo", "words", "lmdb", "tensorboard", "wandb"} - {
     p.name for p in discovery.installed()
 }
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"not installed here: {', '.join(sorted(missing))}")
@@ -55,6 +55,13 @@ def commands() -> list[tuple[Path, str]]:
 
 
 COMMANDS = commands()
+OPENING = (
+    *("training.overfit.overfit", "training.apply.test", "training.end_to_end.score_end_to_end"),
+    *("training.predict.predict", "training.predict.predict_texts"),
+    "training.recognition.benchmarks.benchmark",
+    *("metrics.score.score_pages", "metrics.score.score_text"),
+)
+"""What opens the files of a command, once its words are understood."""
 WORDS = {"list-plugins", "describe", "check", "overfit", "test", "predict", "score"}
 
 
@@ -81,19 +88,21 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
         words = ["check", *words]
 
-    def composed(checkpoint: str, overrides: Sequence[str]) -> Any:
+    def saved(checkpoint: str) -> dict[str, Any]:
         from ocr_trainer.compose import compose
 
         assert checkpoint.endswith(".ckpt")
-        raise Composed(compose(overrides, plain(compose(["experiment=receipts", "dataset.root=/data"]))))
+        reads = re.search("recogni|words|digits", checkpoint)
+        run = ["receipt_words", "dataset.of.root=/data"] if reads else ["receipts", "dataset.root=/data"]
+        return {"ocr_trainer": {"config": plain(compose([f"experiment={run[0]}", run[1]]))}}
 
     def stopped(*_: Any, **__: Any) -> None:
         raise Composed
 
-    monkeypatch.setattr(cli, "_saved_run", composed)
-    monkeypatch.setattr("ocr_trainer.training.overfit.overfit", stopped)
-    monkeypatch.setattr("ocr_trainer.metrics.score.score_pages", stopped)
-    monkeypatch.setattr("ocr_trainer.metrics.score.score_text", stopped)
+    monkeypatch.setattr("ocr_trainer.using._saved", saved)
+    monkeypatch.setattr("ocr_trainer.using._sets_in", lambda folder: {Path(folder, "SVT"): "lmdb"})
+    for name in OPENING:
+        monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
     try:
         return cli.main()

@@ -160,3 +160,13 @@ def test_no_outline_is_beyond_it(points: list[tuple[float, float]], margin: floa
     assert out.dtype == np.uint8
     assert out.ndim == 3
     assert min(out.shape[:2]) > 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(-8, 8), min_size=8, max_size=8), st.booleans())
+def test_the_size_is_known_before_the_text_is_cut(moves: list[float], clockwise: bool):
+    quad = np.array([[40, 40], [120, 40], [120, 80], [40, 80]], float) + np.reshape(moves, (4, 2))
+    height, width = text_size(quad if clockwise else quad[[0, 3, 2, 1]])
+    assert cut(NOISE, quad).shape == (round(height) + 1, round(width) + 1, 3)
+    band = np.concatenate([quad[:1], quad[:2].mean(0)[None], quad[1:3], quad[2:].mean(0)[None], quad[3:]])
+    assert text_size(band) == pytest.approx((height, width), rel=0.05)

@@ -62,6 +62,10 @@ class Words(HTMLParser):
             self.lines[-1].append((told["title"], ""))
         self.rtl |= told.get("dir") == "rtl"
 
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        assert tag == "meta"  # no other element may end like this in HTML
+        super().handle_startendtag(tag, attributes)
+
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop()[0] == tag
 

@@ -20,7 +20,7 @@ import pytest
 from environments import OFFLINE, Environment
 from PIL import Image
 
-from ocr_trainer.builtin.plugin import SyntheticConfig
+from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
 from ocr_trainer.builtin.synthetic import Pages, Synthetic
 from ocr_trainer.plugin import Context, Task
 
@@ -59,6 +59,24 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 @pytest.fixture(scope="module")
+def slips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Words as files and rows, as the dataset of texts reads them; the last row of train has no text."""
+    root = tmp_path_factory.mktemp("slips")
+    texts = SyntheticTextConfig(train_texts=4, val_texts=2, test_texts=0, charsets=["digits"])
+    words = Synthetic(SyntheticConfig(text=texts), Context(task=Task.recognition))
+    for split in (words.train, words.val):
+        assert split is not None
+        rows = []
+        for index, sample in enumerate(split):
+            name = f"{split.split}-{index}.png"
+            Image.fromarray(sample.image).save(root / name)
+            rows.append(f"{name}\t{sample.text}\n")
+        broken = "lost.png\t \n" if split is words.train else ""
+        (root / f"{split.split}.tsv").write_text("".join(rows) + broken, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
 def receipts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages as files and rows, as the dataset of the page reads them; the last row of train is none."""
     root = tmp_path_factory.mktemp("receipts")
@@ -92,9 +110,11 @@ def test_it_is_listed(acme: Environment):
     assert summary is not None
     common = {"distribution": NAME, "version": VERSION, "summary": summary[1], "conflict": False}
     assert listed(acme) == [
+        {"kind": "dataset", "name": "slips", **common},
         {"kind": "dataset", "name": "tsv", **common},
         {"kind": "logger", "name": "jsonl", **common},
         {"kind": "model", "name": "inkling", **common},
+        {"kind": "model", "name": "scribe", **common},
     ]
 
 
@@ -148,6 +168,21 @@ def test_it_trains(acme: Environment, receipts: Path):
     assert [row["val/hmean"] for row in rows if "val/hmean" in row] == [report["scores"]["val/hmean"]]
 
 
+def test_its_recogniser_trains(acme: Environment, slips: Path):
+    done = acme.ocr_train(
+        *("model=scribe", "model.channels=4", "dataset=slips", f"dataset.root={slips}", "logger=[]"),
+        *("charset.names=[digits]", "data.batch_size=2", "data.workers=0", "data.max_skipped=0.5"),
+        *("trainer.max_epochs=1", "trainer.accelerator=cpu", "exp_name=scribe"),
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (acme.folder / "runs" / "scribe").iterdir()
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert report["steps"] == 2
+    assert {"val/ned_mean", "val/cer", "val/word_accuracy"} <= set(report["scores"])
+    line = len((slips / "train.tsv").read_text(encoding="utf-8").splitlines())
+    assert report["skipped"]["entries"] == [f"{slips / 'train.tsv'}:{line}: the text is empty"]
+
+
 def test_its_own_tests_pass(acme: Environment):
     done = acme.python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(acme.folder / NAME / "tests"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -158,7 +193,7 @@ def test_it_is_mended_in_place_and_goes_without_a_trace(tmp_path: Path):
     environment = Environment.make(tmp_path)
     project = unpack(tmp_path)
     environment.pip("install", *OFFLINE, "--editable", str(project))
-    assert len(listed(environment)) == 3
+    assert len(listed(environment)) == 5
 
     description = project / "ocr_trainer_acme" / "plugin.py"
     sound = description.read_text(encoding="utf-8")
@@ -166,7 +201,7 @@ def test_it_is_mended_in_place_and_goes_without_a_trace(tmp_path: Path):
     done = environment.ocr_train("describe", "model", "inkling")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"```text\n{done.stderr}```\n" in PAGE.read_text(encoding="utf-8")
-    assert len(listed(environment)) == 3
+    assert len(listed(environment)) == 5
     description.write_text(sound, encoding="utf-8")
     assert environment.ocr_train("describe", "model", "inkling").returncode == 0
 

@@ -6,11 +6,13 @@ columns that it names, and nothing is resampled where it lies straight.
 
 from __future__ import annotations
 
+from math import dist
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from ocr_trainer.formats.annotations import LEAST_AREA
 from ocr_trainer.training.geometry import UNIT_SQUARE, Homography, apply, extent
 from ocr_trainer.training.samples import Image, Polygon
 
@@ -95,7 +97,15 @@ def text_size(polygon: Polygon, ordered: bool = True) -> tuple[float, float]:
     Raises:
         ValueError: The polygon has no area.
     """
-    return _band(_sound(polygon, ordered), ordered=ordered)[0].size
+    if not ordered or len(polygon) != 4:
+        return _band(_sound(polygon, ordered), ordered=ordered)[0].size
+    # Most are quadrilaterals, of which there may be a million: in a thirtieth of the time.
+    a, b, c, d = polygon.tolist()
+    doubled = (c[0] - a[0]) * (d[1] - b[1]) - (d[0] - b[0]) * (c[1] - a[1])
+    if not abs(doubled) >= 2 * LEAST_AREA:
+        raise ValueError("the outline has no area")
+    across, down = (dist(a, b) + dist(c, d)) / 2, (dist(b, c) + dist(d, a)) / 2
+    return (down, across) if doubled > 0 else (across, down)
 
 
 def _sound(polygon: Polygon, ordered: bool) -> np.ndarray:
@@ -107,7 +117,7 @@ def _sound(polygon: Polygon, ordered: bool) -> np.ndarray:
         raise ValueError("a coordinate is not a finite number")
     x, y = (points - points[0]).T
     area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
-    if abs(area) < 1e-2:
+    if abs(area) < LEAST_AREA:
         raise ValueError("the outline has no area")
     points = points if area > 0 else np.roll(points[::-1], 1, axis=0)
     return points if ordered or len(points) != 4 else _turned(points)

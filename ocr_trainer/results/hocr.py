@@ -14,12 +14,11 @@ from ocr_trainer.results.markup import clean, serialise
 from ocr_trainer.results.outline import Outline, box, hull, outline
 from ocr_trainer.results.page import Page, Text
 
-DOCTYPE = "<!DOCTYPE html>\n"
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrx_word ocrp_poly ocrp_dir"
 
 
 def write(page: Page, creator: str) -> str:
-    """Return a page as hOCR, in XHTML.
+    """Return a page as hOCR, in XHTML that readers of HTML take, too.
 
     Args:
         page: What was found.
@@ -41,7 +40,7 @@ def write(page: Page, creator: str) -> str:
         top.set("dir", "rtl")
     for number, block in enumerate(page.blocks, start=1):
         _area(top, number, block, page)
-    return serialise(root, DOCTYPE)
+    return serialise(root, "<!DOCTYPE html>")
 
 
 def _area(top: Element, number: int, block: Sequence[Sequence[Text]], page: Page) -> None:

@@ -17,11 +17,15 @@ def clean(text: str) -> str:
     return FORBIDDEN.sub("\ufffd", text)
 
 
-def serialise(root: ElementTree.Element, doctype: str = "") -> str:
-    """Return a document, indented."""
+def serialise(root: ElementTree.Element, head: str) -> str:
+    """Return a document, indented, behind its first line.
+
+    Empty elements get an end tag: readers of HTML would take what follows for their content. Only that of
+    `meta` must have none.
+    """
     ElementTree.indent(root, " ")
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{doctype}{text}\n'
+    return f"{head}\n{text}\n".replace("></meta>", " />")
 
 
 def joined(texts: Sequence[Text]) -> str:

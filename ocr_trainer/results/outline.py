@@ -14,7 +14,8 @@ Outline = np.ndarray
 
 def outline(text: Text, page: Page) -> Outline:
     """Return a text's polygon in whole pixels, within the image."""
-    return np.rint(text.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
+    points: Outline = np.rint(text.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
+    return points
 
 
 def hull(outlines: Iterable[Outline]) -> Outline:

@@ -47,7 +47,7 @@ def write(page: Page, creator: str, created: datetime) -> str:
             SubElement(order, "RegionRefIndexed", index=str(index), regionRef=f"r{index + 1}")
     for number, block in enumerate(page.blocks, start=1):
         _region(top, f"r{number}", block, page)
-    return serialise(root)
+    return serialise(root, '<?xml version="1.0" encoding="UTF-8"?>')
 
 
 def _head(root: Element, creator: str, created: datetime) -> None:

@@ -178,7 +178,7 @@ def _is_column(boxes: np.ndarray, members: np.ndarray, height: float) -> bool:
     lines = _lines(boxes, members)
     if len(lines) < LEAST_LINES:
         return False
-    return float(np.median([_run(boxes[line], height) for line in lines])) >= LEAST_FILL * width
+    return float(np.median([_run(boxes[line], height) for line in lines])) >= LEAST_FILL * float(width)
 
 
 def _run(line: np.ndarray, height: float) -> float:

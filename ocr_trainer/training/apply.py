@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+from torch.utils.data import DataLoader
 
 from ocr_trainer import clock
 from ocr_trainer.errors import CheckpointError
@@ -57,15 +62,7 @@ def test(
     loader = kind.scoring_loader(splits.test, model, run)
     task = kind(model, run, folder, len(splits.test))
     loggers = build.build_loggers(run, context)
-    trainer = build.make_trainer(
-        accelerator=run.trainer.accelerator,
-        devices=run.trainer.devices,
-        precision=run.trainer.precision,
-        limit_test_batches=build.whole(run.trainer.limit_test_batches, len(loader)),
-        logger=loggers or False,
-        enable_progress_bar=sys.stdout.isatty() and run.trainer.enable_progress_bar is not False,
-        default_root_dir=folder,
-    )
+    trainer = tester(run, loader, loggers, folder)
     collect_again()
     laps.end("build")
     scores = trainer.test(task, loader, verbose=False)[0]
@@ -81,3 +78,16 @@ def test(
     report.write(folder, told)
     print(report.table(told, folder))
     return told
+
+
+def tester(run: RunConfig, loader: DataLoader[Any], loggers: Sequence[Logger], folder: Path) -> Trainer:
+    """Return the Trainer that goes through a loader once."""
+    return build.make_trainer(
+        accelerator=run.trainer.accelerator,
+        devices=run.trainer.devices,
+        precision=run.trainer.precision,
+        limit_test_batches=build.whole(run.trainer.limit_test_batches, len(loader)),
+        logger=list(loggers) or False,
+        enable_progress_bar=sys.stdout.isatty() and run.trainer.enable_progress_bar is not False,
+        default_root_dir=folder,
+    )

@@ -62,6 +62,18 @@ def open_test(run: RunConfig, context: Context) -> Splits:
     return Splits(test=split, test_split=name)
 
 
+def open_any(run: RunConfig, context: Context) -> Splits:
+    """Open what there is to test on of a set that may have no other split than 'train'.
+
+    Raises:
+        DataError: There is nothing, or it cannot be used.
+    """
+    name, split = _test_of(_open(run, context)[1], ("test", "val", "train"))
+    if name is None:
+        raise DataError(f"dataset={run.dataset.name} has no split")
+    return Splits(test=split, test_split=name)
+
+
 def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
     """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
     try:
@@ -91,9 +103,9 @@ def _other_readers(config: Config) -> str:
     )
 
 
-def _test_of(opened: Opener) -> tuple[str | None, Any]:
-    """Open the test split, or val where there is none; the report says which."""
-    for name in ("test", "val"):
+def _test_of(opened: Opener, names: Sequence[str] = ("test", "val")) -> tuple[str | None, Any]:
+    """Open the first of these splits that is there; the report says which."""
+    for name in names:
         if (split := opened(name)) is not None:
             return name, split
     return None, None

@@ -18,7 +18,7 @@ from ocr_trainer.plugin import Ledger
 from ocr_trainer.schema import CharsetConfig, Unknown
 from ocr_trainer.training.loaders import name_of
 
-SHOWN = 20
+SHOWN = 10
 """Unknown characters that are told of, the commonest first."""
 FILES = 3
 """Files that are named for each."""

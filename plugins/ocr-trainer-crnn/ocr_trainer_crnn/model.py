@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +22,7 @@ class CRNN(CtcRecognizer):
     Application to Scene Text Recognition", TPAMI 2017 (arXiv 1507.05717).
     """
 
-    stride: ClassVar[int] = STRIDE
+    stride = STRIDE
     luma: Tensor
 
     def __init__(self, config: CRNNConfig, context: Context) -> None:

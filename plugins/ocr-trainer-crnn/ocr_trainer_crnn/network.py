@@ -85,7 +85,7 @@ def initialise(module: nn.Module) -> None:
     """Set the weights of a new layer so that what differs between images reaches the last one undiminished.
 
     An LSTM's outputs are far below 1 at first; the linear layers make up for it. With torch's own first
-    weights, CTC stays with the blank four times as long.
+    weights there, CTC stays with the blank for more than twice as many steps.
     """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -38,7 +38,7 @@ class SVTRv2(CtcRecognizer):
         self.head = nn.Linear(channels, self.classes)
         initialise(self.head)
         # Most steps are blank. A head that starts from uniform classes first learns only that, from gradients
-        # that all places share, and small trainings never get away from the constant features it leads to.
+        # that all places share: features become alike all over the image, and small trainings linger there.
         nn.init.constant_(self.head.bias[:1], math.log(BLANKS / (1 - BLANKS) * len(self.charset)))
         self.guidance = Guidance(len(self.charset), channels, config.context) if config.sgm else None
 
