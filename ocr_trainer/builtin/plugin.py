@@ -66,9 +66,8 @@ class SyntheticTextConfig(Options):
 
     def faults(self) -> Iterator[str]:
         """Yield what contradicts itself, and what cannot be read."""
-        # On use: whoever asks for the options needs neither.
+        # On use: whoever asks for the options needs neither this nor what reads patterns.
         from ocr_trainer import charsets
-        from ocr_trainer.builtin import pattern
 
         drawn = bool(self.characters or self.charsets or self.characters_file)
         if (self.words is not None) + (self.pattern is not None) + drawn > 1:
@@ -80,7 +79,10 @@ class SyntheticTextConfig(Options):
             yield "characters has nothing but space; a line gets its spaces by max_words"
         try:
             charsets.clean(self.characters)
-            pattern.parse(self.pattern or "x")
+            if self.pattern is not None:
+                from ocr_trainer.builtin import pattern
+
+                pattern.parse(self.pattern)
             for name in self.charsets:
                 charsets.named(name)
         except ValueError as fault:

@@ -99,6 +99,10 @@ class Crops(Sequence[TextImage]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def name_of(self, index: int) -> str:
+        """Return what a crop is known by: its page, and the place of its label there, from 1."""
+        return f"{_name(self._split, self._pages[index])}#{self._places[index] + 1}"
+
     def __getitem__(self, index: int) -> TextImage:  # type: ignore[override]
         """Return a crop that is the caller's to change.
 
@@ -108,7 +112,7 @@ class Crops(Sequence[TextImage]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         page, text = self._pages[index], self._texts[index]
-        name = f"{_name(self._split, page)}#{self._places[index] + 1}"
+        name = self.name_of(index)
         crops = self._kept.get(page)
         if crops is None:
             crops = self._kept.put(page, self._cut_page(page))

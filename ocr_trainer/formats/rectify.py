@@ -35,12 +35,13 @@ class Band(NamedTuple):
     @property
     def pieces(self) -> np.ndarray:
         """Lengths from point to point, the mean of both edges: (points - 1,), in pixels."""
-        return (_lengths(np.diff(self.top, axis=0)) + _lengths(np.diff(self.bottom, axis=0))) / 2
+        along = np.diff([self.top, self.bottom], axis=1)
+        return np.linalg.norm(along, axis=2).mean(axis=0)
 
     @property
     def heights(self) -> np.ndarray:
         """Distances between the edges: (points,), in pixels."""
-        return _lengths(self.bottom - self.top)
+        return np.linalg.norm(self.bottom - self.top, axis=1)
 
     @property
     def size(self) -> tuple[float, float]:
@@ -70,7 +71,9 @@ def cut(
         ValueError: There is nothing to cut; the message says why, as a part of a sentence.
     """
     points = _sound(polygon, ordered)
-    _refuse_outside(points, image)
+    low, high = extent(points)
+    if (high <= 0).any() or (low >= image.shape[1::-1]).any():
+        raise ValueError("it lies outside the image")
     band, exact = _band(points, margin, ordered)
     height, width, pad = _size(band, image, margin)
     if len(band.top) > 2:
@@ -121,12 +124,6 @@ def _sound(polygon: Polygon, ordered: bool) -> np.ndarray:
         raise ValueError("the outline has no area")
     points = points if area > 0 else np.roll(points[::-1], 1, axis=0)
     return points if ordered or len(points) != 4 else _turned(points)
-
-
-def _refuse_outside(points: np.ndarray, image: Image) -> None:
-    low, high = extent(points)
-    if (high <= 0).any() or (low >= image.shape[1::-1]).any():
-        raise ValueError("it lies outside the image")
 
 
 def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
@@ -254,7 +251,3 @@ def _blank_outside(text: Image, points: np.ndarray, pad: int) -> None:
     if pad:
         inside = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pad + 1, 2 * pad + 1)))
     text[inside == 0] = np.median(text[edge], axis=0)
-
-
-def _lengths(vectors: np.ndarray) -> np.ndarray:
-    return np.hypot(vectors[:, 0], vectors[:, 1])

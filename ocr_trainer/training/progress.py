@@ -95,8 +95,11 @@ class Progress(ProgressBar):
         """Print the scores."""
         if trainer.sanity_checking or not self.enabled:
             return
+        headline = getattr(pl_module, "headline", ())
         scores = {
-            name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("val/") and (not headline or name.removeprefix("val/") in headline)
         }
         listed = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         self.print(f"epoch {trainer.current_epoch + 1}, step {trainer.global_step}: {listed}")

@@ -58,6 +58,7 @@ def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger
     return {
         "details": task.details(),
         "highlights": task.highlights(),
+        "headline": list(task.headline),
         "diagnosis": task.diagnosis,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "skipped": skips(ledger, list(task.skipped)),
@@ -80,14 +81,19 @@ def _short(value: Any) -> str:
 
 def table(report: dict[str, Any], folder: Path) -> str:
     """Return the closing table of a run."""
-    rows = [(name, f"{value:.4f}") for name, value in report["scores"].items()]
+    shown = report.get("headline")
+    rows = [
+        (name, f"{value:.4f}")
+        for name, value in report["scores"].items()
+        if not shown or name.partition("/")[2] in shown
+    ]
     if report.get("best_checkpoint"):
         rows.append(("best checkpoint", report["best_checkpoint"]))
     if calibration := report.get("calibration"):
         chosen = ", ".join(f"{name}={_short(value)}" for name, value in calibration["chosen"].items())
         gain = f"val/hmean {calibration['hmean_before']:.4f} to {calibration['hmean_after']:.4f}"
         rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({gain})"))
-    rows += report["highlights"].items()
+    rows += report.get("highlights", {}).items()
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]
     if skipped["images"] or skipped["labels"]:

@@ -56,6 +56,8 @@ class LearningTask(LightningModule, ABC):
     """What the factories of its models return."""
     found: ClassVar[str]
     """What its pictures are called in loggers."""
+    headline: ClassVar[tuple[str, ...]] = ()
+    """The scores that the screen shows; all of them if none is named. Reports and loggers have all."""
     counted: ClassVar[frozenset[str]] = frozenset({"image"})
     """Which kinds of `Skipped.what` cost a whole sample."""
 

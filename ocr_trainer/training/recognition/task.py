@@ -34,6 +34,7 @@ class RecognitionTask(LearningTask):
     monitor = "val/ned_mean"
     model_type = Recognizer
     found = "readings"
+    headline = ("word_accuracy", "word_accuracy_alphanumeric", "cer", "wer", "jamo_error_rate", "ned_mean")
     counted = frozenset({"image", "label"})
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
