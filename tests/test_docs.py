@@ -15,7 +15,7 @@ from typing import get_type_hints
 import pytest
 
 from ocr_trainer import discovery
-from ocr_trainer.options import FolderConfig, ListedConfig, PairedConfig
+from ocr_trainer.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
 from ocr_trainer.plugin import Kind, Options
 from ocr_trainer.schema import RunConfig
 
@@ -93,11 +93,14 @@ def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
         assert f"`{name}`" in read(ROOT / "README.md")
 
 
-@pytest.mark.parametrize("base", [FolderConfig, PairedConfig, ListedConfig])
-def test_what_datasets_share_is_documented_once(base: type):
-    page = read(DOCS / "plugins.md")
-    for field in fields(base):
-        assert field.name == "name" or page.count(f"| `dataset.{field.name}` |") >= 1
+@pytest.mark.parametrize("base", [FolderConfig, PairedConfig, ListedConfig, RecognizerConfig, CtcConfig])
+def test_what_plugins_share_is_documented_once(base: type):
+    table = read(DOCS / "plugins.md").partition(f"<!-- options: shared/{base.__name__} -->")[2]
+    table = table.partition("<!-- end -->")[0]
+    kind = "model" if issubclass(base, RecognizerConfig) else "dataset"
+    own = {field.name for field in fields(base)} - {f.name for b in base.__mro__[1:-1] for f in fields(b)}
+    assert own
+    assert [name for name in own if f"| `{kind}.{name}` |" not in table] == []
 
 
 @everything

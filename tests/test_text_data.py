@@ -153,6 +153,18 @@ def test_newlines_and_spaces_are_put_right():
     assert batch.targets["codes"].tolist() == [[1, 10, 2]]
 
 
+def test_a_model_that_reads_from_left_to_right_learns_what_it_sees():
+    run = replace(RUN, charset=replace(RUN.charset, characters="12אבג "))
+    model = Proportional()
+    model.charset = run.charset.characters
+    typed, model.visual = "אב 12", True
+    (batch,) = training_loader(Numbers(1, _0=typed), model, run)
+    assert "".join(model.charset[code] for code in batch.targets["codes"][0]) == "12 בא"
+    model.visual = False
+    (batch,) = training_loader(Numbers(1, _0=typed), model, run)
+    assert "".join(model.charset[code] for code in batch.targets["codes"][0]) == typed
+
+
 def test_scoring_takes_every_sample_once_and_leaves_out_what_cannot_be_read():
     loader = scoring_loader(Numbers(11, _5=DataError("torn"), _6="long enough: 123456"), Proportional(), RUN)
     batches = list(loader)

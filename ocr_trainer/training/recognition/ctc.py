@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ocr_trainer.options import CtcConfig
+from ocr_trainer.training.recognition.direction import visual_order
 from ocr_trainer.training.recognition.recognizer import Recognizer
 from ocr_trainer.training.samples import Reading
 
@@ -34,6 +35,8 @@ class CtcRecognizer(Recognizer):
         config: Sizes and the width of the beam.
         charset: The characters it tells apart.
     """
+
+    visual = True  # steps go from left to right, and so must the codes
 
     def __init__(self, config: CtcConfig, charset: str) -> None:
         super().__init__()
@@ -88,9 +91,14 @@ class CtcRecognizer(Recognizer):
             best, classes = (tensor.cpu().numpy() for tensor in log_probs.max(-1))
             found = [collapse(c[:n], b[:n]) for c, b, n in zip(classes, best, steps, strict=True)]
         return [
-            Reading("".join(self.charset[code] for code in codes), confidences, score)
+            self._reading("".join(self.charset[code] for code in codes), confidences, score)
             for codes, confidences, score in found
         ]
+
+    def _reading(self, seen: str, confidences: np.ndarray, score: float) -> Reading:
+        """Bring what stands from left to right into the order in which it is typed."""
+        order = visual_order(seen)
+        return Reading("".join(seen[place] for place in order), confidences[order], score)
 
 
 def greedy(log_probs: np.ndarray) -> Labelling:

@@ -23,6 +23,7 @@ from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.geometry import resize
 from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, name_of, unreadable
 from ocr_trainer.training.recognition.charset import Codec
+from ocr_trainer.training.recognition.direction import to_visual
 from ocr_trainer.training.recognition.recognizer import Recognizer
 from ocr_trainer.training.samples import Batch, Image, TextImage, TextTruth
 
@@ -70,7 +71,8 @@ class TrainingSet(Dataset[Encoded]):
                 continue
             skipped += sample.skipped
             try:
-                codes = self.codec.encode(charsets.clean(sample.text))
+                text = charsets.clean(sample.text)
+                codes = self.codec.encode(to_visual(text) if self.model.visual else text)
                 image = self.augment(sample.image, np.random.default_rng((self.seed, epoch, index)))
                 image = fit(image, self.model)
                 if fault := self._fault(codes, image):

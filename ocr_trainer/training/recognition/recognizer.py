@@ -17,6 +17,8 @@ class Recognizer(nn.Module, ABC):
 
     charset: str
     """What it tells apart, `context.charset`: character k of it is code k. Set when it is built."""
+    visual: bool = False
+    """Whether it learns characters in the order in which they stand on the image, not as they are typed."""
     stride: int = 4
     """The width of a batch is padded to a multiple of this."""
 
