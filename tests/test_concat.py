@@ -125,3 +125,24 @@ def test_files_go_on_beyond_an_epoch():
     outer = Mixed([(inner, 3, 2)], endless=True)
     assert [outer.files[index].name for index in range(6)] == [outer[index] for index in range(6)]
     assert [path.name for path in outer.files[::1]] == ["a", "b"]
+
+
+def test_texts_of_several_sets_give_charset_names_and_texts(tmp_path: Path):
+    from ocr_trainer.formats.images import write_image
+    from ocr_trainer.plugin import Context, Task
+    from ocr_trainer.testing.recognizers import picture
+
+    for name, texts in {"a": ["1", "22"], "b": ["é3", "4", "5"]}.items():
+        (tmp_path / name).mkdir()
+        for split in ("train", "test"):
+            for number, text in enumerate(texts):
+                write_image(tmp_path / name / f"{split}{number}.png", picture(text))
+            rows = "".join(f"{split}{number}.png\t{text}\n" for number, text in enumerate(texts))
+            (tmp_path / name / f"{split}.txt").write_text(rows, encoding="utf-8")
+    parts = [f"+dataset.parts.{n}.dataset={{name: words, root: {tmp_path / n}, val_share: 0}}" for n in "ab"]
+    run = compose(["model=crnn", "dataset=concat", *parts, "+dataset.parts.b.weight=2"])
+    made = discovery.resolve(Kind.dataset, "concat")(run.dataset, Context(task=Task.recognition))
+    assert made.characters == "12345é"
+    assert made.train.texts is None  # by weight, no epoch is like another
+    assert list(made.test.texts) == [sample.text for sample in made.test] == ["1", "22", "é3", "4", "5"]
+    assert made.train.name_of(1).endswith("train1.png")

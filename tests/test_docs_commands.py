@@ -82,9 +82,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Do what a documented command does, but `check` a run instead of training it."""
     words = shlex.split(line, comments=True)[1:]
-    for checkpoint in (word.partition("=")[2] for word in words if word.startswith("init_from=")):
-        Path(checkpoint).parent.mkdir(parents=True)
-        Path(checkpoint).touch()
+    for file in (
+        word.partition("=")[2] for word in words if word.startswith(("init_from=", "charset.file="))
+    ):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
         words = ["check", *words]
 

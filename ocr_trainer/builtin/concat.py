@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
 from ocr_trainer.plugin import Context, Kind
 from ocr_trainer.training.build import build
-from ocr_trainer.training.samples import Sample
+from ocr_trainer.training.loaders import name_of
+from ocr_trainer.training.samples import Sample, TextImage
+
+T = TypeVar("T")
 
 
 class Concat:
@@ -39,6 +42,18 @@ class Concat:
         """The images for the final score."""
         return self._mix("test")
 
+    @cached_property
+    def characters(self) -> str:
+        """What the training texts are made of, for recognition."""
+        # Only where there are texts: detection does without.
+        from ocr_trainer.training.recognition.charset import survey
+
+        found: set[str] = set()
+        for part in self._parts.values():
+            texts = getattr(part.train, "texts", None)
+            found |= set(getattr(part, "characters", "") if texts is None else survey(texts).characters)
+        return "".join(sorted(found))
+
     def _mix(self, split: str) -> Mixed | None:
         mixed: list[tuple[Any, int, int]] = []
         for name, part in self._config.parts.items():
@@ -52,7 +67,7 @@ class Concat:
         return Mixed(mixed, endless=split == "train") if mixed else None
 
 
-class Mixed(Sequence[Sample]):
+class Mixed(Sequence[Sample | TextImage]):
     """Samples of several splits; in training, each gives its share to every epoch.
 
     Args:
@@ -69,7 +84,7 @@ class Mixed(Sequence[Sample]):
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Sample | TextImage:  # type: ignore[override]
         samples, place = self._locate(index)
         return samples[place]
 
@@ -91,27 +106,43 @@ class Mixed(Sequence[Sample]):
         path: Path = samples.file(place) if isinstance(samples, Mixed) else samples.files[place]
         return path
 
+    def name_of(self, index: int) -> str:
+        """Return what the user knows a sample by."""
+        return name_of(*self._locate(index))
+
+    def text(self, index: int) -> str:
+        """Return the text of the sample at an index, without decoding its image."""
+        samples, place = self._locate(index)
+        text: str = samples.texts[place]
+        return text
+
     @property
     def files(self) -> Sequence[Path] | None:
         """One path per sample of an epoch, where all parts can tell."""
-        if any(getattr(samples, "files", None) is None for samples, _, _ in self._parts):
-            return None
-        return MixedFiles(self)
+        return Each(self, self.file) if self._all_have("files") else None
+
+    @property
+    def texts(self) -> Sequence[str] | None:
+        """One text per sample, where all parts can tell and each epoch has the same samples."""
+        return Each(self, self.text) if self._all_have("texts") and not self.endless else None
+
+    def _all_have(self, what: str) -> bool:
+        return all(getattr(samples, what, None) is not None for samples, _, _ in self._parts)
 
 
-class MixedFiles(Sequence[Path]):
-    """The paths behind `Mixed`, made when they are asked for; they go on beyond an epoch as it does."""
+class Each(Sequence[T]):
+    """Something of each sample of `Mixed`, made when it is asked for; goes on beyond an epoch as it does."""
 
-    def __init__(self, mixed: Mixed) -> None:
-        self._mixed = mixed
+    def __init__(self, mixed: Mixed, get: Callable[[int], T]) -> None:
+        self._mixed, self._get = mixed, get
 
     def __len__(self) -> int:
         return len(self._mixed)
 
-    def __iter__(self) -> Iterator[Path]:
-        return map(self._mixed.file, range(len(self)))  # one epoch: indices have no end
+    def __iter__(self) -> Iterator[T]:
+        return map(self._get, range(len(self)))  # one epoch: indices have no end
 
-    def __getitem__(self, index: int | slice) -> Path | list[Path]:  # type: ignore[override]
+    def __getitem__(self, index: int | slice) -> T | list[T]:  # type: ignore[override]
         if isinstance(index, slice):
-            return [self._mixed.file(place) for place in range(len(self))[index]]
-        return self._mixed.file(index)
+            return [self._get(place) for place in range(len(self))[index]]
+        return self._get(index)

@@ -47,7 +47,8 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
     val = opened("val") if run.trainer.limit_val_batches != 0 else None
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
-    return Splits(train, val, test, test_split, getattr(dataset, "characters", ""))
+    told = getattr(train, "texts", None) is not None
+    return Splits(train, val, test, test_split, "" if told else getattr(dataset, "characters", ""))
 
 
 def open_test(run: RunConfig, context: Context) -> Splits:

@@ -24,6 +24,10 @@ FILES = 3
 """Files that are named for each."""
 
 
+class UnknownCharacter(ValueError):
+    """A text has a character that the charset lacks."""
+
+
 class Codec:
     """Between texts and codes: the place of each character in the charset."""
 
@@ -36,11 +40,11 @@ class Codec:
         """Return the codes of a clean text: int64, (characters,).
 
         Raises:
-            ValueError: A character is not in the charset, and none stands for it.
+            UnknownCharacter: A character is not in the charset, and none stands for it.
         """
         codes = [self._codes.get(character, self._other) for character in text]
         if None in codes:
-            raise ValueError(f"{named(text[codes.index(None)])} is not in the charset")
+            raise UnknownCharacter(f"{named(text[codes.index(None)])} is not in the charset")
         return np.array(codes, dtype=np.int64)
 
 

@@ -22,7 +22,7 @@ from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.geometry import resize
 from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, name_of, unreadable
-from ocr_trainer.training.recognition.charset import Codec
+from ocr_trainer.training.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.training.recognition.direction import to_visual
 from ocr_trainer.training.recognition.recognizer import Recognizer
 from ocr_trainer.training.samples import Batch, Image, TextImage, TextTruth
@@ -50,6 +50,8 @@ class TrainingSet(Dataset[Encoded]):
         from ocr_trainer.training.recognition.augment import TextAugmenter
 
         replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
+        # What the user wants to have left out is told, but is no fault of the data.
+        self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.codec = Codec(model.charset, replacement)
         self.split, self.model, self.seed = split, model, run.seed
         self.augment = TextAugmenter(run.text_augment, model.size(1, 1)[0])
@@ -71,24 +73,30 @@ class TrainingSet(Dataset[Encoded]):
                 continue
             skipped += sample.skipped
             try:
-                text = charsets.clean(sample.text)
-                codes = self.codec.encode(to_visual(text) if self.model.visual else text)
-                image = self.augment(sample.image, np.random.default_rng((self.seed, epoch, index)))
-                image = fit(image, self.model)
-                if fault := self._fault(codes, image):
-                    raise ValueError(fault)
+                image, codes = self._encode(sample, np.random.default_rng((self.seed, epoch, index)))
             except ValueError as error:
-                skipped.append(Skipped("label", name_of(self.split, place), None, str(error)))
+                what = self.unknown if isinstance(error, UnknownCharacter) else "label"
+                skipped.append(Skipped(what, name_of(self.split, place), None, str(error)))
                 continue
             return Encoded(image, codes, skipped)
         # An exception would reach the user as torch words those of its workers.
         return Encoded(skipped=skipped)
 
-    def _fault(self, codes: np.ndarray, image: Image) -> str | None:
+    def _encode(self, sample: TextImage, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
+        """Return what the model sees and what it is to learn.
+
+        Raises:
+            ValueError: It cannot learn this.
+        """
+        text = charsets.clean(sample.text)
+        codes = self.codec.encode(to_visual(text) if self.model.visual else text)
         if not len(codes):
-            return "the text is empty"
+            raise ValueError("the text is empty")
+        image = fit(self.augment(sample.image, rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
-        return self.model.fault(len(codes), repeats, image.shape[1])
+        if fault := self.model.fault(len(codes), repeats, image.shape[1]):
+            raise ValueError(fault)
+        return image, codes
 
 
 Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
