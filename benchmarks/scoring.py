@@ -16,9 +16,9 @@ from ocr_trainer.compose import compose
 from ocr_trainer.training import build
 from ocr_trainer.training.apply import rebuild
 from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.run import quieten
 from ocr_trainer.training.detection.scoring import Scorer, decode, images_of
 from ocr_trainer.training.detection.tally import tally_image
+from ocr_trainer.training.run import quieten
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger
         "headline": list(task.headline),
         "diagnosis": task.diagnosis,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-        "skipped": skips(ledger, list(task.skipped)),
+        "skipped": skips(ledger, list(task.skipped.values())),
         "plugins": used_plugins(run),
         "versions": versions(),
         "seed": run.seed,

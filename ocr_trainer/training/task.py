@@ -7,7 +7,7 @@ when a run needs it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
@@ -72,8 +72,8 @@ class LearningTask(LightningModule, ABC):
         """Of the best validation so far."""
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
-        self.skipped: dict[Skipped, None] = {}
-        """What could not be read, in the order it was met."""
+        self.skipped: dict[Hashable, Skipped] = {}
+        """What could not be read, each once, in the order it was met."""
         self.pictures: list[Picture] = []
         """Of the latest scoring."""
 
@@ -151,12 +151,17 @@ class LearningTask(LightningModule, ABC):
         self.log_dict({f"train/{name}": value for name, value in parts.items()})
         return loss
 
+    def identity(self, entry: Skipped) -> Hashable:
+        """Return what two entries have in common that are of the same thing, met in several epochs."""
+        return entry
+
     def _enter(self, batch: Batch) -> None:
         """Account for what could not be read; stop if it is too much."""
         if not batch.skipped:
             return
-        self.skipped |= dict.fromkeys(batch.skipped)
-        lost = [entry for entry in self.skipped if entry.what in self.counted]
+        for entry in batch.skipped:
+            self.skipped.setdefault(self.identity(entry), entry)
+        lost = [entry for entry in self.skipped.values() if entry.what in self.counted]
         # One sample alone never stops a run that has begun.
         if len(lost) > max(1.0, self.run.data.max_skipped * self.samples):
             listed = "\n".join(f"  {entry}" for entry in lost[:10])

@@ -193,12 +193,14 @@ def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
     Raises:
         DataError: The configuration wants none of them to pass.
     """
+    if not coverage.lacking:
+        return
     coverage.decision = {
         Unknown.error: "the run is refused (charset.unknown=error)",
         Unknown.skip: "these texts are left out (charset.unknown=skip)",
         Unknown.replace: f"each becomes {named(replacement)} (charset.unknown=replace)",
     }[unknown]
-    if coverage.lacking and unknown is Unknown.error:
+    if unknown is Unknown.error:
         raise DataError(
             f"{coverage}\n  add them with charset.from_data=true, or set charset.unknown=skip or replace"
         )

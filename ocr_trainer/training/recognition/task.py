@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context
+from ocr_trainer.plugin import Context, Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.checkpoint import read
 from ocr_trainer.training.loaders import Chosen, gathered
@@ -64,6 +65,10 @@ class RecognitionTask(LearningTask):
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
         return run, context, replace(splits, test=splits.val) if same else splits
+
+    def identity(self, entry: Skipped) -> Hashable:
+        """Return the sample: its text is one, and why it cannot be learnt goes by how it was augmented."""
+        return entry.what, entry.file
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
         """Run the model on a batch and return the parts of its loss."""
@@ -131,7 +136,7 @@ def _covered(
     coverage = characters.cover(name, split, survey, context.charset)
     if name != "train":
         unknown = Unknown.replace  # none is left out: what cannot be read counts as misread
-        coverage.decision = "they count as misread"
+        coverage.decision = "they count as misread" if coverage.lacking else ""
     else:
         characters.decide(coverage, unknown, run.charset.replacement)
     if coverage.unknown:
