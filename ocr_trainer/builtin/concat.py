@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
+from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind
 from ocr_trainer.training.build import build
 from ocr_trainer.training.loaders import name_of
@@ -18,7 +19,7 @@ from ocr_trainer.training.samples import Sample, TextImage
 T = TypeVar("T")
 
 
-class Concat:
+class Concat(LazySplits["Mixed"]):
     """Three splits, each of what its parts have of it, one after the other."""
 
     def __init__(self, config: ConcatConfig, context: Context) -> None:
@@ -26,21 +27,6 @@ class Concat:
         self._parts = {
             name: build(Kind.dataset, part.dataset, context) for name, part in config.parts.items()
         }
-
-    @cached_property
-    def train(self) -> Mixed | None:
-        """The images to learn from, by weight."""
-        return self._mix("train")
-
-    @cached_property
-    def val(self) -> Mixed | None:
-        """The images to choose a checkpoint by."""
-        return self._mix("val")
-
-    @cached_property
-    def test(self) -> Mixed | None:
-        """The images for the final score."""
-        return self._mix("test")
 
     @cached_property
     def characters(self) -> str:
@@ -54,7 +40,7 @@ class Concat:
             found |= set(getattr(part, "characters", "") if texts is None else survey(texts).characters)
         return "".join(sorted(found))
 
-    def _mix(self, split: str) -> Mixed | None:
+    def _open(self, split: str) -> Mixed | None:
         mixed: list[tuple[Any, int, int]] = []
         for name, part in self._config.parts.items():
             most = getattr(part, split)

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 
 from ocr_trainer.builtin.plugin import CropsConfig
 from ocr_trainer.formats.crops import Crops as CropsOf
+from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.training.build import build
 
 
-class Crops:
+class Crops(LazySplits[CropsOf]):
     """Three splits, each of the texts in a split of another dataset."""
 
     def __init__(self, config: CropsConfig, context: Context) -> None:
         self._config, self._ledger = config, context.ledger
         self._pages = build(Kind.dataset, config.of, replace(context, task=Task.detection))
 
-    @cached_property
-    def train(self) -> CropsOf | None:
-        """The texts to learn from."""
-        return self._open("train")
-
-    @cached_property
-    def val(self) -> CropsOf | None:
-        """The texts to choose a checkpoint by."""
-        return self._open("val")
-
-    @cached_property
-    def test(self) -> CropsOf | None:
-        """The texts for the final score."""
-        return self._open("test")
-
-    def _open(self, name: str) -> CropsOf | None:
-        pages, config = getattr(self._pages, name), self._config
+    def _open(self, split: str) -> CropsOf | None:
+        pages, config = getattr(self._pages, split), self._config
         if pages is None:
             return None
         return CropsOf(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.images import read_image
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.training.samples import Sample
+
+S = TypeVar("S")
 
 
 class Strings(Sequence[str]):
@@ -162,26 +165,26 @@ class LabelledImages(Sequence[Sample]):
         )
 
 
-class LazySplits(ABC):
+class LazySplits(ABC, Generic[S]):
     """A dataset whose three splits are each read when they are first asked for."""
 
     @cached_property
-    def train(self) -> LabelledImages | None:
+    def train(self) -> S | None:
         """The images to learn from."""
         return self._open("train")
 
     @cached_property
-    def val(self) -> LabelledImages | None:
+    def val(self) -> S | None:
         """The images to choose a checkpoint by."""
         return self._open("val")
 
     @cached_property
-    def test(self) -> LabelledImages | None:
+    def test(self) -> S | None:
         """The images for the final score."""
         return self._open("test")
 
     @abstractmethod
-    def _open(self, split: str) -> LabelledImages | None:
+    def _open(self, split: str) -> S | None:
         """Read a split; return nothing where the dataset has none of that name."""
 
 

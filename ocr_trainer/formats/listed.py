@@ -31,7 +31,7 @@ class Annotated(NamedTuple):
     """Where the file says it, from 1; given for recognition, where a row is all there is of an image."""
 
 
-class ListedDataset(LazySplits):
+class ListedDataset(LazySplits[Any]):
     """Three splits, from a file each or by share; a format says how to read one file.
 
     All files are read as soon as one is needed, so that an image in two of them comes out before

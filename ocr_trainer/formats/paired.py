@@ -53,7 +53,7 @@ def open_root(config: FolderConfig) -> Path:
     return root
 
 
-class PairedDataset(LazySplits):
+class PairedDataset(LazySplits[LabelledImages]):
     """Three splits, each read when it is first asked for; a format says how to read one annotation file.
 
     Raises:

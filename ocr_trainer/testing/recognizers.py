@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ocr_trainer.training.recognition import Recognizer
-    from ocr_trainer.training.samples import Batch, Image
+    from ocr_trainer.training.samples import Batch, Image, Reading
 
 CHARSET = " 0123456789가ñ"
 TEXTS = ("0", "1 2", "77", "ñ가")
@@ -203,7 +203,7 @@ def _loss(model: Recognizer, given: Batch) -> dict[str, Tensor]:
     return model.loss(model(given.images, given.widths), given.targets)
 
 
-def _read(model: Recognizer, images: list[Image]) -> list:
+def _read(model: Recognizer, images: list[Image]) -> list[Reading]:
     from ocr_trainer.training.recognition.data import prepare
 
     return model.decode(model(*prepare(images, model)))

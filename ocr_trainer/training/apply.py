@@ -17,7 +17,7 @@ from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
 from ocr_trainer.training.checkpoint import model_state
-from ocr_trainer.training.run import collect_again, quieten, spare_imports
+from ocr_trainer.training.run import collect_again, imported
 from ocr_trainer.training.splits import open_test
 from ocr_trainer.training.task import task_class
 
@@ -52,9 +52,7 @@ def test(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    quieten()
-    spare_imports()
-    laps.end("import")
+    imported(laps)
     model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     kind = task_class(context.task)

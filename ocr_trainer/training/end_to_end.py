@@ -29,7 +29,7 @@ from ocr_trainer.training.detection.tally import Tally, tally_image
 from ocr_trainer.training.draw import draw_page
 from ocr_trainer.training.loaders import unreadable
 from ocr_trainer.training.reader import Reader, open_reader
-from ocr_trainer.training.run import collect_again, quieten, spare_imports
+from ocr_trainer.training.run import collect_again, imported
 from ocr_trainer.training.samples import Detections, Image, Reading, Sample, Truth
 from ocr_trainer.training.splits import open_test
 from ocr_trainer.training.task import write_pictures
@@ -114,9 +114,7 @@ def score_end_to_end(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    quieten()
-    spare_imports()
-    laps.end("import")
+    imported(laps)
     run = detector.run
     reader = open_reader(
         (run, detector.saved),

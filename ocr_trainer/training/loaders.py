@@ -7,8 +7,9 @@ the order in which they work.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -112,6 +113,70 @@ def name_of(split: Split[Any], index: int) -> str:
     files = getattr(split, "files", None)
     # Without names, one image of an endless split is the same in every epoch.
     return str(files[index]) if files else f"sample {index % len(split)}"
+
+
+class Unusable(Exception):
+    """A sample cannot be learnt, though it can be read; `what` is that of `Skipped`."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(reason)
+        self.what = what
+
+
+class Learnt(Protocol):
+    """What becomes of a sample in training."""
+
+    skipped: list[Skipped]
+
+
+E = TypeVar("E", bound=Learnt)
+
+
+class TrainingSet(Dataset[E], ABC, Generic[E]):
+    """Samples as they are learnt. One that cannot be used is replaced by the next."""
+
+    TRIES = 20
+
+    def __init__(self, split: Split[Any], seed: int) -> None:
+        """Keep the split and what chance follows from."""
+        self.split, self.seed = split, seed
+        self.endless = getattr(split, "endless", False)
+
+    @abstractmethod
+    def encode(self, sample: Any, rng: np.random.Generator) -> E:
+        """Augment a sample and return what is learnt of it.
+
+        Raises:
+            Unusable: Nothing is.
+        """
+
+    @abstractmethod
+    def nothing(self) -> E:
+        """Return what stands for a sample where none could be used."""
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key | int) -> E:
+        # Lightning's overfit_batches puts a plain sampler in place of ours: the same samples in every epoch.
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        skipped: list[Skipped] = []
+        for attempt in range(min(self.TRIES, len(self))):
+            place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
+            try:
+                sample = self.split[place]
+                skipped += sample.skipped
+                encoded = self.encode(sample, np.random.default_rng((self.seed, epoch, index)))
+                break
+            except DataError as error:
+                skipped.append(unreadable(self.split, place, error))
+            except Unusable as error:
+                skipped.append(Skipped(error.what, name_of(self.split, place), None, str(error)))
+        else:
+            # An exception would reach the user as torch words those of its workers.
+            encoded = self.nothing()
+        encoded.skipped = skipped
+        return encoded
 
 
 def loader(

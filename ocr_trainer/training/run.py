@@ -71,9 +71,7 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    quieten()
-    spare_imports()
-    laps.end("import")
+    imported(laps)
     seed_everything(run.seed, verbose=False)
     context = build.context(run, folder)
     kind = task_class(context.task)
@@ -161,6 +159,13 @@ def calibrate_best(
     if told is not None and trainer.is_global_zero:
         set_options(best, told["chosen"], told)
     return told
+
+
+def imported(laps: clock.Laps) -> None:
+    """Do what every command does once what it needs is imported."""
+    quieten()
+    spare_imports()
+    laps.end("import")
 
 
 def collect_again() -> None:

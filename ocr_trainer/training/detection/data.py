@@ -13,7 +13,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training.detection.detector import Detector
-from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, some, unreadable
+from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, TrainingSet, loader, some, unreadable
 from ocr_trainer.training.samples import Batch, Image, Sample, Truth
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
@@ -30,39 +30,26 @@ class Encoded:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-class TrainingSet(Dataset[Encoded]):
-    """Augmented samples with their targets. A sample that cannot be read is replaced by the next."""
-
-    TRIES = 20
+class DetectionSet(TrainingSet[Encoded]):
+    """Augmented samples with their targets."""
 
     def __init__(self, split: Split[Sample], model: Detector, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.training.detection.augment import Augmenter
 
-        self.split, self.model, self.seed = split, model, run.seed
+        super().__init__(split, run.seed)
+        self.model = model
         self.augment = Augmenter(run.augment, model.scale)
-        self.endless = getattr(split, "endless", False)
 
-    def __len__(self) -> int:
-        return len(self.split)
+    def encode(self, sample: Sample, rng: np.random.Generator) -> Encoded:
+        """Return an augmented crop and its targets."""
+        sample = self.augment(sample, rng)
+        texts = int(np.count_nonzero(~sample.ignore))
+        return Encoded(sample.image, self.model.encode(sample), texts)
 
-    def __getitem__(self, key: Key | int) -> Encoded:
-        # Lightning's overfit_batches puts a plain sampler in place of ours: the same crops in every epoch.
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        skipped: list[Skipped] = []
-        for attempt in range(min(self.TRIES, len(self))):
-            place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
-            try:
-                sample = self.split[place]
-            except DataError as error:
-                skipped.append(unreadable(self.split, place, error))
-                continue
-            skipped += sample.skipped
-            sample = self.augment(sample, np.random.default_rng((self.seed, epoch, index)))
-            texts = int(np.count_nonzero(~sample.ignore))
-            return Encoded(sample.image, self.model.encode(sample), texts, skipped)
-        # An exception would reach the user as torch words those of its workers.
-        return Encoded(skipped=skipped)
+    def nothing(self) -> Encoded:
+        """Return what has no image."""
+        return Encoded()
 
 
 Scored = tuple[Image, Truth, list[Skipped]] | Skipped
@@ -149,7 +136,7 @@ def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Da
         )
     keys = Keys(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
-    dataset = TrainingSet(split, model, run)
+    dataset = DetectionSet(split, model, run)
     return loader(dataset, keys, size, collate_training, run.data, drop_last=len(keys) >= size)
 
 

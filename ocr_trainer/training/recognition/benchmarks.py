@@ -11,7 +11,7 @@ from ocr_trainer import clock
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
 from ocr_trainer.training.apply import rebuild, tester
-from ocr_trainer.training.run import collect_again, quieten, spare_imports
+from ocr_trainer.training.run import collect_again, imported
 from ocr_trainer.training.splits import open_any
 from ocr_trainer.training.task import task_class
 
@@ -45,9 +45,7 @@ def benchmark(
     Raises:
         OcrTrainerError: A set or a plugin cannot serve.
     """
-    quieten()
-    spare_imports()
-    laps.end("import")
+    imported(laps)
     first = next(iter(runs.values()))
     model = rebuild(first, saved, folder)
     collect_again()

@@ -21,7 +21,17 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.geometry import resize
-from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, loader, name_of, unreadable
+from ocr_trainer.training.loaders import (
+    NO_IMAGES,
+    Key,
+    Keys,
+    Split,
+    TrainingSet,
+    Unusable,
+    loader,
+    name_of,
+    unreadable,
+)
 from ocr_trainer.training.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.training.recognition.direction import to_visual
 from ocr_trainer.training.recognition.recognizer import Recognizer
@@ -40,63 +50,41 @@ class Encoded:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-class TrainingSet(Dataset[Encoded]):
-    """Augmented images with their codes. A sample that cannot be used is replaced by the next."""
-
-    TRIES = 20
+class RecognitionSet(TrainingSet[Encoded]):
+    """Augmented images with their codes."""
 
     def __init__(self, split: Split[TextImage], model: Recognizer, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.training.recognition.augment import TextAugmenter
 
+        super().__init__(split, run.seed)
         replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
+        self.codec = Codec(model.charset, replacement)
         # What the user wants to have left out is told, but is no fault of the data.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
-        self.codec = Codec(model.charset, replacement)
-        self.split, self.model, self.seed = split, model, run.seed
+        self.model = model
         self.augment = TextAugmenter(run.text_augment, model.size(1, 1)[0])
-        self.endless = getattr(split, "endless", False)
 
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, key: Key | int) -> Encoded:
-        # Lightning's overfit_batches puts a plain sampler in place of ours: the same images in every epoch.
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        skipped: list[Skipped] = []
-        for attempt in range(min(self.TRIES, len(self))):
-            place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
-            try:
-                sample = self.split[place]
-            except DataError as error:
-                skipped.append(unreadable(self.split, place, error))
-                continue
-            skipped += sample.skipped
-            try:
-                image, codes = self._encode(sample, np.random.default_rng((self.seed, epoch, index)))
-            except ValueError as error:
-                what = self.unknown if isinstance(error, UnknownCharacter) else "label"
-                skipped.append(Skipped(what, name_of(self.split, place), None, str(error)))
-                continue
-            return Encoded(image, codes, skipped)
-        # An exception would reach the user as torch words those of its workers.
-        return Encoded(skipped=skipped)
-
-    def _encode(self, sample: TextImage, rng: np.random.Generator) -> tuple[Image, np.ndarray]:
-        """Return what the model sees and what it is to learn.
-
-        Raises:
-            ValueError: It cannot learn this.
-        """
-        text = charsets.clean(sample.text)
-        codes = self.codec.encode(to_visual(text) if self.model.visual else text)
+    def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
+        """Return what the model sees, and what it is to read there."""
+        try:
+            text = charsets.clean(sample.text)
+            codes = self.codec.encode(to_visual(text) if self.model.visual else text)
+        except UnknownCharacter as error:
+            raise Unusable(self.unknown, str(error)) from error
+        except ValueError as error:
+            raise Unusable("label", str(error)) from error
         if not len(codes):
-            raise ValueError("the text is empty")
+            raise Unusable("label", "the text is empty")
         image = fit(self.augment(sample.image, rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
-            raise ValueError(fault)
-        return image, codes
+            raise Unusable("label", fault)
+        return Encoded(image, codes)
+
+    def nothing(self) -> Encoded:
+        """Return what has no image."""
+        return Encoded()
 
 
 Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
@@ -236,7 +224,7 @@ def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) 
     size = run.data.batch_size or BATCH_SIZE
     collate = TrainingCollate(size, model.stride)
     return loader(
-        TrainingSet(split, model, run), keys, size * run.data.pool, collate, run.data, kind=PooledLoader
+        RecognitionSet(split, model, run), keys, size * run.data.pool, collate, run.data, kind=PooledLoader
     )
 
 

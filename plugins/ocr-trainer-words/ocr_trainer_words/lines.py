@@ -37,7 +37,7 @@ class Line(NamedTuple):
     text: str
 
 
-class Lines(LazySplits):
+class Lines(LazySplits[TextImages]):
     """Three splits: by lists, by folders `train`, `val` and `test`, or by share.
 
     Raises:
@@ -52,7 +52,7 @@ class Lines(LazySplits):
         paths = {split: self._root / (path or f"{split}.txt") for split, path in lists.items()}
         self._lists = {split: path for split, path in paths.items() if lists[split] or path.is_file()}
 
-    def _open(self, split: str) -> Any:
+    def _open(self, split: str) -> TextImages | None:
         lines = self._members.get(split)
         return None if lines is None else TextImages(self._labelled(lines))
 
