@@ -30,7 +30,8 @@ Train OCR models by name.
   ocr-train describe KIND NAME                 the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
   ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
-  ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end
+  ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
+                                               a recogniser with --benchmarks DIR, on each set in a folder
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
                                                read it, too: --format json,text,overlay,page,hocr
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text

@@ -137,7 +137,7 @@ class LoggerConfig(Config):
 class Skipped:
     """An image or a label that was left out, and why."""
 
-    what: str  # "image" or "label"
+    what: str  # "image" or "label"; "text": left out on purpose, which is no fault of the data
     file: str
     line: int | None
     reason: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -40,8 +41,7 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
     overrides, reading = _told_apart(arguments, arguments.overrides)
     saved, second = _saved_pair("test", arguments.checkpoint, arguments.recognizer)
     run = _composed(saved, [*TESTED, *overrides])
-    if run.trainer.limit_test_batches == 0:
-        raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
+    _refuse_no_test(run)
     if second is None:
         folder = claim(run)
         from ocr_trainer.training.apply import test as score
@@ -66,6 +66,7 @@ def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: 
     """Score a recogniser on each dataset of a folder."""
     if arguments.recognizer is not None:
         raise ConfigError("--benchmarks takes a recogniser's checkpoint alone, without --recognizer")
+    _told_apart(arguments, arguments.overrides)
     saved, folder = _saved(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
     if _task_of(saved) is not Task.recognition:
         raise CheckpointError(
@@ -78,6 +79,7 @@ def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: 
         path.name: _composed(saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole])
         for path, reader in sets.items()
     }
+    _refuse_no_test(next(iter(runs.values())))
     laps.end("compose")
     from ocr_trainer.training.recognition.benchmarks import benchmark
 
@@ -85,9 +87,16 @@ def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: 
     return 0
 
 
+def _refuse_no_test(run: RunConfig) -> None:
+    if run.trainer.limit_test_batches == 0:
+        raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
+
+
 def _quoted(path: Path) -> str:
     """Return a path as Hydra's grammar takes any text."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # A backslash is one of its signs only before a quote.
+    inside = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), str(path))
+    return f"'{inside}'"
 
 
 def _sets_in(folder: Path) -> dict[Path, str]:

@@ -20,6 +20,7 @@ from ocr_trainer.training.recognition.charset import (
     choose,
     cover,
     decide,
+    foresee,
     survey,
     usable,
 )
@@ -117,6 +118,23 @@ def test_unknown_replace_keeps_the_texts():
     decide(found, Unknown.replace, "?")
     assert usable(found, Unknown.replace, split, Ledger()) is None
     assert Codec("ab?", "?").encode("aü").tolist() == [0, 2]
+
+
+def test_tensors_of_another_model_are_not_carried_over():
+    found, own = {"b": torch.ones(7)}, {"b": torch.zeros(4)}
+    assert dict(carry_over(found, own, {"b": 1}, "", "abc")) == {}
+
+
+def test_a_charset_is_never_taken_for_an_interpolation():
+    assert "${" not in choose(CharsetConfig(from_data=True), "{$", before="")
+
+
+def test_what_a_dataset_can_write_is_foreseen(capsys: pytest.CaptureFixture[str]):
+    assert foresee(set(), Unknown.error, "?") == {}
+    with pytest.raises(DataError, match=r"'x' \(U\+0078 LATIN SMALL LETTER X\); the run is refused"):
+        foresee({"x"}, Unknown.error, "?")
+    assert foresee({"x", "a"}, Unknown.skip, "?")["lacking"] == "ax"
+    assert "these texts are left out" in capsys.readouterr().err
 
 
 def test_codec_names_what_it_cannot_write():

@@ -99,4 +99,8 @@ def test_an_image_in_two_splits_is_refused() -> None:
         "'train.txt' and 'val.txt' share 5 images, but no image may be in two splits\n"
         "  4.jpg, 5.jpg, 6.jpg and 2 more"
     )
+    names = {split: iter(map("a/{}".format, some)) for split, some in images.items()}
+    with pytest.raises(DataError) as of_names:
+        refuse_overlap(names, {"train": Path("train.txt"), "val": Path("val.txt")})
+    assert str(of_names.value) == str(caught.value)
     refuse_overlap({"train": [Path("1.jpg")], "val": [Path("2.jpg")]}, {})

@@ -129,7 +129,7 @@ def test_images_keep_their_proportions():
     ("odd", "what", "reason"),
     [
         (DataError("torn"), "image", "torn"),
-        ("123456", "label", "6 characters are too many"),
+        ("123456", "text", "6 characters are too many"),
         ("12x", "label", "'x' (U+0078 LATIN SMALL LETTER X) is not in the charset"),
         ("1\x072", "label", "U+0007"),
         (" \n ", "label", "the text is empty"),
@@ -193,3 +193,20 @@ def test_tiny_and_huge_images_have_a_place():
 def test_context_carries_the_charset():
     assert Context(task=Task.recognition, charset="ab").charset == "ab"
     assert torch.is_tensor(epoch(Numbers(2))[0].widths)
+
+
+def test_batches_of_scoring_do_not_go_from_narrow_to_wide():
+    widths = [int(batch.images.shape[-1]) for batch in scoring_loader(Numbers(40), Proportional(), RUN)]
+    assert widths[:3] != sorted(widths[:3]) or widths[3:6] != sorted(widths[3:6])
+
+
+def test_with_a_limit_texts_are_scored_as_they_come():
+    run = replace(RUN, trainer=replace(RUN.trainer, limit_val_batches=2))
+    batches = list(scoring_loader(Numbers(40), Proportional(), run))
+    first = [truth.text for truth in batches[0].truths] + [truth.text for truth in batches[1].truths]
+    assert sorted(first, key=int) == [str(index) for index in range(8)]
+
+
+@pytest.mark.parametrize("length", [79, 64, 65])
+def test_no_batch_is_larger_than_asked_for(length: int):
+    assert max(map(len, epoch(Numbers(length), batch_size=8))) <= 8

@@ -35,7 +35,9 @@ class Concat(LazySplits["Mixed"]):
         from ocr_trainer.training.recognition.charset import survey
 
         found: set[str] = set()
-        for part in self._parts.values():
+        for name, part in self._parts.items():
+            if self._config.parts[name].train == 0:
+                continue
             texts = getattr(part.train, "texts", None)
             found |= set(getattr(part, "characters", "") if texts is None else survey(texts).characters)
         return "".join(sorted(found))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ocr_trainer.builtin.plugin import CropsConfig
 from ocr_trainer.formats.crops import Crops as CropsOf
+from ocr_trainer.formats.crops import ordered_before
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.training.build import build
@@ -27,7 +28,7 @@ class Crops(LazySplits[CropsOf]):
             self._ledger,
             margin=config.margin,
             mask=config.mask,
-            ordered=config.ordered,
+            ordered=ordered_before(self, split) if config.ordered is None else config.ordered,
             min_height=config.min_height,
             min_width=config.min_width,
             cache_mb=config.cache_mb,

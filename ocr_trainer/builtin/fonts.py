@@ -146,6 +146,11 @@ def needs_shaping(text: str) -> bool:
     return not text.isascii() and any(map(_is_complex, text))
 
 
+def is_invisible(character: str) -> bool:
+    """Tell whether a character only tells how others are set, such as the zero-width joiner."""
+    return unicodedata.category(character) == "Cf"
+
+
 @cache
 def _is_complex(character: str) -> bool:
     return (
@@ -187,7 +192,7 @@ def has(path: Path | None, character: str) -> bool:
 
     A space, and what is invisible by definition, needs no glyph.
     """
-    if character == " " or unicodedata.category(character) == "Cf":
+    if character == " " or is_invisible(character):
         return True
     font = open_font(path, SIZE)
     left, top, right, bottom = extent = font.getbbox(character)

@@ -48,6 +48,8 @@ class Synthetic:
             """All that the texts can have."""
             kind: Callable[..., Any] = partial(Words, config.text, texts, context.seed)
             lengths = config.text.train_texts, config.text.val_texts, config.text.test_texts
+            for split in (split for split, length in zip(SPLITS, lengths, strict=True) if length):
+                texts.text(split, np.random.default_rng(0))  # so that it fails before there is a model
         else:
             kind = partial(Pages, _with_fonts(config, found), context.seed)
             lengths = config.train_pages, config.val_pages, config.test_pages

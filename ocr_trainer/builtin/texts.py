@@ -1,6 +1,7 @@
 """Which texts a synthetic dataset for recognition has: of a list, of a pattern, of characters, or made up.
 
-Each word belongs to training, validation or test, and always to the same; a digest of it says which.
+Each word belongs to training, validation or test, and always to the same; a digest of it says which, and
+each of the three has a word of a list.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 
 from ocr_trainer import charsets
 from ocr_trainer.builtin import pattern, wording
-from ocr_trainer.builtin.fonts import Fonts, can_shape, needs_shaping
+from ocr_trainer.builtin.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.builtin.plugin import SyntheticTextConfig
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.splits import SPLITS, carve
 from ocr_trainer.plugin import Ledger
 
 TRIES = 2000
@@ -30,14 +32,31 @@ FONTS = (
 
 
 class Source(ABC):
-    """Where words come from."""
+    """Where words come from.
+
+    Args:
+        held_out: The share of words that are for validation only, and for the test; 0 to share all.
+    """
 
     characters: str
-    """All that the words are made of, by code point, without the space."""
+    """All that the words are made of, by code point."""
+
+    def __init__(self, held_out: float) -> None:
+        self.held_out = held_out
 
     @abstractmethod
     def word(self, rng: np.random.Generator) -> str:
         """Return a word by chance."""
+
+    def word_of(self, split: str, rng: np.random.Generator) -> str:
+        """Return a word by chance, clean; an empty one if what came up is of another split."""
+        word = charsets.clean(self.word(rng))
+        share = self.held_out
+        if not share:
+            return word
+        place = int.from_bytes(blake2b(word.encode(), digest_size=8).digest()) / 2**64
+        home = "val" if place < share else "test" if place < 2 * share else "train"
+        return word if home == split else ""
 
 
 class MadeUp(Source):
@@ -57,7 +76,8 @@ class Listed(Source):
         DataError: If the file cannot be read, or no word of it can be used.
     """
 
-    def __init__(self, path: Path, fonts: Fonts, ledger: Ledger) -> None:
+    def __init__(self, held_out: float, path: Path, fonts: Fonts, ledger: Ledger) -> None:
+        super().__init__(held_out)
         words: dict[str, None] = {}
         for line, row in read_rows(path, ledger):
             ledger.read(labels=1)
@@ -69,12 +89,29 @@ class Listed(Source):
             reasons = [skipped for skipped in ledger.skipped if skipped.file == str(path)]
             because = f"; {reasons[0]}\n{FONTS}" if reasons else ", one a row is wanted"
             raise DataError(f"the list '{path}' has no words that can be used{because}")
-        self.words = list(words)
-        self.characters = charsets.ordered(self.words).replace(" ", "")
+        self.path, self.words = path, list(words)
+        self.characters = charsets.ordered(self.words)
+        self._split = dict.fromkeys(SPLITS, self.words)
+        if held_out:
+            home = carve(self.words, {"val": held_out, "test": held_out}, seed=0)
+            self._split = {split: [word for word in self.words if home[word] == split] for split in SPLITS}
 
     def word(self, rng: np.random.Generator) -> str:
         """Return a word by chance; all have the same."""
         return self.words[rng.integers(len(self.words))]
+
+    def word_of(self, split: str, rng: np.random.Generator) -> str:
+        """Return one of a split's words by chance.
+
+        Raises:
+            DataError: If it has none.
+        """
+        if words := self._split[split]:
+            return words[rng.integers(len(words))]
+        raise DataError(
+            f"'{self.path}' has {len(self.words)} usable words, and none of them is kept for {split}: "
+            "give more words, or set text.held_out=0"
+        )
 
 
 class Patterned(Source):
@@ -84,9 +121,11 @@ class Patterned(Source):
         ValueError: If it is none.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, held_out: float, text: str) -> None:
+        super().__init__(held_out)
         self.node = pattern.parse(text)
-        self.characters = _cleaned(self.node.characters)
+        spaced = any(character.isspace() for character in self.node.characters)
+        self.characters = charsets.ordered([_cleaned(self.node.characters), " " * spaced])
 
     def word(self, rng: np.random.Generator) -> str:
         """Return a word by chance."""
@@ -94,13 +133,21 @@ class Patterned(Source):
 
 
 class Random(Source):
-    """Words of characters that are drawn one by one."""
+    """Words of visible characters that are drawn one by one.
+
+    Raises:
+        DataError: If there are none, or a file of them cannot be read.
+    """
 
     def __init__(self, config: SyntheticTextConfig) -> None:
+        super().__init__(config.held_out)
         found = {*config.characters}.union(*map(charsets.named, config.charsets))
         if config.characters_file is not None:
             found |= {*charsets.read_file(config.characters_file.expanduser())}
-        self.characters = _cleaned(found)
+        # Joiners and the like mean something between certain letters only.
+        self.characters = _cleaned({character for character in found if not is_invisible(character)})
+        if not self.characters:
+            raise DataError("no character that random words are to be made of is visible: give others")
         self.low, self.high = config.min_length, config.max_length
 
     def word(self, rng: np.random.Generator) -> str:
@@ -120,10 +167,10 @@ def source_of(config: SyntheticTextConfig, fonts: Fonts, ledger: Ledger) -> Sour
         DataError: If it has no words, or no font has a character of theirs.
     """
     if config.words is not None:
-        return Listed(config.words.expanduser(), fonts, ledger)
-    source: Source = MadeUp()
+        return Listed(config.held_out, config.words.expanduser(), fonts, ledger)
+    source: Source = MadeUp(config.held_out)
     if config.pattern is not None:
-        source = Patterned(config.pattern)
+        source = Patterned(config.held_out, config.pattern)
     elif config.characters or config.charsets or config.characters_file is not None:
         source = Random(config)
     if lacking := fonts.lacking(source.characters):
@@ -136,10 +183,13 @@ def usable(text: str, fonts: Fonts) -> str:
     """Return a text that can be drawn.
 
     Raises:
-        ValueError: If it is empty, no font has all of its characters, or it needs a library that is missing.
+        ValueError: If it is empty or a word of it shows nothing, no font has all of its characters, or it
+            needs a library that is missing.
     """
     if not text:
         raise ValueError("the text is empty")
+    if any(all(map(is_invisible, word)) for word in text.split()):
+        raise ValueError(f"{text!r} has a word of which nothing is visible")
     if needs_shaping(text) and not can_shape():
         raise ValueError(
             f"{text!r} has letters that are to be joined or reordered, which this Pillow cannot do: "
@@ -181,18 +231,11 @@ class Texts:
         """Return what stands before, and a word behind it."""
         reason = f"none of them is kept for {split}: give more words, or set text.held_out=0"
         for _ in range(TRIES):
-            word = charsets.clean(self.source.word(rng))
-            if not word or not self._is_of(word, split) or not self._known.issuperset(word):
+            word = self.source.word_of(split, rng)
+            if not word or not self._known.issuperset(word):
                 continue
             try:
                 return usable(before + word, self.fonts)
             except ValueError as fault:
                 reason = str(fault)
         raise DataError(f"of {TRIES} texts that were made up, none can be used; {reason}")
-
-    def _is_of(self, word: str, split: str) -> bool:
-        share = self.config.held_out
-        if not share:
-            return True
-        place = int.from_bytes(blake2b(word.encode(), digest_size=8).digest()) / 2**64
-        return split == ("val" if place < share else "test" if place < 2 * share else "train")

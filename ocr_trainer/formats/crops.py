@@ -12,12 +12,14 @@ import numpy as np
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.labelled import LabelledImages, Strings
+from ocr_trainer.formats.labelled import Strings
 from ocr_trainer.formats.rectify import cut, text_size
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.formats.splits import SPLITS
+from ocr_trainer.formats.texts import Texts
+from ocr_trainer.plugin import Ledger, Skipped
 from ocr_trainer.training.samples import Image, Polygon, TextImage
 
-__all__ = ["Crops", "cut"]
+__all__ = ["Crops", "cut", "ordered_before"]
 
 SHOWN = 40
 """Characters of a text that name its crop."""
@@ -26,12 +28,12 @@ SHOWN = 40
 class Crops(Sequence[TextImage]):
     """One `TextImage` per label that has a text and is not "don't care", in the order of the labels.
 
-    Those of `LabelledImages` are read without decoding; any other split is gone through once, an
-    endless one for the length of its first epoch.
+    Of a split with `labels(index)`, such as `LabelledImages`, they are read without decoding, of one
+    epoch if it is endless; any other is gone through once.
 
     Args:
         split: A detection split: a sequence of `Sample`.
-        ledger: Where labels are entered that have no text or are too small.
+        ledger: Where labels are entered that have no text and, as "text", those that are too small.
         margin: What to add around a text, as a share of its height.
         mask: Whether what does not belong to a polygon is blanked; see `cut`.
         ordered: Whether the first corners of outlines tell where their texts begin; if None, it is so where
@@ -39,6 +41,9 @@ class Crops(Sequence[TextImage]):
         min_height: Lower texts are left out, in pixels.
         min_width: Narrower texts are left out, in pixels.
         cache_mb: How many MiB of crops each process keeps, so that a page is not decoded for every word.
+
+    Raises:
+        DataError: If the split is endless and has no `labels`.
     """
 
     def __init__(
@@ -59,7 +64,8 @@ class Crops(Sequence[TextImage]):
         self._places = array("q")
         self._texts = Strings()
         self._kept = _Kept(cache_mb << 20)
-        self._ordered = _ordered(split) if ordered is None else ordered
+        self.ordered = _ordered(split) if ordered is None else ordered
+        """Whether the first corners of outlines tell where their texts begin."""
         for page, labels in _labelled(split, ledger):
             self._take(page, labels)
 
@@ -69,22 +75,29 @@ class Crops(Sequence[TextImage]):
         for place, (polygon, text) in enumerate(zip(labels.polygons, labels.texts, strict=True)):
             if labels.ignore[place]:
                 continue
-            if fault := self._fault(polygon, text):
+            try:
+                small = self._small(polygon, text)
+            except ValueError as fault:
                 self._ledger.skip_label(name, None, f"label {place + 1}: {fault}")
+                continue
+            if small:  # no fault of the label: the user wants none such
+                self._ledger.skipped.append(Skipped("text", name, None, f"label {place + 1}: {small}"))
                 continue
             self._pages.append(page)
             self._places.append(place)
             self._texts.append(text)
 
-    def _fault(self, polygon: Polygon, text: str) -> str | None:
+    def _small(self, polygon: Polygon, text: str) -> str | None:
+        """Return in what a text is smaller than wanted.
+
+        Raises:
+            ValueError: If there is no text, or it has no size.
+        """
         if not text.strip():
-            return "the text is empty"
+            raise ValueError("the text is empty")
         if not any(self._least):
             return None
-        try:
-            size = text_size(polygon, self._ordered)
-        except ValueError as fault:
-            return str(fault)
+        size = text_size(polygon, self.ordered)
         names = (("high", "min_height"), ("wide", "min_width"))
         for side, least, (word, option) in zip(size, self._least, names, strict=True):
             if side < least:
@@ -94,7 +107,7 @@ class Crops(Sequence[TextImage]):
     @property
     def texts(self) -> Sequence[str]:
         """What is written on each crop, without decoding an image."""
-        return self._texts
+        return Texts(self._texts, range(len(self)))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -115,7 +128,8 @@ class Crops(Sequence[TextImage]):
         name = self.name_of(index)
         crops = self._kept.get(page)
         if crops is None:
-            crops = self._kept.put(page, self._cut_page(page))
+            indices = range(*self._span(page)) if self._kept.limit else [index]
+            crops = self._kept.put(page, self._cut(page, indices))
         crop = crops[self._places[index]]
         if isinstance(crop, str):
             raise DataError(f"'{name}' cannot be cut out: {crop}")
@@ -123,14 +137,14 @@ class Crops(Sequence[TextImage]):
         image = np.broadcast_to(crop, (*crop.shape[:2], 3)).copy()
         return TextImage(image, text, f'{name} "{shown}"')
 
-    def _cut_page(self, page: int) -> dict[int, np.ndarray | str]:
-        """Return the crops of a page by the place of their label, uint8, or why there is none."""
+    def _cut(self, page: int, indices: Sequence[int]) -> dict[int, np.ndarray | str]:
+        """Return crops of a page by the place of their label, uint8, or why there is none."""
         sample = self._split[page]
         crops: dict[int, np.ndarray | str] = {}
-        for index in range(*self._span(page)):
+        for index in indices:
             place = self._places[index]
             try:
-                text = cut(sample.image, sample.polygons[place], self._margin, self._mask, self._ordered)
+                text = cut(sample.image, sample.polygons[place], self._margin, self._mask, self.ordered)
                 crops[place] = _packed(text)
             except ValueError as fault:
                 crops[place] = str(fault)
@@ -145,9 +159,15 @@ class Crops(Sequence[TextImage]):
 
 def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
     """Yield the labels of each image, without decoding it where the split can."""
-    if isinstance(split, LabelledImages):
-        yield from ((page, split.labels(page)) for page in range(len(split)))
+    if labels := getattr(split, "labels", None):
+        yield from ((page, labels(page)) for page in range(len(split)))
         return
+    if getattr(split, "endless", False):
+        raise DataError(
+            "crops are cut out of pages that are known beforehand, but these are made or mixed without end;\n"
+            "  dataset=concat within crops: put crops inside concat, around each part that has pages;\n"
+            "  dataset=synthetic makes words and lines by itself"
+        )
     for page in range(len(split)):
         try:
             sample = split[page]
@@ -159,19 +179,27 @@ def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
 
 
 def _ordered(split: Any, most: int = 200) -> bool:
-    """Tell by some pages whether quadrilaterals begin at the text's top left, as text is level mostly."""
-    if not isinstance(split, LabelledImages):
+    """Tell by some pages whether outlines begin at the text's top left, as text is level mostly."""
+    if not (labels := getattr(split, "labels", None)):
         return True
     first = [
         int(polygon.sum(axis=1).argmin()) == 0
         for page in range(0, len(split), -(-len(split) // most) or 1)
-        for polygon in split.labels(page).polygons
-        if len(polygon) == 4
+        for polygon in labels(page).polygons
+        if len(polygon) >= 4
     ]
     return 2 * sum(first) >= len(first)
 
 
+def ordered_before(dataset: Any, split: str) -> bool | None:
+    """Return what a dataset's `Crops` before a split are cut by, so that all are cut alike, or None."""
+    before = (getattr(dataset, name) for name in SPLITS[: SPLITS.index(split)])
+    return next((crops.ordered for crops in before if crops is not None), None)
+
+
 def _name(split: Any, page: int) -> str:
+    if hasattr(split, "name_of"):
+        return str(split.name_of(page))
     files: Sequence[Path] | None = getattr(split, "files", None)
     return f"image {page}" if files is None else str(files[page])
 
@@ -186,11 +214,11 @@ class _Kept:
     """The crops of the pages that were asked for last, up to so many bytes; a copy begins empty."""
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._bytes = limit, 0
+        self.limit, self._bytes = limit, 0
         self._pages: OrderedDict[int, dict[int, np.ndarray | str]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
-        return _Kept, (self._limit,)
+        return _Kept, (self.limit,)
 
     def get(self, page: int) -> dict[int, np.ndarray | str] | None:
         if page in self._pages:
@@ -198,10 +226,10 @@ class _Kept:
         return self._pages.get(page)
 
     def put(self, page: int, crops: dict[int, np.ndarray | str]) -> dict[int, np.ndarray | str]:
-        if (size := _bytes(crops)) <= self._limit:
+        if (size := _bytes(crops)) <= self.limit:
             self._pages[page] = crops
             self._bytes += size
-        while self._bytes > self._limit:
+        while self._bytes > self.limit:
             self._bytes -= _bytes(self._pages.popitem(last=False)[1])
         return crops
 

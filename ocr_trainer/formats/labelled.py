@@ -41,6 +41,7 @@ class Strings(Sequence[str]):
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:  # type: ignore[override]
+        index = range(len(self))[index]
         return self._blob[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogatepass")
 
 

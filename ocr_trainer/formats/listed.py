@@ -101,7 +101,7 @@ class ListedDataset(LazySplits[Any]):
                 # By name and not by path: a share must not depend on where the dataset lies.
                 members.setdefault(home, {})[image[start:]] = place
         if len(pools) > 1:
-            refuse_overlap({split: pool.files for split, pool in pools.items()}, self._files)
+            refuse_overlap({split: pool.files.names() for split, pool in pools.items()}, self._files)
         shares = {"test": self._config.test_share, "val": self._config.val_share}
         carved = carve_missing(members, shares, self._config.split_seed)
         first = next(iter(pools.values()))

@@ -25,6 +25,9 @@ SIDE_LIMIT = 32_766
 HORIZON = 0.05
 """How many times smaller than the near side of a text the far one may appear; beyond, it is no plane."""
 
+LEAST_FILLED = 0.7
+"""The share of a strip of its height and width that an outline has, if it begins where the text does."""
+
 
 class Band(NamedTuple):
     """A text between two edges of as many points each, float64, (points, 2), both from its beginning on."""
@@ -55,7 +58,8 @@ def cut(
     """Return the text within a polygon, upright, at its own size.
 
     A quadrilateral is seen from the front; its first corner is the text's top left one. An outline of
-    2n points that run along the text's top and back along its bottom is straightened. Of any other,
+    2n points that run along the text's top and back along its bottom is straightened. Of any other, also of
+    one that begins in the midst of an edge,
     the smallest rectangle is cut that lies along it, and what does not belong to it is blanked. What
     lies outside the image repeats its border.
 
@@ -74,7 +78,7 @@ def cut(
     low, high = extent(points)
     if (high <= 0).any() or (low >= image.shape[1::-1]).any():
         raise ValueError("it lies outside the image")
-    band, exact = _band(points, margin, ordered)
+    band, exact = _band(points, margin)
     height, width, pad = _size(band, image, margin)
     if len(band.top) > 2:
         return _straighten(image, band, height, width, pad)
@@ -101,7 +105,7 @@ def text_size(polygon: Polygon, ordered: bool = True) -> tuple[float, float]:
         ValueError: The polygon has no area.
     """
     if not ordered or len(polygon) != 4:
-        return _band(_sound(polygon, ordered), ordered=ordered)[0].size
+        return _band(_sound(polygon, ordered))[0].size
     # Most are quadrilaterals, of which there may be a million: in a thirtieth of the time.
     a, b, c, d = polygon.tolist()
     doubled = (c[0] - a[0]) * (d[1] - b[1]) - (d[0] - b[0]) * (c[1] - a[1])
@@ -123,7 +127,7 @@ def _sound(polygon: Polygon, ordered: bool) -> np.ndarray:
     if abs(area) < LEAST_AREA:
         raise ValueError("the outline has no area")
     points = points if area > 0 else np.roll(points[::-1], 1, axis=0)
-    return points if ordered or len(points) != 4 else _turned(points)
+    return points if ordered else _begun(points)
 
 
 def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
@@ -137,15 +141,24 @@ def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
     return round(height) + 1, round(width) + 1, pad
 
 
-def _band(points: np.ndarray, margin: float = 0.0, ordered: bool = True) -> tuple[Band, bool]:
+def _band(points: np.ndarray, margin: float = 0.0) -> tuple[Band, bool]:
     """Return where the text runs, and whether that is all that the outline holds."""
-    half = len(points) // 2
-    band = Band(points[:half], points[half:][::-1])
+    band = _halves(points)
     if len(points) == 4 and _convex(points) and _flat(band, margin):
         return band, True
-    if ordered and len(points) % 2 == 0 and half > 2 and _runs_along(band):
+    if _is_paired(points) and _runs_along(band):
         return band, True
     return _rectangle(points), False
+
+
+def _halves(points: np.ndarray) -> Band:
+    half = len(points) // 2
+    return Band(points[:half], points[half:][::-1])
+
+
+def _is_paired(points: np.ndarray) -> bool:
+    """Tell whether there may be as many points above as below, and more than the corners."""
+    return len(points) % 2 == 0 and len(points) > 4
 
 
 def _convex(corners: np.ndarray) -> bool:
@@ -168,7 +181,31 @@ def _runs_along(band: Band) -> bool:
     """Tell whether two edges are the top and the bottom of a text: pieces side by side, of like height."""
     pieces = np.stack([band.top[:-1], band.top[1:], band.bottom[1:], band.bottom[:-1]], axis=1)
     heights, (height, width) = band.heights, band.size
-    return _convex(pieces) and width >= height and heights.max() <= 3 * heights.min()
+    even = width >= height and heights.max() <= 3 * heights.min()
+    return even and _convex(pieces) and _filled(band) >= LEAST_FILLED
+
+
+def _filled(band: Band) -> float:
+    """Return the area between two edges as a share of a strip of their height and width."""
+    height, width = band.size
+    return cv2.contourArea(np.concatenate([band.top, band.bottom[::-1]]).astype(np.float32)) / (
+        height * width
+    )
+
+
+def _begun(points: np.ndarray) -> np.ndarray:
+    """Return a clockwise outline so that it begins where the text does as far as it tells."""
+    if len(points) == 4:
+        return _turned(points)
+    if not _is_paired(points):
+        return points
+    half = len(points) // 2
+    starts = [np.roll(points, -start, axis=0) for start in range(half)]
+    if not (bands := [(start, band) for start in starts if _runs_along(band := _halves(start))]):
+        return points
+    begun, band = max(bands, key=lambda one: _filled(one[1]))
+    along = band.top[-1] - band.top[0] + band.bottom[-1] - band.bottom[0]
+    return np.roll(begun, half, axis=0) if _is_backwards(along / max(np.linalg.norm(along), 1e-6)) else begun
 
 
 def _turned(corners: np.ndarray) -> np.ndarray:
@@ -192,12 +229,16 @@ def _rectangle(points: np.ndarray) -> Band:
     long, short = (along, across) if sides[0] >= sides[1] else (across, along)
     steep = abs(long[0]) < abs(long[1])
     along = short if steep and sides.max() < 2 * sides.min() else long
-    if along[0] < (0.17 if along[1] < 0 else -0.17):  # up to 10 degrees beyond vertical is still downwards
-        along = -along
+    along = -along if _is_backwards(along) else along
     frame = np.stack([along, [-along[1], along[0]]])
     (left, top), (right, bottom) = extent((points - middle) @ frame.T)
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ frame + middle
     return Band(corners[:2], corners[2:][::-1])
+
+
+def _is_backwards(along: np.ndarray) -> bool:
+    """Tell whether a direction of length 1 is leftwards, or upwards if steep: text runs the other way."""
+    return bool(along[0] < (0.17 if along[1] < 0 else -0.17))  # 10 degrees beyond vertical is still downwards
 
 
 def _projection(band: Band, height: int, width: int, pad: int) -> Homography:

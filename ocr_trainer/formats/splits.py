@@ -82,24 +82,25 @@ def read_list(path: Path, known: Mapping[str, T], ledger: Ledger) -> dict[str, T
     return listed
 
 
-def refuse_overlap(members: Mapping[str, Iterable[Path]], files: Mapping[str, Path]) -> None:
+def refuse_overlap(members: Mapping[str, Iterable[Path | str]], files: Mapping[str, Path]) -> None:
     """Refuse an image in two splits: a score on what was trained on says nothing.
 
     Args:
-        members: The images of each split.
+        members: The images of each split; names cost a fifth of what paths do.
         files: The file that defines each split.
 
     Raises:
         DataError: Names both files and the first images.
     """
-    seen: dict[Path, str] = {}
+    seen: dict[Path | str, str] = {}
     for split, images in members.items():
-        images = list(images)
-        for other in dict.fromkeys(seen[image] for image in images if image in seen):
-            shared = [image.name for image in images if seen.get(image) == other]
-            more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+        shared: dict[str, list[Path | str]] = {}
+        for image in images:
+            if (other := seen.setdefault(image, split)) != split:
+                shared.setdefault(other, []).append(image)
+        for other, both in shared.items():
+            more = f" and {len(both) - 3} more" if len(both) > 3 else ""
             raise DataError(
-                f"'{files[other]}' and '{files[split]}' share {len(shared)} images, but no image may be in"
-                f" two splits\n  {', '.join(shared[:3])}{more}"
+                f"'{files[other]}' and '{files[split]}' share {len(both)} images, but no image may be in"
+                f" two splits\n  {', '.join(Path(image).name for image in both[:3])}{more}"
             )
-        seen |= dict.fromkeys(images, split)

@@ -28,9 +28,10 @@ class FirstBatch(Callback):
         self, trainer: Trainer, pl_module: LearningTask, batch: Batch, batch_idx: int
     ) -> None:
         """Look at the batch, until there was text in one."""
-        if self._without_text < 0 or not len(batch):
+        if self._without_text < 0:
             return
-        pl_module.check_batch(batch)
+        if len(batch):
+            pl_module.check_batch(batch)
         if batch.texts:
             if note := pl_module.unlearnt(batch):
                 self._note(pl_module, note)
@@ -40,7 +41,7 @@ class FirstBatch(Callback):
         if self._without_text == PATIENCE:
             self._note(
                 pl_module,
-                f"the first {PATIENCE} batches hold no text to learn: do the labels lie on the images?",
+                f"the first {PATIENCE} batches hold no text to learn: {pl_module.without_text}",
             )
 
     def on_before_backward(  # type: ignore[override]

@@ -52,7 +52,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     take_over(model, run)
     loaders = build.build_loaders(run, model, context, splits)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = _first_with_text(loaders.train).to(device)
+    batch = _first_with_text(loaders.train, kind.without_text).to(device)
     task = kind(model.to(device).train(), run, Path(), loaders.train_images)
     task.check_batch(batch)
     collect_again()
@@ -73,7 +73,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     return False
 
 
-def _first_with_text(batches: torch.utils.data.DataLoader[Batch]) -> Batch:
+def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> Batch:
     skipped: list[Skipped] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
@@ -82,9 +82,7 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch]) -> Batch:
         if number == PATIENCE:
             break
     told = "".join(f"\n  {entry}" for entry in skipped[:SHOWN])
-    raise DataError(
-        f"the first {number} batches hold no text to learn: do the labels lie on the images?{told}"
-    )
+    raise DataError(f"the first {number} batches hold no text to learn: {hint}{told}")
 
 
 def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:

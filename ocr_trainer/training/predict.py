@@ -23,6 +23,7 @@ from ocr_trainer.training.apply import rebuild
 from ocr_trainer.training.bar import Tell, progress
 from ocr_trainer.training.draw import draw_page
 from ocr_trainer.training.reader import BATCH_SIZE, Saved, open_reader, recognize, usual_device
+from ocr_trainer.training.recognition.data import fit
 from ocr_trainer.training.run import collect_again
 from ocr_trainer.training.samples import Image
 
@@ -108,7 +109,8 @@ def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path],
         rows = (out / "readings.jsonl").open("w", encoding="utf-8")
         table = (out / "readings.tsv").open("w", encoding="utf-8")
         with rows, table:
-            readable = _readable(images, tell)
+            # Small at once: a folder of photographs would fill the memory.
+            readable = ((path, fit(image, model)) for path, image in _readable(images, tell))
             while chunk := list(islice(readable, BATCH_SIZE)):
                 readings = recognize(model, [image for _, image in chunk])
                 for (path, _), reading in zip(chunk, readings, strict=True):
@@ -178,6 +180,8 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         yield
+    except BrokenPipeError:
+        raise  # of what is printed, not of what is written
     except OSError as error:
         raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error
 

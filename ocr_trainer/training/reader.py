@@ -85,7 +85,7 @@ class Reader:
 
     def _cut(self, image: Image, polygon: Polygon, warnings: list[str]) -> Image | None:
         try:
-            return cut(image, polygon, self.margin)
+            return cut(image, polygon, self.margin, ordered=False)
         except ValueError as error:
             left, top = polygon.min(axis=0)
             warnings.append(f"the text at {left:.0f}, {top:.0f} cannot be read: {error}")

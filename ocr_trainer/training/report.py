@@ -43,10 +43,11 @@ def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
     """Return the account of what was left out."""
     # An image that its header gives away before training fails again whenever it is read.
     known = {entry.file for entry in ledger.skipped if entry.what == "image"}
-    entries = [*ledger.skipped, *(e for e in unreadable if e.what == "label" or e.file not in known)]
+    entries = [*ledger.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
     return {
         "images": sum(entry.what == "image" for entry in entries),
         "labels": sum(entry.what == "label" for entry in entries),
+        "texts": sum(entry.what == "text" for entry in entries),
         "of_images": ledger.images,
         "of_labels": ledger.labels,
         "entries": [str(entry) for entry in entries],
@@ -96,8 +97,9 @@ def table(report: dict[str, Any], folder: Path) -> str:
     rows += report.get("highlights", {}).items()
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]
-    if skipped["images"] or skipped["labels"]:
-        rows.append(("left out", f"{skipped['images']} images, {skipped['labels']} labels (see report.json)"))
+    left_out = ", ".join(f"{skipped[what]} {what}" for what in ("images", "labels", "texts") if skipped[what])
+    if left_out:
+        rows.append(("left out", f"{left_out} (see report.json)"))
     rows.append(("time", ", ".join(f"{name} {value:.1f} s" for name, value in report["seconds"].items())))
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name.ljust(width)}  {value}" for name, value in rows]

@@ -12,7 +12,7 @@ from typing import Any
 from ocr_trainer import discovery
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.images import check_image
-from ocr_trainer.plugin import Config, Context, Kind, Ledger
+from ocr_trainer.plugin import Config, Context, Kind, Ledger, Task
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training.build import build
 
@@ -47,8 +47,8 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
     val = opened("val") if run.trainer.limit_val_batches != 0 else None
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
-    told = getattr(train, "texts", None) is not None
-    return Splits(train, val, test, test_split, "" if told else getattr(dataset, "characters", ""))
+    asked = context.task is Task.recognition and getattr(train, "texts", None) is None
+    return Splits(train, val, test, test_split, getattr(dataset, "characters", "") if asked else "")
 
 
 def open_test(run: RunConfig, context: Context) -> Splits:

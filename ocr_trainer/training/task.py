@@ -58,6 +58,10 @@ class LearningTask(LightningModule, ABC):
     """What its pictures are called in loggers."""
     headline: ClassVar[tuple[str, ...]] = ()
     """The scores that the screen shows; all of them if none is named. Reports and loggers have all."""
+    losses: ClassVar[str] = "images cannot be read"
+    """What is said of samples that are lost."""
+    without_text: ClassVar[str] = "do the labels lie on the images?"
+    """What to look at where no text is learnt."""
     counted: ClassVar[frozenset[str]] = frozenset({"image"})
     """Which kinds of `Skipped.what` cost a whole sample."""
 
@@ -166,9 +170,15 @@ class LearningTask(LightningModule, ABC):
         if len(lost) > max(1.0, self.run.data.max_skipped * self.samples):
             listed = "\n".join(f"  {entry}" for entry in lost[:10])
             raise DataError(
-                f"{len(lost)} images cannot be read, more than data.max_skipped="
+                f"{len(lost)} {self.losses}, more than data.max_skipped="
                 f"{self.run.data.max_skipped:g} of {self.samples}:\n{listed}"
             )
+
+    def on_train_epoch_end(self) -> None:
+        """Stop where nothing could be learnt: a run of empty steps would look like a training."""
+        if self.trainer.global_step == 0 and self.trainer.current_epoch == 0 and self.skipped:
+            listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
+            raise DataError(f"the first epoch held nothing that can be learnt:\n{listed}")
 
     @property
     def wanted(self) -> int:
@@ -213,12 +223,11 @@ class LearningTask(LightningModule, ABC):
 
     def _finish(self, split: str) -> None:
         scores = {f"{split}/{name}": value for name, value in self.score(split).items()}
-        if (
-            split == "val"
-            and not self.trainer.sanity_checking
-            and scores[self.monitor] >= self.best_scores.get(self.monitor, 0.0)
-        ):
-            self.best_scores = scores
+        if split == "val" and not self.trainer.sanity_checking:
+            best = self.best_scores.get(self.monitor)
+            # Of equals the first, as the checkpoint that is kept.
+            if best is None or scores[self.monitor] > best:
+                self.best_scores = scores
         # Every process has the sum already.
         self.log_dict(scores, rank_zero_only=False)
         if self.diagnosis and not self.trainer.sanity_checking:

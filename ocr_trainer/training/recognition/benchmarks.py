@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ocr_trainer import clock
+from ocr_trainer.errors import DataError
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training import build, report
 from ocr_trainer.training.apply import rebuild, tester
@@ -51,17 +53,28 @@ def benchmark(
     collect_again()
     rows: dict[str, dict[str, float]] = {}
     found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
     for name, run in runs.items():
         context = build.context(run, folder)
         kind = task_class(context.task)
-        run, context, splits = kind.prepare(run, context, open_any(run, context))
+        try:
+            run, context, splits = kind.prepare(run, context, open_any(run, context))
+        except DataError as error:
+            # One broken set does not cost the others.
+            print(f"ocr-train: passed over: {name}: {error}", file=sys.stderr)
+            failed[name] = str(error)
+            continue
         run = replace(run, data=replace(run.data, pictures=0))
         loader = kind.scoring_loader(splits.test, model, run)
         task = kind(model, run, folder, len(splits.test))
         scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
-        rows[name] = {"texts": len(splits.test), **{c: scores[f"test/{c}"] for c in COLUMNS}}
-        found[name] = {"split": splits.test_split, **splits.told}
+        assert task.tally is not None
+        rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
+        skipped = report.skips(context.ledger, list(task.skipped.values()))
+        found[name] = {"split": splits.test_split, "skipped": skipped, **splits.told}
         laps.end(name)
+    if not rows:
+        raise DataError(f"none of the {len(runs)} sets can be used")
     six = _six(rows)
     told = {
         "checkpoint": checkpoint,
@@ -69,6 +82,7 @@ def benchmark(
         "averages": averages(rows),
         "six": {"sets": six, **averages({name: rows[name] for name in six.values()})} if six else None,
         "data": found,
+        "failed": failed,
         "missing_of_six": [name for name in SIX if name not in six],
         "plugins": report.used_plugins(first),
         "versions": report.versions(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from array import array
 from collections import Counter
@@ -20,6 +21,7 @@ from ocr_trainer.training.loaders import name_of
 
 SHOWN = 10
 """Unknown characters that are told of, the commonest first."""
+REMEDIES = "add them with charset.from_data=true, or set charset.unknown=skip or replace"
 FILES = 3
 """Files that are named for each."""
 
@@ -102,6 +104,8 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
         found.add(config.replacement)
     first = "".join(dict.fromkeys(unicodedata.normalize("NFC", config.characters)))
     charset = first + charsets.ordered(found - set(first))
+    # Side by side, a configuration would take them for the beginning of an interpolation.
+    charset = charset.replace("${", "{$")
     if not charset:
         raise ConfigError(
             "this run cannot start: the charset is empty, as the dataset does not tell its texts beforehand\n"
@@ -195,15 +199,37 @@ def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
     """
     if not coverage.lacking:
         return
-    coverage.decision = {
+    coverage.decision = _decision(unknown, replacement)
+    if unknown is Unknown.error:
+        raise DataError(f"{coverage}\n  {REMEDIES}")
+
+
+def _decision(unknown: Unknown, replacement: str) -> str:
+    return {
         Unknown.error: "the run is refused (charset.unknown=error)",
         Unknown.skip: "these texts are left out (charset.unknown=skip)",
         Unknown.replace: f"each becomes {named(replacement)} (charset.unknown=replace)",
     }[unknown]
+
+
+def foresee(lacking: set[str], unknown: Unknown, replacement: str) -> dict[str, Any]:
+    """Tell which characters the charset lacks of those that a dataset can write, as far as that is known.
+
+    Raises:
+        DataError: The configuration wants none of them to pass.
+    """
+    if not lacking:
+        return {}
+    listed = ", ".join(named(character) for character in sorted(lacking)[:SHOWN])
+    more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    said = (
+        f"train: the charset lacks {len(lacking)} characters that the dataset can write: {listed}{more}; "
+        f"{_decision(unknown, replacement)}"
+    )
     if unknown is Unknown.error:
-        raise DataError(
-            f"{coverage}\n  add them with charset.from_data=true, or set charset.unknown=skip or replace"
-        )
+        raise DataError(f"{said}\n  {REMEDIES}")
+    print(said, file=sys.stderr)
+    return {"lacking": "".join(sorted(lacking)), "decision": _decision(unknown, replacement)}
 
 
 def usable(coverage: Coverage, unknown: Unknown, split: Any, ledger: Ledger) -> Sequence[int] | None:
@@ -235,6 +261,8 @@ def carry_over(
     for name, first in rows.items():
         if name not in found or found[name].shape[1:] != own[name].shape[1:]:
             continue
+        if len(found[name]) - len(old) != len(own[name]) - len(new):
+            continue  # of another model: other rows stand beside those of the characters
         value = own[name].clone()
         value[:first] = found[name][:first]
         # What stands behind the characters, such as the mark of a text's beginning.

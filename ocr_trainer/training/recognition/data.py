@@ -79,7 +79,8 @@ class RecognitionSet(TrainingSet[Encoded]):
         image = fit(self.augment(sample.image, rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
-            raise Unusable("label", fault)
+            # A limit of the model, no fault of the data.
+            raise Unusable("text", fault)
         return Encoded(image, codes)
 
     def nothing(self) -> Encoded:
@@ -150,8 +151,8 @@ class TrainingCollate:
     stride: int
 
     def batches(self, samples: int) -> int:
-        """Return how many batches so many samples make; what is left over is spread among them."""
-        return max(1, samples // self.batch_size)
+        """Return how many batches so many samples make, of nearly the same number each."""
+        return -(-samples // self.batch_size)
 
     def __call__(self, items: Sequence[Encoded]) -> list[Batch]:
         """Return the batches; one without images where none could be used."""
@@ -194,7 +195,10 @@ class ScoringCollate:
         usable = [item for item in items if not isinstance(item, Skipped)]
         skipped += [entry for _, _, entries in usable for entry in entries]
         parts = by_width(usable, self.batches(len(items)), lambda item: item[0].shape[1])
-        made = [self._batch(part) for part in parts]
+        # Not from narrow to wide: a limit would score the short ones alone.
+        made = [
+            self._batch(parts[place]) for place in np.random.default_rng(len(items)).permutation(len(parts))
+        ]
         made[0].skipped = skipped
         return made
 
@@ -233,4 +237,7 @@ def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -
     keys = Keys(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or BATCH_SIZE
     collate = ScoringCollate(size, model.stride)
-    return loader(ScoringSet(split, model), keys, size * run.data.pool, collate, run.data, kind=PooledLoader)
+    limited = {run.trainer.limit_val_batches, run.trainer.limit_test_batches} - {None, 0, 1.0}
+    # A limited number of batches must not be of one width.
+    pool = 1 if limited else run.data.pool
+    return loader(ScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader)

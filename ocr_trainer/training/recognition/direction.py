@@ -21,8 +21,8 @@ LEFTWARD = frozenset({"R", "AL"})
 def visual_order(text: str) -> list[int]:
     """Return the places of a text's characters as they stand on the image, from left to right.
 
-    Marks stay behind the character that they belong to. The order of the text in that order is that of
-    the text itself: turning twice gives the text back.
+    Marks stay behind the character that they belong to. Turning twice gives the text back, unless it
+    begins with a mark, which then belongs to none.
     """
     classes = [unicodedata.bidirectional(character) for character in text]
     if LEFTWARD.isdisjoint(classes):

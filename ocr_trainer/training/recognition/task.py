@@ -36,6 +36,8 @@ class RecognitionTask(LearningTask):
     model_type = Recognizer
     found = "readings"
     headline = ("word_accuracy", "word_accuracy_alphanumeric", "cer", "wer", "jamo_error_rate", "ned_mean")
+    losses = "texts cannot be learnt"
+    without_text = "are the texts of characters of the charset, and short enough for their images?"
     counted = frozenset({"image", "label"})
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
@@ -49,8 +51,11 @@ class RecognitionTask(LearningTask):
 
         Raises:
             ConfigError: No charset is given, and the data tells none.
-            DataError: Training texts have characters that the charset lacks, and none may.
+            DataError: Training texts have characters that the charset lacks, and none may; or too many
+                texts cannot be used.
         """
+        from ocr_trainer.training.splits import refuse_unusable
+
         same = splits.test is splits.val
         surveys = {
             name: characters.survey(split.texts)
@@ -62,13 +67,18 @@ class RecognitionTask(LearningTask):
             charset = characters.choose(run.charset, of_data, _charset_before(run))
             kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
             run, context = replace(run, charset=kept), replace(context, charset=charset)
+        if splits.train is not None and "train" not in surveys:
+            lacking = set(splits.characters) - set(context.charset)
+            told = characters.foresee(lacking, run.charset.unknown, run.charset.replacement)
+            splits = replace(splits, told={**splits.told, **told})
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
+        refuse_unusable(context.ledger, run)
         return run, context, replace(splits, test=splits.val) if same else splits
 
     def identity(self, entry: Skipped) -> Hashable:
         """Return the sample: its text is one, and why it cannot be learnt goes by how it was augmented."""
-        return entry.what, entry.file
+        return entry.what, entry.file, entry.line
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
         """Run the model on a batch and return the parts of its loss."""
@@ -83,26 +93,31 @@ class RecognitionTask(LearningTask):
 
     def begin(self) -> None:
         """Begin the scores anew."""
-        self.read: list[tuple[str, str]] = []
+        from ocr_trainer.metrics.text import TextTally
+
+        self.tally, self.empty = TextTally(), 0
         self.shown: list[tuple[Image, TextTruth, Reading]] = []
 
     def score_batch(self, batch: Batch) -> None:
-        """Read the images; what was read is compared when all of it is there."""
+        """Read the images, and compare what was read with what is there."""
         readings = self.model.decode(self.model(batch.images, batch.widths))
+        # Spread over the first batches, whose images are of like width.
+        shown = set(
+            np.linspace(0, len(readings) - 1, max(1, self.wanted - len(self.shown))).round().astype(int)
+        )
         for place, (truth, reading) in enumerate(zip(batch.truths, readings, strict=True)):
-            self.read.append((truth.text, reading.text))
-            if len(self.shown) < self.wanted:
+            self.tally.add(truth.text, reading.text)
+            self.empty += not reading.text
+            if place in shown and len(self.shown) < self.wanted:
                 pixels = batch.images[place, :, :, : int(batch.widths[place])]  # type: ignore[index]
                 image = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
                 self.shown.append((image, truth, reading))
 
     def score(self, split: str) -> dict[str, float]:
-        """Compare what was read with what is there."""
-        from ocr_trainer.metrics.text import tally_texts
-
-        self.tally = gathered(tally_texts(self.read))
+        """Return the scores of all that was read."""
+        self.tally, self.empty = gathered(self.tally), int(gathered(np.array(self.empty)))
         scores = self.tally.scores()
-        self.diagnosis = _diagnose(self.read, scores["ned_mean"])
+        self.diagnosis = _diagnose(self.tally.texts, self.empty, scores["ned_mean"])
         self.pictures = [
             (_picture(image, truth, reading), f"{truth.source}: {reading.text}")
             for image, truth, reading in self.shown
@@ -149,16 +164,15 @@ def _covered(
     return replace(splits, told=told, **{name: chosen})
 
 
-def _diagnose(read: list[tuple[str, str]], ned: float) -> str | None:
+def _diagnose(texts: int, empty: int, ned: float) -> str | None:
     """Say why hardly anything is read right, or nothing if enough is."""
-    if not read:
+    if not texts:
         return "none of the images could be read"
     if ned >= NEAR_ZERO:
         return None
-    empty = sum(not reading for _, reading in read)
-    if empty > len(read) / 2:
+    if empty > texts / 2:
         return (
-            f"{empty} of {len(read)} readings are empty: usual in the first epochs of a CTC model; later, "
+            f"{empty} of {texts} readings are empty: usual in the first epochs of a CTC model; later, "
             "lower the learning rate, or see with `ocr-train overfit` whether it can learn at all"
         )
     return "next to nothing is read right: usual in the first epochs; later, look at the pictures"

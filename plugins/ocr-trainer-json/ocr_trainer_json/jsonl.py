@@ -13,10 +13,13 @@ The README has it in full.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.json_files import (
     Word,
     numbered,
@@ -63,8 +66,7 @@ class JsonLines(ListedDataset):
             yield Annotated(name, labels, split)
 
     def _texts(self, file: Path) -> Iterator[Annotated]:
-        key = next((key for key in KEYS if next(read_json_rows(file, Ledger(), key), None)), KEYS[0])
-        for line, name, row in read_json_rows(file, self._ledger, key):
+        for line, name, row in read_json_rows(file, self._ledger, _key(file)):
             self._ledger.read(labels=1)
             try:
                 if "text" not in row:
@@ -82,6 +84,16 @@ class JsonLines(ListedDataset):
         file = self._files[split]
         beside = file.name == "metadata.jsonl" and not self._config.images
         return file.parent if beside else super()._images(split)
+
+
+def _key(file: Path) -> str:
+    """Return what the names of a file stand under, by the first row that has one."""
+    for _, text in read_rows(file, Ledger()):
+        with suppress(ValueError, RecursionError):  # what is not JSON is told when it is its turn
+            row = json.loads(text)
+            if key := next((key for key in KEYS if isinstance(row, dict) and row.get(key)), None):
+                return key
+    return KEYS[0]
 
 
 def _split(row: dict[str, Any]) -> str | None:

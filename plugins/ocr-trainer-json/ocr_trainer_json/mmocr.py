@@ -41,20 +41,26 @@ class Mmocr(ListedDataset):
     file_names = (
         "textdet_{split}.json",
         "textspotting_{split}.json",
-        "textrecog_{split}.json",
         "instances_{split}*.json",
         "annotations/instances_{split}*.json",
         "instances_{split}*.txt",
         "{split}.json",
         "{split}.txt",
     )
-    whole_names = ("data.txt", "labels.json")
+    whole_names = ("data.txt",)
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
         """Return where an image may be: relative to the root or to `imgs`, or with folders too many."""
         for tail in tails(name):
             yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}", f"textrecog_imgs/{tail}")
+
+    def _names(self, split: str) -> list[str]:
+        """Return what a file is called; one dataset may have files for a detector and for a recogniser."""
+        if self._task is Task.detection:
+            return super()._names(split)
+        names = [f"textrecog_{split}.json", f"{split}.json"]
+        return [*names, "labels.json"] if split == "train" else names
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what a file of any form says of each image."""
@@ -91,15 +97,18 @@ class Mmocr(ListedDataset):
         """Yield what is written on the image of one text, if it can be used."""
         self._ledger.read(labels=1)
         try:
+            if any(isinstance(one, dict) and (one.get("polygon") or one.get("bbox")) for one in instances):
+                raise ValueError("it is a page with places of texts: for a detector, or for dataset=crops")
             if len(instances) != 1 or not isinstance(instances[0], dict):
                 raise ValueError(f"it has {len(instances)} instances, and not one with a text")
-            text = to_text(instances[0].get("text"))
-            if not text:
+            text, ignore = to_text(instances[0].get("text")), instances[0].get("ignore") in (True, 1)
+            if not (text or ignore):
                 raise ValueError("the text is empty")
         except ValueError as fault:
             self._ledger.skip_label(file, None, f"{name}: {fault}")
             return
-        yield Annotated(name, text)
+        if not ignore:
+            yield Annotated(name, text)
 
     def _rows(self, file: Path) -> Iterator[Annotated]:
         for line, name, row in read_json_rows(file, self._ledger, key="file_name"):

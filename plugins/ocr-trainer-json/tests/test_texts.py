@@ -114,6 +114,35 @@ def test_mmocr_has_one_instance_per_image(tmp_path: Path, picture: Callable[...,
         _ = opened("mmocr", tmp_path)[0].train
 
 
+def test_of_several_files_mmocr_opens_that_of_the_task(tmp_path: Path, picture: Callable[..., None]) -> None:
+    picture("page.png", "word.png")
+    place = {"polygon": [1, 1, 9, 1, 9, 5, 1, 5], "bbox": [1, 1, 9, 5], "ignore": False}
+    pages = {"data_list": [{"img_path": "page.png", "instances": [place | {"text": "x"}]}]}
+    instances = [{"text": "one"}, {"text": "", "ignore": True}]
+    words = {"data_list": [{"img_path": "word.png", "instances": [one]} for one in instances]}
+    for task, content in [("textdet", pages), ("textspotting", pages), ("textrecog", words)]:
+        (tmp_path / f"{task}_train.json").write_text(json.dumps(content))
+    dataset, context = opened("mmocr", tmp_path)
+    assert (list(dataset.train.texts), context.ledger.skipped) == (["one"], [])
+    detection = Context(task=Task.detection)
+    pages_found = Mmocr(MmocrConfig(name="mmocr", root=tmp_path, val_share=0.0), detection).train
+    assert [path.name for path in pages_found.files] == ["page.png"]
+    dataset, context = opened("mmocr", tmp_path, train_file=Path("textspotting_train.json"))
+    assert len(dataset.train) == 0
+    assert [entry.reason for entry in context.ledger.skipped] == [
+        "page.png: it is a page with places of texts: for a detector, or for dataset=crops"
+    ]
+
+
+def test_the_first_row_tells_where_names_stand(tmp_path: Path, picture: Callable[..., None]) -> None:
+    picture("a.png", "b.png")
+    first = [{"text": "nameless"}, {"filename": "a.png", "text": "one"}]
+    rows(tmp_path / "train.jsonl", "[", *first, {"filename": "b.png", "image": "x", "text": "two"})
+    dataset, context = opened("jsonl", tmp_path)
+    assert list(dataset.train.texts) == ["one", "two"]
+    assert [str(entry).partition("jsonl:")[2][0] for entry in context.ledger.skipped] == ["1", "2"]
+
+
 @with_data
 def test_real_files() -> None:
     labels = [row.split(" ", 1) for row in (TOY / "old_label.txt").read_text().splitlines()]

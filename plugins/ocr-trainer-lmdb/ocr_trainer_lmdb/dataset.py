@@ -53,6 +53,11 @@ class LmdbImages(Sequence[TextImage]):
         store, place = self._find(index)
         return store.sample(place)
 
+    def name_of(self, index: int) -> str:
+        """Return what messages call a sample: its folder and its key; nothing is read."""
+        store, place = self._find(index)
+        return store.name(place)
+
     @property
     def texts(self) -> LmdbTexts:
         """One text per sample, read from the file when asked for; empty where it cannot be read."""

@@ -72,9 +72,12 @@ class Store:
             DataError: If one of them is missing or cannot be read; names the key.
         """
         text = self.text(index)
-        key = f"image-{index + 1:09}"
-        name = f"{self.folder}: {key}"
+        key, name = f"image-{index + 1:09}", self.name(index)
         return TextImage(decode_image(self._value(key), name), text, name)
+
+    def name(self, index: int) -> str:
+        """Return what messages call the image of an index, from 0: the folder and its key."""
+        return f"{self.folder}: image-{index + 1:09}"
 
     def text(self, index: int) -> str:
         """Return the text of an index, from 0.

@@ -65,6 +65,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (len(dataset.train.texts), dataset.train.texts[-1]) == (3, " c ")
     assert values(dataset.train) == [1, 2, 3]
     assert dataset.train[1].source == f"{tmp_path}: image-000000002"
+    assert [dataset.train.name_of(n) for n in range(3)] == [sample.source for sample in dataset.train]
     assert dataset.train[0].image.shape == (4, 6, 3)
     assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (3, 3, [])
     assert (dataset.val, dataset.test) == (None, None)
@@ -93,6 +94,7 @@ def test_shares_are_drawn_once_and_for_all(tmp_path: Path) -> None:
     make(tmp_path / "b", [str(n) for n in range(1, 61)])
     first, _ = opened(tmp_path, val_share=0.2, test_share=0.1)
     splits = [values(split) for split in (first.train, first.val, first.test)]
+    assert first.val.name_of(0) == f"{tmp_path / 'b'}: image-{splits[1][0]:09}"
     assert sorted(chain(*splits)) == list(range(1, 61))
     assert all(splits)
     assert [list(map(str, some)) for some in splits] == [

@@ -21,7 +21,7 @@ Parser = Callable[[str], Row]
 SUFFIX = "(?i:" + "|".join(map(re.escape, sorted(SUFFIXES))) + ")"
 QUOTED = re.compile(r'([^",\t]+),\s+"(.*)"\s*')
 ESCAPED = re.compile(r'\\(["\\])')
-MJSYNTH = re.compile(rf"(\S*?(?:^|/)\d+_([^_/\s]+)_\d+{SUFFIX})\s+\d+\s*")
+MJSYNTH = re.compile(r"(\S*?(?:^|/)\d+_([^_/\s]+)_\d+\.(?i:jpe?g))\s+\d+\s*")
 SPACED = re.compile(rf"(.+?{SUFFIX})(?:\s+(.*))?")
 IMAGE = re.compile(rf".*{SUFFIX}")
 
@@ -85,6 +85,8 @@ FORMS: dict[Form, Parser] = {
 def find_form(rows: list[str]) -> Form | None:
     """Return the form that fits most of the rows, or None if it fits less than half of them."""
     counts = {form: sum(_fits(parse, row) for row in rows) for form, parse in FORMS.items()}
+    if not any(_has_letter(row) for row in rows):  # then the numbers behind the names are the texts
+        counts[Form.mjsynth] = 0
     best = max(counts, key=counts.__getitem__)
     return best if 2 * counts[best] >= max(1, len(rows)) else None
 
@@ -95,6 +97,11 @@ def _fits(parse: Parser, row: str) -> bool:
     except ValueError:
         return False
     return bool(IMAGE.fullmatch(name.strip()))
+
+
+def _has_letter(row: str) -> bool:
+    match = MJSYNTH.fullmatch(row)
+    return bool(match) and any(map(str.isalpha, match[2]))
 
 
 def by_header(row: str) -> Parser | None:

@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.images import is_image
 from ocr_trainer.formats.labelled import LazySplits
+from ocr_trainer.formats.listed import tails
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.texts import TextImages, is_usable
@@ -100,7 +101,7 @@ class Lines(LazySplits[TextImages]):
                 "  looked for: NAME.png, NAME.nrm.png, … and NAME.gt.txt or NAME.txt, in all folders"
             )
         members = {split: self._listed(path, every) for split, path in self._lists.items()}
-        images = {s: [self._root / line.image for line in lines.values()] for s, lines in members.items()}
+        images = {s: [line.image for line in lines.values()] for s, lines in members.items()}
         refuse_overlap(images, self._lists)
         taken = {name for lines in members.values() for name in lines}
         for split, lines in folders.items():
@@ -110,20 +111,29 @@ class Lines(LazySplits[TextImages]):
         return carve_missing(members, shares, self._config.split_seed)
 
     def _listed(self, path: Path, known: dict[str, Line]) -> dict[str, Line]:
-        """Return the lines that a list names, with suffixes or without, a row each."""
+        """Return the lines that a list names, with suffixes or without, a row each.
+
+        Folders before a name that are not there do not count; where none is, the name must be that of one line.
+        """
         if not path.is_file():
             raise DataError(f"there is no list file '{path}'")
-        ends = {PurePosixPath(name).name: name for name in known}
+        ends: dict[str, list[str]] = {}
+        for name in known:
+            ends.setdefault(PurePosixPath(name).name, []).append(name)
         listed: dict[str, Line] = {}
         for number, row in read_rows(path, self._ledger):
-            name = row.strip().replace("\\", "/")
-            keys = (*_stems(name), *(ends.get(stem, "") for stem in _stems(PurePosixPath(name).name)))
-            key = next((key for key in keys if key in known), None)
+            stems = (stem for tail in tails(row.strip()) for stem in _stems(tail))
+            key = next((stem for stem in stems if stem in known), None)
+            base = PurePosixPath(row.strip().replace("\\", "/")).name
+            others = next((ends[stem] for stem in _stems(base) if stem in ends), [])
+            key = key or (others[0] if len(others) == 1 else None)
             if key and key not in listed:
                 listed[key] = known[key]
                 continue
             self._ledger.read(images=1)
             reason = "is listed before" if key else "there is no such line"
+            if not key and others:
+                reason = f"may be any of {len(others)} lines: '{others[0]}', '{others[1]}'{', …' * (len(others) > 2)}"
             self._ledger.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
         return listed
 

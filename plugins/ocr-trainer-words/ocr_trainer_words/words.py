@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.images import SUFFIXES
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import Ledger
@@ -39,7 +40,7 @@ class Words(ListedDataset):
         Raises:
             DataError: If the file cannot be read, or is no such list.
         """
-        ledger, dont_care = self._ledger, frozenset(self._config.dont_care)
+        ledger, dont_care = self._ledger, {mark.strip() for mark in self._config.dont_care}
         parse, header = self._parser(file)
         for line, row in read_rows(file, ledger):
             if line == header:
@@ -51,7 +52,7 @@ class Words(ListedDataset):
                 ledger.skip_label(file, line, str(fault))
                 continue
             ledger.read(images=1, labels=1)
-            if text not in dont_care and is_usable(text, ledger, file, line):
+            if text.strip() not in dont_care and is_usable(text, ledger, file, line):
                 yield Annotated(name.strip(), text, None, line)
 
     def _parser(self, file: Path) -> tuple[Parser, int]:
@@ -64,6 +65,7 @@ class Words(ListedDataset):
             raise DataError(
                 f"'{file}' is no list of images and texts: {rows[0][1][:60]!r}\n"
                 '  known forms: NAME, "TEXT"; NAME<tab>TEXT; NAME,TEXT; NAME TEXT\n'
+                f"  where NAME ends with {', '.join(sorted(SUFFIXES))}\n"
                 f"  or say which it is: dataset.form={'|'.join(form.value for form in Form)}"
             )
         return FORMS[form or Form.space], 0

@@ -109,6 +109,20 @@ def test_splits_are_folders_lists_or_shares(tmp_path: Path) -> None:
     assert (list(dataset.train.texts), list(dataset.val.texts), dataset.test) == (["a"], ["b"], None)
 
 
+def test_folders_tell_lines_of_one_name_apart(tmp_path: Path) -> None:
+    for page in ("p1", "p2"):
+        for number in ("0001", "0002"):
+            make(tmp_path, f"{page}/{number}.png", f"{page}/{number}.gt.txt", page + number)
+    (tmp_path / "train.txt").write_text("/data/gt/p1/0001.png\n/data/gt/p1/0002.png\ngt\\p2\\0001.png\n")
+    (tmp_path / "val.txt").write_text("/data/gt/p2/0002.png\n/data/p3/0001.png\n")
+    dataset, context = opened(tmp_path)
+    assert list(dataset.train.texts) == ["p10001", "p10002", "p20001"]
+    assert list(dataset.val.texts) == ["p20002"]
+    assert [str(entry) for entry in context.ledger.skipped] == [
+        f"{tmp_path}/val.txt:2: '/data/p3/0001.png' may be any of 2 lines: 'p1/0001', 'p2/0001'"
+    ]
+
+
 def test_a_folder_without_lines_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "a.png", "", "")
     with pytest.raises(DataError, match="holds no line, an image with its text beside it"):

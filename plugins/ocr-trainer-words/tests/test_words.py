@@ -74,6 +74,31 @@ def test_mjsynth_has_its_text_in_the_name(tmp_path: Path) -> None:
     assert list(opened(tmp_path, form=Form.space)[0].train.texts) == ["45484", "73323"]
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_numbers_behind_names_of_numbers_are_texts(tmp_path: Path, suffix: str) -> None:
+    names = [f"train/1_{n}_3.{suffix}" for n in (2, 3)]
+    make(tmp_path, "train.txt", f"{names[0]} 45\n{names[1]} 46\n", *names)
+    assert list(opened(tmp_path)[0].train.texts) == ["45", "46"]
+
+
+@pytest.mark.parametrize("row", ["{}\t ### ", "{}, ###", '{}, "###  "', "{}  ### "])
+def test_blanks_around_a_mark_do_not_count(tmp_path: Path, row: str) -> None:
+    rows = f"{row.format('a.png')}\n{row.format('b.png').replace('###', 'X')}\n"
+    make(tmp_path, "train.txt", rows, "a.png", "b.png")
+    for mark in ("###", " ### "):
+        dataset, context = opened(tmp_path, dont_care=[mark])
+        assert [text.strip() for text in dataset.train.texts] == ["X"]
+        assert entries(context) == []
+
+
+def test_names_without_a_known_suffix_need_the_form(tmp_path: Path) -> None:
+    make(tmp_path, "train.txt", "a.jp2\tone\nb.jp2\ttwo\n", "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jp2")
+    with pytest.raises(DataError, match=r"NAME ends with \.bmp, \.jpeg, .*\n.*dataset\.form=quoted\|tab"):
+        _ = opened(tmp_path)[0].train
+    assert list(opened(tmp_path, form=Form.tab)[0].train.texts) == ["one"]
+
+
 @pytest.mark.parametrize(
     "rows",
     [

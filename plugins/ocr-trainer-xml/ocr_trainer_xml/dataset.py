@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
-from ocr_trainer.formats.crops import Crops
+from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.images import files_in, is_image
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
 from ocr_trainer.plugin import Context, Task
@@ -59,7 +59,9 @@ class XmlDataset(PairedDataset):
     def _open(self, split: str) -> Any:
         """Read a split; for recognition, the lines or words are cut out of its pages."""
         pages = super()._open(split)
-        return Crops(pages, self._ledger) if pages is not None and self._task is Task.recognition else pages
+        if pages is None or self._task is not Task.recognition:
+            return pages
+        return Crops(pages, self._ledger, ordered=ordered_before(self, split))
 
     @abstractmethod
     def image_name(self, elements: list[Element]) -> str:
