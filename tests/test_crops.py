@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +18,9 @@ from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.crops import Crops, cut
 from ocr_trainer.formats.labelled import LabelledImages
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import Context, Kind, Ledger, Task
 from ocr_trainer.testing import TextDatasetSuite
+from ocr_trainer.training.build import build
 from ocr_trainer.training.samples import Sample
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -86,6 +90,7 @@ def test_small_texts_are_left_out_and_counted(tmp_path: Path):
     assert (
         str(ledger.skipped[0]) == f"{tmp_path}/0.png: label 1: it is 19 pixels high, less than min_height=20"
     )
+    assert {entry.what for entry in ledger.skipped} == {"text"}  # wanted so, which is no fault of a label
     assert len(Crops(pages(tmp_path), Ledger(), min_height=19, min_width=59)) == 9
     assert len(Crops(pages(tmp_path), Ledger(), min_width=60)) == 0
 
@@ -101,6 +106,67 @@ def test_outlines_that_begin_anywhere_are_told_by_their_number(tmp_path: Path):
         20,
         3,
     )
+
+
+def test_longer_outlines_that_begin_anywhere_are_told_too(tmp_path: Path):
+    Pillow.fromarray(NOISE).save(tmp_path / "a.png")
+    line = np.insert(BOX, [1, 3], [[50, 30], [50, 49]], axis=0)
+    turned = Labels([np.roll(line, turn, axis=0) for turn in (0, 1, 2, 3)], list("abcd"), [False] * 4)
+    crops = Crops(LabelledImages([(tmp_path / "a.png", turned)]), Ledger())
+    assert not crops.ordered
+    for sample in crops:
+        np.testing.assert_array_equal(sample.image, NOISE[30:50, 20:80])
+
+
+def test_all_splits_are_cut_as_the_first_is(tmp_path: Path):
+    for split, turn in (("train", 2), ("val", 0)):
+        Pillow.fromarray(NOISE).save(tmp_path / f"{split}.png")
+        words = [{"points": np.roll(BOX, turn, axis=0).tolist(), "text": "a"}]
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps({"image": f"{split}.png", "words": words}))
+    config = compose(["model=crnn", "dataset=crops", "dataset.of.name=jsonl", f"+dataset.of.root={tmp_path}"])
+    dataset = build(Kind.dataset, config.dataset, Context(task=Task.recognition))
+    assert dataset.val.ordered is dataset.train.ordered is False
+
+
+class Endless(Sequence[Sample]):
+    """Two samples over and over, as `concat` has them in training."""
+
+    endless = True
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(NOISE, [BOX], [f"text {index}"], np.zeros(1), "made")
+
+    def name_of(self, index: int) -> str:
+        return f"page {index % 2}"
+
+
+class EndlessLabelled(Endless):
+    def labels(self, index: int) -> Labels:
+        return Labels([BOX], [f"text {index}"], [False])
+
+
+def test_a_split_that_tells_its_labels_will_do():
+    crops = Crops(EndlessLabelled(), Ledger())
+    assert [sample.source for sample in crops] == ['page 0#1 "text 0"', 'page 1#1 "text 1"']
+    assert (crops.texts[:], crops.texts[-1], crops[-2].text) == (["text 0", "text 1"], "text 1", "text 0")
+    with pytest.raises(DataError, match="put crops inside concat"):
+        Crops(Endless(), Ledger())
+
+
+def test_nothing_is_cut_that_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cuts: list[np.ndarray] = []
+
+    def counted(image: np.ndarray, polygon: np.ndarray, *options: Any) -> np.ndarray:
+        cuts.append(polygon)
+        return cut(image, polygon, *options)
+
+    monkeypatch.setattr("ocr_trainer.formats.crops.cut", counted)
+    crops = Crops(pages(tmp_path), Ledger(), cache_mb=0)
+    assert crops[1].text.startswith("a second")
+    np.testing.assert_array_equal(cuts, [BOX + 40])
 
 
 @pytest.mark.skipif(

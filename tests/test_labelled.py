@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,10 @@ def test_strings_are_a_sequence(texts: list[str]):
     for text in texts:
         strings.append(text)
     assert list(strings) == texts
+    assert [strings[index - len(texts)] for index in range(len(texts))] == texts
+    for beyond in (len(texts), -len(texts) - 1):
+        with pytest.raises(IndexError):
+            strings[beyond]
 
 
 def split(count: int) -> LabelledImages:

@@ -114,6 +114,23 @@ def test_a_curved_text_is_laid_straight(margin: float, clockwise: bool):
     assert np.abs(out[:, :, 0] - expected).mean() < 5
 
 
+LINE = np.array([[20, 40], [60, 38], [95, 40], [140, 40], [140, 59], [90, 61], [60, 59], [20, 59]], float)
+"""A line's outline, four points above and four below."""
+
+
+@pytest.mark.parametrize("start", range(8))
+@pytest.mark.parametrize("clockwise", [True, False])
+def test_a_line_is_read_from_the_left_wherever_its_outline_begins(start: int, clockwise: bool):
+    outline = np.roll(LINE, -start, axis=0)[:: 1 if clockwise else -1]
+    np.testing.assert_array_equal(cut(NOISE, outline, ordered=False), cut(NOISE, LINE))
+
+
+@pytest.mark.parametrize("start", [1, 2, 3])
+def test_an_outline_that_begins_in_the_midst_of_an_edge_is_no_band(start: int):
+    out = cut(NOISE, np.roll(LINE, -start, axis=0), mask=False)
+    np.testing.assert_array_equal(out, NOISE[38:62, 20:141])
+
+
 def test_what_is_not_of_a_line_is_blanked():
     page = np.full((100, 200, 3), 230, np.uint8)
     page[40:60, 20:180:4] = 0  # the text

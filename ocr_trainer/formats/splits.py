@@ -86,7 +86,7 @@ def refuse_overlap(members: Mapping[str, Iterable[Path | str]], files: Mapping[s
     """Refuse an image in two splits: a score on what was trained on says nothing.
 
     Args:
-        members: The images of each split; names cost a fifth of what paths do.
+        members: The images of each split; names take a third of the memory of paths.
         files: The file that defines each split.
 
     Raises:

@@ -113,7 +113,7 @@ class Lines(LazySplits[TextImages]):
     def _listed(self, path: Path, known: dict[str, Line]) -> dict[str, Line]:
         """Return the lines that a list names, with suffixes or without, a row each.
 
-        Folders before a name that are not there do not count; where none is, the name must be that of one line.
+        Folders before a name that are not there do not count; without any, only one line may have the name.
         """
         if not path.is_file():
             raise DataError(f"there is no list file '{path}'")
@@ -133,7 +133,8 @@ class Lines(LazySplits[TextImages]):
             self._ledger.read(images=1)
             reason = "is listed before" if key else "there is no such line"
             if not key and others:
-                reason = f"may be any of {len(others)} lines: '{others[0]}', '{others[1]}'{', …' * (len(others) > 2)}"
+                more = ", …" if len(others) > 2 else ""
+                reason = f"may be any of {len(others)} lines: '{others[0]}', '{others[1]}'{more}"
             self._ledger.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
         return listed
 
