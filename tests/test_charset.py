@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.schema import CharsetConfig, Unknown
-from ocr_trainer.training.recognition.charset import (
-    Codec,
-    carry_over,
-    choose,
-    cover,
-    decide,
-    foresee,
-    survey,
-    usable,
-)
+from ocr_trainer.training.recognition.charset import Codec, carry_over, choose
+from ocr_trainer.training.recognition.coverage import cover, decide, foresee, survey, usable
 
 
 def split_of(*texts: str, files: Sequence[str] = ()) -> SimpleNamespace:

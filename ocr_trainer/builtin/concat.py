@@ -32,7 +32,7 @@ class Concat(LazySplits["Mixed"]):
     def characters(self) -> str:
         """What the training texts are made of, for recognition."""
         # Only where there are texts: detection does without.
-        from ocr_trainer.training.recognition.charset import survey
+        from ocr_trainer.training.recognition.coverage import survey
 
         found: set[str] = set()
         for name, part in self._parts.items():

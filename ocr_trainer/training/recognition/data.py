@@ -144,8 +144,8 @@ def by_width(items: Sequence[Any], count: int, width: Any) -> list[list[Any]]:
 
 
 @dataclass(frozen=True)
-class TrainingCollate:
-    """Makes the batches of a pool, in an order that does not go by width."""
+class Pooled:
+    """How the samples of a pool become batches."""
 
     batch_size: int
     stride: int
@@ -154,16 +154,19 @@ class TrainingCollate:
         """Return how many batches so many samples make, of nearly the same number each."""
         return -(-samples // self.batch_size)
 
+
+@dataclass(frozen=True)
+class TrainingCollate(Pooled):
+    """Makes the batches of a pool, in an order that does not go by width."""
+
     def __call__(self, items: Sequence[Encoded]) -> list[Batch]:
         """Return the batches; one without images where none could be used."""
         skipped = [entry for item in items for entry in item.skipped]
         usable = [item for item in items if item.image is not None]
         parts = by_width(usable, self.batches(len(items)), lambda item: item.image.shape[1])
         # What the order follows from must not depend on the process: so it is the content.
-        shuffled = np.random.default_rng(len(items) + sum(len(item.codes) for item in usable)).permutation(
-            len(parts)
-        )
-        made = [self._batch(parts[place]) for place in shuffled]
+        content = len(items) + sum(len(item.codes) for item in usable)
+        made = [self._batch(parts[p]) for p in np.random.default_rng(content).permutation(len(parts))]
         made[0].skipped = skipped
         return made
 
@@ -179,15 +182,8 @@ class TrainingCollate:
 
 
 @dataclass(frozen=True)
-class ScoringCollate:
+class ScoringCollate(Pooled):
     """Makes the batches of a pool for scoring."""
-
-    batch_size: int
-    stride: int
-
-    def batches(self, samples: int) -> int:
-        """Return how many batches so many samples make."""
-        return -(-samples // self.batch_size)
 
     def __call__(self, items: Sequence[Scored]) -> list[Batch]:
         """Return the batches; one without images where none could be used."""

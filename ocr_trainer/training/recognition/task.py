@@ -15,8 +15,8 @@ from ocr_trainer.plugin import Context, Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.checkpoint import read
 from ocr_trainer.training.loaders import Chosen, gathered
-from ocr_trainer.training.recognition import charset as characters
-from ocr_trainer.training.recognition import data
+from ocr_trainer.training.recognition import coverage, data
+from ocr_trainer.training.recognition.charset import choose
 from ocr_trainer.training.recognition.recognizer import Recognizer
 from ocr_trainer.training.samples import Batch, Image, Reading, TextTruth
 from ocr_trainer.training.task import LearningTask
@@ -58,19 +58,19 @@ class RecognitionTask(LearningTask):
 
         same = splits.test is splits.val
         surveys = {
-            name: characters.survey(split.texts)
+            name: coverage.survey(split.texts)
             for name in ("train", "val", *([] if same else ["test"]))
             if getattr(split := getattr(splits, name), "texts", None) is not None
         }
         if splits.train is not None:
-            of_data = "".join(surveys["train"].characters) if "train" in surveys else splits.characters
-            charset = characters.choose(run.charset, of_data, _charset_before(run))
+            known = "train" in surveys
+            of_data = "".join(surveys["train"].characters) if known else splits.characters
+            charset = choose(run.charset, of_data, _charset_before(run))
             kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
             run, context = replace(run, charset=kept), replace(context, charset=charset)
-        if splits.train is not None and "train" not in surveys:
-            lacking = set(splits.characters) - set(context.charset)
-            told = characters.foresee(lacking, run.charset.unknown, run.charset.replacement)
-            splits = replace(splits, told={**splits.told, **told})
+            if not known:
+                told = coverage.foresee(set(of_data) - set(charset), kept.unknown, kept.replacement)
+                splits = replace(splits, told={**splits.told, **told})
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
         refuse_unusable(context.ledger, run)
@@ -143,21 +143,19 @@ def _charset_before(run: RunConfig) -> str:
     return saved
 
 
-def _covered(
-    name: str, survey: characters.Survey, run: RunConfig, context: Context, splits: Splits
-) -> Splits:
+def _covered(name: str, survey: coverage.Survey, run: RunConfig, context: Context, splits: Splits) -> Splits:
     """Tell what of a split the charset lacks, and leave out what cannot be used."""
     split, unknown = getattr(splits, name), run.charset.unknown
-    coverage = characters.cover(name, split, survey, context.charset)
+    found = coverage.cover(name, split, survey, context.charset)
     if name != "train":
         unknown = Unknown.replace  # none is left out: what cannot be read counts as misread
-        coverage.decision = "they count as misread" if coverage.lacking else ""
+        found.decision = "they count as misread" if found.lacking else ""
     else:
-        characters.decide(coverage, unknown, run.charset.replacement)
-    if coverage.unknown:
-        print(coverage, file=sys.stderr)
-    places = characters.usable(coverage, unknown, split, context.ledger)
-    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), coverage.told()]}
+        coverage.decide(found, unknown, run.charset.replacement)
+    if found.unknown:
+        print(found, file=sys.stderr)
+    places = coverage.usable(found, unknown, split, context.ledger)
+    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), found.told()]}
     chosen = split if places is None else Chosen(split, places)
     if not len(chosen):
         raise DataError(f"the {name} split of dataset={run.dataset.name} has no text that can be used")
