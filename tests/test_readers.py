@@ -12,6 +12,7 @@ from ocr_trainer.compose import compose
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Kind, Sign
 from ocr_trainer.training import build
+from ocr_trainer.training.splits import open_splits
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FOLDERS = {
@@ -45,14 +46,14 @@ def test_the_right_plugin_is_named(folder: str, name: str):
     with pytest.raises(
         DataError, match=f"looks like another format: dataset={FOLDERS[folder]} dataset.root="
     ):
-        build.build_loaders(run, None, context)  # type: ignore[arg-type]
+        open_splits(run, context)
 
 
 def test_an_empty_folder_is_like_none(tmp_path: Path):
     assert discovery.readers(tmp_path) == []
     run = compose(["dataset=ufo", f"dataset.root='{tmp_path}'"])
     with pytest.raises(DataError) as refused:
-        build.build_loaders(run, None, build.context(run, Path()))  # type: ignore[arg-type]
+        open_splits(run, build.context(run, Path()))
     assert "looks like" not in str(refused.value)
 
 
