@@ -112,7 +112,14 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
     before_fit = sum(told["seconds"][phase] for phase in ("compose", "import", "build"))
     assert before_fit < told["first_step_after"] < before_fit + told["seconds"]["fit"]
     assert told["parameters"] > 11_000_000
-    assert told["skipped"] == {"images": 0, "labels": 0, "of_images": 0, "of_labels": 0, "entries": []}
+    assert told["skipped"] == {
+        "images": 0,
+        "labels": 0,
+        "texts": 0,
+        "of_images": 0,
+        "of_labels": 0,
+        "entries": [],
+    }
 
 
 def test_the_closing_table_and_the_folder_are_printed(done: tuple[Path, str]):
