@@ -192,10 +192,10 @@ class CharsetConfig(Options):
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
-        # On use: the table of sets costs nothing to runs that name none.
-        from ocr_trainer import charsets
-
         for name in self.names:
+            # On use: the table of sets costs nothing to runs that name none.
+            from ocr_trainer import charsets
+
             try:
                 charsets.named(name)
             except ValueError as error:

@@ -66,9 +66,6 @@ class SyntheticTextConfig(Options):
 
     def faults(self) -> Iterator[str]:
         """Yield what contradicts itself, and what cannot be read."""
-        # On use: whoever asks for the options needs neither this nor what reads patterns.
-        from ocr_trainer import charsets
-
         drawn = bool(self.characters or self.charsets or self.characters_file)
         if (self.words is not None) + (self.pattern is not None) + drawn > 1:
             yield (
@@ -77,14 +74,18 @@ class SyntheticTextConfig(Options):
             )
         if self.characters and not self.characters.strip():
             yield "characters has nothing but space; a line gets its spaces by max_words"
+        # Imported on use: runs that make no texts need neither.
         try:
-            charsets.clean(self.characters)
             if self.pattern is not None:
                 from ocr_trainer.builtin import pattern
 
                 pattern.parse(self.pattern)
-            for name in self.charsets:
-                charsets.named(name)
+            if drawn:
+                from ocr_trainer import charsets
+
+                charsets.clean(self.characters)
+                for name in self.charsets:
+                    charsets.named(name)
         except ValueError as fault:
             yield str(fault)
         for key in ("length", "words", "font_size"):
