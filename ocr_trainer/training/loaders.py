@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import DataConfig
+from ocr_trainer.training.samples import Image
 
 Key = tuple[int, int]
 """Epoch and index."""
@@ -137,6 +138,9 @@ class TrainingSet(Dataset[E], ABC, Generic[E]):
 
     TRIES = 20
 
+    nothing: Callable[[], E]
+    """Makes what stands for a sample where none could be used."""
+
     def __init__(self, split: Split[Any], seed: int) -> None:
         """Keep the split and what chance follows from."""
         self.split, self.seed = split, seed
@@ -149,10 +153,6 @@ class TrainingSet(Dataset[E], ABC, Generic[E]):
         Raises:
             Unusable: Nothing is.
         """
-
-    @abstractmethod
-    def nothing(self) -> E:
-        """Return what stands for a sample where none could be used."""
 
     def __len__(self) -> int:
         return len(self.split)
@@ -177,6 +177,37 @@ class TrainingSet(Dataset[E], ABC, Generic[E]):
             encoded = self.nothing()
         encoded.skipped = skipped
         return encoded
+
+
+class ScoringSet(Dataset[Any], ABC):
+    """Samples as a model is scored on them: image, truth, what was skipped. Unusable ones are `Skipped`."""
+
+    def __init__(self, split: Split[Any], model: Any) -> None:
+        """Keep the split and the model whose size its images are brought to."""
+        self.split, self.model = split, model
+
+    @abstractmethod
+    def show(self, sample: Any) -> tuple[Image, Any]:
+        """Return what the model sees of a sample, and what it is to find there.
+
+        Raises:
+            Unusable: It cannot be scored.
+        """
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key | int) -> tuple[Image, Any, list[Skipped]] | Skipped:
+        index = key[1] if isinstance(key, tuple) else key
+        try:
+            sample = self.split[index]
+        except DataError as error:
+            return unreadable(self.split, index, error)
+        try:
+            image, truth = self.show(sample)
+        except Unusable as error:
+            return Skipped(error.what, name_of(self.split, index), None, str(error))
+        return image, truth, sample.skipped
 
 
 def loader(

@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training.detection.detector import Detector
-from ocr_trainer.training.loaders import NO_IMAGES, Key, Keys, Split, TrainingSet, loader, some, unreadable
+from ocr_trainer.training.loaders import (
+    NO_IMAGES,
+    Keys,
+    ScoringSet,
+    Split,
+    TrainingSet,
+    loader,
+    some,
+)
 from ocr_trainer.training.samples import Batch, Image, Sample, Truth
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
@@ -33,6 +41,8 @@ class Encoded:
 class DetectionSet(TrainingSet[Encoded]):
     """Augmented samples with their targets."""
 
+    nothing = Encoded
+
     def __init__(self, split: Split[Sample], model: Detector, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.training.detection.augment import Augmenter
@@ -47,34 +57,18 @@ class DetectionSet(TrainingSet[Encoded]):
         texts = int(np.count_nonzero(~sample.ignore))
         return Encoded(sample.image, self.model.encode(sample), texts)
 
-    def nothing(self) -> Encoded:
-        """Return what has no image."""
-        return Encoded()
-
 
 Scored = tuple[Image, Truth, list[Skipped]] | Skipped
 
 
-class ScoringSet(Dataset[Scored]):
-    """Samples as the model is scored on them. One that cannot be read is entered as skipped."""
+class DetectionScoringSet(ScoringSet):
+    """Images at the model's scale, with their labels."""
 
-    def __init__(self, split: Split[Sample], model: Detector) -> None:
-        """Keep the split and the model whose scale its images are brought to."""
-        self.split, self.model = split, model
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, key: Key | int) -> Scored:
-        index = key[1] if isinstance(key, tuple) else key
-        try:
-            sample = self.split[index]
-        except DataError as error:
-            return unreadable(self.split, index, error)
+    def show(self, sample: Sample) -> tuple[Image, Truth]:
+        """Return the resized image, and its labels in pixels of the original."""
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
-        truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
-        return image, truth, sample.skipped
+        return image, Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
 
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
@@ -144,7 +138,7 @@ def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Dat
     """Return a loader that goes through a split once, in order."""
     keys = Keys(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
-    return loader(ScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
+    return loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
 def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Scored] | None:

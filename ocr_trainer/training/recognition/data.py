@@ -14,23 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ocr_trainer import charsets
-from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.geometry import resize
 from ocr_trainer.training.loaders import (
     NO_IMAGES,
-    Key,
     Keys,
+    ScoringSet,
     Split,
     TrainingSet,
     Unusable,
     loader,
-    name_of,
-    unreadable,
 )
 from ocr_trainer.training.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.training.recognition.direction import to_visual
@@ -52,6 +49,8 @@ class Encoded:
 
 class RecognitionSet(TrainingSet[Encoded]):
     """Augmented images with their codes."""
+
+    nothing = Encoded
 
     def __init__(self, split: Split[TextImage], model: Recognizer, run: RunConfig) -> None:
         """Keep the split and what is done to its samples."""
@@ -83,34 +82,20 @@ class RecognitionSet(TrainingSet[Encoded]):
             raise Unusable("text", fault)
         return Encoded(image, codes)
 
-    def nothing(self) -> Encoded:
-        """Return what has no image."""
-        return Encoded()
-
 
 Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
 
 
-class ScoringSet(Dataset[Scored]):
-    """Images as the model is scored on them. One that cannot be used is entered as skipped."""
+class RecognitionScoringSet(ScoringSet):
+    """Images at the model's height, with their texts."""
 
-    def __init__(self, split: Split[TextImage], model: Recognizer) -> None:
-        """Keep the split and the model whose height its images are brought to."""
-        self.split, self.model = split, model
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, key: Key | int) -> Scored:
-        index = key[1] if isinstance(key, tuple) else key
+    def show(self, sample: TextImage) -> tuple[Image, TextTruth]:
+        """Return the resized image and its clean text."""
         try:
-            sample = self.split[index]
             text = charsets.clean(sample.text)
-        except DataError as error:
-            return unreadable(self.split, index, error)
         except ValueError as error:
-            return Skipped("label", name_of(self.split, index), None, str(error))
-        return fit(sample.image, self.model), TextTruth(text, sample.source), sample.skipped
+            raise Unusable("label", str(error)) from error
+        return fit(sample.image, self.model), TextTruth(text, sample.source)
 
 
 def fit(image: Image, model: Recognizer) -> Image:
@@ -236,4 +221,6 @@ def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -
     limited = {run.trainer.limit_val_batches, run.trainer.limit_test_batches} - {None, 0, 1.0}
     # A limited number of batches must not be of one width.
     pool = 1 if limited else run.data.pool
-    return loader(ScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader)
+    return loader(
+        RecognitionScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader
+    )
