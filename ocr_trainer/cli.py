@@ -13,8 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_trainer import clock
+from ocr_trainer import clock, restrictions
+from ocr_trainer.encoding import use_utf8
 from ocr_trainer.errors import ConfigError, OcrTrainerError, did_you_mean
+from ocr_trainer.stopping import STOP, Stopped
+from ocr_trainer.trust import hidden
 
 if TYPE_CHECKING:
     from ocr_trainer.schema import RunConfig
@@ -25,10 +28,12 @@ Train OCR models by name.
   ocr-train model=dbnet dataset=sroie dataset.root=DIR     train, test and report a run
   ocr-train experiment=receipts dataset.root=DIR           the same, from a file of configs/experiment
   ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run each
+  ocr-train resume RUN_FOLDER [OVERRIDE…]                  go on with a run that was stopped or killed
 
   ocr-train list-plugins [KIND] [--json]       what is installed: models, datasets, loggers
   ocr-train describe KIND NAME                 the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
+  ocr-train check-data [OVERRIDE…] [--json]    read every sample of a dataset; list all that cannot be used
   ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
                                                a recogniser with --benchmarks DIR, on each set in a folder
@@ -46,11 +51,17 @@ HELP_WORDS = ("-h", "--help", "help")
 
 
 def main() -> int:
-    """Run the command line; return the exit status: 0, or 2 for a user's mistake."""
+    """Run the command line; return the exit status: 0, 2 for a user's mistake, 128 + a signal's number."""
     # Collecting garbage is a fifth of the time that importing torch takes; training starts it again.
     gc.disable()
-    words = sys.argv[1:]
+    use_utf8()
+    with STOP.listening(lasting=True):
+        return _answer()
+
+
+def _answer() -> int:
     try:
+        words = restrictions.take_off(sys.argv[1:])
         if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
             print(HELP, end="")
             return 0
@@ -63,8 +74,14 @@ def main() -> int:
             return _each_run(words, _train)
         return _command(words[0])(words[1:])
     except OcrTrainerError as error:
-        print(f"ocr-train: {error}", file=sys.stderr)
+        print(f"ocr-train: {hidden(str(error))}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        said = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
+        print("; ".join(said), file=sys.stderr)
+        return 128 + stopped.number
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,9 +90,11 @@ def main() -> int:
 
 def _command(word: str) -> Callable[[Sequence[str]], int]:
     commands: dict[str, Callable[[Sequence[str]], int]] = {
+        "resume": _resume,
         "list-plugins": _list_plugins,
         "describe": _describe,
         "check": _check,
+        "check-data": _check_data,
         "overfit": _overfit,
         "test": _test,
         "predict": _predict,
@@ -108,6 +127,12 @@ def _check(words: Sequence[str]) -> int:
     return _each_run(words, lambda run: print(to_yaml(run), end=""))
 
 
+def _check_data(words: Sequence[str]) -> int:
+    from ocr_trainer.checking import check_data
+
+    return check_data(words)
+
+
 def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
     """Compose the runs that the words describe and do the task with each."""
     from ocr_trainer.compose import compose, through_hydra
@@ -119,7 +144,7 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
 
     def fail(error: OcrTrainerError) -> None:
         # One run of a sweep does not cost the others.
-        print(f"ocr-train: {error}", file=sys.stderr)
+        print(f"ocr-train: {hidden(str(error))}", file=sys.stderr)
         failed.append(error)
 
     through_hydra(task, fail, words)
@@ -128,11 +153,67 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
 
 def _train(run: RunConfig) -> None:
     laps = clock.Laps()
-    folder = _claim(run)
-    laps.end("compose")
-    from ocr_trainer.training.run import train
+    folder = _agreed(lambda before: _folder(run, before))
+    if folder is not None:
+        _train_in(folder, run, laps)
 
-    train(run, folder, laps)
+
+def _resume(words: Sequence[str]) -> int:
+    from ocr_trainer.compose import compose
+    from ocr_trainer.resuming import is_over, saved_config, take_up
+
+    laps = clock.Laps()
+    if not words:
+        raise ConfigError("ocr-train resume: which run? Name its folder: ocr-train resume RUN_FOLDER")
+    folder, overrides = Path(words[0]).resolve(), words[1:]
+    run = compose(overrides, saved_config(folder))
+    if overrides or not is_over(folder):
+        take_up(folder, run, overrides)
+        _train_in(folder, run, laps)
+    return 0
+
+
+def _train_in(folder: Path, run: RunConfig, laps: clock.Laps) -> None:
+    from ocr_trainer.folder import is_first
+
+    laps.end("compose")
+    try:
+        from ocr_trainer.training.run import train
+
+        train(run, folder, laps)
+    except Stopped as stopped:
+        stopped.add_note(f"to go on: ocr-train resume {folder}")
+        if is_first():
+            from ocr_trainer.training.requeue import requeue
+
+            requeue(stopped.number)
+        raise
+
+
+def _folder(run: RunConfig, before: Path | None = None) -> Path | None:
+    """Return the folder to train in, which may be known, and None if that is done already."""
+    from ocr_trainer.resuming import earlier, is_over, take_up, wanted
+
+    folder = before or (earlier(run) if wanted(run) else None)
+    if folder is not None:
+        if is_over(folder):
+            return None
+        take_up(folder, run)
+        return folder
+    return _claim(run)
+
+
+def _agreed(choose: Callable[[Path | None], Path | None]) -> Path | None:
+    """Return the folder that the first process chooses; it is told which it chose before a restart."""
+    from ocr_trainer.folder import inherited
+
+    if (folder := inherited()) is not None:
+        return folder
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from ocr_trainer.training.ranks import shared
+
+        return shared(choose)
+    return choose(None)
 
 
 def _claim(run: RunConfig) -> Path:
@@ -140,9 +221,7 @@ def _claim(run: RunConfig) -> Path:
     from ocr_trainer.compose import to_yaml
     from ocr_trainer.folder import claim
 
-    folder = claim(run.output_dir, run.exp_name)
-    (folder / "config.yaml").write_text(to_yaml(run), encoding="utf-8")
-    return folder
+    return claim(run.output_dir, run.exp_name, to_yaml(run))
 
 
 def _test(words: Sequence[str]) -> int:

@@ -5,9 +5,13 @@ OcrTrainerError            a mistake of the user or of a plugin: one message, ex
 ├── PluginError            a plugin cannot serve
 │   ├── PluginNotFound     no plugin of that kind has that name
 │   ├── PluginConflict     several distributions provide the name
+│   ├── PluginDenied       the user or the environment forbids it
 │   └── PluginBroken       it is installed, but cannot be loaded or breaks the contract
 ├── DataError              a dataset, an image or an annotation cannot be used
-└── CheckpointError        a checkpoint cannot be used
+├── CheckpointError        a checkpoint cannot be used
+├── NumbersError           the training came to numbers that are not finite
+├── ProcessLost            another process of the run ended or hangs
+└── MemoryExhausted        the memory does not suffice
 
 Everything else keeps its traceback.
 """
@@ -38,6 +42,10 @@ class PluginConflict(PluginError):
     """Several distributions provide the same name."""
 
 
+class PluginDenied(PluginError):
+    """A plugin is installed, but must not be used."""
+
+
 class PluginBroken(PluginError):
     """An installed plugin cannot be loaded, or does not keep the contract."""
 
@@ -48,6 +56,18 @@ class DataError(OcrTrainerError):
 
 class CheckpointError(OcrTrainerError):
     """A checkpoint cannot be read or does not fit."""
+
+
+class NumbersError(OcrTrainerError):
+    """The training came to numbers that are not finite."""
+
+
+class ProcessLost(OcrTrainerError):
+    """Another process of the run ended or hangs."""
+
+
+class MemoryExhausted(OcrTrainerError):
+    """The memory of the machine or of its GPU does not suffice."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

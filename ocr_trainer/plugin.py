@@ -185,6 +185,8 @@ class Context:
     """The characters that a recogniser is to tell apart, in the order of its outputs; NFC, each once."""
     ledger: Ledger = field(default_factory=Ledger)
     """Where a dataset enters what it reads and what it leaves out."""
+    resume_step: int | None = None
+    """The optimiser step at which a resumed run goes on, counted from 0: loggers go on there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +257,10 @@ class LoggerPlugin(Plugin):
     """A logger; its `config` derives from `LoggerConfig`, its factory returns a Lightning `Logger`.
 
     A logger that has `log_image(key, images, step=..., caption=...)` is given pictures, too; one that
-    has `close()` is closed when the run is over.
+    has `close()` is closed when the run is over. What it raises costs a warning, and it is off from then
+    on; one that gives up without raising says why in `failure: str | None`. It is asked to write on rank
+    zero alone. With `context.resume_step` it goes on with what an earlier part of the run has written in
+    the same folder, and drops what that part wrote of this step and later.
     """
 
     kind: ClassVar[Kind] = Kind.logger

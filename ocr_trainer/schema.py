@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.plugin import REQUIRED, Config, Options, option
+from ocr_trainer.trust import writable
 
 
 class OptimizerName(Enum):
@@ -29,6 +30,13 @@ class ScheduleName(Enum):
     one_cycle = "one_cycle"
 
 
+class Nonfinite(Enum):
+    """What becomes of a training step whose loss or gradient is not finite."""
+
+    stop = "stop"
+    skip = "skip"
+
+
 @dataclass
 class OptimizerConfig(Options):
     """How weights are changed."""
@@ -43,6 +51,10 @@ class OptimizerConfig(Options):
     """Decay the weights of norms and the biases, too."""
     momentum: float = option(0.9, at_least=0, below=1)
     """Momentum of sgd; the first beta of adam and adamw."""
+    nonfinite: Nonfinite = Nonfinite.stop
+    """A step whose loss or gradient is not finite ends the run (stop) or is passed over (skip)."""
+    max_nonfinite: int = option(10, at_least=1)
+    """With skip: so many steps passed over in a row end the run."""
 
 
 @dataclass
@@ -218,6 +230,8 @@ class DataConfig(Options):
     """Batches that are drawn together and sorted by width, so that little is padded; for recognition."""
     workers: int | None = option(None, at_least=0)
     """Processes that prepare samples; left empty: half the processors, at most 8."""
+    timeout: float = option(300.0, at_least=0)
+    """Seconds to wait for a batch before the processes that prepare it count as hanging; 0 for no limit."""
     max_skipped: float = option(0.01, at_least=0, at_most=1)
     """The share of images, or of labels, that may be unusable before a run refuses to start."""
     check_images: int = option(2000, at_least=0)
@@ -234,6 +248,43 @@ class CalibrateConfig(Options):
     """Let validation data choose how the best checkpoint decodes; the test split is never looked at."""
     images: int = option(200, at_least=1)
     """At most so many validation images, evenly spread."""
+
+
+class Resume(Enum):
+    """Whether a run goes on with an earlier one."""
+
+    never = "never"
+    auto = "auto"
+
+
+@dataclass
+class CheckpointConfig(Options):
+    """When a run's state is kept, beside before each validation, at each epoch's end and on a signal."""
+
+    every_n_steps: int | None = option(None, at_least=1)
+    """After every so many optimiser steps."""
+    every_minutes: float | None = option(15.0, above=0)
+    """After so many minutes: what a run that is killed loses at most."""
+
+
+@dataclass
+class RanksConfig(Options):
+    """Processes that train together, one per device."""
+
+    timeout: float = option(600.0, above=0)
+    """Seconds to wait for another process, which may be dead or stuck, before the run ends (strategy=ddp)."""
+
+
+@dataclass
+class EarlyStoppingConfig(Options):
+    """Ending a run that no longer gets better."""
+
+    enabled: bool = False
+    """End it."""
+    patience: int = option(5, at_least=1)
+    """After so many validations in a row that were no better than the best."""
+    min_delta: float = option(0.0, at_least=0)
+    """What counts as better, in points of the task's own figure (0 to 1)."""
 
 
 PRECISIONS = (
@@ -370,10 +421,18 @@ class RunConfig(Options):
     """How samples reach the model."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     """Lightning's Trainer."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    """When the state is kept."""
+    ranks: RanksConfig = field(default_factory=RanksConfig)
+    """Processes that train together."""
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    """Ending a run that no longer gets better."""
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     """Choosing thresholds on the validation split."""
     init_from: Path | None = None
     """A checkpoint whose weights the model begins with, as far as they fit: fine-tuning."""
+    resume: Resume = Resume.never
+    """auto: go on with the newest run of the same name and configuration, if there is one."""
     exp_name: str = "default"
     """What the run is called; its folder lies below this name."""
     seed: int = option(0, at_least=0, below=2**32)
@@ -383,13 +442,21 @@ class RunConfig(Options):
 
 
 def plain(value: Any) -> Any:
-    """Return a configuration as dicts, lists, strings and numbers, as files and checkpoints keep it."""
+    """Return a configuration as dicts, lists, strings and numbers, as files and checkpoints keep it.
+
+    References to the environment stand in it as they were given, and URLs without their credentials.
+    """
+    return writable(values(value))
+
+
+def values(value: Any) -> Any:
+    """Return a configuration as dicts, lists, strings and numbers, with all that a run knows."""
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: values(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [values(item) for item in value]
     if isinstance(value, Enum):
         return value.name
     return str(value) if isinstance(value, Path) else value

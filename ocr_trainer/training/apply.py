@@ -20,6 +20,7 @@ from ocr_trainer.training.checkpoint import model_state
 from ocr_trainer.training.run import collect_again, imported
 from ocr_trainer.training.splits import open_test
 from ocr_trainer.training.task import task_class
+from ocr_trainer.training.workers import telling
 
 
 def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
@@ -63,7 +64,8 @@ def test(
     trainer = tester(run, loader, loggers, folder)
     collect_again()
     laps.end("build")
-    scores = trainer.test(task, loader, verbose=False)[0]
+    with telling([loader]):
+        scores = trainer.test(task, loader, verbose=False)[0]
     laps.end("test")
     told = {
         "checkpoint": checkpoint,

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch.utils.data import DataLoader
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.folder import is_first
 from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin
 from ocr_trainer.schema import RunConfig, TrainerConfig
+from ocr_trainer.training.keeper import Keeper, SealedIO
+from ocr_trainer.training.loaders import Loader
+from ocr_trainer.training.loggers import Contained
 from ocr_trainer.training.optim import WeightEma
 from ocr_trainer.training.progress import Progress
+from ocr_trainer.training.ranks import SeveralRanks
 from ocr_trainer.training.task import task_class
 
 if TYPE_CHECKING:
     from ocr_trainer.training.splits import Splits
 
+DDP, DDP_UNUSED = "ddp", "ddp_find_unused_parameters_true"
+"""Lightning's names of the strategies that take our timeout; the latter allows for unused parameters."""
 
-def context(run: RunConfig, folder: Path) -> Context:
+
+def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Context:
     """Return what factories are told beside their options."""
     description = discovery.load(Kind.model, run.model.name)
     assert isinstance(description, ModelPlugin)
@@ -36,6 +45,7 @@ def context(run: RunConfig, folder: Path) -> Context:
         exp_name=run.exp_name,
         charset=run.charset.characters,
         ledger=Ledger(),
+        resume_step=resume_step,
     )
 
 
@@ -59,24 +69,40 @@ def _fits(kind: Kind, made: object, context: Context) -> bool:
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
-    """Make the loggers that are enabled; a barebones run has none."""
-    if run.trainer.barebones:
+    """Make the loggers that are enabled, in the first process; none if barebones. Errors are contained.
+
+    Raises:
+        OcrTrainerError: An option of a logger is wrong, or a plugin cannot serve.
+    """
+    if run.trainer.barebones or not is_first():
         return []
-    configs: list[LoggerConfig] = list(run.logger.values())
-    return [build(Kind.logger, config, context) for config in configs if config.enabled]
+    configs: list[LoggerConfig] = [config for config in run.logger.values() if config.enabled]
+    return [
+        Contained(discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context))
+        for config in configs
+    ]
 
 
 @dataclass(frozen=True)
 class Loaders:
     """The loaders of a run, and which split the test is on."""
 
-    train: DataLoader[Any]
-    val: DataLoader[Any] | None
-    calibrate: DataLoader[Any] | None
+    train: Loader
+    val: Loader | None
+    calibrate: Loader | None
     """Some of val."""
-    test: DataLoader[Any] | None
+    test: Loader | None
     test_split: str | None
     train_images: int
+
+    def samples(self) -> dict[str, int]:
+        """Return how many samples each split has."""
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: len(one.dataset) for name, one in splits.items() if one is not None}  # type: ignore[arg-type]
+
+    def all(self) -> list[Loader]:
+        """Return those that there are."""
+        return [one for one in (self.train, self.val, self.calibrate, self.test) if one is not None]
 
 
 def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) -> Loaders:
@@ -92,17 +118,32 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
     )
 
 
-def keepers(run: RunConfig, folder: Path, monitor: str, scored: bool) -> list[ModelCheckpoint]:
-    """Return what writes `best.ckpt`, where there is a score to go by, and `last.ckpt`."""
-    if run.trainer.enable_checkpointing is False or run.trainer.barebones:
+def build_keeper(run: RunConfig, folder: Path, monitor: str) -> Keeper:
+    """Return what keeps the run's state; nothing of it where no checkpoints are wanted."""
+    kept = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
+    return Keeper(folder / "checkpoints" if kept else None, run.checkpoint, monitor)
+
+
+def early_stopping(run: RunConfig, monitor: str, scored: bool) -> list[Callback]:
+    """Return what ends a run that no longer gets better, if it is wanted.
+
+    Raises:
+        ConfigError: There is no score to go by.
+    """
+    config = run.early_stopping
+    if not config.enabled:
         return []
-    place: dict[str, Any] = {"dirpath": folder / "checkpoints", "enable_version_counter": False}
-    # After validation, and only then, is there a score to go by.
-    best = ModelCheckpoint(
-        filename="best", monitor=monitor, mode="max", save_on_train_epoch_end=False, **place
-    )
-    last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **place)
-    return [best, last] if scored else [last]
+    if not scored:
+        raise ConfigError("early_stopping.enabled=true goes by the scores of a val split, but there is none")
+    return [Patience(monitor, config.min_delta, config.patience, mode="max", check_on_train_epoch_end=False)]
+
+
+class Patience(EarlyStopping):
+    """Early stopping that counts on where the run was resumed, with the patience asked for now."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take all but the patience from the checkpoint."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
 
 
 def build_trainer(
@@ -113,15 +154,23 @@ def build_trainer(
     for split in ("train", "val", "test"):
         name, loader = f"limit_{split}_batches", getattr(loaders, split)
         options[name] = whole(options[name], len(loader)) if loader is not None else 0
+    # The keeper serves instead.
+    options["enable_checkpointing"] = False
     if run.trainer.barebones:
         # Lightning takes nothing that logs beside it, not even its own defaults.
         options |= dict.fromkeys(("log_every_n_steps", "enable_progress_bar", "enable_model_summary"))
     shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
+    if run.trainer.strategy in (DDP, DDP_UNUSED):
+        options["strategy"] = SeveralRanks(
+            timeout=timedelta(seconds=run.ranks.timeout),
+            find_unused_parameters=run.trainer.strategy == DDP_UNUSED,
+        )
     return make_trainer(
         **options,
         logger=list(loggers) or False,
         callbacks=[*averaging, *([Progress()] if shown else []), *callbacks],
+        plugins=[SealedIO()],
         default_root_dir=folder,
     )
 

@@ -1,17 +1,23 @@
-"""Reading a checkpoint: it holds plain values only, and rebuilds its model by itself."""
+"""Reading checkpoints: checked first, they hold plain values only and rebuild their model by themselves."""
 
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer.training import sealed
+from ocr_trainer.trust import refuse_unsafe_loading
 
-FORMAT = 1
-"""The version of what a checkpoint holds under `ocr_trainer`."""
+FORMAT = 2
+"""The version of what a checkpoint holds under `ocr_trainer`; 1 had neither seal nor place."""
+
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+"""What a run keeps: its latest state, the one before, and the one that scored best."""
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -20,7 +26,10 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is damaged, or it is not ours.
     """
+    refuse_unsafe_loading()
+    path = Path(path)
     try:
+        whole = sealed.is_sealed(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # torch's reader says any of these of a damaged file.
     except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
@@ -29,10 +38,12 @@ def read(path: str | Path) -> dict[str, Any]:
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by ocr-train: it does not say which model it is of")
-    if ours.get("format") != FORMAT:
+    if ours.get("format") not in (1, FORMAT):
         raise CheckpointError(
-            f"{path} has format {ours.get('format')}; this version of ocr-trainer reads {FORMAT}"
+            f"{path} has format {ours.get('format')}; this version of ocr-trainer reads 1 to {FORMAT}"
         )
+    if not whole and ours["format"] > 1:
+        raise CheckpointError(f"{path} is damaged: its SHA-256 is missing")
     return checkpoint
 
 
@@ -47,11 +58,73 @@ def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]) -> None:
-    """Put what calibration chose into a checkpoint, in place: written beside it and renamed."""
+    """Put what calibration chose into a checkpoint, in its place.
+
+    Raises:
+        CheckpointError: It cannot be read, or not be written again; it stays as it was.
+    """
     checkpoint = read(path)
     ours = checkpoint["ocr_trainer"]
     ours["config"]["model"] |= options
     ours["calibration"] = calibration
-    beside = path.with_name(f".{path.name}.new")
-    torch.save(checkpoint, beside)
-    beside.replace(path)
+    try:
+        sealed.write(checkpoint, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"what calibration chose cannot be written to {path}: {error.strerror or error}\n"
+            "  choose without it: calibrate.enabled=false"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Found:
+    """The checkpoint that a run goes on from."""
+
+    path: Path
+    content: dict[str, Any]
+    passed_over: list[str] = field(default_factory=list)
+    """Why newer ones cannot be used."""
+
+
+def newest(folder: Path) -> Found | None:
+    """Return the newest checkpoint in a folder that is whole and can be gone on from.
+
+    Raises:
+        CheckpointError: There are some, but none that can be used.
+    """
+    found, faults = [], []
+    for path in (folder / LAST, folder / PREVIOUS, folder / BEST):
+        if not path.is_file():
+            continue
+        try:
+            content = read(path)
+        except CheckpointError as error:
+            faults.append(str(error))
+            continue
+        place = content["ocr_trainer"].get("place")
+        if place is not None and place["whole_step"]:
+            found.append((content["global_step"], Found(path, content, faults)))
+        else:
+            faults.append(f"{path} does not say where training was")
+    if found:
+        # Of equals the first: what calibration wrote into the best one is no part of training.
+        return max(found, key=lambda one: one[0])[1]
+    if faults:
+        listed = "".join(f"\n  {fault}" for fault in faults)
+        raise CheckpointError(f"none of the checkpoints in {folder} can be gone on from:{listed}")
+    return None
+
+
+def make_ready(folder: Path, found: Found | None) -> None:
+    """Have what is gone on from be the last checkpoint; remove what was left half written.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+    """
+    try:
+        sealed.tidy(folder)
+        if found is not None and found.path.name != LAST:
+            # A damaged last one would be kept as the previous one, in place of this.
+            sealed.also_as(found.path, folder / LAST)
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written: {error.strerror or error}") from error

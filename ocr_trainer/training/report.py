@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
 
-from ocr_trainer import discovery
+from ocr_trainer import discovery, restrictions
 from ocr_trainer.plugin import Kind, Ledger, Skipped
 from ocr_trainer.schema import RunConfig
 from ocr_trainer.training.task import LearningTask
@@ -17,15 +21,49 @@ from ocr_trainer.validate import plugins_within
 
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
-    """Return which plugins a run uses, and from which distributions."""
+    """Return which plugins a run uses, from which distributions, and the hash of their code."""
     chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
     chosen += [(kind, config.name) for _, kind, config, _ in plugins_within(run.dataset)]
-    chosen += [(Kind.logger, name) for name, config in run.logger.items() if config.enabled]
+    chosen += [(Kind.logger, config.name) for config in run.logger.values() if config.enabled]
     found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]
     return [
-        {"kind": p.kind.value, "name": p.name, "distribution": p.distribution, "version": p.version}
+        {
+            "kind": p.kind.value,
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "sha256": code_hash(p.module, discovery.described(p).factory),
+        }
         for p in found
     ]
+
+
+def code_hash(*modules: str) -> str:
+    """Return the SHA-256 of the packages that modules are in, the same for a wheel and an editable install.
+
+    What counts is every file that Python imports from, sources and compiled extensions, below the top
+    package of each module (or the one file of a module that is in none): its path within, and its
+    content, in the order of the paths. Data files and `__pycache__` do not count.
+    """
+    total = hashlib.sha256()
+    for top in sorted({module.partition(":")[0].partition(".")[0] for module in modules}):
+        for name, path in sorted(_code_files(top)):
+            content = path.read_bytes()
+            total.update(f"{name}\0{len(content)}\0".encode())
+            total.update(content)
+    return total.hexdigest()
+
+
+def _code_files(top: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files that a top package, or a lone module, is imported from, under their names in it."""
+    spec = importlib.util.find_spec(top)
+    suffixes = tuple(importlib.machinery.all_suffixes())
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        for path in folder.rglob("*"):
+            if path.name.endswith(suffixes) and "__pycache__" not in path.parts:
+                yield f"{top}/{path.relative_to(folder).as_posix()}", path
+    if spec and spec.origin and not spec.submodule_search_locations:
+        yield Path(spec.origin).name, Path(spec.origin)
 
 
 def versions() -> dict[str, str]:
@@ -64,16 +102,18 @@ def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
         "skipped": skips(ledger, list(task.skipped.values())),
         "plugins": used_plugins(run),
+        "plugin_rules": restrictions.rules(),
         "versions": versions(),
         "seed": run.seed,
         "device": str(trainer.strategy.root_device),
     }
 
 
-def write(folder: Path, report: dict[str, Any]) -> None:
-    """Write report.json."""
+def write(folder: Path, report: dict[str, Any], name: str = "report.json") -> None:
+    """Write the report."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    # Names of files need not be UTF-8; JSON has no other way to write those bytes than as an escape.
+    (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _short(value: Any) -> str:

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import gc
 import logging
-import shutil
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ocr_trainer import clock
-from ocr_trainer.plugin import Kind
+from ocr_trainer.errors import CheckpointError, MemoryExhausted
+from ocr_trainer.folder import is_first
+from ocr_trainer.plugin import Kind, Task
+from ocr_trainer.resuming import BEFORE, REPORT, resumptions
 from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.training import build, report
+from ocr_trainer.stopping import STOP, Stopped, in_main_thread
+from ocr_trainer.training import build, ranks, report
 from ocr_trainer.training.adopt import Adopted, adopt
-from ocr_trainer.training.checkpoint import model_state, read, set_options
+from ocr_trainer.training.checkpoint import (
+    BEST,
+    LAST,
+    Found,
+    make_ready,
+    model_state,
+    newest,
+    read,
+    set_options,
+)
+from ocr_trainer.training.finite import FiniteSteps
 from ocr_trainer.training.first_batch import FirstBatch
+from ocr_trainer.training.going_on import go_on
+from ocr_trainer.training.keeper import storage_of
+from ocr_trainer.training.loggers import close
+from ocr_trainer.training.loggers import told as loggers_told
+from ocr_trainer.training.memory import LatestBatch, explain_memory
+from ocr_trainer.training.sealed import also_as
 from ocr_trainer.training.splits import open_splits
 from ocr_trainer.training.task import LearningTask, task_class
+from ocr_trainer.training.workers import telling
+
+log = logging.getLogger("ocr_trainer")
 
 SILENCED = (
     # What it advises against is chosen here, on purpose.
@@ -33,6 +61,13 @@ SILENCED = (
     ".*GPU available but not used.*",
     ".*dataloader shuffling.*",
     ".*`Trainer\\(barebones=True\\)` is configured.*",
+    # Our loaders go on where they were; that a callback is no longer wanted is the user's choice.
+    ".*Be aware that when using `ckpt_path`.*",
+    ".*your dataloader is not resumable.*",
+    # The scores are of all processes.
+    ".*It is recommended to use `self.log.*sync_dist=True.*",
+    # Of gradients of 1 x 1 filters, whose strides may be written in several ways.
+    ".*Grad strides do not match bucket view strides.*",
     # Lightning's own use of a torch function that torch 2.13 deprecates.
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
@@ -57,8 +92,9 @@ class FirstStep(Callback):
             self.seconds = clock.since_start()
 
 
+@STOP.listening()
 def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
-    """Train, test the best checkpoint, and report.
+    """Train, test the best checkpoint, and report; go on where the folder's checkpoints end, if it has any.
 
     Args:
         run: A checked configuration.
@@ -70,10 +106,18 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
 
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
+        Stopped: A signal ended the run.
     """
     imported(laps)
+    found = newest(folder / "checkpoints")
+    if is_first():
+        make_ready(folder / "checkpoints", found)
+    if found is not None:
+        run = replace(run, model=run.model.lasting(), init_from=None)
     seed_everything(run.seed, verbose=False)
-    context = build.context(run, folder)
+    # One that was stopped before its first checkpoint goes on, too: from its beginning.
+    step = found.content["global_step"] if found is not None else 0 if resumptions(folder) else None
+    context = build.context(run, folder, step)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build(Kind.model, run.model, context)
@@ -81,25 +125,38 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
-    first, look = FirstStep(), FirstBatch()
-    keepers = build.keepers(run, folder, task.monitor, scored=loaders.val is not None)
-    trainer = build.build_trainer(run, loaders, loggers, [look, first, *keepers], folder)
+    scored, keeper = loaders.val is not None, build.build_keeper(run, folder, task.monitor)
+    first, look, latest, finite = FirstStep(), FirstBatch(), LatestBatch(), FiniteSteps(run.optimizer)
+    stopping = build.early_stopping(run, task.monitor, scored)
+    trainer = build.build_trainer(
+        run, loaders, loggers, [finite, latest, look, first, *stopping, keeper], folder
+    )
+    ranks.enough(loaders.samples(), trainer.world_size)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
+    if found is not None:
+        go_on(found, run, model, loaders)
     laps.end("build")
 
     collect_again()
-    fit(trainer, task, loaders, folder)
-    laps.end("fit")
-    checkpoint = keep_best(folder / "checkpoints")
-    scores = task.best_scores
-    calibration = None
-    if checkpoint is not None and loaders.calibrate is not None:
-        calibration = calibrate_best(task, checkpoint, loaders.calibrate, trainer)
-        laps.end("calibrate")
-    if loaders.test is not None:
-        scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
-    laps.end("test")
+    with (
+        ranks.together(run.ranks.timeout),
+        telling(loaders.all()),
+        explaining(latest, run, context.task),
+    ):
+        fit(trainer, task, loaders, found)
+        laps.end("fit")
+        checkpoint = keep_best(folder / "checkpoints", trainer)
+        scores = task.best_scores
+        calibration = None
+        if checkpoint is not None and loaders.calibrate is not None:
+            calibration = calibrate_best(task, checkpoint, loaders.calibrate, trainer)
+            laps.end("calibrate")
+        if loaders.test is not None:
+            scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
+        laps.end("test")
+    close(loggers)
+    task.skipped = ranks.united(task.skipped)
     told = {
         "scores": scores,
         "test_split": loaders.test_split,
@@ -110,16 +167,22 @@ def train(run: RunConfig, folder: Path, laps: clock.Laps) -> dict[str, Any]:
         **report.summary(run, trainer, task, context.ledger),
         "data": splits.told,
         "notes": look.notes,
+        "nonfinite": finite.told(),
+        "loggers": loggers_told(loggers),
+        "resumed": resumptions(folder),
         "init_from": adopted.told() if adopted is not None else None,
         "seconds": laps.seconds,
         "first_step_after": first.seconds,
     }
     if trainer.is_global_zero:
-        report.write(folder, told)
+        failed = storage_of(trainer).failed
+        report.write(folder, told, REPORT if failed is None else BEFORE)
         print(report.table(told, folder))
-    for logger in loggers:
-        if hasattr(logger, "close"):
-            logger.close()
+        if failed is not None:
+            raise CheckpointError(
+                f"the run came to its end, but its last state was not kept: {failed}\n"
+                f"  make room, and: ocr-train resume {folder}"
+            )
     return told
 
 
@@ -128,25 +191,57 @@ def take_over(model: nn.Module, run: RunConfig) -> Adopted | None:
     if run.init_from is None:
         return None
     adopted = adopt(model, run.model, run.init_from)
-    print(adopted, file=sys.stderr)
+    if is_first():
+        print(adopted, file=sys.stderr)
     return adopted
 
 
-def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, folder: Path) -> None:
-    """Train; where the user stops it, say what there is."""
+@contextmanager
+def explaining(latest: LatestBatch, run: RunConfig, task: Task) -> Iterator[None]:
+    """Say in our words that the memory did not suffice.
+
+    Raises:
+        MemoryExhausted: It did not.
+    """
     try:
-        trainer.fit(task, loaders.train, loaders.val)
-    except SystemExit:
-        # Lightning ends the process so on Ctrl-C and SIGTERM.
-        print(f"ocr-train: stopped; what there is so far: {folder}", file=sys.stderr)
+        yield
+    except Exception as error:  # cv2, numpy and torch each have an error of their own for it
+        if said := explain_memory(error, latest, run, task):
+            raise MemoryExhausted(said) from error
         raise
 
 
-def keep_best(checkpoints: Path) -> Path | None:
-    """Return the best checkpoint; where nothing was scored, make it of the last."""
-    best, last = checkpoints / "best.ckpt", checkpoints / "last.ckpt"
-    if not best.is_file() and last.is_file():
-        shutil.copyfile(last, best)
+def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, found: Found | None) -> None:
+    """Train; a signal ends it between two steps.
+
+    Raises:
+        Stopped: It did.
+    """
+    if not in_main_thread():
+        log.warning("this is not the main thread, so signals are not handled")
+    STOP.patient = True
+    try:
+        if STOP.asked is None:
+            trainer.fit(task, loaders.train, loaders.val, ckpt_path=found and found.path)
+            # One that came after the last step: to any of the processes, so to all.
+            flag = torch.tensor(STOP.asked or 0, device=trainer.strategy.root_device)
+            if asked := int(trainer.strategy.reduce(flag, reduce_op="max")):
+                raise Stopped(asked)
+    except SIGTERMException as error:
+        # Of one that came before ours took over from Lightning's.
+        raise Stopped(signal.SIGTERM) from error
+    finally:
+        STOP.patient = False
+    if STOP.asked is not None:
+        raise Stopped(STOP.asked)
+
+
+def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
+    """Return the best checkpoint; where nothing was scored, the last is that, too."""
+    best, last = checkpoints / BEST, checkpoints / LAST
+    if trainer.is_global_zero and not best.is_file() and last.is_file():
+        also_as(last, best)
+    trainer.strategy.barrier("best")
     return best if best.is_file() else None
 
 

@@ -24,6 +24,7 @@ from ocr_trainer.formats.images import write_image
 from ocr_trainer.plugin import Context, Skipped, Task
 from ocr_trainer.schema import RunConfig, plain
 from ocr_trainer.training import optim
+from ocr_trainer.training.chance import seed_generators
 from ocr_trainer.training.checkpoint import FORMAT
 from ocr_trainer.training.loaders import Split
 from ocr_trainer.training.samples import Batch, Image
@@ -143,17 +144,28 @@ class LearningTask(LightningModule, ABC):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let what the model draws follow from the place in the run, so that a resumed run draws the same."""
+        trainer = self.trainer
+        seed_generators(self.run.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+
     def training_step(self, batch: Batch, _index: int) -> Tensor | None:
         """Return the loss of a batch; nothing, which passes the step over, for one without images."""
         self._enter(batch)
         if not len(batch):
-            return None
+            return self._no_loss()
         parts = self.loss_parts(batch)
         loss = torch.stack(list(parts.values())).sum()
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         self.log_dict({f"train/{name}": value for name, value in parts.items()})
         return loss
+
+    def _no_loss(self) -> Tensor | None:
+        """Return what keeps this process in step with others that have images: their gradients are shared."""
+        if self.trainer.world_size == 1:
+            return None
+        return 0 * torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum()
 
     def identity(self, entry: Skipped) -> Hashable:
         """Return what two entries have in common that are of the same thing, met in several epochs."""
@@ -243,7 +255,13 @@ class LearningTask(LightningModule, ABC):
         """Put in what rebuilds the model: names and plain values."""
         # What only the beginning needed must not be needed again.
         lasting = replace(self.run, model=self.run.model.lasting(), init_from=None)
-        checkpoint["ocr_trainer"] = {"format": FORMAT, "config": plain(lasting)}
+        checkpoint.setdefault("ocr_trainer", {}).update(
+            format=FORMAT, config=plain(lasting), best_scores=self.best_scores
+        )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the best scores so far."""
+        self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
 
 
 def write_pictures(folder: Path, pictures: list[Image]) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
@@ -16,6 +15,7 @@ from ocr_trainer.training.detection.detector import Detector
 from ocr_trainer.training.loaders import (
     NO_IMAGES,
     Keys,
+    Loader,
     ScoringSet,
     Split,
     TrainingSet,
@@ -35,6 +35,7 @@ class Encoded:
     image: Image | None = None
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     texts: int = 0
+    source: str = ""
     skipped: list[Skipped] = field(default_factory=list)
 
 
@@ -55,7 +56,7 @@ class DetectionSet(TrainingSet[Encoded]):
         """Return an augmented crop and its targets."""
         sample = self.augment(sample, rng)
         texts = int(np.count_nonzero(~sample.ignore))
-        return Encoded(sample.image, self.model.encode(sample), texts)
+        return Encoded(sample.image, self.model.encode(sample), texts, sample.source)
 
 
 Scored = tuple[Image, Truth, list[Skipped]] | Skipped
@@ -102,8 +103,13 @@ def collate_training(items: Sequence[Encoded]) -> Batch:
         name: torch.from_numpy(np.stack([item.targets[name] for item in usable]))
         for name in usable[0].targets
     }
-    texts = sum(item.texts for item in usable)
-    return Batch(torch.from_numpy(np.ascontiguousarray(images)), targets, texts, skipped=skipped)
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        targets,
+        texts=sum(item.texts for item in usable),
+        skipped=skipped,
+        sources=[item.source for item in usable],
+    )
 
 
 class ScoringCollate:
@@ -122,26 +128,25 @@ class ScoringCollate:
         return Batch(images, {}, truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
-def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Encoded]:
+def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
     """Return the loader that training draws from."""
     if run.augment.crop % model.stride:
         raise DataError(
             f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
         )
-    keys = Keys(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
-    dataset = DetectionSet(split, model, run)
-    return loader(dataset, keys, size, collate_training, run.data, drop_last=len(keys) >= size)
+    keys = Keys(len(split), run.seed, shuffle=True, whole=size)
+    return loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
 
 
-def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Scored]:
+def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
     """Return a loader that goes through a split once, in order."""
     keys = Keys(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
     return loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
-def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> DataLoader[Scored] | None:
+def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader | None:
     """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
     if not run.calibrate.enabled:
         return None

@@ -16,6 +16,7 @@ from ocr_trainer.training.apply import rebuild, tester
 from ocr_trainer.training.run import collect_again, imported
 from ocr_trainer.training.splits import open_any
 from ocr_trainer.training.task import task_class
+from ocr_trainer.training.workers import telling
 
 COLUMNS = ("word_accuracy", "word_accuracy_ignore_case", "word_accuracy_alphanumeric", "cer", "ned_mean")
 SIX = {
@@ -67,7 +68,8 @@ def benchmark(
         run = replace(run, data=replace(run.data, pictures=0))
         loader = kind.scoring_loader(splits.test, model, run)
         task = kind(model, run, folder, len(splits.test))
-        scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
+        with telling([loader]):
+            scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
         assert task.tally is not None
         rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
         skipped = report.skips(context.ledger, list(task.skipped.values()))

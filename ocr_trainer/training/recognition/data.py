@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ocr_trainer import charsets
 from ocr_trainer.plugin import Skipped
@@ -23,6 +22,7 @@ from ocr_trainer.training.geometry import resize
 from ocr_trainer.training.loaders import (
     NO_IMAGES,
     Keys,
+    Loader,
     ScoringSet,
     Split,
     TrainingSet,
@@ -44,6 +44,7 @@ class Encoded:
 
     image: Image | None = None
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    source: str = ""
     skipped: list[Skipped] = field(default_factory=list)
 
 
@@ -80,7 +81,7 @@ class RecognitionSet(TrainingSet[Encoded]):
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
             # A limit of the model, no fault of the data.
             raise Unusable("text", fault)
-        return Encoded(image, codes)
+        return Encoded(image, codes, sample.source)
 
 
 Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
@@ -163,7 +164,8 @@ class TrainingCollate(Pooled):
         codes = torch.zeros((len(items), int(lengths.max())), dtype=torch.int64)
         for row, item in zip(codes, items, strict=True):
             row[: len(item.codes)] = torch.from_numpy(item.codes)
-        return Batch(images, {"codes": codes, "lengths": lengths}, texts=len(items), widths=widths)
+        targets, sources = {"codes": codes, "lengths": lengths}, [item.source for item in items]
+        return Batch(images, targets, texts=len(items), widths=widths, sources=sources)
 
 
 @dataclass(frozen=True)
@@ -190,8 +192,17 @@ class ScoringCollate(Pooled):
         return Batch(images, {}, truths=[truth for _, truth, _ in items], widths=widths)
 
 
-class PooledLoader(DataLoader[Any]):
+class PooledLoader(Loader):
     """A loader whose collate makes several batches at once, which it gives one by one."""
+
+    given = (0, 0)
+    """An epoch, and how many batches of its first pool were learnt before the run was resumed."""
+
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Go on after so many batches of an epoch, counted from 0."""
+        pools, given = divmod(batches, self.collate_fn.batches(self.batch_size))  # type: ignore[attr-defined]
+        self.given = (epoch, given)
+        super().begin_at(epoch, pools)
 
     def __len__(self) -> int:
         pools, rest = divmod(len(self.sampler), self.batch_size or 1)  # type: ignore[arg-type]
@@ -199,11 +210,14 @@ class PooledLoader(DataLoader[Any]):
         return batches + (self.collate_fn.batches(rest) if rest else 0)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        epoch, given = self.given
+        begin = given if epoch == getattr(self.sampler, "epoch", None) else 0
         for pool in super().__iter__():
-            yield from pool
+            yield from pool[begin:]
+            begin = 0
 
 
-def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> DataLoader[Any]:
+def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
     """Return the loader that training draws from."""
     keys = Keys(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
@@ -213,7 +227,7 @@ def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) 
     )
 
 
-def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> DataLoader[Any]:
+def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
     """Return a loader that goes through a split once."""
     keys = Keys(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or BATCH_SIZE

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.folder import is_first
 from ocr_trainer.plugin import Context, Skipped
 from ocr_trainer.schema import RunConfig, Unknown
 from ocr_trainer.training.checkpoint import read
@@ -152,7 +153,7 @@ def _covered(name: str, survey: coverage.Survey, run: RunConfig, context: Contex
         found.decision = "they count as misread" if found.lacking else ""
     else:
         coverage.decide(found, unknown, run.charset.replacement)
-    if found.unknown:
+    if found.unknown and is_first():
         print(found, file=sys.stderr)
     places = coverage.usable(found, unknown, split, context.ledger)
     told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), found.told()]}

@@ -1,0 +1,126 @@
+"""What it costs that checkpoints cannot be lost: saves by ours and by Lightning, in turns, in one run.
+
+    python benchmarks/checkpoints.py [OVERRIDE…]
+
+Trains a detector on synthetic pages. Each state that the run keeps is written twice, first by ours or
+first by Lightning's, in turns; what Lightning's takes does not count as time of the run. Of ours, what
+protects is told apart: the SHA-256, and waiting until file and folder are on the disk. Nothing here is
+asserted.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Trainer
+
+from ocr_trainer.cli import main as ocr_train
+from ocr_trainer.training import build, sealed
+from ocr_trainer.training.keeper import SealedIO
+
+RUN = (
+    *("model=dbnet", "dataset=synthetic", "dataset.train_pages=64", "dataset.val_pages=4"),
+    *(
+        "dataset.test_pages=1",
+        "dataset.height=320",
+        "dataset.width=320",
+        "model.size=320",
+        "augment.crop=320",
+    ),
+    *("data.batch_size=4", "data.workers=0", "trainer.max_epochs=4", "trainer.accelerator=cpu", "logger=csv"),
+    *("calibrate.enabled=false", "trainer.limit_test_batches=0", "trainer.enable_progress_bar=false"),
+)
+
+
+class Laps:
+    """Seconds that went into something, each time."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    def timed(self, name: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what does the same, and takes the time."""
+
+        def act(*words: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return do(*words, **options)
+            finally:
+                self.seconds.setdefault(name, []).append(time.perf_counter() - began)
+
+        return act
+
+    def sum(self, *names: str) -> float:
+        """Return the seconds that went into all of these."""
+        return sum(sum(self.seconds.get(name, ())) for name in names)
+
+
+class InTurns(SealedIO):
+    """Saves by ours and by Lightning's."""
+
+    def __init__(self, laps: Laps) -> None:
+        self.saves = [
+            laps.timed("ours", super().save_checkpoint),
+            laps.timed("Lightning's", TorchCheckpointIO().save_checkpoint),
+        ]
+        self.size = 0
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Save twice."""
+        ours, theirs = self.saves
+        places: list[tuple[Callable[..., Any], Any, Any]] = [
+            (ours, path, storage_options),
+            (theirs, Path(path).with_name("lightning.ckpt"), None),
+        ]
+        self.turn = not getattr(self, "turn", False)
+        for save, place, options in places if self.turn else places[::-1]:
+            save(checkpoint, place, options)
+        self.size = Path(path).stat().st_size
+
+
+def run(words: list[str]) -> None:
+    """Train, and print what saving took."""
+    laps, make, fsync, seal = Laps(), build.make_trainer, os.fsync, sealed._seal
+    storage = InTurns(laps)
+
+    def measured(**options: Any) -> Trainer:
+        trainer = make(**options | {"plugins": [storage]})
+        trainer.fit = laps.timed("fit", trainer.fit)  # type: ignore[method-assign]
+        return trainer
+
+    build.make_trainer = measured
+    os.fsync = laps.timed("fsync", fsync)
+    sealed._seal = laps.timed("seal", seal)
+    try:
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+            sys.argv = ["ocr-train", *RUN, f"output_dir={folder}", *words]
+            if status := ocr_train():
+                sys.exit(status)
+    finally:
+        build.make_trainer, os.fsync, sealed._seal = make, fsync, seal
+    ours, theirs = laps.seconds["ours"], laps.seconds["Lightning's"]
+    ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+    fit = laps.sum("fit") - laps.sum("Lightning's")
+    print(f"\n{len(ours)} saves of {storage.size / 1e6:.0f} MB in {fit:.1f} s of training")
+    print(f"median save: ours {statistics.median(ours):.3f} s, Lightning's {statistics.median(theirs):.3f} s")
+    print(f"ours to Lightning's: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    for name, seconds in (
+        ("SHA-256 and seal", laps.sum("seal")),
+        ("fsync", laps.sum("fsync")),
+        ("both", laps.sum("seal", "fsync")),
+        ("all of saving", laps.sum("ours")),
+        ("all of saving, less Lightning's", laps.sum("ours") - laps.sum("Lightning's")),
+    ):
+        print(f"{name}: {seconds:.3f} s, {seconds / fit:.2%} of the run")
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
