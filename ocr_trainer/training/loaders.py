@@ -1,24 +1,27 @@
-"""What loaders of every task share: who gets which samples, in which order, and the processes that read them.
+"""What loaders of every task share: who gets which samples, in which order, from which place on.
 
 Randomness is keyed by (seed, epoch, index), so it depends neither on the number of workers nor on
-the order in which they work.
+the order in which they work, nor on where a resumed run goes on.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.schema import DataConfig
+from ocr_trainer.training.chance import seed_generators
 from ocr_trainer.training.samples import Image
+from ocr_trainer.training.workers import DEATHS, Watched, begin, kill, sheltered, shut_down
 
 Key = tuple[int, int]
 """Epoch and index."""
@@ -38,10 +41,19 @@ class Split(Protocol[S]):
 class Keys(Sampler[Key]):
     """Yields (epoch, index) for each sample that this process is to handle."""
 
-    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
-        """Keep what the order follows from."""
-        self.length, self.seed, self.shuffle = length, seed, shuffle
+    def __init__(self, length: int, seed: int, shuffle: bool, whole: int = 1) -> None:
+        """Keep what the order follows from.
+
+        Args:
+            length: How many samples there are.
+            seed: Of the run.
+            shuffle: Whether to learn from them, in an order that changes, and not to score them.
+            whole: The samples of a batch, where an epoch has whole ones only, unless it has none.
+        """
+        self.length, self.seed, self.shuffle, self.whole = length, seed, shuffle, whole
         self.epoch = 0
+        self.done = (0, 0)
+        """An epoch, and how many of its samples this process had before the run was resumed."""
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch; Lightning calls this."""
@@ -49,15 +61,20 @@ class Keys(Sampler[Key]):
 
     def __len__(self) -> int:
         rank, ranks = place()
-        return self.length // ranks if self.shuffle else len(range(rank, self.length, ranks))
+        if not self.shuffle:
+            return len(range(rank, self.length, ranks))
+        # In training every process takes equally many, as they step together.
+        share = self.length // ranks
+        return share - share % self.whole if share > self.whole else share
 
     def __iter__(self) -> Iterator[Key]:
         order: Sequence[int] = range(self.length)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist()
         rank, ranks = place()
-        # In training every process takes equally many, as they step together.
-        yield from ((self.epoch, index) for index in order[rank::ranks][: len(self)])
+        epoch, done = self.done
+        begin = done if epoch == self.epoch else 0
+        yield from ((self.epoch, index) for index in order[rank::ranks][begin : len(self)])
 
 
 def place() -> tuple[int, int]:
@@ -133,7 +150,7 @@ class Learnt(Protocol):
 E = TypeVar("E", bound=Learnt)
 
 
-class TrainingSet(Dataset[E], ABC, Generic[E]):
+class TrainingSet(Watched[E], ABC, Generic[E]):
     """Samples as they are learnt. One that cannot be used is replaced by the next."""
 
     TRIES = 20
@@ -160,6 +177,9 @@ class TrainingSet(Dataset[E], ABC, Generic[E]):
     def __getitem__(self, key: Key | int) -> E:
         # Lightning's overfit_batches puts a plain sampler in place of ours: the same samples in every epoch.
         epoch, index = key if isinstance(key, tuple) else (0, key)
+        self.note(index)
+        # For plugins that draw from the global generators; ours are given theirs.
+        seed_generators(self.seed, epoch, index)
         skipped: list[Skipped] = []
         for attempt in range(min(self.TRIES, len(self))):
             place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
@@ -179,7 +199,7 @@ class TrainingSet(Dataset[E], ABC, Generic[E]):
         return encoded
 
 
-class ScoringSet(Dataset[Any], ABC):
+class ScoringSet(Watched[Any], ABC):
     """Samples as a model is scored on them: image, truth, what was skipped. Unusable ones are `Skipped`."""
 
     def __init__(self, split: Split[Any], model: Any) -> None:
@@ -199,6 +219,7 @@ class ScoringSet(Dataset[Any], ABC):
 
     def __getitem__(self, key: Key | int) -> tuple[Image, Any, list[Skipped]] | Skipped:
         index = key[1] if isinstance(key, tuple) else key
+        self.note(index)
         try:
             sample = self.split[index]
         except DataError as error:
@@ -210,17 +231,58 @@ class ScoringSet(Dataset[Any], ABC):
         return image, truth, sample.skipped
 
 
+class Loader(DataLoader[Any]):
+    """A loader that can begin within an epoch, and whose workers end with it."""
+
+    _running: Any = None
+    """Torch's iterator over the batches."""
+
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Go on after so many batches of an epoch, counted from 0."""
+        if isinstance(self.sampler, Keys):
+            self.sampler.done = (epoch, batches * (self.batch_size or 1))
+
+    # A generator, so that workers begin once Lightning has told the sampler which epoch it is.
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield batches."""
+        with sheltered():
+            batches = self._running = super().__iter__()
+        DEATHS.register()
+        try:
+            yield from DEATHS.each(batches)
+            if isinstance(self.dataset, Watched):
+                self.dataset.forget()
+        except GeneratorExit:
+            raise
+        except BaseException:
+            kill(batches)
+            raise
+        finally:
+            if not self.persistent_workers:
+                shut_down(batches)
+
+    def close(self) -> None:
+        """End the workers that stay from epoch to epoch."""
+        shut_down(self._running)
+        self._iterator = self._running = None
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        kill(self._running)
+        self._iterator = self._running = None
+
+
 def loader(
-    dataset: Dataset[Any],
+    dataset: Watched[Any],
     keys: Keys,
     batch_size: int,
     collate: Any,
     data: DataConfig,
-    kind: type[DataLoader[Any]] = DataLoader,
-    drop_last: bool = False,
-) -> DataLoader[Any]:
+    kind: type[Loader] = Loader,
+) -> Loader:
     """Return a loader whose workers take one processor each."""
     workers = data.workers if data.workers is not None else min(8, (os.cpu_count() or 1) // 2)
+    dataset.watch(workers)
     return kind(
         dataset,
         batch_size=batch_size,
@@ -228,15 +290,9 @@ def loader(
         num_workers=workers,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
-        drop_last=drop_last,
-        worker_init_fn=_one_thread,
+        timeout=data.timeout if workers else 0,
+        worker_init_fn=begin,
+        # Of its own children a process hears when they die; those of a server that forks are not.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         persistent_workers=workers > 0 and keys.shuffle,
     )
-
-
-def _one_thread(_worker: int) -> None:
-    """Keep a worker to one processor: the model needs the others."""
-    import cv2
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
