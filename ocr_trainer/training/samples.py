@@ -93,6 +93,8 @@ class Batch:
     """What could not be read on the way."""
     widths: Tensor | None = None
     """For recognition: int64, (batch,), how many columns of each image are no padding."""
+    sources: list[str] = field(default_factory=list)
+    """Where each image of a training batch came from: its sample's `source`."""
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
