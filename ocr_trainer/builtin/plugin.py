@@ -211,8 +211,8 @@ crops = DatasetPlugin(
 class CSVConfig(LoggerConfig):
     """Figures as rows of a spreadsheet: csv/metrics.csv in the run's folder."""
 
-    flush_every: int = option(50, at_least=1)
-    """Training steps between two writes to the disk."""
+    flush_every: int = option(1, at_least=1)
+    """Rows between two writes to the disk; a run that is killed loses those not written yet."""
 
 
 csv = LoggerPlugin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,6 +78,17 @@ class LoggerSuite(PluginSuite):
         logger = self.build(self.context(tmp_path))
         logger.finalize("failed")
         self.close(logger)
+
+    def test_it_goes_on_in_the_folder_of_a_resumed_run(self, tmp_path: Path) -> None:
+        """An earlier part has logged steps 0 to 3 and died; the run goes on at step 2."""
+        for steps, resume_step, status in ((range(4), None, "failed"), (range(2, 6), 2, "success")):
+            logger = self.build(replace(self.context(tmp_path), resume_step=resume_step))
+            logger.log_hyperparams(plain(self.run()))
+            for step in steps:
+                logger.log_metrics({"train/loss": 1 / (step + 1)}, step=step)
+                logger.save()
+            logger.finalize(status)
+            self.close(logger)
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         """`enabled` is the core's to look at, and true unless the user says otherwise."""

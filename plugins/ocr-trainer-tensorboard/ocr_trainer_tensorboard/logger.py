@@ -7,6 +7,7 @@ scalar of the run, to take pictures, and to leave the flushing to the writer.
 from __future__ import annotations
 
 import logging
+import threading
 from argparse import Namespace
 from typing import Any
 
@@ -22,11 +23,28 @@ from .plugin import TensorBoardConfig
 log = logging.getLogger("ocr_trainer")
 
 
+WRITER = "tensorboard.summary.writer.event_file_writer"
+
+
 class FlatTensorBoardLogger(TensorBoardLogger):
     """Writes event files straight into `folder`, without name or version folders."""
 
-    def __init__(self, folder: str, *, flush_secs: int = 30, max_images: int = 8) -> None:
-        super().__init__(folder, name="", version="", default_hp_metric=False, flush_secs=flush_secs)
+    def __init__(
+        self, folder: str, *, flush_secs: int = 30, max_images: int = 8, resume_step: int | None = None
+    ) -> None:
+        """Prepare to write; there is no file before there is something to put in it.
+
+        Args:
+            folder: where the event files go.
+            flush_secs: seconds until what was logged is on disk, at the latest.
+            max_images: pictures kept of each set.
+            resume_step: TensorBoard hides what earlier files of the folder hold of this step and later.
+        """
+        options = {} if resume_step is None else {"purge_step": resume_step}
+        super().__init__(
+            folder, name="", version="", default_hp_metric=False, flush_secs=flush_secs, **options
+        )
+        _hush_writers()
         self._max_images = max_images
         self._capped: set[str] = set()
         self._session_end: Any = None  # a protobuf message, once hyper-parameters are known
@@ -116,4 +134,22 @@ class FlatTensorBoardLogger(TensorBoardLogger):
 def factory(config: TensorBoardConfig, context: Context) -> FlatTensorBoardLogger:
     """Return a logger that writes into `tensorboard` in the run's folder."""
     folder = str(context.folder / "tensorboard")
-    return FlatTensorBoardLogger(folder, flush_secs=config.flush_secs, max_images=config.max_images)
+    return FlatTensorBoardLogger(
+        folder,
+        flush_secs=config.flush_secs,
+        max_images=config.max_images,
+        resume_step=context.resume_step,
+    )
+
+
+def _hush_writers() -> None:
+    """Keep the tracebacks of writing threads off the screen: the next call raises what stopped them."""
+    before = threading.excepthook
+    if getattr(before, "__name__", "") == "_unless_writer":
+        return
+
+    def _unless_writer(stopped: threading.ExceptHookArgs) -> None:
+        if type(stopped.thread).__module__ != WRITER:
+            before(stopped)
+
+    threading.excepthook = _unless_writer

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ocr_trainer")
 
 STEP = "trainer/global_step"  # the x axis, as Lightning's own logger calls it
-CONNECTING = 30.0  # seconds that wandb spends around `init_timeout`, with a margin
+CONNECTING = 10.0  # seconds that wandb spends around `init_timeout`, with a margin
 WANDB_MODES = ("online", "offline", "disabled", "dryrun", "run", "shared")
 
 Job = Callable[["Run"], Any]
@@ -46,6 +46,9 @@ Job = Callable[["Run"], Any]
 
 class BackgroundWandbLogger(Logger):
     """Hands what is logged to a thread that owns the wandb run."""
+
+    failure: str | None = None
+    """Why wandb was given up."""
 
     def __init__(self, config: WandbConfig, context: Context) -> None:
         super().__init__()
@@ -167,6 +170,7 @@ class BackgroundWandbLogger(Logger):
             self._run.finish(exit_code=self._exit_code)
         except Exception as error:  # wandb may raise anything, and here is where it ends
             rest = "" if self._run is None else f"; send what was kept with: {sync(self._run)}"
+            self.failure = f"{reason(error)}{rest}"
             log.warning("wandb: stopped, the training is not affected (%s)%s", reason(error), rest)
 
     def _flush(self) -> None:
@@ -211,7 +215,8 @@ def factory(config: WandbConfig, context: Context) -> BackgroundWandbLogger:
     """Return a logger that writes into `wandb` in the run's folder.
 
     Raises:
-        ConfigError: WANDB_MODE counts and is not one of wandb's modes.
+        ConfigError: WANDB_MODE counts and is not one of wandb's modes; or the run is to be online, and
+            there is no account.
     """
     wanted = os.environ.get("WANDB_MODE", "")
     if config.mode is Mode.auto and wanted and wanted not in WANDB_MODES:
@@ -220,4 +225,8 @@ def factory(config: WandbConfig, context: Context) -> BackgroundWandbLogger:
             f"  modes: {', '.join(WANDB_MODES)}\n"
             "  set one of them, or: unset WANDB_MODE"
         )
+    if config.mode is Mode.online and rank_zero_only.rank == 0:
+        from .run import require_account  # it takes a second to import wandb
+
+        require_account()
     return BackgroundWandbLogger(config, context)

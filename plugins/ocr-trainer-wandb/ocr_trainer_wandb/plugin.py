@@ -15,6 +15,7 @@ class Mode(Enum):
     auto = "auto"
     """As WANDB_MODE or wandb's settings say; offline where there is no account."""
     online = "online"
+    """There must be an account: without one the run is refused before it begins."""
     offline = "offline"
     disabled = "disabled"
 
@@ -36,12 +37,12 @@ class WandbConfig(LoggerConfig):
     notes: str | None = None
     """A longer description of the run."""
     run_id: str | None = None
-    """The id of the run, to go on with an earlier one of the project; a new one if not given."""
+    """The id of the run, to go on with an earlier one of the project; a resumed run keeps its own."""
     mode: Mode = Mode.auto
     """`auto` follows WANDB_MODE, and runs offline where there is no account."""
-    init_timeout: float = option(30.0, above=0.0)
+    init_timeout: float = option(20.0, above=0.0)
     """Seconds to wait for the server before the run goes offline; the training does not wait."""
-    finish_timeout: float = option(60.0, above=0.0)
+    finish_timeout: float = option(25.0, above=0.0)
     """Seconds to wait for the upload at the end; what is left stays on disk for `wandb sync`."""
     max_images: int = option(16, at_least=0)
     """Pictures kept of each set of pictures; 0 keeps none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import wandb
 from pydantic import ValidationError
 from wandb.sdk.wandb_run import Run
 
+from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context
 
 from .plugin import Mode, WandbConfig
@@ -20,12 +22,22 @@ log = logging.getLogger("ocr_trainer")
 
 OFFLINE = ("offline", "dryrun")  # one thing, two names
 NO_ACCOUNT = "no account on this machine (`wandb login` or WANDB_API_KEY gives it one)"
+RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(.+)")
+# What wandb would record beside what it is given: the command line, which may hold a key, what the
+# process prints, the code, and the git remote, which may hold a password.
+NOT_RECORDED = {
+    "x_disable_meta": True,
+    "console": "off",
+    "disable_code": True,
+    "save_code": False,
+    "disable_git": True,
+}
 
 
 def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, Any]) -> Run:
     """Open a run below `context.folder`, and say in one line where it goes.
 
-    Takes up to `init_timeout` and about 15 s more if the server does not answer; then the run is
+    Takes up to `init_timeout` and about a second more if the server does not answer; then the run is
     offline. `wandb.init` alone would ask for an account at a terminal, and fail without one.
 
     Raises:
@@ -36,7 +48,7 @@ def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, A
     why = ""
     if mode not in (*OFFLINE, "disabled"):
         try:
-            if wandb.login(prompt=False, verify=False):
+            if has_account():
                 run = wandb.init(mode=mode, **options)
                 log.info("wandb: %s", run.url)
                 return run
@@ -53,8 +65,38 @@ def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, A
     return run
 
 
+def require_account() -> None:
+    """Refuse a run that must be online and cannot.
+
+    Raises:
+        ConfigError: There is no account on this machine.
+    """
+    _prepare(Mode.online)
+    if not has_account():
+        raise ConfigError(
+            "logger.wandb.mode=online needs an account, and wandb finds none on this machine\n"
+            "  give it one: `wandb login` once, or set WANDB_API_KEY\n"
+            "  or keep the run here and send it later: logger.wandb.mode=offline\n"
+            "  or do without wandb: logger=csv"
+        )
+
+
+def has_account() -> bool:
+    """Tell whether there is a key, without asking for one, nor asking the server about it."""
+    return bool(wandb.login(prompt=False, verify=False))
+
+
+def earlier_id(folder: Path) -> str | None:
+    """Return the id of the run that wrote into `wandb` in a run's folder last, if one did."""
+    found = [match for path in folder.glob("wandb/*run-*") if (match := RUN_FOLDER.fullmatch(path.name))]
+    # The names begin with the time, but for the word that some have before it.
+    return max(found, key=lambda match: match[0].removeprefix("offline-"))[1] if found else None
+
+
 def _prepare(wanted: Mode) -> str:
     """Settle wandb's settings for this process, and return the mode in wandb's words."""
+    # wandb reports on itself to the server, and waits 10 s for it at the end where it does not answer.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if os.environ.get("WANDB_MODE") == "":
         del os.environ["WANDB_MODE"]  # empty means unset, but wandb trips over it
     settings = wandb.Settings(silent=True, relogin=False)  # relogin would ask, whatever `prompt` says
@@ -66,6 +108,9 @@ def _prepare(wanted: Mode) -> str:
 def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
     folder = Path(context.folder)
     folder.mkdir(parents=True, exist_ok=True)  # or wandb goes to the temporary folder
+    run_id = config.run_id
+    if run_id is None and context.resume_step is not None:
+        run_id = earlier_id(folder)
     return {
         "project": config.project_name,
         "entity": config.entity,
@@ -74,8 +119,8 @@ def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
         "job_type": config.job_type,
         "tags": config.tags or None,
         "notes": config.notes,
-        "id": config.run_id,
-        "resume": "allow" if config.run_id else None,
+        "id": run_id,
+        "resume": "allow" if run_id else None,
         "reinit": "create_new",  # or the next run of a sweep would go on with this one
         "dir": str(folder),  # wandb adds the `wandb` below it
         "settings": wandb.Settings(
@@ -83,6 +128,9 @@ def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
             init_timeout=config.init_timeout,
             finish_timeout=config.finish_timeout,
             finish_timeout_raises=True,
+            # Seconds; wandb's own 15 are lost with a process that is killed.
+            x_transaction_log_flush_interval=1.0,
+            **NOT_RECORDED,
         ),
     }
 

@@ -1,5 +1,6 @@
 """What is recorded, and what the plugin says of itself."""
 
+import logging
 import subprocess
 import sys
 from argparse import Namespace
@@ -95,6 +96,7 @@ def test_pictures_are_the_same_pixels(logger: BackgroundWandbLogger, context: Co
 def test_pictures_beyond_the_limit_are_left_out_and_said_so_once(
     env: dict[str, str], context: Context, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level(logging.INFO, "ocr_trainer")
     logger = factory(WandbConfig(max_images=2), context)
     for step in (1, 2):
         logger.log_image("val", [np.zeros((4, 4, 3), np.uint8)] * 3, step=step)

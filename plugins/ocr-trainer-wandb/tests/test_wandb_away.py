@@ -60,7 +60,8 @@ def test_at_a_terminal_it_does_not_ask(env: dict[str, str], tmp_path: Path, relo
         env |= {"WANDB_RELOGIN": "true"}  # makes wandb ask even where there is a key
         env |= {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": f"http://127.0.0.1:{closed_port()}"}
     master, slave = pty.openpty()
-    command = [sys.executable, str(CHILD), str(tmp_path / "run"), "--mode=online", "--init-timeout=1"]
+    mode = "online" if relogin else "auto"
+    command = [sys.executable, str(CHILD), str(tmp_path / "run"), f"--mode={mode}", "--init-timeout=1"]
     child = subprocess.Popen(
         command, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     )
