@@ -1,119 +1,45 @@
-"""From command-line overrides to a typed configuration; the only user of Hydra and OmegaConf.
-
-Hydra finds plugins through `PluginSource`, a config source like its own for files: `list` answers
-from metadata, `load_config` imports one `plugin.py`. So plugins are config groups, and overrides,
-experiments, sweeps and completion work on them, without a YAML file per plugin.
-"""
+"""From command-line overrides to a typed configuration, with Hydra and OmegaConf."""
 
 from __future__ import annotations
 
+import io
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from hydra import compose as hydra_compose
-from hydra import initialize_config_module, main
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.object_type import ObjectType
-from hydra.core.plugins import Plugins
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.plugins.config_source import ConfigResult, ConfigSource
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer import discovery
-from ocr_trainer.errors import OcrTrainerError, PluginError
-from ocr_trainer.explain import Fault, explain, unknown
-from ocr_trainer.plugin import REQUIRED, Kind
+from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
+from ocr_trainer.explain import Fault, explain
+from ocr_trainer.guard import guarded, own_resolvers
+from ocr_trainer.plugin import Kind
 from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.validate import NO_BOUNDS, refuse, run_faults, value_faults
+from ocr_trainer.sources import PluginSource, plugin_schema
+from ocr_trainer.trust import code_keys, hidden, names_code
+from ocr_trainer.typed import typed
+from ocr_trainer.validate import refuse
 
-KINDS = {kind.value: kind for kind in Kind}
-CONFIGS = "ocr_trainer.configs"
+__all__ = ["compose", "plugin_schema", "through_hydra", "to_yaml", "typed"]
 
-
-def plugin_schema(kind: Kind, name: str) -> DictConfig:
-    """Return the options of a plugin with their types and defaults.
-
-    Raises:
-        PluginError: The plugin is not there or cannot be used.
-    """
-    description = discovery.load(kind, name)
-    try:
-        schema: DictConfig = OmegaConf.structured(description.config)
-        schema.name = name
-        for field in fields(description.config):
-            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
-                # Open: which options it has, its name will tell.
-                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        key = getattr(error, "full_key", None)
-        reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
-        raise discovery.broken(discovery.find(kind, name), reason) from error
-    return schema
-
-
-class PluginSource(ConfigSource):
-    """Serves `schema`, and `<kind>/<name>` for every installed plugin."""
-
-    saved: DictConfig | None = None
-    """What `experiment/_saved` holds: the configuration that a checkpoint was trained with."""
-
-    @staticmethod
-    def scheme() -> str:
-        """Name the scheme of `plugins://`."""
-        return "plugins"
-
-    def available(self) -> bool:
-        """Say that it can be asked."""
-        return True
-
-    def is_group(self, config_path: str) -> bool:
-        """Tell whether it is a kind of plugin."""
-        return config_path in ("", *KINDS)
-
-    def is_config(self, config_path: str) -> bool:
-        """Tell whether it is an installed plugin, by metadata alone."""
-        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
-        if group in KINDS:
-            return name in discovery.names(KINDS[group])
-        return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """List the installed plugins of a kind, by metadata alone."""
-        if config_path in KINDS and results_filter is not ObjectType.GROUP:
-            return discovery.names(KINDS[config_path])
-        return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Import one `plugin.py` and return its options."""
-        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
-        header: dict[str, str | None] = {"package": None}
-        if group in KINDS:
-            node = plugin_schema(KINDS[group], name)
-            header["package"] = f"logger.{name}" if group == "logger" else None
-        elif group == "experiment":
-            assert self.saved is not None
-            node, header = self.saved, {"package": "_global_"}
-        else:
-            node = OmegaConf.structured(RunConfig)
-        return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
-
-
-class PluginSearchPath(SearchPathPlugin):
-    """Puts `PluginSource` behind the configuration files."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the source."""
-        search_path.append(provider="ocr-trainer", path="plugins://")
-
-
-Plugins.instance().register(PluginSource)
-Plugins.instance().register(PluginSearchPath)
+OBJECTIONS = (
+    *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError),
+    *(
+        RecursionError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+    ),  # slips of theirs, at values nobody expected
+)
+"""What Hydra and OmegaConf raise at what they cannot take."""
 
 
 def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) -> RunConfig:
@@ -129,19 +55,19 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
     """
     faults: list[Fault] = []
     remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
-    with initialize_config_module(CONFIGS, version_base="1.3"):
+    with guarded():
         # Hydra stops at the first fault; without the override to blame it goes on to the next.
         while True:
             try:
                 config = hydra_compose("train", overrides=remaining)
                 break
-            except (HydraException, OmegaConfBaseException, PluginError, yaml.YAMLError, ValueError) as error:
+            except (*OBJECTIONS, PluginError) as error:
                 fault = explain(error, remaining)
                 faults.append(fault)
                 if fault.fatal or fault.override not in remaining:
                     _object(faults)
                 remaining.remove(fault.override)
-    return typed(config, [fault.message for fault in faults])
+        return typed(config, [fault.message for fault in faults])
 
 
 def _object(faults: Sequence[Fault]) -> NoReturn:
@@ -151,112 +77,10 @@ def _object(faults: Sequence[Fault]) -> NoReturn:
     refuse([fault.message for fault in faults])
 
 
-def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
-    """Turn a composed configuration into dataclasses, checked.
-
-    Args:
-        config: The task's part of what Hydra composed.
-        faults: What is known to be wrong with it already.
-
-    Raises:
-        ConfigError: Everything that is wrong with it.
-        PluginError: A plugin it names cannot serve.
-    """
-    if open_ends := list(_unresolved(config)):
-        refuse([*faults, *open_ends])  # nothing further can be read
-    found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
-    sections = {}
-    for field in fields(RunConfig):
-        section = config.get(field.name)
-        if OmegaConf.is_config(section) and not OmegaConf.missing_keys(section):
-            try:
-                section = OmegaConf.to_object(section)
-            except (OmegaConfBaseException, ValueError) as error:
-                # A plugin's own `__post_init__` objects with a ValueError.
-                found.append(f"{field.name}: {str(error).splitlines()[0]}")
-                continue
-        if section is not None and section != REQUIRED:
-            found.extend(value_faults(section, field.name, field.metadata.get("bounds", NO_BOUNDS)))
-        sections[field.name] = section
-    if found:
-        refuse(found)
-    run = RunConfig(**sections)
-    if found := list(run_faults(run)):
-        refuse(found)
-    return run
-
-
-def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
-    """Give sections that users name, and plugins among a plugin's options, their types.
-
-    Yields what does not fit them.
-    """
-    kind = OmegaConf.get_type(node)
-    marks = {f.name: f.metadata for f in fields(kind)} if is_dataclass(kind) else {}
-    for key in map(str, node):
-        mark: Mapping[str, Any] = marks.get(key, {})
-        if OmegaConf.is_missing(node, key):
-            continue
-        if "plugin" in mark:
-            # The name alone will do, as in dataset.parts.a.dataset=synthetic.
-            chosen = node[key] if isinstance(node[key], DictConfig) else OmegaConf.create({"name": node[key]})
-            name = None if OmegaConf.is_missing(chosen, "name") else chosen.get("name")
-            if not isinstance(name, str):
-                node[key] = None  # told once
-                yield f"{path}{key}.name must be given: the name of a {mark['plugin'].value} plugin"
-                continue
-            yield from _give_type(node, key, plugin_schema(mark["plugin"], name), chosen, path)
-        if not isinstance(node[key], DictConfig):
-            continue
-        if "sections" in mark:
-            if not node[key]:
-                first = fields(mark["sections"])[0].name
-                yield f"{path}{key} is empty: name at least one: +{path}{key}.NAME.{first}=…"
-            for name, section in list(node[key].items()):
-                schema = OmegaConf.structured(mark["sections"])
-                yield from _give_type(node[key], str(name), schema, section, f"{path}{key}.")
-        yield from _plug_in(node[key], f"{path}{key}.")
-
-
-def _give_type(node: DictConfig, key: str, schema: DictConfig, values: Any, path: str) -> Iterator[str]:
-    if not isinstance(values, Mapping | DictConfig):
-        yield f"{path}{key} must be a section of options, not {values}"
-        return
-    try:
-        node[key] = OmegaConf.merge(schema, values)
-    except (OmegaConfBaseException, ValueError) as error:
-        yield explain(error, [], f"{path}{key}.").message
-
-
-def _unresolved(config: DictConfig) -> Iterator[str]:
-    """Replace interpolations by what they stand for; yield the first that stands for nothing."""
-    try:
-        OmegaConf.resolve(config)
-    except OmegaConfBaseException as error:
-        yield str(error).splitlines()[0]  # its fields are empty
-
-
-def _open_ends(config: DictConfig) -> Iterator[str]:
-    """Yield what `to_object` would stumble over: missing values, added keys."""
-    for key in sorted(OmegaConf.missing_keys(config)):
-        yield f"{key} must be given: {key}=…"
-    yield from _added(config, "")
-
-
-def _added(node: DictConfig, path: str) -> Iterator[str]:
-    kind = OmegaConf.get_type(node)
-    known = [field.name for field in fields(kind)] if is_dataclass(kind) else None
-    for key in map(str, node):
-        if known is not None and key not in known:
-            yield unknown(f"{path}{key}", known, "")
-        elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            yield from _added(node[key], f"{path}{key}.")
-
-
 def through_hydra(
     task: Callable[[RunConfig], None], fail: Callable[[OcrTrainerError], None], arguments: Sequence[str]
 ) -> None:
-    """Let Hydra's own command line run the task: sweeps, --cfg, --info, --config-dir, completion.
+    """Do what the flags ask of Hydra: sweeps, --cfg, --info, --config-dir, completion.
 
     Args:
         task: Called with each run that the arguments describe.
@@ -267,32 +91,112 @@ def through_hydra(
         ConfigError: Everything that is wrong with it.
         PluginError: A plugin it names cannot serve.
     """
-    sys.argv[1:] = arguments
-    # Hydra would print errors in its own words and leave; so it raises them to us.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    parser = _parser()
+    flags = _flags(parser, arguments)
+    here, crashes = os.getpid(), list[Exception]()
 
     def attempt(config: DictConfig) -> None:
+        _clean_up_after_sweeper()
         try:
-            task(typed(config))
+            with own_resolvers():  # a launcher may have started another process
+                run = typed(config)
+            task(run)
         except OcrTrainerError as error:
             fail(error)
+        except Exception as error:
+            # Hydra would print the overrides, credentials included, before it raised this.
+            if os.getpid() != here:
+                raise
+            crashes.append(error)
 
-    run = main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name="train")(attempt)
     try:
-        run()
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        _object([explain(error, [word for word in arguments if "=" in word])])
+        with guarded(flags.config_dir) as hydra:
+            if flags.help:
+                hydra.app_help("train", parser, flags)
+            elif flags.hydra_help:
+                hydra.hydra_help("train", parser, flags)
+            elif flags.cfg:
+                with redirect_stdout(io.StringIO()) as shown:
+                    hydra.show_cfg("train", flags.overrides, flags.cfg, flags.package)
+                print(hidden(shown.getvalue()), end="")
+            elif flags.shell_completion:
+                hydra.shell_completion("train", flags.overrides)
+            elif flags.info:
+                hydra.show_info(flags.info, "train", flags.overrides)
+            elif flags.multirun:
+                hydra.multirun("train", attempt, flags.overrides)
+            else:
+                hydra.run("train", attempt, flags.overrides)
+    except OBJECTIONS as error:
+        _object([explain(error, flags.overrides)])
+    if crashes:
+        raise crashes[0]
+
+
+def _parser() -> ArgumentParser:
+    """Return a parser of the flags of Hydra that there are; the others read other files, or a pickle."""
+    parser = ArgumentParser("ocr-train", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*", help="KEY=VALUE")
+    parser.add_argument("--help", "-h", action="store_true", help="Show what can be chosen")
+    parser.add_argument("--hydra-help", action="store_true", help="Show this")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--multirun", "-m", action="store_true", help="Run a sweep, as over lr=1e-3,1e-4")
+    only.add_argument("--run", "-r", action="store_true", help="Run once")
+    only.add_argument("--cfg", "-c", choices=["job", "hydra", "all"], help="Show the configuration instead")
+    only.add_argument(
+        "--shell-completion", "-sc", action="store_true", help="install=SHELL or uninstall=SHELL"
+    )
+    infos = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    only.add_argument("--info", "-i", const="all", nargs="?", choices=infos, help="Show how it is composed")
+    parser.add_argument("--package", "-p", help="The section that --cfg shows")
+    parser.add_argument("--config-dir", "-cd", type=Path, help="A folder with further configurations")
+    parser.set_defaults(resolve=False)
+    return parser
+
+
+def _flags(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    flags, others = parser.parse_known_intermixed_args(arguments)
+    known = [word for action in parser._actions for word in action.option_strings]
+    if others:
+        flag = others[0].partition("=")[0]
+        raise ConfigError(f"there is no flag {flag}.{did_you_mean(flag, known)}\n  flags: {', '.join(known)}")
+    if flags.config_dir is not None and not flags.config_dir.is_dir():
+        raise ConfigError(f"--config-dir: there is no folder '{flags.config_dir}'")
+    return flags
+
+
+def _clean_up_after_sweeper() -> None:
+    """Take credentials out of the overrides that Hydra's sweeper writes down before its first run."""
+    file = Path(HydraConfig.get().sweep.dir, "multirun.yaml")
+    if file.is_file():
+        text = file.read_text(encoding="utf-8")
+        if text != (clean := hidden(text)):
+            file.write_text(clean, encoding="utf-8")
 
 
 def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
     """Offer a saved configuration as an experiment, so that overrides apply to it as to any other."""
+    if faults := [names_code(key, " (in the saved configuration)") for key in code_keys(saved)]:
+        refuse(faults)
     chosen = {override.partition("=")[0] for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}
+    try:
+        names: dict[str, list[Any]] = {
+            kind: [values[kind]["name"]] for kind in ("model", "dataset") if kind in values
+        }
+        names |= {"logger": [section["name"] for section in values.get("logger", {}).values()]}
+        if foreign := {"defaults", "hydra"} & set(values):
+            raise ValueError(f"{foreign.pop()} is no part of it")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"the saved configuration is not one of ocr-train: {error}") from error
+    for kind, plugins in names.items():
+        for name in plugins:
+            discovery.find(Kind(kind), str(name))
     choices: list[dict[str, Any]] = [
-        {f"override /{kind}": values[kind]["name"]} for kind in ("model", "dataset") if kind in values
+        {f"override /{kind}": names[kind][0]} for kind in names if kind != "logger"
     ]
     if "logger" in values:
-        choices.append({"override /logger": list(values["logger"])})
+        choices.append({"override /logger": names["logger"]})
     PluginSource.saved = OmegaConf.create({"defaults": choices, **values})
     return ["experiment=_saved"]
 

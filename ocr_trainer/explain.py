@@ -7,12 +7,20 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+)
 from yaml import YAMLError
 
 from ocr_trainer import discovery
-from ocr_trainer.errors import PluginError, did_you_mean
+from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import Kind
+
+LONGEST = 100
+"""Characters of an override that are shown."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,11 @@ def unknown(key: str, options: Iterable[str], origin: str) -> str:
     return f"there is no option '{key}'{origin}.{meant}\n    options {where}: {', '.join(known)}"
 
 
+def shown(text: str) -> str:
+    """Return a text as Python writes it, but no more of it than fits a line."""
+    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+
+
 def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
@@ -60,7 +73,7 @@ def _origin(error: Exception, override: str | None) -> str:
     text = str(error)
     if text.startswith("In '"):
         return f" (in {text.split(chr(39))[1]}.yaml)"
-    return f" (from {override!r})" if override else ""
+    return f" (from {shown(override)})" if override else ""
 
 
 def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
@@ -78,6 +91,23 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
     )
 
 
+def unresolved(error: Exception) -> str:
+    """Say why an interpolation stands for nothing."""
+    if isinstance(error, RecursionError):
+        return "an interpolation stands for itself, or for too much"
+    cause: BaseException | None = error
+    while cause := cause and (cause.__cause__ or cause.__context__):
+        if isinstance(cause, OcrTrainerError):
+            return str(cause)
+    if isinstance(error, UnsupportedInterpolationType):
+        name = str(error).splitlines()[0].rpartition(" ")[2]
+        return (
+            f"${{{name}:…}} cannot be used\n"
+            "    a configuration may use ${KEY}, ${oc.select:KEY,DEFAULT}, ${oc.env:NAME} and ${now:FORMAT}"
+        )
+    return str(error).splitlines()[0]
+
+
 def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Fault:
     """Say what Hydra or OmegaConf objected to, at a key below `path`."""
     if isinstance(error, PluginError):
@@ -88,13 +118,22 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Fault
         return Fault(f"a configuration file is not YAML: {' '.join(str(error).split())}", fatal=True)
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
-        return Fault(f"the override {error.override!r} cannot be read\n    {advice}", error.override)
+        return Fault(f"the override {shown(error.override)} cannot be read\n    {advice}", error.override)
     if "Config group override must be a string" in str(error):
-        culprit = next((override for override in overrides if override.endswith("=null")), None)
+        culprit = next((o for o in overrides if o.endswith("=null") or o.startswith("=")), None)
         return Fault(
             f"{culprit or 'an override'} chooses nothing: leave it out, or write [] for an empty list",
             culprit,
         )
+    if isinstance(error, RecursionError):
+        deepest = max(overrides, key=len, default="a configuration file")
+        return Fault(f"{shown(deepest)} nests its values too deeply", fatal=True)
+    if "integer string conversion" in str(error):
+        longest = max(overrides, key=len, default="a configuration file")
+        return Fault(f"{shown(longest)} has a number of too many digits", fatal=True)
+    if isinstance(error, AttributeError | TypeError | AssertionError):
+        added = [shown(o) for o in overrides if o.startswith("+")] or [shown(o) for o in overrides]
+        return Fault(f"{' or '.join(added)} adds to what is null or no section", fatal=True)
     # Hydra chains the cause of an override's fault, and leaves that of a file's in the context.
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):

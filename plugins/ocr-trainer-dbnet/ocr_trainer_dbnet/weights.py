@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer.trust import refuse_unsafe_loading
 from ocr_trainer_dbnet.hub import fetch
 from ocr_trainer_dbnet.plugin import is_file
 
@@ -113,6 +114,7 @@ def read_tensors(path: Path, weights: str) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> object:
+    refuse_unsafe_loading()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of pickles that are not torch's: they are refused
         return torch.load(path, map_location="cpu", weights_only=True)
