@@ -1,27 +1,32 @@
 """From a name to a plugin, in three steps: metadata, description, factory.
 
-Only the step asked for is paid. Listing reads metadata and imports no plugin; `load` imports one
-`plugin.py`; `resolve` imports the heavy module behind it.
-
-The scan is our own loop over `importlib.metadata.distributions` because one malformed line in any
-installed distribution makes the standard library's (and stevedore's) refuse every look-up, and
-because it can say which distribution a name comes from. stevedore does the loading.
+Only the step asked for is paid. Listing reads metadata (`scan`) and imports no plugin; `load` imports
+one `plugin.py`, with stevedore; `resolve` imports the heavy module behind it.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, fields
-from functools import cache, lru_cache
-from importlib.metadata import Distribution, EntryPoint, distributions
+from contextlib import redirect_stdout, suppress
+from dataclasses import fields
+from functools import cache
+from importlib.metadata import EntryPoint
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ocr_trainer.errors import PluginBroken, PluginConflict, PluginError, PluginNotFound, did_you_mean
+from ocr_trainer import restrictions
+from ocr_trainer.errors import (
+    PluginBroken,
+    PluginConflict,
+    PluginDenied,
+    PluginError,
+    PluginNotFound,
+    did_you_mean,
+)
 from ocr_trainer.plugin import (
     API,
     PLUGIN_TYPES,
@@ -33,95 +38,65 @@ from ocr_trainer.plugin import (
     Sign,
     Task,
 )
+from ocr_trainer.scan import Installed, flaw, installed
 
-GROUPS = {kind.group: kind for kind in Kind}
 FILES_LOOKED_AT = 5
-HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A plugin as its metadata names it; nothing of it is imported."""
-
-    kind: Kind
-    name: str
-    distribution: str
-    version: str
-    summary: str
-    target: str
-    """`package.module:attribute`, as the entry point says."""
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version} ({self.target})"
-
-
-def _entry_points(text: str) -> Iterator[tuple[Kind, str, str]]:
-    """Yield kind, name and target of each of our entry points; lines that are none are passed over."""
-    kind = None
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("["):
-            kind = GROUPS.get(line.strip("[] "))
-        elif kind and "=" in line and not line.startswith(("#", ";")):
-            name, target = map(str.strip, line.split("=", 1))
-            if name:
-                yield kind, name, target
-
-
-def _read(distribution: Distribution) -> list[Installed]:
-    try:
-        text = distribution.read_text("entry_points.txt")
-    except UnicodeDecodeError:
-        # Not ours: a plugin's names are those of Python.
-        return []
-    if not text or "ocr_trainer." not in text:
-        return []
-    metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    header = dict(HEADER.findall(metadata.split("\n\n", 1)[0]))
-    name, version = header.get("Name", "?"), header.get("Version", "?")
-    return [
-        Installed(*found[:2], name, version, header.get("Summary", ""), found[2])
-        for found in _entry_points(text)
-    ]
-
-
-@lru_cache(maxsize=1)
-def installed() -> tuple[Installed, ...]:
-    """Return every installed plugin, by kind and name. Reads the disk once per process."""
-    found: dict[tuple[str, str, str], Installed] = {}
-    for distribution in distributions():
-        for plugin in _read(distribution):
-            # A distribution can be met twice on sys.path; Python imports from the first place.
-            found.setdefault((plugin.kind.value, plugin.name, plugin.distribution), plugin)
-    return tuple(found[key] for key in sorted(found))
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the names of the installed plugins of a kind, sorted."""
-    return sorted({plugin.name for plugin in installed() if plugin.kind is kind})
+    """Return the names of the installed plugins of a kind that are not denied, sorted."""
+    return sorted({plugin.name for plugin in installed() if plugin.kind is kind and plugin.denial is None})
+
+
+def matching(kind: Kind, name: str) -> list[Installed]:
+    """Return the plugins that a name can mean, those denied included; `distribution:name` says whose."""
+    distribution, _, own = name.rpartition(":")
+    return [
+        plugin
+        for plugin in installed()
+        if plugin.kind is kind
+        and plugin.name == own
+        and (
+            not distribution or restrictions.normal(distribution) == restrictions.normal(plugin.distribution)
+        )
+    ]
 
 
 def find(kind: Kind, name: str) -> Installed:
-    """Return the one plugin of that kind and name.
+    """Return the one plugin of that kind and name; where several have it, `distribution:name` is one.
 
     Raises:
         PluginNotFound: There is none.
+        PluginDenied: There is, but a rule denies it.
         PluginConflict: There are several.
     """
-    found = [plugin for plugin in installed() if plugin.kind is kind and plugin.name == name]
-    if not found:
-        known = names(kind)
-        raise PluginNotFound(
-            f"no {kind.value} plugin named '{name}' is installed.{did_you_mean(name, known)}\n"
-            f"  installed: {', '.join(known) or 'none'}"
+    known = matching(kind, name)
+    found = [plugin for plugin in known if plugin.denial is None]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _conflict(found)
+    if known:
+        raise PluginDenied(
+            f"the {kind.value} plugin '{name}' is denied by {known[0].denial}\n  provided by {known[0]}"
         )
-    if len(found) > 1:
-        providers = "".join(f"  {plugin}\n" for plugin in found)
-        number = "two" if len(found) == 2 else len(found)
-        raise PluginConflict(
-            f"{number} distributions provide the {kind.value} plugin '{name}':\n"
-            f"{providers}  uninstall one of them"
-        )
-    return found[0]
+    others = names(kind)
+    meant = [f"{p.distribution}:{p.name}" for p in installed() if p.kind is kind] if ":" in name else others
+    raise PluginNotFound(
+        f"no {kind.value} plugin named '{name}' is installed.{did_you_mean(name, meant)}\n"
+        f"  installed: {', '.join(others) or 'none'}"
+    )
+
+
+def _conflict(found: list[Installed]) -> PluginConflict:
+    first, number = found[0], "two" if len(found) == 2 else len(found)
+    providers = "".join(f"  {plugin}\n" for plugin in found)
+    chosen = f"{first.distribution}:{first.name}"
+    word = f"logger=[{chosen}]" if first.kind is Kind.logger else f"{first.kind.value}={chosen}"
+    return PluginConflict(
+        f"{number} distributions provide the {first.kind.value} plugin '{first.name}':\n{providers}"
+        f"  choose one, as in {word}, or uninstall the other{'' if len(found) == 2 else 's'}"
+    )
 
 
 def broken(plugin: Installed, reason: str) -> PluginBroken:
@@ -140,9 +115,7 @@ def _said(error: BaseException) -> str:
 def _import(plugin: Installed) -> Any:
     """Import what the entry point names, with stevedore."""
     if not EntryPoint.pattern.match(plugin.target):
-        raise broken(
-            plugin, f"its entry point names {plugin.target!r}, which is not package.module:attribute"
-        )
+        raise broken(plugin, str(flaw(plugin)))
 
     from stevedore import ExtensionManager
 
@@ -154,7 +127,9 @@ def _import(plugin: Installed) -> Any:
         raise error
 
     try:
-        return Chosen(plugin.kind.group, on_load_failure_callback=fail).extensions[0].plugin
+        # What a plugin prints would stand in our output, which programs read.
+        with redirect_stdout(sys.stderr):
+            return Chosen(plugin.kind.group, on_load_failure_callback=fail).extensions[0].plugin
     # A plugin's module may do anything on import, `sys.exit()` included.
     except (Exception, SystemExit) as error:
         raise broken(plugin, f"importing it failed with {_said(error)}") from error
@@ -195,14 +170,22 @@ def _config_faults(config: object, base: type[Config]) -> Iterator[str]:
         yield f"its options have a type that cannot be looked up: {_said(error)}"
 
 
-@cache
 def load(kind: Kind, name: str) -> Plugin:
     """Import and check the description of a plugin.
 
     Raises:
-        PluginError: It is not there, there are several, or it cannot be used.
+        PluginError: It is not there, it is denied, there are several, or it cannot be used.
     """
-    plugin = find(kind, name)
+    return described(find(kind, name))
+
+
+@cache
+def described(plugin: Installed) -> Plugin:
+    """Import and check the description of a plugin that was found.
+
+    Raises:
+        PluginBroken: It cannot be used.
+    """
     loaded = _import(plugin)
     for reason in _faults(plugin, loaded):
         raise broken(plugin, reason)
@@ -255,12 +238,16 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """Import the heavy module of a plugin and return its factory.
 
     Raises:
-        PluginError: As `load`; or the factory cannot be imported.
+        PluginError: As `load`; or the factory cannot be imported, or lacks methods.
     """
-    module, _, attribute = load(kind, name).factory.partition(":")
+    plugin = find(kind, name)
+    path = described(plugin).factory
+    module, _, attribute = path.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:
-        reason = f"its factory {module}:{attribute} cannot be imported: {_said(error)}"
-        raise broken(find(kind, name), reason) from error
+        raise broken(plugin, f"its factory {path} cannot be imported: {_said(error)}") from error
+    if missing := sorted(getattr(factory, "__abstractmethods__", ())):
+        asked = f"which version {API} of the plugin contract asks for"
+        raise broken(plugin, f"its factory {path} lacks {', '.join(missing)}, {asked}")
     return factory

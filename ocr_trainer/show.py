@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from ocr_trainer import discovery
+from ocr_trainer import discovery, scan
 from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
 
 KINDS = [kind.value for kind in Kind]
@@ -23,8 +23,8 @@ def list_plugins(words: Sequence[str]) -> int:
     parser.add_argument("kind", nargs="?", choices=KINDS, help="of this kind only")
     parser.add_argument("--json", action="store_true", help="for programs")
     arguments = parser.parse_args(words)
-    found = [p for p in discovery.installed() if arguments.kind in (None, p.kind.value)]
-    providers = Counter((p.kind, p.name) for p in found)
+    found = [p for p in scan.installed() if arguments.kind in (None, p.kind.value)]
+    providers = Counter((p.kind, p.name) for p in found if p.denial is None)
     rows: list[dict[str, Any]] = [
         {
             "kind": p.kind.value,
@@ -32,7 +32,9 @@ def list_plugins(words: Sequence[str]) -> int:
             "distribution": p.distribution,
             "version": p.version,
             "summary": p.summary,
-            "conflict": providers[p.kind, p.name] > 1,
+            "conflict": p.denial is None and providers[p.kind, p.name] > 1,
+            "denied": p.denial,
+            "broken": scan.flaw(p),
         }
         for p in found
     ]
@@ -46,6 +48,10 @@ def list_plugins(words: Sequence[str]) -> int:
 
 
 def _note(row: dict[str, Any]) -> str:
+    if row["denied"]:
+        return f"DENIED by {row['denied']}"
+    if row["broken"]:
+        return f"BROKEN: {row['broken']}"
     return "CONFLICT: several distributions provide this name" if row["conflict"] else row["summary"]
 
 
@@ -53,6 +59,11 @@ def _table(rows: list[list[str]]) -> None:
     if not rows:
         print("no plugins are installed")
         return
+    # A stranger's text could hold what a terminal obeys.
+    rows = [
+        ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cell) for cell in row]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -171,7 +171,7 @@ CONFLICT = """\
 two distributions provide the model plugin 'twin':
   acme-twin 1.0 (acme_twin:plugin)
   ocr-trainer-twin 1.0 (ocr_trainer_twin:plugin)
-  uninstall one of them"""
+  choose one, as in model=acme-twin:twin, or uninstall the other"""
 
 
 def install(folder: Path, distribution: str, entry_points: str | bytes) -> None:
@@ -220,7 +220,7 @@ def seen(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     discovery.installed.cache_clear()
-    discovery.load.cache_clear()
+    discovery.described.cache_clear()
 
 
 def path(*folders: Path) -> dict[str, str]:
@@ -240,11 +240,17 @@ def test_all_are_listed(cli: Cli, site: Path, strangers: Path):
     def rows(text: str) -> set[tuple[str, ...]]:
         return {tuple(line.split(maxsplit=4)) for line in text.splitlines()}
 
+    def seen(case: Case) -> tuple[str, ...]:
+        """What can be told without importing anything."""
+        if case.target:
+            return (f"BROKEN: {case.reason}",)
+        return (f"BROKEN: there is no module '{case.module}'",) if case.source is None else ()
+
     note = "CONFLICT: several distributions provide this name"
     assert rows(done.stdout) - rows(without.stdout) == {
         ("model", "sound", "ocr-trainer-sound", "1.0"),
         *(("model", "twin", distribution, "1.0", note) for distribution in TWINS),
-        *((case.kind.value, case.name, f"ocr-trainer-{case.name}", "1.0") for case in CASES),
+        *((case.kind.value, case.name, f"ocr-trainer-{case.name}", "1.0", *seen(case)) for case in CASES),
     }
     assert rows(without.stdout) <= rows(done.stdout)
 
