@@ -16,6 +16,9 @@ from ocr_trainer.errors import DataError, did_you_mean
 SHOWN = 5
 """So many faults of a charset file are told."""
 
+WORD_LIMIT = 4096
+"""Characters without a space; the time that normal form C takes grows with the square of accents in a row."""
+
 SOFT_HYPHEN = "\u00ad"
 
 INVISIBLE = dict.fromkeys(
@@ -38,7 +41,8 @@ def clean(text: str) -> str:
     Doing it twice changes nothing more.
 
     Raises:
-        ValueError: If there is a control character or half of a surrogate pair in it; says which.
+        ValueError: If there is a control character or half of a surrogate pair in it, says which; or a
+            word of more than `WORD_LIMIT` characters.
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
@@ -48,7 +52,10 @@ def clean(text: str) -> str:
     text = text.translate(INVISIBLE).rstrip()
     if SOFT_HYPHEN in text:
         text = (text[:-1] + "-" if text.endswith(SOFT_HYPHEN) else text).replace(SOFT_HYPHEN, "")
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    words = text.split()
+    if (longest := max(map(len, words), default=0)) > WORD_LIMIT:
+        raise ValueError(f"{longest:,} characters without a space in the text")
+    return unicodedata.normalize("NFC", " ".join(words))
 
 
 def ordered(characters: Iterable[str]) -> str:

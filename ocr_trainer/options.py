@@ -25,6 +25,9 @@ class FolderConfig(Config):
     split_seed: int = 0
     """What the shares are drawn by; not the run's seed, so that all runs are scored on the same images."""
 
+    follow_links: bool = False
+    """Whether links out of the dataset's folder are followed: whoever made them decides what is read."""
+
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if self.val_share + self.test_share >= 1:

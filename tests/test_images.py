@@ -11,9 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import FORMATS, PIXEL_LIMIT, check_image, files_in, is_image, read_image
+from ocr_trainer.formats.images import (
+    FORMATS,
+    PIXEL_LIMIT,
+    check_image,
+    files_in,
+    is_image,
+    read_image,
+    read_labelled,
+)
 
 GRADIENT = np.dstack(
     np.broadcast_arrays(np.arange(0, 240, 5)[None], np.arange(0, 200, 5)[:, None], 77)
@@ -58,12 +67,40 @@ def test_a_cmyk_jpeg_has_the_colours_that_pillow_sees(tmp_path: Path) -> None:
     assert np.abs(read_image(path) - expected).max() <= 4
 
 
-def test_exif_orientation_is_not_applied(tmp_path: Path) -> None:
-    path = tmp_path / "x.jpg"
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_an_image_is_read_as_it_is_shown(tmp_path: Path, suffix: str, orientation: int) -> None:
+    path = tmp_path / f"x.{suffix}"
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    Pillow.fromarray(GRADIENT).save(path, exif=exif)
+    with Pillow.open(path) as image:
+        shown = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    assert read_image(path).shape == shown.shape
+    assert np.abs(read_image(path) - shown).max() <= 4
+
+
+def test_outlines_are_of_stored_pixels_unless_their_size_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
     exif = Pillow.Exif()
     exif[0x0112] = 6  # rotate by 90 degrees to view
     Pillow.fromarray(GRADIENT).save(path, exif=exif)
-    assert read_image(path).shape == GRADIENT.shape
+    stored = GRADIENT.shape[:2]
+    for size in (None, stored, (1, 1)):
+        assert np.array_equal(read_labelled(path, size), GRADIENT)
+    assert np.array_equal(read_labelled(path, stored[::-1]), read_image(path))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_what_is_transparent_is_on_white(tmp_path: Path, mode: str) -> None:
+    picture = Pillow.new("RGBA", (30, 20), (0, 0, 0, 0))  # as a text is exported: black on nothing
+    picture.paste((0, 0, 0, 255), (5, 5, 10, 10))
+    picture.paste((0, 0, 0, 128), (15, 5, 20, 10))
+    path = tmp_path / "x.png"
+    picture.convert(mode).save(path)
+    image = read_image(path)
+    assert (image[7, 7].tolist(), image[0, 0].tolist()) == ([0] * 3, [255] * 3)
+    assert mode == "P" or abs(int(image[7, 17, 0]) - 127) <= 1
 
 
 def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:

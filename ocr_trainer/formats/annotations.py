@@ -25,6 +25,15 @@ COORDINATE_LIMIT = 1e6
 LEAST_AREA = 0.01
 """Square pixels; what covers less is a point or a line."""
 
+POINT_LIMIT = 4096
+"""Points of an outline; the longest that tools draw have some hundreds."""
+
+ROW_LIMIT = 1 << 20
+"""Bytes of a row; what is longer is no row of a text, and would take a hundred times as much to parse."""
+
+HOPELESS = 10_000
+"""Rows; a file of which none of so many can be used is of another kind."""
+
 FEW = 16
 """Points; the sides of so few are compared in less time than an array is made."""
 
@@ -84,9 +93,13 @@ def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
 def rows_of(data: bytes, file: Path | str, ledger: Ledger) -> Iterator[tuple[int, str]]:
     """Yield line number, from 1, and text of each row that is not blank.
 
-    Rows end in LF, CRLF or CR. One that is not UTF-8 goes into the ledger as a label.
+    Rows end in LF, CRLF or CR. One that is not UTF-8 or beyond `ROW_LIMIT` goes into the ledger as a label.
     """
     for number, row in enumerate(data.splitlines(), start=1):  # bytes know CR and LF, no other line ends
+        if len(row) > ROW_LIMIT:
+            ledger.read(labels=1)
+            ledger.skip_label(file, number, f"a row of {len(row):,} bytes is none of a label")
+            continue
         try:
             text = row.decode("utf-8")
         except UnicodeDecodeError as fault:
@@ -125,6 +138,8 @@ def polygon_fault(points: Points) -> str | None:
     """Return why points make no polygon in any image, or None."""
     if len(points) < 3:
         return "1 point is no polygon" if len(points) == 1 else f"{len(points)} points are no polygon"
+    if len(points) > POINT_LIMIT:
+        return f"{len(points):,} points are more than an outline has"
     for value in (value for point in points for value in point):
         if not math.isfinite(value):
             return f"the coordinate {value} is not a finite number"

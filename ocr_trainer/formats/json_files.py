@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points, read_bytes, without_mark
+from ocr_trainer.formats.annotations import (
+    COORDINATE_LIMIT,
+    HOPELESS,
+    Labels,
+    Points,
+    read_bytes,
+    without_mark,
+)
 from ocr_trainer.plugin import Ledger
+
+BOUNDED = reprlib.Repr()
+"""Writes values out as Python does, but goes only so deep."""
+BOUNDED.maxlevel, BOUNDED.maxlist, BOUNDED.maxdict, BOUNDED.maxstring, BOUNDED.maxlong = 4, 40, 40, 40, 40
 
 
 class Word(NamedTuple):
@@ -52,15 +64,20 @@ def read_json_rows(path: Path, ledger: Ledger, key: str = "") -> Iterator[tuple[
         key: What the name stands under in the row; if empty, the name stands before the JSON and a tab.
 
     Raises:
-        DataError: If the file cannot be read or is UTF-16.
+        DataError: If the file cannot be read, is UTF-16, or seems to be of another kind.
     """
-    for line, data in _rows(path):
-        ledger.read(images=1)
+    usable = False
+    for count, (line, data) in enumerate(_rows(path), start=1):
         try:
             name, value = _row(data, key)
         except (ValueError, RecursionError) as fault:
+            if count > HOPELESS and not usable:
+                raise DataError(f"'{path}': none of {HOPELESS:,} rows can be used: {fault}") from None
+            ledger.read(images=1)
             ledger.skip_image(f"{path}:{line}", str(fault))
             continue
+        usable = True
+        ledger.read(images=1)
         yield line, name, value
 
 
@@ -111,7 +128,7 @@ def read_words(
     for where, item in items:
         try:
             if not isinstance(item, dict):
-                raise ValueError(f"{_short(item)} is no object")
+                raise ValueError(f"{shown(item)} is no object")
             word = parse(item)
         except ValueError as fault:
             ledger.read(labels=1)
@@ -168,7 +185,7 @@ def to_point(value: Any) -> tuple[float, float]:
         ValueError: If it is nothing of the kind.
     """
     if not (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))):
-        raise ValueError(f"{_short(value)} is not a point [x, y]")
+        raise ValueError(f"{shown(value)} is not a point [x, y]")
     return _float(value[0]), _float(value[1])
 
 
@@ -179,7 +196,7 @@ def pairs_to_points(value: Any) -> Points:
         ValueError: If it is nothing of the kind.
     """
     if not (isinstance(value, list) and all(map(_is_number, value))):
-        raise ValueError(f"{_short(value)} is no list of numbers")
+        raise ValueError(f"{shown(value)} is no list of numbers")
     if len(value) % 2:
         raise ValueError(f"{len(value)} numbers are no points: there must be an even number")
     numbers = [_float(number) for number in value]
@@ -193,7 +210,7 @@ def box_to_points(value: Any) -> Points:
         ValueError: If it is nothing of the kind.
     """
     if not (isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))):
-        raise ValueError(f"{_short(value)} is not a box [left, top, right, bottom]")
+        raise ValueError(f"{shown(value)} is not a box [left, top, right, bottom]")
     left, top, right, bottom = map(_float, value)
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
@@ -205,7 +222,7 @@ def sides_to_points(value: Any) -> Points:
         ValueError: If it is nothing of the kind.
     """
     if not (isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))):
-        raise ValueError(f"{_short(value)} is not a box [left, top, width, height]")
+        raise ValueError(f"{shown(value)} is not a box [left, top, width, height]")
     left, top, width, height = map(_float, value)
     return box_to_points([left, top, left + width, top + height])
 
@@ -222,7 +239,7 @@ def to_text(value: Any, what: str = "text") -> str:
         return value.strip()
     if _is_number(value):
         return json.dumps(value)
-    raise ValueError(f"the {what} is neither text nor null: {_short(value)}")
+    raise ValueError(f"the {what} is neither text nor null: {shown(value)}")
 
 
 def to_size(height: Any, width: Any) -> tuple[int, int] | None:
@@ -242,5 +259,11 @@ def _float(number: float) -> float:
         return math.inf  # refused with the other numbers beyond any image
 
 
-def _short(value: Any) -> str:
-    return str(value)[:40]
+def shown(value: Any) -> str:
+    """Return the beginning of a value, for a message; of one that is nested without end, too."""
+    return (value if isinstance(value, str) else BOUNDED.repr(value))[:40]
+
+
+def to_key(value: Any) -> str:
+    """Return what a value is told from others by: a text or a number as it reads."""
+    return value if isinstance(value, str) else shown(value)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.images import read_image
+from ocr_trainer.formats.images import read_labelled
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.training.samples import Sample
 
@@ -145,7 +145,7 @@ class LabelledImages(Sequence[Sample]):
             DataError: If the image cannot be read, or is not the one that was annotated.
         """
         file, labels = Path(self._names[self._places[index]]), self.labels(index)
-        image = read_image(file)
+        image = read_labelled(file, labels.size)
         size = image.shape[:2]
         if labels.size not in (None, size):
             raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")

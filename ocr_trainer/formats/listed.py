@@ -11,12 +11,16 @@ from typing import Any, ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.fence import Fence, leads_out
 from ocr_trainer.formats.labelled import LabelledImages, LazySplits, Strings
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.texts import TextImages
 from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import Context, Task
+
+DEEPEST = 64
+"""Folders within folders; a name with more before it is looked for by the last of them."""
 
 
 class Annotated(NamedTuple):
@@ -60,6 +64,7 @@ class ListedDataset(LazySplits[Any]):
         self._task = context.task
         self._ledger = context.ledger
         self._root = open_root(config)
+        self._fence = Fence(self._root, config)
         found = {split: self._file(split) for split in SPLITS}
         self._files = {split: path for split, path in found.items() if path}
         if not self._files:
@@ -129,14 +134,15 @@ class ListedDataset(LazySplits[Any]):
         """Return the image of a name.
 
         Raises:
-            DataError: If there is none, or the name leads out of the folder.
+            DataError: If there is none, or the name or a link leads out of the folder.
         """
         inside = False
         for candidate in self.names(name):
-            if _leads_out(candidate):
+            if leads_out(candidate):
                 continue
             inside, path = True, _join(folder, candidate)
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file objects to long names
+                self._fence.check(path)
                 return path
         reason = (
             "there is no such image" if inside else f"the name {name!r} leads out of the folder of images"
@@ -161,6 +167,7 @@ class ListedDataset(LazySplits[Any]):
                     f"  say which one to use: dataset.{split}_file=…"
                 )
             if found:
+                self._fence.check(found[0])
                 return found[0]
         return None
 
@@ -181,7 +188,8 @@ class ListedDataset(LazySplits[Any]):
 def tails(name: str) -> Iterator[str]:
     """Yield a path as it is, and then without its first folder, without its first two, and so on."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    yield from ("/".join(parts[start:]).replace("//", "/") for start in range(len(parts)))
+    starts = range(max(0, len(parts) - DEEPEST), len(parts))
+    yield from ("/".join(parts[start:]).replace("//", "/") for start in starts)
 
 
 def _join(folder: str, name: str) -> str:
@@ -189,8 +197,3 @@ def _join(folder: str, name: str) -> str:
     if folder == "." or name.endswith("/") or "//" in name or "./" in name or name.endswith("/."):
         return str(Path(folder, name))
     return f"{folder}/{name}"
-
-
-def _leads_out(name: str) -> bool:
-    name = name.replace("\\", "/")
-    return name.startswith("/") or ".." in name.split("/") or "\0" in name

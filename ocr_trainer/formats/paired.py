@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.fence import Fence
 from ocr_trainer.formats.images import is_image, names_in
 from ocr_trainer.formats.labelled import LabelledImages, LazySplits
 from ocr_trainer.formats.splits import SPLITS, carve_missing, read_list, refuse_overlap
@@ -73,6 +74,7 @@ class PairedDataset(LazySplits[LabelledImages]):
         self._config = config
         self._ledger = context.ledger
         self._root = open_root(config)
+        self._fence = Fence(self._root, config)
         self._folders = self._find()
 
     @abstractmethod
@@ -96,7 +98,10 @@ class PairedDataset(LazySplits[LabelledImages]):
                 self._ledger.skip_image(image, f"no annotation file for it in '{home.annotations}'")
                 continue
             try:
-                labels = self.read(home.annotations / pair.annotation)
+                annotation = home.annotations / pair.annotation
+                self._fence.check(image)
+                self._fence.check(annotation)
+                labels = self.read(annotation)
             except DataError as fault:
                 self._ledger.skip_image(image, str(fault))
                 continue
@@ -124,7 +129,10 @@ class PairedDataset(LazySplits[LabelledImages]):
     def _lists(self) -> dict[str, Path]:
         given = {split: getattr(self._config, f"{split}_list") for split in SPLITS}
         paths = {split: self._root / (path or f"{split}.txt") for split, path in given.items()}
-        return {split: path for split, path in paths.items() if given[split] or path.is_file()}
+        found = {split: path for split, path in paths.items() if given[split] or path.is_file()}
+        for path in found.values():
+            self._fence.check(path)
+        return found
 
     def _home(self, split: str) -> Folders:
         """Return the folders that hold a split: its own, or those it shares with 'train'."""
@@ -177,6 +185,8 @@ class PairedDataset(LazySplits[LabelledImages]):
         if not any(found.values()):
             found["train"] = _mixed(root)
         chosen = {split: folders for split, folders in found.items() if folders} or self._unknown()
+        for folder in (folder for folders in chosen.values() for folder in folders):
+            self._fence.check(folder)
         homes = {split: folders.images.resolve() for split, folders in chosen.items()}
         for split, home in homes.items():
             if (other := next(s for s, folder in homes.items() if folder == home)) != split:

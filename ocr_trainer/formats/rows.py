@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from ocr_trainer.formats.annotations import Labels, Points, read_rows
+from ocr_trainer.errors import DataError
+from ocr_trainer.formats.annotations import HOPELESS, Labels, Points, read_rows
 from ocr_trainer.formats.paired import PairedDataset
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
@@ -47,13 +48,17 @@ class RowDataset(PairedDataset):
         """Read one annotation file; a row that cannot be used goes into the ledger.
 
         Raises:
-            DataError: If the file cannot be read.
+            DataError: If the file cannot be read, or seems to be of another kind.
         """
         labels = Labels()
-        for line, row in self.rows(annotation):
+        for count, (line, row) in enumerate(self.rows(annotation), start=1):
             try:
                 points, text = self.parse(row)
             except ValueError as fault:
+                if count > HOPELESS and not labels.polygons:
+                    raise DataError(
+                        f"'{annotation}': none of {HOPELESS:,} rows can be used: {fault}"
+                    ) from None
                 self._ledger.read(labels=1)
                 self._ledger.skip_label(annotation, line, str(fault))
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -75,12 +75,21 @@ def open_any(run: RunConfig, context: Context) -> Splits:
     return Splits(test=split, test_split=name)
 
 
-def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
-    """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
+def open_dataset(run: RunConfig, context: Context) -> Any:
+    """Return the run's dataset, whose splits nobody has looked at yet.
+
+    Raises:
+        DataError: It cannot be opened; says which other plugins know the folder.
+    """
     try:
-        dataset = build(Kind.dataset, run.dataset, context)
+        return build(Kind.dataset, run.dataset, context)
     except DataError as error:
         raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+
+def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
+    """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
+    dataset = open_dataset(run, context)
 
     def opened(name: str) -> Any:
         try:
@@ -96,8 +105,9 @@ def _other_readers(config: Config) -> str:
     root = getattr(config, "root", None)
     if not isinstance(root, Path) or not root.is_dir():
         return ""
-    others = [name for name in discovery.readers(root) if name != config.name]
-    if not others or config.name in discovery.readers(root):
+    own, readers = config.name.rpartition(":")[2], discovery.readers(root)
+    others = [name for name in readers if name != own]
+    if not others or own in readers:
         return ""
     return "".join(
         f"\n  the folder looks like another format: dataset={n} dataset.root={root}" for n in others
@@ -141,13 +151,19 @@ def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
 
 def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
     """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
+    for fault in too_many(ledger, run):
+        raise DataError(f"{fault}{_skips(ledger)}")
+
+
+def too_many(ledger: Ledger, run: RunConfig) -> Iterator[str]:
+    """Say of what more is unusable than `data.max_skipped` allows."""
     for what, total in (("image", ledger.images), ("label", ledger.labels)):
         skipped = sum(entry.what == what for entry in ledger.skipped)
         # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
         if total and skipped > run.data.max_skipped * total:
-            raise DataError(
+            yield (
                 f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
-                f"{run.data.max_skipped:g} allows{_skips(ledger)}"
+                f"{run.data.max_skipped:g} allows"
             )
 
 

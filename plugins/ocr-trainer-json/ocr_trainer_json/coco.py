@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.json_files import Word, read_words, to_name, to_size
+from ocr_trainer.formats.json_files import Word, read_words, to_key, to_name, to_size
 from ocr_trainer.formats.labelled import PackedLabels
 from ocr_trainer.formats.listed import Annotated
 from ocr_trainer.plugin import Ledger
@@ -70,7 +70,7 @@ def _runs(
     """Yield the labels of annotations in a row that belong to one image, with its place."""
 
     def owner(one: Keyed) -> str:
-        return str(one[1].get("image_id")) if isinstance(one[1], dict) else ""
+        return to_key(one[1].get("image_id")) if isinstance(one[1], dict) else ""
 
     for key, run in groupby(annotations, owner):
         place = places.get(key)

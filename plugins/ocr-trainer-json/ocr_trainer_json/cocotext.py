@@ -12,7 +12,7 @@ from typing import Any
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Points
-from ocr_trainer.formats.json_files import Word, pairs_to_points, sides_to_points, to_text
+from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, sides_to_points, to_text
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer.formats.splits import SPLITS
@@ -41,7 +41,7 @@ class CocoText(ListedDataset):
                 withheld += 1
             elif image.split not in (None, *SPLITS):
                 self._ledger.skip_image(
-                    file, f"{image.name}: its set is none of {', '.join(SPLITS)}: {image.split}"
+                    file, f"{image.name}: its set is none of {', '.join(SPLITS)}: {shown(image.split)}"
                 )
             else:
                 yield image

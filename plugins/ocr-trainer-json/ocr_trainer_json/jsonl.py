@@ -25,6 +25,7 @@ from ocr_trainer.formats.json_files import (
     numbered,
     read_json_rows,
     read_words,
+    shown,
     to_list,
     to_points,
     to_size,
@@ -99,14 +100,14 @@ def _key(file: Path) -> str:
 def _split(row: dict[str, Any]) -> str | None:
     split = row.get("split")
     if split not in (None, *SPLITS):
-        raise ValueError(f"the split is none of {', '.join(SPLITS)}: {str(split)[:40]}")
+        raise ValueError(f"the split is none of {', '.join(SPLITS)}: {shown(split)}")
     return split
 
 
 def _ignore(value: dict[str, Any]) -> bool:
     ignore = value.get("ignore")
     if ignore not in (None, True, False):
-        raise ValueError(f"ignore is neither true nor false: {str(ignore)[:40]}")
+        raise ValueError(f"ignore is neither true nor false: {shown(ignore)}")
     return bool(ignore)
 
 

@@ -17,7 +17,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.images import is_image
-from ocr_trainer.formats.json_files import Word, read_words, to_list, to_point, to_points, to_size, to_text
+from ocr_trainer.formats.json_files import (
+    Word,
+    read_words,
+    shown,
+    to_key,
+    to_list,
+    to_point,
+    to_points,
+    to_size,
+    to_text,
+)
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer_json.coco import Keyed
@@ -75,7 +85,9 @@ class LabelStudio(ListedDataset):
         for one in valid:
             if one is not chosen:
                 self._ledger.read(labels=1)
-                self._ledger.skip_label(file, None, f"{where}: annotation {one.get('id')} is one of several")
+                self._ledger.skip_label(
+                    file, None, f"{where}: annotation {shown(one.get('id'))} is one of several"
+                )
         return to_list(chosen, "result")
 
     def _labels(self, result: list[Any], name: str, file: Path) -> Labels:
@@ -111,10 +123,10 @@ def _regions(result: list[Any], name: str) -> Iterator[Keyed]:
         if not isinstance(entry, dict):
             yield f"{name}, entry {number}: ", entry
         elif isinstance(entry.get("value"), dict):
-            region = regions.setdefault(str(entry.get("id", f"#{number}")), {"value": {}, "types": []})
-            region["types"].append(str(entry.get("type")))
+            region = regions.setdefault(to_key(entry.get("id", f"#{number}")), {"value": {}, "types": []})
+            region["types"].append(shown(entry.get("type")))
             region["value"] |= entry["value"]
-            region |= {key: value for key, value in entry.items() if key != "value"}
+            region |= {key: value for key, value in entry.items() if key not in ("value", "types")}
     for key, region in regions.items():
         if region["value"].keys() & {"x", "points", "rle", "vertices"}:
             yield f"{name}, region {key}: ", region

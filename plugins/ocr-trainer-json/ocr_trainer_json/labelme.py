@@ -19,6 +19,7 @@ from ocr_trainer.formats.json_files import (
     numbered,
     read_json,
     read_words,
+    shown,
     to_list,
     to_points,
     to_size,
@@ -69,7 +70,7 @@ def _outline(shape: dict[str, Any]) -> Points:
         return _circle(points)
     if kind in ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"):
         return points
-    raise ValueError(f"a shape of type '{kind}' with {len(points)} points encloses no text")
+    raise ValueError(f"a shape of type '{shown(kind)}' with {len(points)} points encloses no text")
 
 
 def _circle(points: Points) -> Points:

@@ -24,6 +24,7 @@ from ocr_trainer.formats.json_files import (
     read_json_rows,
     read_words,
     sides_to_points,
+    to_key,
     to_list,
     to_name,
     to_size,
@@ -124,7 +125,7 @@ class Mmocr(ListedDataset):
 
 def _by_id(objects: Iterator[Any]) -> Iterator[Keyed]:
     for number, one in enumerate(objects, start=1):
-        yield str(one.get("id", f"#{number}") if isinstance(one, dict) else f"#{number}"), one
+        yield to_key(one.get("id", f"#{number}") if isinstance(one, dict) else f"#{number}"), one
 
 
 def _word(instance: dict[str, Any]) -> Word:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.fence import Fence
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.splits import SPLITS
 from ocr_trainer.plugin import Context
@@ -105,11 +106,12 @@ class Lmdb:
         self._config = config
         self._ledger = context.ledger
         self._root = open_root(config)
+        fence = Fence(self._root, config)
         folders = {split: self._folder(split) for split in SPLITS}
         if not any(folders.values()):
             folders["train"] = self._root
         self._folders = {split: folder for split, folder in folders.items() if folder}
-        self._homes = {split: _stores_below(folder) for split, folder in self._folders.items()}
+        self._homes = {split: _stores_below(folder, fence) for split, folder in self._folders.items()}
         empty = [str(folders[split]) for split, homes in self._homes.items() if not homes]
         if empty:
             raise DataError(
@@ -182,14 +184,20 @@ class Lmdb:
                     )
 
 
-def _stores_below(folder: Path) -> list[Path]:
-    """Return the folders below one, or it itself, that hold an LMDB, each once, through links as well."""
+def _stores_below(folder: Path, fence: Fence) -> list[Path]:
+    """Return the folders below one, or it itself, that hold an LMDB, each once, through links as well.
+
+    Raises:
+        DataError: If a link leads where the dataset may not read.
+    """
     homes: list[Path] = []
     seen: set[str] = set()
     for home, folders, files in os.walk(folder, followlinks=True):
+        fence.check(home)
         real = os.path.realpath(home)
         folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
         if DATA in files and real not in seen:
+            fence.check(Path(home, DATA))
             homes.append(Path(home))
         seen.add(real)
     return homes

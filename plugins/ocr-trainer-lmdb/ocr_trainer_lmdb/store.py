@@ -6,39 +6,20 @@ benchmarks are handed round.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from weakref import WeakValueDictionary
-
-import lmdb
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.images import decode_image
 from ocr_trainer.training.samples import TextImage
+from ocr_trainer_lmdb.tree import Entry, Tree
 
 DATA = "data.mdb"
 COUNT = "num-samples"
-VALUE_LIMIT = 256 * 2**20
-"""Bytes; no image is larger, and a damaged length may say anything."""
-
-
-class _Opened:
-    """A file that this process has opened; a library's rule is that it does so once."""
-
-    def __init__(self, folder: str) -> None:
-        self.process = os.getpid()
-        self.environment = lmdb.open(
-            folder, readonly=True, create=False, lock=False, readahead=False, max_spare_txns=2
-        )
-
-
-_OPENED: WeakValueDictionary[str, _Opened] = WeakValueDictionary()
-"""What is in use, by its folder."""
 
 
 class Store:
-    """One LMDB. It is opened by each process that reads it, when it first does; a copy begins closed.
+    """One LMDB. It is opened when it is first read; a copy for another process begins closed.
 
     `count` is how many samples it has, and `more` the key of one behind the last, if there is one.
 
@@ -48,22 +29,20 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder.resolve())
-        self._opened: _Opened | None = None
+        self._tree: Tree | None = None
         try:
-            self._check_size()
             self.count = self._count()
             key = f"image-{self.count + 1:09}"
             self.more = key if self._get(key) is not None else None
-        except (OSError, lmdb.Error) as fault:
-            raise DataError(f"cannot read '{self.folder}/{DATA}': {_words(fault)}") from fault
-        finally:
-            self._opened = None  # what is forked or pickled now has nothing open
+        except (OSError, ValueError) as fault:
+            reason = getattr(fault, "strerror", None) or fault
+            raise DataError(f"cannot read '{self.folder}/{DATA}': {reason}") from fault
 
     def __len__(self) -> int:
         return self.count
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_opened": None}
+        return self.__dict__ | {"_tree": None}
 
     def sample(self, index: int) -> TextImage:
         """Return the image and the text of an index, from 0.
@@ -89,16 +68,21 @@ class Store:
         return self._text(key, self._value(key))
 
     def texts(self, indices: Iterator[int]) -> Iterator[str]:
-        """Yield the texts of many indices in a single view of the file; nothing where one cannot be read."""
-        with self._environment().begin(buffers=True) as view, view.cursor() as cursor:
-            for index in indices:
-                key = b"label-%09d" % (index + 1)
-                there = cursor.next() and cursor.key() == key  # they follow one another, as a rule
-                try:
-                    found = there or cursor.set_key(key)
-                    yield self._text(key.decode(), bytes(cursor.value())) if found else ""
-                except (DataError, lmdb.Error):
+        """Yield the texts of many indices; nothing where one cannot be read."""
+        following: Iterator[Entry] = iter(())
+        for index in indices:
+            key = b"label-%09d" % (index + 1)
+            try:
+                entry = next(following, None)  # they follow one another, as a rule
+                if entry is None or entry.key != key:
+                    following = self._opened().entries(key)
+                    entry = next(following, None)
+                if entry is None or entry.key != key:
                     yield ""
+                else:
+                    yield self._text(key.decode(), self._opened().value(entry))
+            except (DataError, OSError, ValueError):
+                yield ""
 
     def _text(self, key: str, value: bytes) -> str:
         try:
@@ -112,38 +96,20 @@ class Store:
 
     def _value(self, key: str) -> bytes:
         try:
-            value = self._get(key)
-        except lmdb.Error as fault:
-            raise DataError(f"cannot read '{self.folder}: {key}': {_words(fault)}") from fault
+            value = self._opened().get(key.encode())
+        except (OSError, ValueError) as fault:
+            raise DataError(f"cannot read '{self.folder}: {key}': {fault}") from fault
         if value is None:
             raise DataError(f"'{self.folder}' has no {key}")
         return value
 
     def _get(self, key: str) -> bytes | None:
-        with self._environment().begin(buffers=True) as view:
-            value = view.get(key.encode())
-            if value is not None and len(value) > VALUE_LIMIT:
-                raise lmdb.CorruptedError(f"it has {len(value):,} bytes")
-            return None if value is None else bytes(value)
+        return self._opened().get(key.encode())
 
-    def _environment(self) -> lmdb.Environment:
-        if self._opened is None or self._opened.process != os.getpid():
-            opened = _OPENED.get(self.folder)
-            if opened and opened.process != os.getpid():
-                opened.environment.close()  # the copy of it that came with the fork
-                opened = None
-            self._opened = _OPENED[self.folder] = opened or _Opened(self.folder)
-        return self._opened.environment
-
-    def _check_size(self) -> None:
-        """Refuse a truncated file: a look at what is missing would end the process (SIGBUS)."""
-        there = Path(self.folder, DATA).stat().st_size
-        if not there:
-            raise DataError(f"'{self.folder}/{DATA}' is empty")
-        environment = self._environment()
-        promised = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        if there < promised:
-            raise DataError(f"'{self.folder}/{DATA}' is truncated: {there:,} of {promised:,} bytes are there")
+    def _opened(self) -> Tree:
+        if self._tree is None:
+            self._tree = Tree(Path(self.folder, DATA))
+        return self._tree
 
     def _count(self) -> int:
         """Return `num-samples`; the first and the last sample must be there."""
@@ -165,8 +131,3 @@ class Store:
                     " it was not written to its end, or the number is wrong"
                 )
         return count
-
-
-def _words(fault: OSError | lmdb.Error) -> str:
-    """Return an error without number and path."""
-    return getattr(fault, "strerror", None) or str(fault).rpartition(": ")[2] or type(fault).__name__

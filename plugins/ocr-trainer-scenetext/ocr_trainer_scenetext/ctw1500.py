@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar
-from xml.parsers import expat
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels, read_bytes
+from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, points_of
+from ocr_trainer.formats.xml_files import read_elements
 
 COORDINATES = 28
 """Of an outline: 14 points."""
@@ -85,29 +85,11 @@ def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
     Raises:
         DataError: If the file cannot be read, is damaged, or XML of another kind.
     """
-    found: list[tuple[int, dict[str, str]]] = []
-    tags: list[str] = []
-    met: set[str] = set()
-    parser = expat.ParserCreate()
-
-    def start(tag: str, _: dict[str, str]) -> None:
-        tags.append(tag)
-        met.add(tag)
-        if tag == "box":
-            found.append((parser.CurrentLineNumber, {}))
-
-    def end(_: str) -> None:
-        tags.pop()
-
-    def text(data: str) -> None:
-        if tags[-2:-1] == ["box"]:
-            found[-1][1][tags[-1]] = found[-1][1].get(tags[-1], "") + data
-
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
-    try:
-        parser.Parse(read_bytes(path), True)
-    except (expat.ExpatError, LookupError, ValueError) as fault:
-        raise DataError(f"'{path}' is damaged XML: {fault}") from fault
-    if "image" not in met:  # else a file of another kind would pass for an image without text
+    elements = read_elements(path)
+    if all(element.tag != "image" for element in elements):  # else it would pass for an image without text
         raise DataError(f"'{path}' holds no <image>: it is XML, but none of CTW1500")
-    return found
+    return [
+        (element.line, {child.tag: child.text for child in element.children})
+        for element in elements
+        if element.tag == "box"
+    ]

@@ -25,8 +25,8 @@ TEXTS = {1: "latin-1", 2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "
 CELL, CHAR, NUMERIC = 1, 4, range(6, 16)
 """Classes of arrays."""
 
-MOST = 1 << 26
-"""Bytes; a file that says it unpacks to more is none of an image's labels."""
+MOST = 1 << 22
+"""Bytes; a file that is larger, or unpacks to more, is none of an image's labels."""
 
 Value = str | list[float]
 """What a cell holds."""
@@ -49,27 +49,39 @@ def read_cells(path: Path) -> list[Cells]:
     data = read_bytes(path)
     if data.startswith(b"MATLAB 7.3"):
         raise DataError(f"'{path}' is MATLAB 7.3 (HDF5); save it with -v7")
+    if len(data) > MOST:
+        raise DataError(f"'{path}' has more than {MOST >> 20} MiB")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
         raise DataError(f"'{path}' is no MATLAB file of level 5")
     try:
         return [
-            cells for kind, body in _elements(data[128:], order) for cells in _variable(kind, body, order)
+            cells for kind, body in _unpacked(data[128:], order) for cells in _variable(kind, body, order)
         ]
     except (ValueError, zlib.error) as fault:
         raise DataError(f"'{path}' is damaged: {fault}") from fault
 
 
+def _unpacked(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Yield type and content of each variable."""
+    room = MOST
+    for kind, body in _elements(data, order):
+        if kind != COMPRESSED:
+            yield kind, body
+            continue
+        content = zlib.decompressobj().decompress(body, room)
+        room -= len(content)
+        if not room:
+            raise ValueError(f"it unpacks to more than {MOST >> 20} MiB")
+        yield from _elements(content, order)
+
+
 def _variable(kind: int, body: bytes, order: str) -> Iterator[Cells]:
-    if kind == COMPRESSED:
-        for inner, content in _elements(zlib.decompressobj().decompress(body, MOST), order):
-            if inner == MATRIX:
-                yield from _variable(inner, content, order)
-    elif kind == MATRIX and body:
+    if kind == MATRIX and body:
         class_, shape, name, parts = _array(body, order)
         if class_ == CELL and len(shape) == 2:
             items = [_value(inner, content, order) for inner, content in parts]
-            if len(items) != math.prod(shape):
+            if len(items) != math.prod(shape) or min(shape) < 0:
                 raise ValueError(f"the cell array {name!r} is cut off")
             rows = shape[0] if items else 0
             yield Cells(name, [items[row::rows] for row in range(rows)])  # stored column after column

@@ -23,6 +23,9 @@ RECORD = re.compile(
 )
 """`x: [[…]], y: [[…]], ornt: [u'c'], transcriptions: [u'TEXT']`"""
 
+TEXT_LIMIT = 1 << 16
+"""Characters or numbers of a word; what is longer would take a hundred times the memory to be made out."""
+
 VARIABLES = ("polygt", "gt")
 """What MATLAB's cell array is called: by the set, and by the authors' annotation tool."""
 
@@ -72,19 +75,19 @@ class TotalText(RowDataset):
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
         """Yield the line it starts in, and each row or record; a long record goes over several lines."""
-        pending: tuple[int, str] | None = None
+        start, record = 0, list[str]()
         for line, row in super().rows(annotation):
             starts = row.lstrip().startswith("x:")
-            if pending and not starts:
-                pending = pending[0], f"{pending[1]}\n{row}"
+            if record and not starts:
+                record.append(row)
                 continue
-            if pending:
-                yield pending
-            pending = (line, row) if starts else None
+            if record:
+                yield start, "\n".join(record)
+            start, record = line, [row] if starts else []
             if not starts:
                 yield line, row
-        if pending:
-            yield pending
+        if record:
+            yield start, "\n".join(record)
 
     def parse(self, row: str) -> Row:
         """Return the outline and the text of a row or a record."""
@@ -100,6 +103,8 @@ def parse_record(row: str) -> Row:
     if not (match := RECORD.fullmatch(row)):
         raise ValueError(f"not x: [[…]], y: [[…]], ornt: […], transcriptions: […]: {excerpt(row)}")
     xs, ys, orientation, texts = match.groups()
+    if len(texts) > TEXT_LIMIT:
+        raise ValueError(f"{len(texts):,} characters are no text of a word")
     points = _points(re.findall(r"[^\s,]+", xs), re.findall(r"[^\s,]+", ys))
     return points, "#" if "#" in orientation else _literal(texts)
 
@@ -113,6 +118,8 @@ def parse_cells(row: list[Value]) -> Row:
     if len(row) < 5:
         raise ValueError("not x:, xs, y:, ys, text, orientation")
     (_, xs, _, ys, text), orientation = row[:5], row[5:6]
+    if max(map(len, (xs, ys, text))) > TEXT_LIMIT:
+        raise ValueError(f"{max(map(len, (xs, ys, text))):,} values are more than a word has")
     if isinstance(text, list):  # a number, or nothing
         text = " ".join(f"{number:g}" for number in text)
     return _points(list(map(str, xs)), list(map(str, ys))), "#" if orientation == ["#"] else text.strip()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.fence import Fence
 from ocr_trainer.formats.images import is_image
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.formats.listed import tails
@@ -49,9 +50,12 @@ class Lines(LazySplits[TextImages]):
         self._config = config
         self._ledger = context.ledger
         self._root = open_root(config)
+        self._fence = Fence(self._root, config)
         lists = {split: getattr(config, f"{split}_list") for split in SPLITS}
         paths = {split: self._root / (path or f"{split}.txt") for split, path in lists.items()}
         self._lists = {split: path for split, path in paths.items() if lists[split] or path.is_file()}
+        for path in self._lists.values():
+            self._fence.check(path)
 
     def _open(self, split: str) -> TextImages | None:
         lines = self._members.get(split)
@@ -61,6 +65,8 @@ class Lines(LazySplits[TextImages]):
         for image, file in lines.values():
             self._ledger.read(images=1)
             try:
+                self._fence.check(self._root / image)
+                self._fence.check(self._root / file)
                 text = self._text(self._root / file)
             except DataError as fault:
                 self._ledger.skip_image(self._root / image, str(fault))

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.xml_files import Element
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
-from ocr_trainer_xml.document import Element, number, to_points
+from ocr_trainer_xml.document import number, to_points
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level
 
 UNITS_PER_INCH = {"mm10": 254, "inch1200": 1200}

@@ -16,12 +16,16 @@ from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
 from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.images import files_in, is_image
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer_xml.document import Element, number, read_elements
+from ocr_trainer_xml.document import number
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 
 READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
 """By root element, the dataset that reads it."""
+
+NAME_LIMIT = 1024
+"""Characters; no file has a longer name, and accents in a row are not put together in a moment."""
 
 
 class XmlDataset(PairedDataset):
@@ -202,6 +206,7 @@ class XmlDataset(PairedDataset):
         found = []
         for file in files:
             try:
+                self._fence.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
                 found.append((file, named or file.stem, ""))
             except DataError as fault:  # met again, and told, when it is read for an image of its name
@@ -227,7 +232,7 @@ class XmlDataset(PairedDataset):
 
 def _key(name: str) -> str:
     """Return a name as it is compared: accents may be composed in the file and apart on the disk."""
-    return normalize("NFC", name)
+    return normalize("NFC", name) if len(name) <= NAME_LIMIT else name
 
 
 def usual_folders(name: str) -> Names:

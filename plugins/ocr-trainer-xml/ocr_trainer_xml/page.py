@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.xml_files import Element
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
-from ocr_trainer_xml.document import Element, number, to_points
+from ocr_trainer_xml.document import number, to_points
 from ocr_trainer_xml.plugin import Level
 
 

@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ocr_trainer_xml import document
-from ocr_trainer_xml.document import read_elements, to_points
+from ocr_trainer_xml.document import to_points
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats import xml_files
+from ocr_trainer.formats.xml_files import read_elements
 
 FUZZ = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -73,10 +74,10 @@ def test_declared_encodings_are_read(tmp_path: Path, encoding: str) -> None:
 
 def test_limits_of_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "<a><b/><b/></a>")
-    monkeypatch.setattr(document, "ELEMENT_LIMIT", 2)
+    monkeypatch.setattr(xml_files, "ELEMENT_LIMIT", 2)
     with pytest.raises(DataError, match="has more than 2 elements"):
         read_elements(path)
-    monkeypatch.setattr(document, "SIZE_LIMIT", 10)
+    monkeypatch.setattr(xml_files, "SIZE_LIMIT", 10)
     with pytest.raises(DataError, match=r"x\.xml' has more than 0 MiB"):
         read_elements(path)
     with pytest.raises(DataError, match=r"cannot read '.*gone\.xml': No such file"):
