@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ocr_trainer import discovery
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.folder import LONGEST_TMPDIR
 from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task
 from ocr_trainer.schema import AugmentConfig, CharsetConfig, RunConfig, ScheduleName, TextAugmentConfig
 
 NO_BOUNDS = Bounds()
+NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+"""What ends a path in C, and Python's form of bytes that are no UTF-8."""
+LONGEST_NAME = 255
+"""Bytes in the name of a folder."""
 
 
 def refuse(faults: Sequence[str]) -> NoReturn:
@@ -30,9 +39,13 @@ def run_faults(run: RunConfig) -> Iterator[str]:
         )
     if run.init_from is not None and not run.init_from.is_file():
         yield f"init_from={run.init_from}: there is no such checkpoint"
-    name = run.exp_name
-    if not name.strip() or name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
-        yield f"exp_name={name!r} must be a name for a folder below {run.output_dir}"
+    yield from _name_faults(run)
+    temporary = os.environ.get("TMPDIR", "")
+    if run.data.workers != 0 and len(os.fsencode(temporary)) > LONGEST_TMPDIR and Path(temporary).is_dir():
+        yield (
+            f"TMPDIR={temporary} is too long for the sockets of loader workers: "
+            f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.workers=0"
+        )
 
 
 def option_faults(options: Options, path: str = "") -> Iterator[str]:
@@ -54,6 +67,8 @@ def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[s
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from value_faults(item, f"{key}[{index}]", bounds)
+    elif isinstance(value, str | Path) and UNWRITABLE.search(str(value)):
+        yield f"{key}={str(value)!r} holds a NUL or bytes that are no UTF-8"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{key} must be a finite number, not {value}"
     elif isinstance(value, int | float) and not isinstance(value, bool) and not bounds.admit(value):
@@ -82,6 +97,20 @@ def plugins_within(options: Any, path: str = "", task: Task | None = None) -> It
             if "plugin" in field.metadata and isinstance(value, Config):
                 yield Within(key, field.metadata["plugin"], value, asked)
             yield from plugins_within(value, key, asked)
+
+
+def _name_faults(run: RunConfig) -> Iterator[str]:
+    """Yield what keeps the run's name from being that of a folder, here or on another system."""
+    name = run.exp_name
+    parts = name.split("/")
+    outside = name.startswith(("/", "~")) or ".." in parts or set(parts) <= {"", "."} or not name.strip()
+    if outside or NOT_IN_NAMES.search(name):
+        yield (
+            f"exp_name={name!r} must be a name for a folder below {run.output_dir}, "
+            "without control characters and backslashes"
+        )
+    elif (longest := max(len(part.encode(errors="replace")) for part in parts)) > LONGEST_NAME:
+        yield f"exp_name is too long: {longest} bytes between slashes, where file systems take {LONGEST_NAME}"
 
 
 def _task_faults(run: RunConfig) -> Iterator[str]:
