@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,9 +15,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Undo what a command does to its process: environment, garbage collector."""
+    """Undo what a command does to its process: environment, signals, garbage collector."""
     environment = dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     os.environ.clear()
     os.environ.update(environment)
     gc.unfreeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from ocr_trainer.builtin.plugin import SyntheticConfig
 from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.cli import main
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.training.report import write
 
 PAGES = 8
 TINY = [
@@ -215,3 +217,11 @@ def test_a_run_folder_that_cannot_be_made(run: Callable[..., Outcome], receipts:
     assert status == 2
     assert said.startswith(f"ocr-train: no folder for this run can be made in {tmp_path}/taken/default: ")
     assert "output_dir=" in said
+
+
+def test_a_report_names_files_whose_names_are_not_utf8(tmp_path: Path):
+    name = os.fsdecode(b"bad\xff\xfc.png")
+    write(tmp_path, {"entries": [name, "ü.png"]})
+    said = (tmp_path / "report.json").read_bytes().decode("utf-8")
+    assert json.loads(said) == {"entries": [name, "ü.png"]}
+    assert "ü.png" in said

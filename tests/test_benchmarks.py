@@ -9,7 +9,6 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-import torch
 
 from ocr_trainer import discovery
 from ocr_trainer.compose import compose
@@ -17,6 +16,7 @@ from ocr_trainer.formats.images import write_image
 from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.schema import plain
 from ocr_trainer.testing.recognizers import picture
+from ocr_trainer.training import sealed
 from ocr_trainer.training.checkpoint import FORMAT
 from ocr_trainer.training.recognition.benchmarks import COLUMNS, averages
 
@@ -31,7 +31,7 @@ def checkpoint(tmp_path: Path) -> Path:
     model = discovery.resolve(Kind.model, "crnn")(run.model, context)
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     path = tmp_path / "crnn.ckpt"
-    torch.save({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    sealed.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path
 
 

@@ -103,7 +103,7 @@ def test_an_unknown_group():
         "this run cannot start:\n"
         "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
         "    options of a run: model, dataset, logger, optimizer, schedule, ema, augment, text_augment, charset, data, trainer, "
-        "calibrate, init_from, exp_name, seed, output_dir"
+        "checkpoint, ranks, early_stopping, calibrate, init_from, resume, exp_name, seed, output_dir"
     )
 
 

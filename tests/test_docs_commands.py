@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ocr_trainer import cli, discovery
+from ocr_trainer import cli, discovery, folder
 from ocr_trainer.schema import plain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,13 +56,14 @@ def commands() -> list[tuple[Path, str]]:
 
 COMMANDS = commands()
 OPENING = (
+    *("training.run.train", "training.check_data.check_data"),
     *("training.overfit.overfit", "training.apply.test", "training.end_to_end.score_end_to_end"),
     *("training.predict.predict", "training.predict.predict_texts"),
     "training.recognition.benchmarks.benchmark",
     *("metrics.score.score_pages", "metrics.score.score_text"),
 )
 """What opens the files of a command, once its words are understood."""
-WORDS = {"list-plugins", "describe", "check", "overfit", "test", "predict", "score"}
+WORDS = {"list-plugins", "describe", "check", "check-data", "overfit", "resume", "test", "predict", "score"}
 
 
 class Composed(Exception):
@@ -75,6 +76,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("DATA", "/data/receipts")
+    monkeypatch.setenv("OCR_TRAIN_ALLOW_ENV", "DATA")
+    monkeypatch.setenv(folder.INHERITED, "")  # what a run that is taken up leaves there goes, too
     yield tmp_path
     gc.enable()
 
@@ -87,6 +90,8 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     ):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).touch()
+    if words[0] == "resume":
+        write_run(Path(words[1]))
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
         words = ["check", *words]
 
@@ -110,6 +115,14 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         return cli.main()
     except Composed:
         return 0
+
+
+def write_run(at: Path) -> None:
+    from ocr_trainer.compose import compose, to_yaml
+
+    at.mkdir(parents=True)
+    config = to_yaml(compose(["experiment=receipts", "dataset.root=/data"]))
+    (at / "config.yaml").write_text(config, encoding="utf-8")
 
 
 def write_documented_files(page: Path, place: Path) -> None:

@@ -210,6 +210,7 @@ BUILT_FAULTS = {
         ("test_it_records_a_whole_run_below_the_runs_folder", "closed for good", "closed file"),
         ("test_it_records_a_whole_run_below_the_runs_folder", "writes here", "working directory: lines.txt"),
         ("test_it_ends_well_after_a_failure", "bad loser", "nothing to finish"),
+        ("test_it_goes_on_in_the_folder_of_a_resumed_run", "never resumed", "is there already"),
     ],
 }
 

@@ -109,6 +109,7 @@ def test_it_is_listed(acme: Environment):
     summary = re.search(r'^description = "(.*)"$', (acme.folder / NAME / "pyproject.toml").read_text(), re.M)
     assert summary is not None
     common = {"distribution": NAME, "version": VERSION, "summary": summary[1], "conflict": False}
+    common |= {"denied": None, "broken": None}
     assert listed(acme) == [
         {"kind": "dataset", "name": "slips", **common},
         {"kind": "dataset", "name": "tsv", **common},
@@ -150,6 +151,8 @@ def test_it_trains(acme: Environment, receipts: Path):
     assert done.returncode == 0, done.stderr
     (folder,) = (acme.folder / "runs" / "acme").iterdir()
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    (digest,) = {plugin.pop("sha256") for plugin in report["plugins"]}
+    assert re.fullmatch("[0-9a-f]{64}", digest)
     assert report["plugins"] == [
         {"kind": kind, "name": name, "distribution": NAME, "version": VERSION}
         for kind, name in (("model", "inkling"), ("dataset", "tsv"), ("logger", "jsonl"))

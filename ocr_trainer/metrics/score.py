@@ -111,6 +111,7 @@ def _table(report: dict[str, Any]) -> str:
 
 def _write(file: Path, report: dict[str, Any]) -> None:
     try:
-        file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")  # as report.json
     except OSError as error:
         raise DataError(f"cannot write {file}: {error.strerror}") from error

@@ -219,6 +219,8 @@ class Lines(Logger):
             raise ValueError(f"{metrics} at step {step}")
         if self.fault == "closed for good" and self.lines < 0:
             raise ValueError("I/O operation on closed file")
+        if self.fault == "never resumed" and self.lines == 0 and (self.folder / "lines.txt").exists():
+            raise ValueError("lines.txt is there already")
         self.lines += 1
         place = Path() if self.fault == "writes here" else self.folder
         with (place / "lines.txt").open("a", encoding="utf-8") as file:
