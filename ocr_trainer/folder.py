@@ -83,8 +83,9 @@ def runs(output_dir: Path, exp_name: str) -> list[Path]:
 
 
 def inherited() -> Path | None:
-    """Return the folder that the first process of this run holds; None in the first process."""
-    if is_first() or INHERITED not in os.environ:
+    """Return the folder that the first process holds, in one that Lightning started beside it; None in others."""
+    # torchrun's processes do not inherit from the first: what they find there is of another run.
+    if is_first() or INHERITED not in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
         return None
     return Path(os.environ[INHERITED])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import torch
 
 from ocr_trainer import discovery
 from ocr_trainer.compose import compose
@@ -25,6 +26,7 @@ Cli = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
     run = compose(["model=crnn", "model.size=tiny", "dataset=words", "dataset.root=x"])
     run = replace(run, charset=replace(run.charset, characters="0123456789"))
     context = Context(task=Task.recognition, charset=run.charset.characters)

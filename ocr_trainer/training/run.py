@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ class ToStandardError(logging.Handler):
     """Writes to whatever standard error is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line."""
-        print(self.format(record), file=sys.stderr)
+        """Write a line, unless it goes to a disk that is full: a warning does not end a run."""
+        with suppress(OSError):
+            print(self.format(record), file=sys.stderr)
 
 
 class FirstStep(Callback):

@@ -71,11 +71,11 @@ VARIANTS: dict[str, tuple[list[str], list[Place]]] = {
     "average": (["ema.enabled=true", "schedule.name=one_cycle"], [(STEP, 2), (SCORING, 1)]),
     "two_validations": (["trainer.val_check_interval=0.5"], [(SCORING, 1), (STEP, 4)]),
     "pools_cut_short": (["trainer.limit_train_batches=5"], [(STEP, 5)]),
-    "steps_alone": (["trainer.max_epochs=-1", "trainer.max_steps=9"], [(STEP, 9)]),
-    "no_validation": (["trainer.limit_val_batches=0"], [(STEP, 6)]),
     "workers": (["data.workers=2"], [(STEP, 3)]),
 }
 SLOW: dict[str, tuple[list[str], list[Place]]] = {
+    "steps_alone": (["trainer.max_epochs=-1", "trainer.max_steps=9"], [(STEP, 9)]),
+    "no_validation": (["trainer.limit_val_batches=0"], [(STEP, 6)]),
     "more_pools": (["trainer.limit_train_batches=5"], [(STEP, 3), (STEP, 6)]),
     "more_steps": (["trainer.max_epochs=-1", "trainer.max_steps=9"], [(STEP, 6), (STEP, 8)]),
     "never_validated": (["trainer.limit_val_batches=0"], [(STEP, 7), (STEP, 12)]),
