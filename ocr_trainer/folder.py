@@ -83,7 +83,7 @@ def runs(output_dir: Path, exp_name: str) -> list[Path]:
 
 
 def inherited() -> Path | None:
-    """Return the folder that the first process holds, in one that Lightning started beside it; None in others."""
+    """Return the folder of the first process, in one that Lightning started beside it; None in others."""
     # torchrun's processes do not inherit from the first: what they find there is of another run.
     if is_first() or INHERITED not in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
         return None
