@@ -143,6 +143,9 @@ def begin(_worker: int) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, OUTSIDE)
     die_with_parent()
+    main = multiprocessing.parent_process()
+    if main is not None and main.pid != os.getppid():
+        os._exit(1)  # it ended before this process could ask to end with it
     import cv2
 
     torch.set_num_threads(1)
