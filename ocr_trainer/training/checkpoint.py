@@ -104,6 +104,8 @@ def newest(folder: Path) -> Found | None:
         place = content["ocr_trainer"].get("place")
         if place is not None and place["whole_step"]:
             found.append((content["global_step"], Found(path, content, faults)))
+            if path.name == LAST:
+                break  # the others are never newer
         else:
             faults.append(f"{path} does not say where training was")
     if found:
