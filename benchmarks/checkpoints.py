@@ -22,9 +22,10 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Trainer
 
-from ocr_trainer.cli import main as ocr_train
-from ocr_trainer.training import build, sealed
-from ocr_trainer.training.keeper import SealedIO
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.callback import SealedIO
+from ocr_trainer.cli.main import main as ocr_train
+from ocr_trainer.engine import build
 
 RUN = (
     *("model=dbnet", "dataset=synthetic", "dataset.train_pages=64", "dataset.val_pages=4"),
@@ -88,7 +89,7 @@ class InTurns(SealedIO):
 
 def run(words: list[str]) -> None:
     """Train, and print what saving took."""
-    laps, make, fsync, seal = Laps(), build.make_trainer, os.fsync, sealed._seal
+    laps, make, fsync, seal = Laps(), build.make_trainer, os.fsync, files._seal
     storage = InTurns(laps)
 
     def measured(**options: Any) -> Trainer:
@@ -98,14 +99,14 @@ def run(words: list[str]) -> None:
 
     build.make_trainer = measured
     os.fsync = laps.timed("fsync", fsync)
-    sealed._seal = laps.timed("seal", seal)
+    files._seal = laps.timed("seal", seal)
     try:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
             sys.argv = ["ocr-train", *RUN, f"output_dir={folder}", *words]
             if status := ocr_train():
                 sys.exit(status)
     finally:
-        build.make_trainer, os.fsync, sealed._seal = make, fsync, seal
+        build.make_trainer, os.fsync, files._seal = make, fsync, seal
     ours, theirs = laps.seconds["ours"], laps.seconds["Lightning's"]
     ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
     fit = laps.sum("fit") - laps.sum("Lightning's")

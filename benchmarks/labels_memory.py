@@ -29,8 +29,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from ocr_trainer.formats.labelled import LabelledImages, LazySplits
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 MB = 1e6
 

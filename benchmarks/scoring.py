@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from ocr_trainer.compose import compose
-from ocr_trainer.training import build
-from ocr_trainer.training.apply import rebuild
-from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.detection.scoring import Scorer, decode, images_of
-from ocr_trainer.training.detection.tally import tally_image
-from ocr_trainer.training.run import quieten
+from ocr_trainer.checkpoint.read import read
+from ocr_trainer.config.compose import compose
+from ocr_trainer.engine import build
+from ocr_trainer.engine.train import quieten
+from ocr_trainer.evaluation.test import rebuild
+from ocr_trainer.tasks.detection.scoring import Scorer, decode, images_of
+from ocr_trainer.tasks.detection.tally import tally_image
 
 
 def main() -> None:

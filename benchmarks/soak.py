@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import Callback, Trainer
 
-from ocr_trainer.cli import main as ocr_train
-from ocr_trainer.training import build
+from ocr_trainer.cli.main import main as ocr_train
+from ocr_trainer.engine import build
 
 RUN = (
     *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),

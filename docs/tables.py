@@ -16,11 +16,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from ocr_trainer import discovery
-from ocr_trainer import options as shared
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
-from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.show import documentation
+from ocr_trainer.cli.plugins import documentation
+from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
 SHARED = (

@@ -2,6 +2,6 @@
 
 import sys
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 
 sys.exit(main())

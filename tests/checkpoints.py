@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
-from ocr_trainer.compose import compose
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
+from ocr_trainer.engine import build
 from ocr_trainer.plugin import Kind
-from ocr_trainer.schema import plain
-from ocr_trainer.training import build, sealed
-from ocr_trainer.training.checkpoint import FORMAT
 
 DETECTOR = (
     "model=dbnet",
@@ -41,5 +42,5 @@ def write_checkpoint(path: Path, words: tuple[str, ...], seed: int = 0) -> Path:
     run = compose(list(words))
     model = build.build(Kind.model, run.model, build.context(run, path.parent))
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
-    sealed.write({"state_dict": weights, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    files.write({"state_dict": weights, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path

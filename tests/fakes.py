@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ocr_trainer import discovery, restrictions
+from ocr_trainer.plugin import allowlist, discovery
 
 HEAD = """\
 from ocr_trainer.plugin import Config, DatasetPlugin, LoggerConfig, LoggerPlugin, ModelPlugin, Task
@@ -68,6 +68,6 @@ def visible(folder: Path) -> Iterator[Path]:
         for name, module in list(sys.modules.items()):
             if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
                 del sys.modules[name]
-        restrictions.restrict()
+        allowlist.restrict()
         discovery.installed.cache_clear()
         discovery.described.cache_clear()

@@ -8,9 +8,9 @@ from ocr_trainer_dbnet.model import DBNet
 from ocr_trainer_dbnet.targets import shrink
 from torch import Tensor
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.samples import Sample
 
 RUN = compose(
     ["model=dbnet", "model.neck_channels=8", "model.side=none", "data.workers=0", "data.batch_size=2"]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from ocr_trainer.schema import AugmentConfig
-from ocr_trainer.training.appearance import add_noise, blur, compress, draw_table, grey, recolour, vary
+from ocr_trainer.config.schema import AugmentConfig
+from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, grey, recolour, vary
 
 ALL = AugmentConfig(colour=0.3, tint=0.3, grey=1, blur=1, noise=1, jpeg=1)
 

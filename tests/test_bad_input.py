@@ -14,9 +14,9 @@ import pytest
 
 from ocr_trainer.builtin.plugin import SyntheticConfig
 from ocr_trainer.builtin.synthetic import Synthetic
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
+from ocr_trainer.engine.report import write
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.report import write
 
 PAGES = 8
 TINY = [

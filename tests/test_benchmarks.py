@@ -11,15 +11,14 @@ from subprocess import CompletedProcess
 import pytest
 import torch
 
-from ocr_trainer import discovery
-from ocr_trainer.compose import compose
-from ocr_trainer.formats.images import write_image
-from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.schema import plain
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
+from ocr_trainer.data.images import write_image
+from ocr_trainer.evaluation.benchmarks import COLUMNS, averages
+from ocr_trainer.plugin import Context, Kind, Task, discovery
 from ocr_trainer.testing.recognizers import picture
-from ocr_trainer.training import sealed
-from ocr_trainer.training.checkpoint import FORMAT
-from ocr_trainer.training.recognition.benchmarks import COLUMNS, averages
 
 Cli = Callable[..., CompletedProcess[str]]
 
@@ -33,7 +32,7 @@ def checkpoint(tmp_path: Path) -> Path:
     model = discovery.resolve(Kind.model, "crnn")(run.model, context)
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     path = tmp_path / "crnn.ckpt"
-    sealed.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path
 
 

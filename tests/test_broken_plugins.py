@@ -13,10 +13,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ocr_trainer import discovery
+from ocr_trainer.cli.plugins import describe
 from ocr_trainer.errors import PluginBroken
-from ocr_trainer.plugin import Kind
-from ocr_trainer.show import describe
+from ocr_trainer.plugin import Kind, discovery
 
 Cli = Callable[..., "CompletedProcess[str]"]
 

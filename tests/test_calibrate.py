@@ -14,11 +14,11 @@ from ocr_trainer_dbnet.plugin import Unclip
 from pages import RUN, box, mirror, page
 
 from ocr_trainer.builtin.synthetic import Pages
-from ocr_trainer.cli import main
-from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.detection.calibrate import calibrate
-from ocr_trainer.training.detection.data import scoring_loader
-from ocr_trainer.training.loaders import some
+from ocr_trainer.checkpoint.read import read
+from ocr_trainer.cli.main import main
+from ocr_trainer.data.loader import some
+from ocr_trainer.tasks.detection.calibrate import calibrate
+from ocr_trainer.tasks.detection.data import scoring_loader
 
 CPU = torch.device("cpu")
 # Text at a probability of .55, and a spot that is none at .45: only thresholds between tell them apart.

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_trainer.config.schema import CharsetConfig, Unknown
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.schema import CharsetConfig, Unknown
-from ocr_trainer.training.recognition.charset import Codec, carry_over, choose
-from ocr_trainer.training.recognition.coverage import cover, decide, foresee, survey, usable
+from ocr_trainer.tasks.recognition.charset import Codec, carry_over, choose
+from ocr_trainer.tasks.recognition.coverage import cover, decide, foresee, survey, usable
 
 
 def split_of(*texts: str, files: Sequence[str] = ()) -> SimpleNamespace:
@@ -83,7 +83,7 @@ def test_coverage_names_character_count_and_files():
 
 @given(st.lists(st.text("abc\u0301é ", max_size=6), max_size=12), st.text("abcé ", min_size=1))
 def test_coverage_is_what_counting_by_hand_finds(texts: list[str], charset: str):
-    from ocr_trainer.charsets import clean
+    from ocr_trainer.text.normalize import clean
 
     _, found = covered(charset, *texts)
     unknown = [c for text in texts for c in clean(text) if c not in charset]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer.charsets import clean, named, names, read_file
 from ocr_trainer.errors import DataError
+from ocr_trainer.text.normalize import clean, named, names, read_file
 
 
 @pytest.fixture(scope="module")

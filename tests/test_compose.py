@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.compose import compose, to_yaml
+from ocr_trainer.config.compose import compose, to_yaml
+from ocr_trainer.config.schema import OptimizerName, ScheduleName, plain
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound
-from ocr_trainer.schema import OptimizerName, ScheduleName, plain
 
 Cli = Callable[..., "CompletedProcess[str]"]
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer import discovery
 from ocr_trainer.builtin.concat import Mixed
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import ConfigError, PluginNotFound
-from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.schema import plain
+from ocr_trainer.plugin import Context, Kind, Task, discovery
 from ocr_trainer.testing import DatasetSuite
 
 PARTS = [
@@ -128,7 +127,7 @@ def test_files_go_on_beyond_an_epoch():
 
 
 def test_texts_of_several_sets_give_charset_names_and_texts(tmp_path: Path):
-    from ocr_trainer.formats.images import write_image
+    from ocr_trainer.data.images import write_image
     from ocr_trainer.plugin import Context, Task
     from ocr_trainer.testing.recognizers import picture
 

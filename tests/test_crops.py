@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.types import Sample
+from ocr_trainer.engine.build import build
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.crops import Crops, cut
 from ocr_trainer.formats.labelled import LabelledImages
 from ocr_trainer.plugin import Context, Kind, Ledger, Task
 from ocr_trainer.testing import TextDatasetSuite
-from ocr_trainer.training.build import build
-from ocr_trainer.training.samples import Sample
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 RECEIPTS = DATA / "receipts_sroie2019"

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from ocr_trainer import discovery
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.loader import Keys
+from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Kind, Skipped, Task
-from ocr_trainer.training.detection.data import fit, pad, scoring_loader, training_loader
-from ocr_trainer.training.loaders import Keys
-from ocr_trainer.training.samples import Sample
+from ocr_trainer.plugin import Context, Kind, Skipped, Task, discovery
+from ocr_trainer.tasks.detection.data import fit, pad, scoring_loader, training_loader
 
 RUN = compose(
     ["model=dbnet", "model.neck_channels=8", "augment.crop=64", "data.batch_size=2", "data.workers=0"]
@@ -148,12 +147,12 @@ def test_an_image_is_scored_at_the_models_scale(model: Any):
 
 @pytest.mark.parametrize("length", [1, 7, 8])
 def test_processes_share_the_samples(length: int, monkeypatch: pytest.MonkeyPatch):
-    from ocr_trainer.training import loaders
+    from ocr_trainer.data import loader
 
     def keys(shuffle: bool) -> list[list[int]]:
         found = []
         for rank in range(3):
-            monkeypatch.setattr(loaders, "place", lambda rank=rank: (rank, 3))
+            monkeypatch.setattr(loader, "place", lambda rank=rank: (rank, 3))
             mine = Keys(length, seed=5, shuffle=shuffle)
             found.append([index for _, index in mine])
             assert len(found[-1]) == len(mine)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 
 
 @pytest.mark.slow

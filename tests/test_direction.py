@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer.training.recognition.direction import to_visual, visual_order
+from ocr_trainer.text.bidi import to_visual, visual_order
 
 
 @pytest.mark.parametrize(

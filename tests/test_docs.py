@@ -14,10 +14,9 @@ from typing import get_type_hints
 
 import pytest
 
-from ocr_trainer import discovery
-from ocr_trainer.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
-from ocr_trainer.plugin import Kind, Options
-from ocr_trainer.schema import RunConfig
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.plugin import Kind, Options, discovery
+from ocr_trainer.plugin.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from ocr_trainer import cli, discovery, folder
-from ocr_trainer.schema import plain
+from ocr_trainer.cli import main
+from ocr_trainer.config.schema import plain
+from ocr_trainer.plugin import discovery
+from ocr_trainer.runs import run_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -77,7 +79,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("DATA", "/data/receipts")
     monkeypatch.setenv("OCR_TRAIN_ALLOW_ENV", "DATA")
-    monkeypatch.setenv(folder.INHERITED, "")  # what a run that is taken up leaves there goes, too
+    monkeypatch.setenv(run_dir.INHERITED, "")  # what a run that is taken up leaves there goes, too
     yield tmp_path
     gc.enable()
 
@@ -96,7 +98,7 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         words = ["check", *words]
 
     def saved(checkpoint: str) -> dict[str, Any]:
-        from ocr_trainer.compose import compose
+        from ocr_trainer.config.compose import compose
 
         assert checkpoint.endswith(".ckpt")
         reads = re.search("recogni|words|digits", checkpoint)
@@ -106,19 +108,19 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     def stopped(*_: Any, **__: Any) -> None:
         raise Composed
 
-    monkeypatch.setattr("ocr_trainer.using._saved", saved)
-    monkeypatch.setattr("ocr_trainer.using._sets_in", lambda folder: {Path(folder, "SVT"): "lmdb"})
+    monkeypatch.setattr("ocr_trainer.cli.evaluate._saved", saved)
+    monkeypatch.setattr("ocr_trainer.cli.evaluate._sets_in", lambda folder: {Path(run_dir, "SVT"): "lmdb"})
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
     try:
-        return cli.main()
+        return main.main()
     except Composed:
         return 0
 
 
 def write_run(at: Path) -> None:
-    from ocr_trainer.compose import compose, to_yaml
+    from ocr_trainer.config.compose import compose, to_yaml
 
     at.mkdir(parents=True)
     config = to_yaml(compose(["experiment=receipts", "dataset.root=/data"]))

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
+from ocr_trainer.data.types import Detections, Reading, Sample
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.training.end_to_end import EndToEnd, count_image
-from ocr_trainer.training.reader import Reader, recognize, trained_margin
-from ocr_trainer.training.samples import Detections, Reading, Sample
+from ocr_trainer.evaluation.end_to_end import EndToEnd, count_image
+from ocr_trainer.evaluation.pipeline import Reader, recognize, trained_margin
 
 
 def box(left: float, width: float, top: float = 0.0) -> np.ndarray:
@@ -108,9 +108,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def rebuilt(path: Path):
-    from ocr_trainer.compose import compose
-    from ocr_trainer.training.apply import rebuild
-    from ocr_trainer.training.checkpoint import read
+    from ocr_trainer.checkpoint.read import read
+    from ocr_trainer.config.compose import compose
+    from ocr_trainer.evaluation.test import rebuild
 
     saved = read(path)
     return rebuild(compose([], saved["ocr_trainer"]["config"]), saved, path.parent)

@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from ocr_trainer import discovery
-from ocr_trainer.compose import compose
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.init_from import adopt
+from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
+from ocr_trainer.data.types import Batch
 from ocr_trainer.errors import CheckpointError, ConfigError, DataError
-from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.schema import plain
-from ocr_trainer.training import sealed
-from ocr_trainer.training.adopt import adopt
-from ocr_trainer.training.checkpoint import FORMAT
-from ocr_trainer.training.detection.task import DetectionTask
-from ocr_trainer.training.samples import Batch
+from ocr_trainer.plugin import Context, Kind, Task, discovery
+from ocr_trainer.tasks.detection.task import DetectionTask
 
 SMALL = [
     "model=dbnet",
@@ -53,7 +52,7 @@ def saved(tmp_path: Path) -> tuple[Path, dict]:
     run, model = model_of("seed=1")
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     path = tmp_path / "old.ckpt"
-    sealed.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path, model.state_dict()
 
 
@@ -92,7 +91,7 @@ def test_another_backbone_leaves_tensors_over(saved: tuple[Path, dict]):
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
     run, model = model_of()
     path = tmp_path / "else.ckpt"
-    sealed.write(
+    files.write(
         {"state_dict": {"model.x": torch.ones(1)}, "ocr_trainer": {"format": FORMAT, "config": plain(run)}},
         path,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.folder import INHERITED, claim, hold, inherited, runs
+from ocr_trainer.runs.run_dir import INHERITED, claim, hold, inherited, runs
 
 
 def test_a_folder_holds_the_configuration_and_a_lock(tmp_path: Path):

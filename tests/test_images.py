@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import (
+from ocr_trainer.data.images import (
     FORMATS,
     PIXEL_LIMIT,
     check_image,
@@ -23,6 +22,7 @@ from ocr_trainer.formats.images import (
     read_image,
     read_labelled,
 )
+from ocr_trainer.errors import DataError
 
 GRADIENT = np.dstack(
     np.broadcast_arrays(np.arange(0, 240, 5)[None], np.arange(0, 200, 5)[:, None], 77)

@@ -37,7 +37,7 @@ def modules_after(code: str) -> set[str]:
 
 def command(*words: str) -> set[str]:
     """Return the modules that a command leaves loaded, having checked that it succeeds."""
-    code = f"import sys; sys.argv = ['ocr-train', *{list(words)!r}]\nfrom ocr_trainer.cli import main\nassert main() == 0"
+    code = f"import sys; sys.argv = ['ocr-train', *{list(words)!r}]\nfrom ocr_trainer.cli.main import main\nassert main() == 0"
     return modules_after(code)
 
 
@@ -47,29 +47,29 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.errors", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.plugin", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.schema", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.cli", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.using", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.checking", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.charsets", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.alphabets", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.show", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.clock", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.schema", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.cli.main", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.cli.evaluate", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.cli.check_data", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.text.normalize", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.text.charsets", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.cli.plugins", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.runs.timing", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.testing", HEAVY),
-        ("ocr_trainer.encoding", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.folder", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.scan", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.restrictions", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.resuming", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.stopping", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.trust", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.discovery", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.validate", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.compose", HEAVY),
-        ("ocr_trainer.explain", HEAVY),
-        ("ocr_trainer.guard", HEAVY),
-        ("ocr_trainer.sources", HEAVY),
-        ("ocr_trainer.typed", HEAVY),
+        ("ocr_trainer.cli.encoding", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.runs.run_dir", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.plugin.metadata", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.plugin.allowlist", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.runs.resume", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.runs.signals", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.security", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.plugin.discovery", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.validate", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.compose", HEAVY),
+        ("ocr_trainer.config.messages", HEAVY),
+        ("ocr_trainer.config.hydra_guard", HEAVY),
+        ("ocr_trainer.config.hydra_source", HEAVY),
+        ("ocr_trainer.config.convert", HEAVY),
         ("ocr_trainer.builtin.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_crnn.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_dbnet.plugin", HEAVY | HYDRA | {"stevedore"}),
@@ -82,9 +82,9 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer_ufo.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_words.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_xml.plugin", HEAVY | HYDRA | {"stevedore"}),
-        ("ocr_trainer.options", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.plugin.options", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.formats.listed", {"torch", "lightning", "cv2"}),
-        ("ocr_trainer.metrics.score", {"torch", "lightning", "cv2"}),
+        ("ocr_trainer.cli.score", {"torch", "lightning", "cv2"}),
         ("ocr_trainer.metrics.text", {"torch", "lightning", "cv2", "PIL", "shapely"}),
         ("ocr_trainer.results", {"torch", "lightning", "cv2", "PIL", "shapely"}),
         ("ocr_trainer_wandb.plugin", HEAVY | HYDRA | {"stevedore"}),
@@ -96,7 +96,7 @@ def test_light_modules_stay_light(module: str, forbidden: set[str]):
 
 
 def test_the_heavy_half_never_sees_hydra():
-    code = "import ocr_trainer.training.run, ocr_trainer.training.apply, ocr_trainer_dbnet.model"
+    code = "import ocr_trainer.engine.train, ocr_trainer.evaluation.test, ocr_trainer_dbnet.model"
     assert modules_after(code) & HYDRA == set()
 
 
@@ -136,6 +136,6 @@ def test_describe_imports_one_description():
 def test_a_wrong_config_is_refused_before_torch(override: str):
     code = (
         f"import sys; sys.argv = ['ocr-train', 'model=dbnet', {override!r}]\n"
-        "from ocr_trainer.cli import main\nassert main() == 2"
+        "from ocr_trainer.cli.main import main\nassert main() == 2"
     )
     assert modules_after(code) & HEAVY == set()

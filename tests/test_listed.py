@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
-from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import ListedConfig
 
 
 class Rows(ListedDataset):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ocr_trainer.schema import EmaConfig, OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName
-from ocr_trainer.training.optim import WeightEma, factor, make_optimizer, make_scheduler
+from ocr_trainer.config.schema import EmaConfig, OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName
+from ocr_trainer.engine.optim import WeightEma, factor, make_optimizer, make_scheduler
 
 
 def small() -> nn.Sequential:

@@ -9,12 +9,12 @@ from typing import ClassVar
 import pytest
 from PIL import Image as Pillow
 
+from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.labelled import LabelledImages
 from ocr_trainer.formats.rows import Row, RowDataset, parse_corners
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.samples import Sample
+from ocr_trainer.plugin.options import PairedConfig
 
 ROW = "1,1,9,1,9,5,1,5,word\n"
 

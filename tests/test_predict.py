@@ -14,10 +14,10 @@ import pytest
 from checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
 from PIL import Image
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.inputs import given_images
+from ocr_trainer.cli.main import main
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.given import given_images
-from ocr_trainer.training.predict import _readable
+from ocr_trainer.evaluation.predict import _readable
 
 Predict = Callable[..., int]
 
@@ -86,10 +86,10 @@ def read_directly(rec: str, image: np.ndarray, polygon: np.ndarray) -> str:
     """Read what is in a polygon without the reader."""
     import torch
 
-    from ocr_trainer.compose import compose
+    from ocr_trainer.checkpoint.read import read
+    from ocr_trainer.config.compose import compose
+    from ocr_trainer.evaluation.test import rebuild
     from ocr_trainer.formats.rectify import cut
-    from ocr_trainer.training.apply import rebuild
-    from ocr_trainer.training.checkpoint import read
 
     saved = read(rec)
     model = rebuild(compose([], saved["ocr_trainer"]["config"]), saved, Path())
@@ -152,7 +152,7 @@ def test_one_image_is_read_ahead_and_no_more(tmp_path: Path, monkeypatch: pytest
         begun.append(path)
         return np.zeros((2, 2, 3), np.uint8)
 
-    monkeypatch.setattr("ocr_trainer.training.predict.read_image", reading)
+    monkeypatch.setattr("ocr_trainer.evaluation.predict.read_image", reading)
     paths = sorted(tmp_path.iterdir())
     for number, (path, _) in enumerate(_readable(paths, lambda *_: None)):
         assert path == paths[number]

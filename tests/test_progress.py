@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.cli import main
-from ocr_trainer.training import progress
+from ocr_trainer.cli.main import main
+from ocr_trainer.engine.callbacks import progress
 
 SMALL = [
     *(

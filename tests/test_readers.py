@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer import discovery
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.open import open_splits
+from ocr_trainer.engine import build
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Kind, Sign
-from ocr_trainer.training import build
-from ocr_trainer.training.splits import open_splits
+from ocr_trainer.plugin import Kind, Sign, discovery
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FOLDERS = {

@@ -27,7 +27,7 @@ def run(cli: Cli, tmp_path: Path, *words: str) -> tuple[Path, CompletedProcess[s
 
 
 def write_words(folder: Path, texts: dict[str, str]) -> None:
-    from ocr_trainer.formats.images import write_image
+    from ocr_trainer.data.images import write_image
     from ocr_trainer.testing.recognizers import picture
 
     folder.mkdir()
@@ -112,7 +112,7 @@ def test_what_cannot_be_is_refused_before_torch(words: list[str], said: str):
 
     code = (
         f"import sys; sys.argv = ['ocr-train', 'check', 'model=crnn', *{words!r}]\n"
-        "from ocr_trainer.cli import main\n"
+        "from ocr_trainer.cli.main import main\n"
         "assert main() == 2 and not {'torch', 'numpy', 'cv2'} & set(sys.modules)"
     )
     done = subprocess.run(

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_trainer.data.types import Detections, Reading
 from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
 from ocr_trainer.results.outline import hull
-from ocr_trainer.training.samples import Detections, Reading
 
 WHEN = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
 PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, parse_corners, parse_polygon
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 coordinate = st.integers(-9999, 9999) | st.floats(-9999, 9999).map(lambda value: round(value, 2))
 texts = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])).map(str.strip)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 
 SMALL = [
     "model=dbnet",
@@ -137,10 +137,10 @@ def test_losses_and_scores_reach_the_logger(done: tuple[Path, str]):
 
 
 def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
-    from ocr_trainer import clock
-    from ocr_trainer.compose import compose
-    from ocr_trainer.training.detection.task import DetectionTask
-    from ocr_trainer.training.run import train
+    from ocr_trainer.config.compose import compose
+    from ocr_trainer.engine.train import train
+    from ocr_trainer.runs import timing
+    from ocr_trainer.tasks.detection.task import DetectionTask
 
     seen = []
 
@@ -150,8 +150,8 @@ def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
             super().on_test_epoch_start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ocr_trainer.training.run.task_class", lambda _task: Watching)
-        train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, clock.Laps())
+        patch.setattr("ocr_trainer.engine.train.task_class", lambda _task: Watching)
+        train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, timing.Laps())
     saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     weight = "model.probability.0.weight"
     torch.testing.assert_close(seen[0][weight], saved["state_dict"][weight], rtol=0, atol=0)

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_trainer.cli.score import score
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.metrics.icdar import average_precision
-from ocr_trainer.metrics.score import score
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"
@@ -219,7 +219,7 @@ def test_average_precision(found: list[tuple[float, bool]], missed: int) -> None
 
 def test_scoring_needs_no_torch(gt: Path) -> None:
     code = (
-        "import sys; from ocr_trainer.metrics.score import score\n"
+        "import sys; from ocr_trainer.cli.score import score\n"
         "for metric in ('icdar', 'cleval'): score(['--gt', sys.argv[1], '--pred', sys.argv[1], '--metric', metric])\n"
         "print(sorted({'torch', 'lightning', 'hydra', 'omegaconf'} & set(sys.modules)))"
     )

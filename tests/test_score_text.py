@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from ocr_trainer.cli.score import score
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.metrics.score import score
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data is not there (OCR_TRAINER_DATA)")

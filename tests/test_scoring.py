@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import RUN, Mirror, box, mirror, page
 
+from ocr_trainer.data.types import Detections, Sample, Truth
 from ocr_trainer.metrics import icdar
-from ocr_trainer.training.detection.data import scoring_loader
-from ocr_trainer.training.detection.diagnosis import diagnose
-from ocr_trainer.training.detection.scoring import Scorer
-from ocr_trainer.training.detection.tally import THRESHOLDS, Tally, tally_image
-from ocr_trainer.training.samples import Detections, Sample, Truth
+from ocr_trainer.tasks.detection.data import scoring_loader
+from ocr_trainer.tasks.detection.diagnosis import diagnose
+from ocr_trainer.tasks.detection.scoring import Scorer
+from ocr_trainer.tasks.detection.tally import THRESHOLDS, Tally, tally_image
 
 
 def scored(model: Mirror, samples: list[Sample]) -> tuple[Tally, Scorer, tuple]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.splits import carve, carve_missing, read_list, refuse_overlap
+from ocr_trainer.formats.assign import carve, carve_missing, read_list, refuse_overlap
 from ocr_trainer.plugin import Ledger
 
 names = st.lists(st.text(max_size=12), unique=True, min_size=2, max_size=60)

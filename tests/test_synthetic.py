@@ -18,9 +18,9 @@ from PIL import Image, ImageFont
 from ocr_trainer.builtin import lettering, paper
 from ocr_trainer.builtin.plugin import SyntheticConfig, synthetic
 from ocr_trainer.builtin.synthetic import Pages, Synthetic, make_page
+from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.samples import Sample
 
 SMALL = SyntheticConfig(height=256, width=320, train_pages=4, val_pages=3, test_pages=3)
 PAGES = 12

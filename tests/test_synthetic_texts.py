@@ -15,12 +15,13 @@ import pytest
 from PIL import Image, ImageFont
 from scipy import ndimage
 
-from ocr_trainer.builtin import fonts, lettering, paper, texts, words
+from ocr_trainer.builtin import lettering, paper, texts, words
 from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
 from ocr_trainer.builtin.synthetic import Synthetic
+from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Ledger, Task
-from ocr_trainer.training.samples import TextImage
+from ocr_trainer.text import fonts
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer import discovery
 from ocr_trainer.errors import OcrTrainerError
-from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin import Kind, discovery
 from ocr_trainer.testing import DatasetSuite, LoggerSuite, ModelSuite
 from ocr_trainer.testing.plugins import PluginSuite
 

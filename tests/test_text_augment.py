@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont, ImageOps
 
-from ocr_trainer.compose import compose
-from ocr_trainer.schema import AugmentConfig, TextAugmentConfig
-from ocr_trainer.training import appearance
-from ocr_trainer.training.recognition.augment import TextAugmenter
-from ocr_trainer.training.recognition.canvas import carry, rotating, slanting
-from ocr_trainer.training.recognition.rand_augment import OPERATIONS, rand_augment
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import AugmentConfig, TextAugmentConfig
+from ocr_trainer.data import photometric
+from ocr_trainer.tasks.recognition.augment import TextAugmenter
+from ocr_trainer.tasks.recognition.canvas import carry, rotating, slanting
+from ocr_trainer.tasks.recognition.rand_augment import OPERATIONS, rand_augment
 
 PRESETS = Path(__file__).parents[1] / "configs" / "text_augment"
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
@@ -161,12 +161,14 @@ def ink(image: np.ndarray) -> float:
 def test_dark_strokes_grow_and_shrink():
     image = written()
     assert (
-        ink(appearance.thicken(image, 2, 1.0)) > 1.1 * ink(image) > 1.2 * ink(appearance.thin(image, 2, 1.0))
+        ink(photometric.thicken(image, 2, 1.0))
+        > 1.1 * ink(image)
+        > 1.2 * ink(photometric.thin(image, 2, 1.0))
     )
-    np.testing.assert_array_equal(appearance.thin(image, 2, 0.0), image)
+    np.testing.assert_array_equal(photometric.thin(image, 2, 0.0), image)
     # Pillow's are the same for odd sizes.
     np.testing.assert_array_equal(
-        appearance.thin(image, 3, 1.0)[2:-2, 2:-2],
+        photometric.thin(image, 3, 1.0)[2:-2, 2:-2],
         np.array(Pillow.fromarray(image).filter(_max_filter()))[2:-2, 2:-2],
     )
 
@@ -180,11 +182,11 @@ def _max_filter() -> object:
 def test_motion_spreads_along_its_line_only():
     point = np.zeros((21, 21, 3), np.uint8)
     point[10, 10] = 250
-    level = appearance.smear(point, 6, 0)
+    level = photometric.smear(point, 6, 0)
     np.testing.assert_array_equal(np.argwhere(level[:, :, 0]), [[10, x] for x in range(7, 14)])
-    steep = appearance.smear(point, 6, 90)
+    steep = photometric.smear(point, 6, 90)
     np.testing.assert_array_equal(steep, level.transpose(1, 0, 2))
-    np.testing.assert_array_equal(appearance.smear(point, 0.5, 30), point)
+    np.testing.assert_array_equal(photometric.smear(point, 0.5, 30), point)
 
 
 def test_blur_is_measured_by_the_texts_height():

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.types import Batch, TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Skipped, Task
-from ocr_trainer.training.recognition.data import pad, prepare, scoring_loader, training_loader
-from ocr_trainer.training.recognition.recognizer import Recognizer
-from ocr_trainer.training.samples import Batch, TextImage
+from ocr_trainer.tasks.recognition.data import pad, prepare, scoring_loader, training_loader
+from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 RUN = compose(
     [

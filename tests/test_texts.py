@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer.formats.texts import TextImages, is_usable
-from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import Context, Ledger, Task
+from ocr_trainer.plugin.options import ListedConfig
 
 # A lone surrogate is what JSON may hold.
 PAIRS = st.lists(st.tuples(st.text(st.characters(codec=None), max_size=8), st.text(max_size=8)), max_size=6)

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from lightning.pytorch import Trainer
 
-from ocr_trainer.schema import TrainerConfig
+from ocr_trainer.config.schema import TrainerConfig
 
 OURS = {"logger", "callbacks", "plugins", "default_root_dir"}
 """What the run decides: these take objects, or say where files go."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
+from ocr_trainer.data.loader import name_of
+from ocr_trainer.data.types import Sample, TextImage
+from ocr_trainer.engine.build import build
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind
-from ocr_trainer.training.build import build
-from ocr_trainer.training.loaders import name_of
-from ocr_trainer.training.samples import Sample, TextImage
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Concat(LazySplits["Mixed"]):
     def characters(self) -> str:
         """What the training texts are made of, for recognition."""
         # Only where there are texts: detection does without.
-        from ocr_trainer.training.recognition.coverage import survey
+        from ocr_trainer.tasks.recognition.coverage import survey
 
         found: set[str] = set()
         for name, part in self._parts.items():

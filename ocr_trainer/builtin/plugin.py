@@ -81,11 +81,11 @@ class SyntheticTextConfig(Options):
 
                 pattern.parse(self.pattern)
             if drawn:
-                from ocr_trainer import charsets
+                from ocr_trainer.text import normalize
 
-                charsets.clean(self.characters)
+                normalize.clean(self.characters)
                 for name in self.charsets:
-                    charsets.named(name)
+                    normalize.named(name)
         except ValueError as fault:
             yield str(fault)
         for key in ("length", "words", "font_size"):

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_trainer import charsets
 from ocr_trainer.builtin import pattern, wording
-from ocr_trainer.builtin.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.builtin.plugin import SyntheticTextConfig
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.formats.splits import SPLITS, carve
+from ocr_trainer.formats.assign import SPLITS, carve
 from ocr_trainer.plugin import Ledger
+from ocr_trainer.text import normalize
+from ocr_trainer.text.fonts import Fonts, can_shape, is_invisible, needs_shaping
 
 TRIES = 2000
 """Words that are made up for one that serves."""
@@ -50,7 +50,7 @@ class Source(ABC):
 
     def word_of(self, split: str, rng: np.random.Generator) -> str:
         """Return a word by chance, clean; an empty one if what came up is of another split."""
-        word = charsets.clean(self.word(rng))
+        word = normalize.clean(self.word(rng))
         share = self.held_out
         if not share:
             return word
@@ -82,7 +82,7 @@ class Listed(Source):
         for line, row in read_rows(path, ledger):
             ledger.read(labels=1)
             try:
-                words[usable(charsets.clean(row), fonts)] = None
+                words[usable(normalize.clean(row), fonts)] = None
             except ValueError as fault:
                 ledger.skip_label(path, line, str(fault))
         if not words:
@@ -90,7 +90,7 @@ class Listed(Source):
             because = f"; {reasons[0]}\n{FONTS}" if reasons else ", one a row is wanted"
             raise DataError(f"the list '{path}' has no words that can be used{because}")
         self.path, self.words = path, list(words)
-        self.characters = charsets.ordered(self.words)
+        self.characters = normalize.ordered(self.words)
         self._split = dict.fromkeys(SPLITS, self.words)
         if held_out:
             home = carve(self.words, {"val": held_out, "test": held_out}, seed=0)
@@ -125,7 +125,7 @@ class Patterned(Source):
         super().__init__(held_out)
         self.node = pattern.parse(text)
         spaced = any(character.isspace() for character in self.node.characters)
-        self.characters = charsets.ordered([_cleaned(self.node.characters), " " * spaced])
+        self.characters = normalize.ordered([_cleaned(self.node.characters), " " * spaced])
 
     def word(self, rng: np.random.Generator) -> str:
         """Return a word by chance."""
@@ -141,9 +141,9 @@ class Random(Source):
 
     def __init__(self, config: SyntheticTextConfig) -> None:
         super().__init__(config.held_out)
-        found = {*config.characters}.union(*map(charsets.named, config.charsets))
+        found = {*config.characters}.union(*map(normalize.named, config.charsets))
         if config.characters_file is not None:
-            found |= {*charsets.read_file(config.characters_file.expanduser())}
+            found |= {*normalize.read_file(config.characters_file.expanduser())}
         # Joiners and the like mean something between certain letters only.
         self.characters = _cleaned({character for character in found if not is_invisible(character)})
         if not self.characters:
@@ -157,7 +157,7 @@ class Random(Source):
 
 
 def _cleaned(characters: set[str]) -> str:
-    return charsets.ordered(charsets.clean(character) for character in characters).replace(" ", "")
+    return normalize.ordered(normalize.clean(character) for character in characters).replace(" ", "")
 
 
 def source_of(config: SyntheticTextConfig, fonts: Fonts, ledger: Ledger) -> Source:
@@ -212,7 +212,7 @@ class Texts:
 
     def __init__(self, config: SyntheticTextConfig, source: Source, fonts: Fonts) -> None:
         self.config, self.source, self.fonts = config, source, fonts
-        self.characters = charsets.ordered(source.characters + " " * (config.max_words > 1))
+        self.characters = normalize.ordered(source.characters + " " * (config.max_words > 1))
         self._known = {*self.characters, " "}
 
     def text(self, split: str, rng: np.random.Generator) -> str:

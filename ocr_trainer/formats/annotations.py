@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.samples import Polygon
 
 Points = Sequence[tuple[float, float]]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ocr_trainer.data.geometry import UNIT_SQUARE, Homography, extent
+from ocr_trainer.data.types import Polygon
 from ocr_trainer.formats.annotations import LEAST_AREA
-from ocr_trainer.training.geometry import UNIT_SQUARE, Homography, extent
-from ocr_trainer.training.samples import Polygon
 
 HORIZON = 0.05
 """How many times smaller than the near side of a text the far one may appear; beyond, it is no plane."""

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ocr_trainer.data.types import Image, Polygon, TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.labelled import Strings
 from ocr_trainer.formats.rectify import cut, text_size
-from ocr_trainer.formats.splits import SPLITS
 from ocr_trainer.formats.texts import Texts
 from ocr_trainer.plugin import Ledger, Skipped
-from ocr_trainer.training.samples import Image, Polygon, TextImage
 
 __all__ = ["Crops", "cut", "ordered_before"]
 

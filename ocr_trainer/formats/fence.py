@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.options import FolderConfig
+from ocr_trainer.plugin.options import FolderConfig
 
 
 def leads_out(name: str) -> bool:

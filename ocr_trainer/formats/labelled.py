@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from ocr_trainer.data.images import read_labelled
+from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.images import read_labelled
 from ocr_trainer.plugin import Skipped
-from ocr_trainer.training.samples import Sample
 
 S = TypeVar("S")
 

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.assign import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.fence import Fence, leads_out
 from ocr_trainer.formats.labelled import LabelledImages, LazySplits, Strings
 from ocr_trainer.formats.paired import open_root
-from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.texts import TextImages
-from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import ListedConfig
 
 DEEPEST = 64
 """Folders within folders; a name with more before it is looked for by the last of them."""

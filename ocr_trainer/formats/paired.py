@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import ClassVar, NamedTuple
 
+from ocr_trainer.data.images import is_image, names_in
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.assign import SPLITS, carve_missing, read_list, refuse_overlap
 from ocr_trainer.formats.fence import Fence
-from ocr_trainer.formats.images import is_image, names_in
 from ocr_trainer.formats.labelled import LabelledImages, LazySplits
-from ocr_trainer.formats.splits import SPLITS, carve_missing, read_list, refuse_overlap
-from ocr_trainer.options import FolderConfig, PairedConfig
 from ocr_trainer.plugin import Context
+from ocr_trainer.plugin.options import FolderConfig, PairedConfig
 
 Names = Sequence[tuple[str, str]]
 """Names of folders of images and of annotations that belong together."""

@@ -11,10 +11,10 @@ from math import dist
 import cv2
 import numpy as np
 
+from ocr_trainer.data.geometry import UNIT_SQUARE, apply, extent
+from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.formats.annotations import LEAST_AREA
 from ocr_trainer.formats.bands import Band, find_band, projection, sound
-from ocr_trainer.training.geometry import UNIT_SQUARE, apply, extent
-from ocr_trainer.training.samples import Image, Polygon
 
 LEAST_SIDE = 1.5
 """Pixels from the first to the last; what is thinner shows no text."""

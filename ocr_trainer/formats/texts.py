@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ocr_trainer.formats.images import read_image
+from ocr_trainer.data.images import read_image
+from ocr_trainer.data.types import TextImage
 from ocr_trainer.formats.labelled import Files, Strings
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.samples import TextImage
 
 
 class Texts(Sequence[str]):

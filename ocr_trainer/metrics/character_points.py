@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ocr_trainer.training.samples import Polygon
+from ocr_trainer.data.types import Polygon
 
 UPRIGHT = 0.5
 """A quadrilateral whose aspect ratio is below is read along its height."""

@@ -13,10 +13,10 @@ from dataclasses import astuple, dataclass, field
 
 import numpy as np
 
+from ocr_trainer.data.types import Polygon
 from ocr_trainer.metrics.character_matching import pair_up
 from ocr_trainer.metrics.character_points import MOST_ASSUMED, Rings
 from ocr_trainer.metrics.spelling import spelt
-from ocr_trainer.training.samples import Polygon
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from ocr_trainer.training.samples import Polygon
+from ocr_trainer.data.types import Polygon
 
 DONT_CARE_SHARE = 0.5
 """A detection with more than this share of its area inside a don't-care region is not scored."""

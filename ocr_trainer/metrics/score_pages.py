@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 
+from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
-from ocr_trainer.metrics.submission import Page, Submission, read
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.samples import Polygon
+from ocr_trainer.results.submission import Page, Submission, read
 
 
 class Result(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ocr_trainer.data.types import Reading
 from ocr_trainer.results.page import Page, Text
-from ocr_trainer.training.samples import Reading
 
 
 def write(page: Page) -> str:

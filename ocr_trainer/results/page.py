@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ocr_trainer.data.types import Detections, Polygon, Reading
 from ocr_trainer.results.reading_order import reading_order, right_to_left
-from ocr_trainer.training.samples import Detections, Polygon, Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ocr_trainer.training.samples import Polygon
+from ocr_trainer.data.types import Polygon
 
 Layout = list[list[list[int]]]
 """Blocks of lines of texts, each text by its index."""

@@ -12,7 +12,7 @@ from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.testing.plugins import PluginSuite
 
 if TYPE_CHECKING:
-    from ocr_trainer.training.samples import Sample
+    from ocr_trainer.data.types import Sample
 
 SPLITS = ("train", "val", "test")
 
@@ -164,10 +164,10 @@ class DatasetSuite(PluginSuite):
 
 def sample_faults(sample: Sample) -> Iterator[str]:
     """Yield the ways in which a sample breaks the contract."""
-    from ocr_trainer.training.samples import Sample
+    from ocr_trainer.data.types import Sample
 
     if not isinstance(sample, Sample):
-        yield f"it must be an ocr_trainer.training.samples.Sample, not {type(sample).__name__}"
+        yield f"it must be an ocr_trainer.data.types.Sample, not {type(sample).__name__}"
         return
     faults = list(image_faults(sample.image))
     yield from faults

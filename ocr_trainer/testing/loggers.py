@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ocr_trainer.config.schema import plain
 from ocr_trainer.plugin import Kind
-from ocr_trainer.schema import plain
 from ocr_trainer.testing.plugins import PluginSuite
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LoggerSuite(PluginSuite):
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         """`enabled` is the core's to look at, and true unless the user says otherwise."""
-        from ocr_trainer.training.build import build_loggers
+        from ocr_trainer.engine.build import build_loggers
 
         on, off = self.run(), self.run(f"{self.prefix}.enabled=false")
         loggers = build_loggers(on, self.context(tmp_path / "on"))

@@ -16,8 +16,8 @@ from ocr_trainer.testing.plugins import PluginSuite
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ocr_trainer.training.detection.detector import Detector
-    from ocr_trainer.training.samples import Batch, Detections, Sample
+    from ocr_trainer.data.types import Batch, Detections, Sample
+    from ocr_trainer.tasks.detection.detector import Detector
 
 
 class ModelSuite(PluginSuite):
@@ -34,11 +34,11 @@ class ModelSuite(PluginSuite):
         """Build the model, with random weights that follow from a seed."""
         import torch
 
-        from ocr_trainer.training.detection.detector import Detector
+        from ocr_trainer.tasks.detection.detector import Detector
 
         torch.manual_seed(seed)
         model = self.build(self.context(folder))
-        wanted = "ocr_trainer.training.detection.Detector"
+        wanted = "ocr_trainer.tasks.detection.Detector"
         assert isinstance(model, Detector), f"the factory must return a {wanted}, not {type(model).__name__}"
         return model
 
@@ -190,7 +190,7 @@ class ModelSuite(PluginSuite):
 
 
 def _batch(model: Detector, samples: Sequence[Sample]) -> Batch:
-    from ocr_trainer.training.detection.data import Encoded, collate_training
+    from ocr_trainer.tasks.detection.data import Encoded, collate_training
 
     return collate_training([Encoded(sample.image, model.encode(sample)) for sample in samples])
 

@@ -13,8 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
-from ocr_trainer import discovery
-from ocr_trainer.compose import compose, plugin_schema
+from ocr_trainer.cli.plugins import describe, documentation
+from ocr_trainer.config.compose import compose, plugin_schema
+from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.config.validate import NO_BOUNDS, option_faults, value_faults
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import (
     REQUIRED,
@@ -26,10 +28,8 @@ from ocr_trainer.plugin import (
     Options,
     Plugin,
     Task,
+    discovery,
 )
-from ocr_trainer.schema import RunConfig, plain
-from ocr_trainer.show import describe, documentation
-from ocr_trainer.validate import NO_BOUNDS, option_faults, value_faults
 
 if TYPE_CHECKING:
     import pytest

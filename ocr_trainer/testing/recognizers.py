@@ -15,8 +15,8 @@ from ocr_trainer.testing.plugins import PluginSuite
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ocr_trainer.training.recognition import Recognizer
-    from ocr_trainer.training.samples import Batch, Image, Reading
+    from ocr_trainer.data.types import Batch, Image, Reading
+    from ocr_trainer.tasks.recognition import Recognizer
 
 CHARSET = " 0123456789가ñ"
 TEXTS = ("0", "1 2", "77", "ñ가")
@@ -41,11 +41,11 @@ class RecognizerSuite(PluginSuite):
         """Build the model, with random weights that follow from a seed."""
         import torch
 
-        from ocr_trainer.training.recognition import Recognizer
+        from ocr_trainer.tasks.recognition import Recognizer
 
         torch.manual_seed(seed)
         model = self.build(self.context(folder))
-        wanted = "ocr_trainer.training.recognition.Recognizer"
+        wanted = "ocr_trainer.tasks.recognition.Recognizer"
         assert isinstance(model, Recognizer), (
             f"the factory must return a {wanted}, not {type(model).__name__}"
         )
@@ -179,7 +179,7 @@ def batch(model: Recognizer, texts: tuple[str, ...]) -> Batch:
     """Return a training batch of pictures of these texts."""
     import numpy as np
 
-    from ocr_trainer.training.recognition.data import Encoded, TrainingCollate, fit
+    from ocr_trainer.tasks.recognition.data import Encoded, TrainingCollate, fit
 
     items = [
         Encoded(fit(picture(text), model), np.array([model.charset.index(c) for c in text], dtype=np.int64))
@@ -204,6 +204,6 @@ def _loss(model: Recognizer, given: Batch) -> dict[str, Tensor]:
 
 
 def _read(model: Recognizer, images: list[Image]) -> list[Reading]:
-    from ocr_trainer.training.recognition.data import prepare
+    from ocr_trainer.tasks.recognition.data import prepare
 
     return model.decode(model(*prepare(images, model)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_trainer.training.samples import Polygon, Sample
+from ocr_trainer.data.types import Polygon, Sample
 
 
 def page(height: int, width: int, polygons: list[Polygon] | None = None, ignore: bool = False) -> Sample:

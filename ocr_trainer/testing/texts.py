@@ -17,10 +17,10 @@ class TextDatasetSuite(DatasetSuite):
 
     def faults(self, sample: Any) -> Iterator[str]:
         """Yield the ways in which a sample breaks the contract."""
-        from ocr_trainer.training.samples import TextImage
+        from ocr_trainer.data.types import TextImage
 
         if not isinstance(sample, TextImage):
-            yield f"it must be an ocr_trainer.training.samples.TextImage, not {type(sample).__name__}"
+            yield f"it must be an ocr_trainer.data.types.TextImage, not {type(sample).__name__}"
             return
         yield from image_faults(sample.image)
         if not (isinstance(sample.text, str) and sample.text.strip()):

@@ -13,11 +13,11 @@ import pytest
 from faults.launching import differences, run_folder
 from lightning.pytorch import Callback, Trainer
 
-from ocr_trainer.cli import main
-from ocr_trainer.stopping import STOP
-from ocr_trainer.training import build
-from ocr_trainer.training.checkpoint import BEST, LAST, read
-from ocr_trainer.training.task import LearningTask
+from ocr_trainer.checkpoint.read import BEST, LAST, read
+from ocr_trainer.cli.main import main
+from ocr_trainer.engine import build
+from ocr_trainer.runs.signals import STOP
+from ocr_trainer.tasks.base import LearningTask
 
 BRIEF = ["logger=[]", "data.workers=0", "data.pictures=0", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
 BRIEF += ["calibrate.enabled=false", "trainer.limit_test_batches=0", "trainer.enable_progress_bar=false"]

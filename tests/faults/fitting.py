@@ -10,13 +10,13 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.open import open_splits
+from ocr_trainer.engine import build
+from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
+from ocr_trainer.engine.train import quieten
 from ocr_trainer.plugin import Kind
-from ocr_trainer.training import build
-from ocr_trainer.training.finite import FiniteSteps
-from ocr_trainer.training.run import quieten
-from ocr_trainer.training.splits import open_splits
-from ocr_trainer.training.task import LearningTask, task_class
+from ocr_trainer.tasks.base import LearningTask, task_class
 
 WORDS = ["dataset=synthetic", "logger=[]", "data.workers=0", "schedule.warmup=0"]
 CRNN = [*WORDS, "model=crnn", "model.size=tiny", "charset.characters='0123456789'", "data.batch_size=8"]

@@ -15,7 +15,12 @@ from typing import Any
 
 import torch
 
-PRELOADED = ["ocr_trainer.compose", "ocr_trainer.training.run", "ocr_trainer_dbnet.model", "faults.launching"]
+PRELOADED = [
+    "ocr_trainer.config.compose",
+    "ocr_trainer.engine.train",
+    "ocr_trainer_dbnet.model",
+    "faults.launching",
+]
 TINY = [
     *("model=dbnet", "model.neck_channels=8", "dataset=synthetic", "dataset.height=128", "dataset.width=128"),
     *("dataset.train_pages=12", "dataset.val_pages=4", "dataset.test_pages=2", "model.size=128"),
@@ -47,7 +52,7 @@ def _run(words: Sequence[str], folder: str, environment: dict[str, str], group: 
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     sys.argv = ["ocr-train", *words]
-    from ocr_trainer.cli import main
+    from ocr_trainer.cli.main import main
 
     sys.exit(main())
 

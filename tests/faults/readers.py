@@ -15,9 +15,9 @@ import lmdb
 import numpy as np
 from PIL import Image as Pillow
 
-from ocr_trainer import charsets, discovery
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Kind, Ledger, Task
+from ocr_trainer.plugin import Context, Kind, Ledger, Task, discovery
+from ocr_trainer.text import normalize
 
 WIDTH, HEIGHT = 48, 32
 BOX = [4, 4, 30, 12]
@@ -74,7 +74,7 @@ def _splits(dataset: Any) -> Iterator[Any]:
 def _samples(split: Any, ledger: Ledger) -> Iterator[Any]:
     for text in getattr(split, "texts", ()):
         try:
-            charsets.clean(text)
+            normalize.clean(text)
         except ValueError:  # what the surveys of texts expect
             continue
     for index in range(len(split)):

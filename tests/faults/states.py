@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from ocr_trainer.training import sealed
-from ocr_trainer.training.checkpoint import FORMAT, LAST, PREVIOUS, read
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.read import FORMAT, LAST, PREVIOUS, read
 
 PLACE = {"epoch": 0, "batches": 0, "whole_step": True}
 
@@ -26,7 +26,7 @@ def state(step: int, size: int = 300) -> dict[str, Any]:
 
 
 def save(folder: Path, step: int, size: int = 300) -> None:
-    sealed.write(state(step, size), folder / LAST, keep=folder / PREVIOUS)
+    files.write(state(step, size), folder / LAST, keep=folder / PREVIOUS)
 
 
 def steps(folder: Path) -> dict[str, int]:
@@ -57,7 +57,7 @@ def killing_at(line: int, action: Callable[[], object]) -> Callable[[], object]:
 
     def trace(frame: Any, event: str, _: Any) -> Any:
         nonlocal left
-        if frame.f_code.co_filename != sealed.__file__:
+        if frame.f_code.co_filename != files.__file__:
             return None
         left -= event == "line"
         if not left:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError, OcrTrainerError
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -114,7 +114,7 @@ def test_case_49_all_at_once_they_come_in_one_message():
 
 @pytest.mark.parametrize("override", ["model=dbnt", "seed=" + "9" * 5000, "trainer.devices=" + "[" * DEEP])
 def test_case_49_the_command_ends_with_status_2_and_without_torch(override: str, tmp_path: Path):
-    code = f"import sys; sys.argv = ['ocr-train', 'model=dbnet', {override!r}]\nfrom ocr_trainer.cli import main\n"
+    code = f"import sys; sys.argv = ['ocr-train', 'model=dbnet', {override!r}]\nfrom ocr_trainer.cli.main import main\n"
     code += "status = main()\nassert 'torch' not in sys.modules\nsys.exit(status)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from faults.test_images import BROKEN, ODD, encoded
 
-from ocr_trainer.cli import main
-from ocr_trainer.training import build
+from ocr_trainer.cli.main import main
+from ocr_trainer.engine import build
 
 IMAGES = 200
 RUN = (

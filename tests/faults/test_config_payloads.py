@@ -14,10 +14,10 @@ import pytest
 from faults.payloads import FILES, FLAGS, HEADED, OVERRIDES, SAVED
 from omegaconf import OmegaConf
 
-from ocr_trainer.compose import compose, through_hydra
+from ocr_trainer.config.compose import compose, through_hydra
+from ocr_trainer.config.schema import plain
+from ocr_trainer.config.security import UNSAFE_LOADING, refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError, OcrTrainerError
-from ocr_trainer.schema import plain
-from ocr_trainer.trust import UNSAFE_LOADING, refuse_unsafe_loading
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -171,7 +171,7 @@ def test_case_51_no_saved_configuration_runs_code(key: str, value: Any, trap: Tr
 )
 def test_case_51_the_command_ends_with_one_message(words: list[str], trap: Trap, cli: Cli):
     code = f"import sys; sys.argv = ['ocr-train', *{trap.fill(words)!r}]; sys.path.insert(0, {str(trap.folder)!r})\n"
-    code += "from ocr_trainer.cli import main\nstatus = main()\nassert 'torch' not in sys.modules\nsys.exit(status)"
+    code += "from ocr_trainer.cli.main import main\nstatus = main()\nassert 'torch' not in sys.modules\nsys.exit(status)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=trap.folder, capture_output=True, text=True, timeout=60, check=False
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fakes import TINY
 
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 
 _watchers: list[list[Path]] = []
 

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer import folder as folders
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.folder import CONFIG, INHERITED, LOCK, claim, hold, runs
+from ocr_trainer.runs import run_dir as folders
+from ocr_trainer.runs.run_dir import CONFIG, INHERITED, LOCK, claim, hold, runs
 
-START = "import sys, time; from pathlib import Path; from ocr_trainer.folder import claim, hold\n"
+START = "import sys, time; from pathlib import Path; from ocr_trainer.runs.run_dir import claim, hold\n"
 CLAIM = START + "time.sleep(max(0, {at} - time.time())); print(claim(Path(sys.argv[1]), 'run'))"
 HOLD = START + "hold(Path(sys.argv[1])); print('held')"
 WAIT = START + "print(claim(Path(sys.argv[1]), 'run'), flush=True); sys.stdin.read()"
 WITH_WORKERS = """
 import multiprocessing, sys, time
 from pathlib import Path
-from ocr_trainer.folder import claim
+from ocr_trainer.runs.run_dir import claim
 folder = claim(Path(sys.argv[1]), 'run')
 fork = multiprocessing.get_context('fork')
 short, long = (fork.Process(target=time.sleep, args=(seconds,), daemon=True) for seconds in (0, 60))
@@ -36,7 +36,7 @@ sys.stdin.read()
 """
 REFUSED = """
 import contextlib, io, json, sys
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 told = []
 for place in json.load(sys.stdin):
     sys.argv = ['ocr-train', f"output_dir='{place}'", 'logger=[]']

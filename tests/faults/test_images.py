@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from ocr_trainer.data.images import PIXEL_LIMIT, check_image, decode_image, read_image
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import PIXEL_LIMIT, check_image, decode_image, read_image
 
 PAGE = np.kron(np.random.default_rng(0).integers(0, 255, (4, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
 """32 x 48 pixels, of flat squares, which JPEG keeps."""
@@ -137,7 +137,7 @@ MEASURE = """
 import json, re, sys
 from pathlib import Path
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import check_image, read_image
+from ocr_trainer.data.images import check_image, read_image
 
 def peak():  # not ru_maxrss, which begins with that of the process that started this one
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024

@@ -19,7 +19,7 @@ import pytest
 import torch
 from faults.launching import differences, run_folder, start, status
 
-from ocr_trainer.training.checkpoint import BEST, LAST, PREVIOUS, newest
+from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, newest
 
 INTERVAL, STEPS = 5, 60
 RUN = [

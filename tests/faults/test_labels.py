@@ -13,11 +13,11 @@ from faults.readers import READERS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer import charsets
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.training.recognition.charset import Codec, UnknownCharacter
-from ocr_trainer.training.recognition.direction import to_visual
+from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
+from ocr_trainer.text import normalize
+from ocr_trainer.text.bidi import to_visual
 
 READER = READERS["jsonl texts"]
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
@@ -57,9 +57,9 @@ def row(text: str) -> bytes:
 def test_case_37_a_text_is_learnt_and_scored_in_one_form(tmp_path: Path, kind: str) -> None:
     written, expected = TEXTS[kind]
     (found,), _ = texts(tmp_path, row(written))
-    clean = charsets.clean(found)
+    clean = normalize.clean(found)
     assert clean == expected == unicodedata.normalize("NFC", clean)
-    codec = Codec(charsets.ordered(to_visual(clean)))
+    codec = Codec(normalize.ordered(to_visual(clean)))
     assert len(codec.encode(to_visual(clean))) == len(clean)
     assert codec.encode(clean).dtype == np.int64
 
@@ -69,7 +69,7 @@ def test_case_37_a_text_that_cannot_be_learnt_is_told(tmp_path: Path, kind: str)
     written, reason = REFUSED[kind]
     (found,), _ = texts(tmp_path, row(written))
     with pytest.raises(ValueError, match=re.escape(reason)):
-        charsets.clean(found)
+        normalize.clean(found)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t", "\u3000", None])
@@ -114,8 +114,8 @@ def test_case_37_other_encodings_are_refused_or_entered(tmp_path: Path, encoding
 def test_case_37_the_score_of_a_text_does_not_depend_on_its_form(text: str) -> None:
     """Decomposed and composed differ in no character that is scored."""
     try:
-        clean = charsets.clean(text)
+        clean = normalize.clean(text)
     except ValueError:
         return
-    assert charsets.clean(unicodedata.normalize("NFD", text)) == clean
-    assert charsets.clean(clean) == clean
+    assert normalize.clean(unicodedata.normalize("NFD", text)) == clean
+    assert normalize.clean(clean) == clean

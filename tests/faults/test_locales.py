@@ -18,9 +18,9 @@ RUN = """
 import subprocess, sys, warnings
 from pathlib import Path
 warnings.filterwarnings('error', category=EncodingWarning, module='ocr_trainer')
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 status = main()
-hold = 'import sys; from pathlib import Path; from ocr_trainer.folder import hold; hold(Path(sys.argv[1]))'
+hold = 'import sys; from pathlib import Path; from ocr_trainer.runs.run_dir import hold; hold(Path(sys.argv[1]))'
 (report,) = Path().glob('*/*/*/report.json')
 second = subprocess.run([sys.executable, '-c', hold, str(report.parent)], capture_output=True, timeout=60)
 assert b'is still going' in second.stderr, second.stderr
@@ -51,7 +51,7 @@ OTHERS = {"os", "lmdb", "Pillow", "Image", "archive", "distribution", "tarfile",
 
 
 def write_words(root: Path) -> None:
-    from ocr_trainer.formats.images import write_image
+    from ocr_trainer.data.images import write_image
     from ocr_trainer.testing.recognizers import picture
 
     root.mkdir()

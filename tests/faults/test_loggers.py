@@ -17,11 +17,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from ocr_trainer import discovery
+from ocr_trainer.engine.build import build
+from ocr_trainer.engine.loggers import Contained, close, told
 from ocr_trainer.errors import ConfigError, PluginBroken
-from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.training.build import build
-from ocr_trainer.training.loggers import Contained, close, told
+from ocr_trainer.plugin import Context, Kind, Task, discovery
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice on workers and devices
 

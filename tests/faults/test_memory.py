@@ -16,13 +16,13 @@ import torch
 from faults.fitting import CRNN, finite_checkpoint, fit
 from torch.utils.data import DataLoader
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.data.types import Batch
+from ocr_trainer.engine import build
+from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.training import build
-from ocr_trainer.training.detection.data import DetectionSet, collate_training
-from ocr_trainer.training.memory import LatestBatch, explain_memory
-from ocr_trainer.training.samples import Batch
-from ocr_trainer.training.task import LearningTask
+from ocr_trainer.tasks.base import LearningTask
+from ocr_trainer.tasks.detection.data import DetectionSet, collate_training
 
 CUDA = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.20 GiB "
@@ -161,7 +161,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import lightning.pytorch, cv2
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 from ocr_trainer.training import run
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv.pop(1)),) * 2)

@@ -14,11 +14,11 @@ import torch
 from faults.fitting import CRNN, DBNET, Spoil, finite_checkpoint, fit
 from lightning.pytorch.plugins import MixedPrecision
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
+from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
+from ocr_trainer.engine.optim import WeightEma
 from ocr_trainer.errors import NumbersError
-from ocr_trainer.training.finite import FiniteSteps
-from ocr_trainer.training.optim import WeightEma
-from ocr_trainer.training.task import LearningTask
+from ocr_trainer.tasks.base import LearningTask
 
 
 def loss(task: LearningTask, batches: set[int]) -> None:

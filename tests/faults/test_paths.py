@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from faults.test_images import encoded
 
+from ocr_trainer.data.types import Detections, Reading
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.fence import Fence
-from ocr_trainer.options import FolderConfig, ListedConfig
+from ocr_trainer.plugin.options import FolderConfig, ListedConfig
 from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml
-from ocr_trainer.training.samples import Detections, Reading
 
 OPEN = """
 import importlib, json, sys

@@ -14,10 +14,9 @@ from subprocess import CompletedProcess
 import pytest
 from fakes import HEAD, IMPORTED, MODEL, MODELS, imported, install, python_path, visible
 
-from ocr_trainer import discovery, restrictions
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError, PluginBroken, PluginDenied
-from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.plugin import Context, Kind, Task, allowlist, discovery
 
 Cli = Callable[..., "CompletedProcess[str]"]
 
@@ -54,7 +53,7 @@ def test_case_60_rules_deny_and_allow(
     assert those(True, core=True) == denied
     monkeypatch.delenv("OCR_TRAIN_DISABLE_PLUGINS")
     assert those(True, core=True) == set()
-    restrictions.restrict(allow=[entry.strip() for entry in rule.split(",")])
+    allowlist.restrict(allow=[entry.strip() for entry in rule.split(",")])
     assert those(False, core=False) == denied - {"logger/csv"}
     assert {"dataset/synthetic", "logger/csv"} <= those(False, core=True)
 
@@ -62,13 +61,13 @@ def test_case_60_rules_deny_and_allow(
 def test_case_60_the_environment_and_the_words_both_hold(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OCR_TRAIN_ALLOW_PLUGINS", "crnn,parseq")
     monkeypatch.setenv("OCR_TRAIN_DISABLE_PLUGINS", "parseq")
-    assert restrictions.take_off(["plugins.png", "plugins.allow=['dbnet', crnn]", "a=1"]) == [
+    assert allowlist.take_off(["plugins.png", "plugins.allow=['dbnet', crnn]", "a=1"]) == [
         "plugins.png",
         "a=1",
     ]
     assert discovery.names(Kind.model) == ["crnn"]
-    restrictions.take_off(["check"])
-    assert restrictions.rules() == {
+    allowlist.take_off(["check"])
+    assert allowlist.rules() == {
         "OCR_TRAIN_ALLOW_PLUGINS": ["crnn", "parseq"],
         "OCR_TRAIN_DISABLE_PLUGINS": ["parseq"],
     }
@@ -96,7 +95,7 @@ def test_case_60_a_denied_plugin_is_not_imported_and_the_rule_is_named(
 @pytest.mark.usefixtures("site")
 def test_case_60_what_was_imported_before_is_denied_too():
     assert compose(["model=crnn"]).model.name == "crnn"
-    restrictions.restrict(allow=["dbnet"])
+    allowlist.restrict(allow=["dbnet"])
     with pytest.raises(PluginDenied, match=r"denied by plugins.allow=\[dbnet\], which leaves it out"):
         compose(["model=crnn"])
 
@@ -118,7 +117,7 @@ def test_case_60_the_words_come_before_any_import(cli: Cli, tmp_path: Path, word
 
 
 def asked_with(word: str) -> None:
-    restrictions.take_off(["check", word])
+    allowlist.take_off(["check", word])
     discovery.names(Kind.model)
 
 
@@ -135,12 +134,12 @@ def test_case_60_a_rule_that_denies_nothing_by_a_slip_is_refused(word: str, mess
         with pytest.raises(ConfigError) as caught:
             asked_with(word)
     finally:
-        restrictions.restrict()
+        allowlist.restrict()
     assert str(caught.value).startswith(message)
 
 
 def test_case_60_a_run_records_whose_code_it_used():
-    from ocr_trainer.training.report import used_plugins
+    from ocr_trainer.engine.report import used_plugins
 
     run = compose(["model=crnn", "dataset=synthetic", "logger=[csv]"])
     rows = {row["name"]: row for row in used_plugins(run)}
@@ -165,7 +164,7 @@ def test_case_60_a_run_records_whose_code_it_used():
 
 
 def test_case_60_the_hash_is_of_the_code_alone(tmp_path: Path):
-    from ocr_trainer.training.report import code_hash
+    from ocr_trainer.engine.report import code_hash
 
     def hashed(place: str, **files: str) -> str:
         package = tmp_path / place / "acme_hashed"
@@ -190,7 +189,7 @@ NO_LOSS = (
     + MODEL.replace("a_module:Model", "{}:Model")
     + """
 def __getattr__(name):
-    from ocr_trainer.training.detection.detector import Detector
+    from ocr_trainer.tasks.detection.detector import Detector
 
     class Model(Detector):
         def forward(self, images): ...
@@ -214,7 +213,7 @@ def test_case_61_another_version_of_the_contract_is_refused(site: Path):
 
 def test_case_61_a_model_that_lacks_methods_is_refused(site: Path):
     install(site, "acme-half", MODELS + "half = {}:plugin\n", NO_LOSS.replace("{}", "acme_half"))
-    from ocr_trainer.training.build import build
+    from ocr_trainer.engine.build import build
 
     with pytest.raises(PluginBroken) as caught:
         build(Kind.model, compose(["model=half"]).model, Context(task=Task.detection))

@@ -16,12 +16,11 @@ import pytest
 from fakes import HEAD, IMPORTED, MODEL, MODELS, TINY, imported, install, python_path, visible
 from PIL import Image
 
-from ocr_trainer import discovery, restrictions
-from ocr_trainer.cli import main
-from ocr_trainer.compose import compose
+from ocr_trainer.cli.main import main
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import PluginConflict
-from ocr_trainer.plugin import Kind
-from ocr_trainer.schema import plain
+from ocr_trainer.plugin import Kind, allowlist, discovery
 
 Cli = Callable[..., "CompletedProcess[str]"]
 
@@ -69,7 +68,7 @@ def test_case_57_the_distribution_chooses_and_the_choice_is_kept(twins: Path, wo
 
 
 def test_case_57_denying_one_of_two_chooses_the_other(twins: Path):
-    restrictions.restrict(deny=["acme-twin:*"])
+    allowlist.restrict(deny=["acme-twin:*"])
     assert compose(["model=twin"]).model.name == "twin"
     assert imported(twins) == ["other_twin"]
 
@@ -197,7 +196,7 @@ def test_case_59_fifty_plugins_are_named_and_none_is_imported(cli: Cli, tmp_path
     for number in range(50):
         install(site, f"acme-many-{number}", MODELS + f"many{number} = {{}}:plugin\n", IMPORTED)
     code = (
-        f"import sys; sys.argv = ['ocr-train', *{words!r}]\nfrom ocr_trainer.cli import main\n"
+        f"import sys; sys.argv = ['ocr-train', *{words!r}]\nfrom ocr_trainer.cli.main import main\n"
         "assert main() == 0\nsys.stdout.flush(); print(sorted({'torch', 'lightning'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.targets import make_targets
 
+from ocr_trainer.config.schema import AugmentConfig
+from ocr_trainer.data.types import Sample
 from ocr_trainer.formats.annotations import POINT_LIMIT, Labels
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.schema import AugmentConfig
-from ocr_trainer.training.detection.augment import Augmenter
-from ocr_trainer.training.samples import Sample
+from ocr_trainer.tasks.detection.augment import Augmenter
 
 SIDE = 32
 OUTLINES: dict[str, tuple[list[list[float]], str]] = {

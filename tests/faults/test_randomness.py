@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import Callback, Trainer
 
-from ocr_trainer.schema import DataConfig
-from ocr_trainer.training import loaders
-from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.loaders import Keys, Loader, loader
-from ocr_trainer.training.recognition.data import PooledLoader
-from ocr_trainer.training.workers import Watched
+from ocr_trainer.checkpoint.read import read
+from ocr_trainer.config.schema import DataConfig
+from ocr_trainer.data import loader
+from ocr_trainer.data.loader import Keys, Loader, loader
+from ocr_trainer.data.workers import Watched
+from ocr_trainer.tasks.recognition.data import PooledLoader
 
 
 class Numbers(Watched[tuple[int, int]]):
@@ -70,7 +70,7 @@ def test_case_11_wherever_an_epoch_is_cut_each_sample_comes_once(
     seen: list[tuple[int, int]] = []
     for rank in range(ranks):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loaders, "place", lambda rank=rank: (rank, ranks))
+            patch.setattr(loader, "place", lambda rank=rank: (rank, ranks))
             whole, keys = made(samples, batch, pool)
             keys.set_epoch(epoch)
             expected = list(whole)

@@ -14,9 +14,9 @@ import pytest
 from faults.launching import TINY, differences, run_folder
 from faults.two_ranks import TWO, forked, sums_of_images
 
-from ocr_trainer.training import loaders
-from ocr_trainer.training.checkpoint import LAST, PREVIOUS, read
-from ocr_trainer.training.loaders import Keys
+from ocr_trainer.checkpoint.read import LAST, PREVIOUS, read
+from ocr_trainer.data import loader
+from ocr_trainer.data.loader import Keys
 
 PAGES = [
     *(*TINY, "dataset.train_pages=13", "dataset.val_pages=5", "dataset.test_pages=3"),
@@ -41,7 +41,7 @@ def report(folder: Path) -> dict[str, Any]:
 
 def readings_from_right_to_left() -> None:
     """Score the texts reversed, whatever the network reads: it is far from reading anything."""
-    from ocr_trainer.training.recognition.task import RecognitionTask
+    from ocr_trainer.tasks.recognition.task import RecognitionTask
 
     def score_batch(task: Any, batch: Any) -> None:
         for truth in batch.truths:
@@ -83,7 +83,7 @@ def test_two_ranks_are_one_process_with_the_doubled_batch(words: list[str], batc
 @pytest.mark.parametrize("length", [13, 16, 35])
 def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.MonkeyPatch):
     def keys(rank: int, ranks: int, whole: int) -> list[tuple[int, int]]:
-        monkeypatch.setattr(loaders, "place", lambda: (rank, ranks))
+        monkeypatch.setattr(loader, "place", lambda: (rank, ranks))
         mine = Keys(length, seed=3, shuffle=True, whole=whole)
         mine.set_epoch(2)
         assert len(list(mine)) == len(mine)
@@ -102,7 +102,7 @@ def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.
 
 def stopping_at(step: int) -> None:
     """Have a process be told to end when a step is done."""
-    from ocr_trainer.training.keeper import Keeper
+    from ocr_trainer.checkpoint.callback import Keeper
 
     done = Keeper.on_train_batch_end
 
@@ -139,8 +139,8 @@ def test_case_15_two_ranks_go_on_exactly(words: list[str], steps: tuple[int, ...
 
 def nothing_for_the_second() -> None:
     """Leave one of the two processes without anything to learn."""
-    from ocr_trainer.training.loaders import Unusable
-    from ocr_trainer.training.recognition.data import RecognitionSet
+    from ocr_trainer.data.loader import Unusable
+    from ocr_trainer.tasks.recognition.data import RecognitionSet
 
     def encode(*_: Any) -> Any:
         raise Unusable("text", "not for this process")

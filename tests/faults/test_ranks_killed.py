@@ -10,7 +10,7 @@ import pytest
 from faults.launching import TINY, differences, run_folder
 from faults.two_ranks import TWO, Launched
 
-from ocr_trainer.training.checkpoint import LAST, read
+from ocr_trainer.checkpoint.read import LAST, read
 
 WORDS = [
     *(*TINY, *TWO, "calibrate.enabled=false", "trainer.limit_test_batches=0", "dataset.val_pages=2"),

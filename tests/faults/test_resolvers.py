@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from ocr_trainer import trust
-from ocr_trainer.compose import compose
+from ocr_trainer.config import security
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import ConfigError, OcrTrainerError
-from ocr_trainer.schema import plain
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of the environment is no secret of the next."""
     for memory in ("_values", "_kept"):
-        monkeypatch.setattr(trust, memory, {})
+        monkeypatch.setattr(security, memory, {})
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
 

@@ -13,10 +13,10 @@ from faults.cutting import DETECTOR, RECOGNIZER, Cut, checkpoints, cut_off, diff
 from faults.launching import run_folder
 from lightning.pytorch.plugins import MixedPrecision
 
-from ocr_trainer.training import build
-from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.detection.task import DetectionTask
-from ocr_trainer.training.recognition.task import RecognitionTask
+from ocr_trainer.checkpoint.read import read
+from ocr_trainer.engine import build
+from ocr_trainer.tasks.detection.task import DetectionTask
+from ocr_trainer.tasks.recognition.task import RecognitionTask
 
 Place = tuple[str, int]
 STEP, SCORING = "on_train_batch_end", "on_validation_batch_end"

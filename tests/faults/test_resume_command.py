@@ -14,8 +14,8 @@ import torch
 from faults.cutting import RECOGNIZER, Cut, checkpoints, cut_off, ocr_train
 from faults.launching import run_folder
 
-from ocr_trainer import discovery
-from ocr_trainer.folder import hold
+from ocr_trainer.plugin import discovery
+from ocr_trainer.runs.run_dir import hold
 
 ONCE = [*RECOGNIZER, "trainer.max_epochs=1", "dataset.text.train_texts=14"]
 """A run of 4 steps."""
@@ -24,7 +24,7 @@ DATA = Path(__file__).parents[1] / "data"
 STRANGERS = Path(__file__).parents[1] / "strangers"
 WITHOUT_TORCH = """\
 import sys
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 sys.argv = ["ocr-train", *sys.argv[1:]]
 status = main()
 print("with torch" if "torch" in sys.modules else "without torch")
@@ -211,7 +211,7 @@ def _acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_acme")
 def test_case_18_a_checkpoint_of_the_first_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It reads what it read when it was written: by the last version of that format, as was `format1.json`."""
-    from ocr_trainer.formats.images import write_image
+    from ocr_trainer.data.images import write_image
 
     kept = DATA / "format1.ckpt"
     assert torch.load(kept, weights_only=True)["ocr_trainer"]["format"] == 1

@@ -17,10 +17,10 @@ import torch
 from checkpoints import RECOGNIZER, write_checkpoint
 from faults.states import PLACE, copied, killed_by, killing_at, save, state, steps, strays
 
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.callback import SealedIO
+from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, make_ready, newest, read
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.training import sealed
-from ocr_trainer.training.checkpoint import BEST, LAST, PREVIOUS, make_ready, newest, read
-from ocr_trainer.training.keeper import SealedIO
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def kept(tmp_path: Path) -> Path:
     folder.mkdir()
     save(folder, 1)
     save(folder, 2)
-    sealed.also_as(folder / LAST, folder / BEST)
+    files.also_as(folder / LAST, folder / BEST)
     return folder
 
 
@@ -129,10 +129,10 @@ def test_case_6_each_flipped_bit_and_each_truncation_is_found(kept: Path, tmp_pa
     last = kept / LAST
     real = torch.load(write_checkpoint(tmp_path / "real.ckpt", RECOGNIZER), weights_only=True)
     real["ocr_trainer"]["place"] = PLACE
-    sealed.write(real | {"global_step": 9}, last, keep=kept / PREVIOUS)
+    files.write(real | {"global_step": 9}, last, keep=kept / PREVIOUS)
     whole, chance, found = last.read_bytes(), random.Random(0), 0
     places = [chance.randrange(len(whole)) for _ in range(300)]
-    for place in [*places, *range(len(whole) - sealed.LENGTH - 4, len(whole))]:
+    for place in [*places, *range(len(whole) - files.LENGTH - 4, len(whole))]:
         with last.open("r+b") as file:
             file.seek(place)
             file.write(bytes([whole[place] ^ 1 << chance.randrange(8)]))
@@ -141,12 +141,12 @@ def test_case_6_each_flipped_bit_and_each_truncation_is_found(kept: Path, tmp_pa
             file.seek(place)
             file.write(whole[place : place + 1])
             file.flush()
-    assert found == len(places) + sealed.LENGTH + 4
+    assert found == len(places) + files.LENGTH + 4
     assert newest(kept).path == last  # type: ignore[union-attr]
     for length in sorted((chance.randrange(len(whole)) for _ in range(100)), reverse=True):
         os.truncate(last, length)
         found += passed_over(kept)
-    assert found == 400 + sealed.LENGTH + 4
+    assert found == 400 + files.LENGTH + 4
 
 
 def passed_over(folder: Path) -> bool:
@@ -183,7 +183,7 @@ def test_case_8_killed_while_names_change_hands(kept: Path):
     def act() -> None:
         for step in (3, 4, 5, 6):
             save(folder, step)
-            sealed.also_as(folder / LAST, folder / BEST)
+            files.also_as(folder / LAST, folder / BEST)
 
     found = set()
     for attempt in range(100):
@@ -206,7 +206,7 @@ def test_case_8_a_damaged_last_is_not_kept_in_place_of_a_good_one(kept: Path):
     assert found is not None
     assert found.path.name == PREVIOUS
     make_ready(kept, found)
-    sealed.also_as(kept / LAST, kept / BEST)
+    files.also_as(kept / LAST, kept / BEST)
     assert steps(kept) == {PREVIOUS: 1, LAST: 1, BEST: 1}
     save(kept, 2)
     assert steps(kept) == {PREVIOUS: 1, LAST: 2, BEST: 1}

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ocr_trainer import trust
-from ocr_trainer.compose import compose, through_hydra, to_yaml
+from ocr_trainer.config import security
+from ocr_trainer.config.compose import compose, through_hydra, to_yaml
+from ocr_trainer.config.schema import plain
+from ocr_trainer.config.security import hidden
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.schema import plain
-from ocr_trainer.trust import hidden
 
 CANARIES = {
     "unused": "canary-of-the-environment-4711",
@@ -72,7 +72,7 @@ LOGGERS = ["logger=[csv,tensorboard,wandb]", "logger.wandb.mode=offline"]
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of the environment is no secret of the next."""
     for memory in ("_values", "_kept"):
-        monkeypatch.setattr(trust, memory, {})
+        monkeypatch.setattr(security, memory, {})
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
 

@@ -15,9 +15,9 @@ from faults.cutting import DETECTOR
 from faults.launching import differences, run_folder, start, status
 from faults.watching import FIT_ALONE, PAGES, SMALL, logged, members, said, unruly, wait_for
 
-from ocr_trainer.compose import compose
-from ocr_trainer.stopping import STOP, Stopped
-from ocr_trainer.training.checkpoint import BEST, LAST, newest, read
+from ocr_trainer.checkpoint.read import BEST, LAST, newest, read
+from ocr_trainer.config.compose import compose
+from ocr_trainer.runs.signals import STOP, Stopped
 
 RUN = [*SMALL, *PAGES, "data.workers=0"]
 SIGTERM, SIGINT = 128 + signal.SIGTERM, 128 + signal.SIGINT
@@ -162,9 +162,9 @@ def test_case_22_ctrl_c_in_other_commands(tmp_path: Path, unbroken: tuple[Path, 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_case_22_a_signal_raised_where_it_is_lost_ends_the_run_all_the_same(tmp_path: Path):
-    from ocr_trainer import clock
-    from ocr_trainer.folder import claim
-    from ocr_trainer.training.run import train
+    from ocr_trainer.engine.train import train
+    from ocr_trainer.runs import timing
+    from ocr_trainer.runs.run_dir import claim
 
     class Lost:
         def __del__(self) -> None:
@@ -175,20 +175,20 @@ def test_case_22_a_signal_raised_where_it_is_lost_ends_the_run_all_the_same(tmp_
         lost = Lost()
         del lost
         with pytest.raises(Stopped):
-            train(run, claim(tmp_path, "run"), clock.Laps())
+            train(run, claim(tmp_path, "run"), timing.Laps())
     assert not list(tmp_path.glob("run/*/checkpoints/*"))
 
 
 def test_case_24_a_run_in_another_thread_says_that_signals_are_not_handled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    from ocr_trainer import clock
-    from ocr_trainer.folder import claim
-    from ocr_trainer.training.run import train
+    from ocr_trainer.engine.train import train
+    from ocr_trainer.runs import timing
+    from ocr_trainer.runs.run_dir import claim
 
     run, told = compose([*DETECTOR, "data.workers=1", f"output_dir={tmp_path}"]), []
     thread = threading.Thread(
-        target=lambda: told.append(train(run, claim(tmp_path, "run"), clock.Laps())), daemon=True
+        target=lambda: told.append(train(run, claim(tmp_path, "run"), timing.Laps())), daemon=True
     )
     thread.start()
     thread.join(120)

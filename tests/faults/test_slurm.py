@@ -10,7 +10,7 @@ import pytest
 from faults.launching import run_folder, start, status
 from faults.watching import PAGES, SMALL, logged, members, said, wait_for
 
-from ocr_trainer.training.checkpoint import LAST, newest, read
+from ocr_trainer.checkpoint.read import LAST, newest, read
 
 RUN = [*SMALL, *PAGES, "data.workers=0"]
 JOB = {"SLURM_JOB_ID": "1234", "SLURM_JOB_NAME": "receipts"}

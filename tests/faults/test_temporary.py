@@ -11,21 +11,21 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ocr_trainer.compose import compose
+from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.folder import LONGEST_TMPDIR
+from ocr_trainer.runs.run_dir import LONGEST_TMPDIR
 
 CLAIM = """
 import sys, tempfile
 from pathlib import Path
-from ocr_trainer.folder import claim
+from ocr_trainer.runs.run_dir import claim
 try:
     sys.exit(f'files can be written to {tempfile.gettempdir()}')
 except FileNotFoundError:
     folder = claim(Path(sys.argv[1]), 'run')
 assert tempfile.gettempdir() == str(folder)
 """
-RUN = "from ocr_trainer.cli import main; raise SystemExit(main())"
+RUN = "from ocr_trainer.cli.main import main; raise SystemExit(main())"
 TINY = [
     *("model=crnn", "model.size=tiny", "dataset=synthetic", "dataset.text.charsets=[digits]", "logger=[csv]"),
     *("dataset.text.train_texts=16", "dataset.text.val_texts=8", "dataset.text.test_texts=8"),

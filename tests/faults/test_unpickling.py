@@ -27,7 +27,7 @@ pickle.loads(pickle.dumps(json.JSONDecoder))
 assert seen, "the watch does not work"
 
 from pathlib import Path
-from ocr_trainer.cli import main
+from ocr_trainer.cli.main import main
 
 TINY = ["model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=2",
         "trainer.accelerator=cpu", "trainer.max_epochs=1", "dataset=synthetic", "dataset.train_pages=4",
@@ -53,8 +53,8 @@ OF_WORKERS = {
     "numpy.dtype",
     "numpy.ndarray",
     "ocr_trainer.plugin.Skipped",
-    "ocr_trainer.training.samples.Batch",
-    "ocr_trainer.training.samples.Truth",
+    "ocr_trainer.data.types.Batch",
+    "ocr_trainer.data.types.Truth",
     "torch.Size",
     "torch.Tensor",
     "torch.float16",

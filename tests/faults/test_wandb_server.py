@@ -17,11 +17,10 @@ from pathlib import Path
 import pytest
 from faults.servers import server
 
-from ocr_trainer import discovery
+from ocr_trainer.engine.build import build
+from ocr_trainer.engine.loggers import Contained, told
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Context, Kind, Task
-from ocr_trainer.training.build import build
-from ocr_trainer.training.loggers import Contained, told
+from ocr_trainer.plugin import Context, Kind, Task, discovery
 
 wandb = pytest.importorskip("wandb")
 PLUGIN_TESTS = Path(__file__).parents[2] / "plugins" / "ocr-trainer-wandb" / "tests"

@@ -11,7 +11,7 @@ import pytest
 from faults.launching import run_folder, start, status
 from faults.watching import FIT_ALONE, SMALL, children, members, said, shared_memory, unruly, wait_for
 
-from ocr_trainer.training.checkpoint import LAST, newest, read
+from ocr_trainer.checkpoint.read import LAST, newest, read
 
 RUN = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.workers=2", "data.timeout=5"]
 BY_SIGNAL = "a process that prepares samples was killed by signal: "

@@ -17,8 +17,8 @@ import torch
 from faults import launching
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from ocr_trainer.training.checkpoint import read
-from ocr_trainer.training.samples import Batch
+from ocr_trainer.checkpoint.read import read
+from ocr_trainer.data.types import Batch
 
 TWO = [
     *("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "ranks.timeout=20"),
@@ -79,8 +79,8 @@ def sums_of_images() -> None:
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    from ocr_trainer.training.detection.task import DetectionTask
-    from ocr_trainer.training.recognition.task import RecognitionTask
+    from ocr_trainer.tasks.detection.task import DetectionTask
+    from ocr_trainer.tasks.recognition.task import RecognitionTask
 
     _BatchNorm.forward = lambda norm, x: torch.nn.functional.batch_norm(  # type: ignore[method-assign]
         x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=False, eps=norm.eps

@@ -14,9 +14,9 @@ from acme_plugin import AcmeLoggerConfig, DatasetConfig, ModelConfig
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
+from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.samples import Detections, Sample
+from ocr_trainer.tasks.detection import Detector
 
 # The dataset
 

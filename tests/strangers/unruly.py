@@ -15,8 +15,8 @@ from torch.utils.data import get_worker_info
 
 from ocr_trainer.builtin.plugin import SyntheticConfig
 from ocr_trainer.builtin.synthetic import Pages, Synthetic
+from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Config, Context
-from ocr_trainer.training.samples import Sample
 
 
 def _hoard() -> None:

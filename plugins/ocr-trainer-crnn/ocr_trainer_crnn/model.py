@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.recognition.ctc import CtcRecognizer
+from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
 from ocr_trainer_crnn.network import BiLSTM, Features, column_mask, initialise
 from ocr_trainer_crnn.plugin import STRIDE, CRNNConfig
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.options import CtcConfig
 from ocr_trainer.plugin import ModelPlugin, Task, option
+from ocr_trainer.plugin.options import CtcConfig
 
 STRIDE = 4
 """Columns of the image per step."""

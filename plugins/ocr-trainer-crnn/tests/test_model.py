@@ -9,7 +9,7 @@ from ocr_trainer_crnn.network import BiLSTM
 from ocr_trainer_crnn.plugin import CRNNConfig, Size
 
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.recognition import Recognizer
+from ocr_trainer.tasks.recognition import Recognizer
 
 ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ocr_trainer.training.samples import Detections
+from ocr_trainer.data.types import Detections
 from ocr_trainer_dbnet.geometry import area_and_perimeter, exact_distance, offset
 from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.detection import Detector
-from ocr_trainer.training.samples import Detections, Sample
+from ocr_trainer.tasks.detection import Detector
 from ocr_trainer_dbnet.backbone import make_backbone
 from ocr_trainer_dbnet.decode import decode_map, worth_trying
 from ocr_trainer_dbnet.fusion import AdaptivePyramid

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.trust import refuse_unsafe_loading
 from ocr_trainer_dbnet.hub import fetch
 from ocr_trainer_dbnet.plugin import is_file
 

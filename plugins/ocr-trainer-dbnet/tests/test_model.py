@@ -8,8 +8,8 @@ import torch
 from ocr_trainer_dbnet.model import DBNet, DBNetPP
 from ocr_trainer_dbnet.plugin import RESNETS, BackboneConfig, DBNetConfig, Side, Unclip, dbnet
 
+from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.training.samples import Sample
 
 CONTEXT = Context(task=Task.detection)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 # What rows look like: of ICDAR 2013, of four corners and no more, and of corners in fractions of pixels.
 BOX = r'(?m)^\d+(, |,| )\d+(, |,| )\d+(, |,| )\d+(, |,| )"'

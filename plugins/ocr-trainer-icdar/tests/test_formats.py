@@ -18,8 +18,8 @@ from ocr_trainer_icdar.plugin import icdar2013, icdar2015, mtwi, sroie
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.rows import RowDataset
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 PLUGINS = {Icdar2013: icdar2013, Icdar2015: icdar2015, Mtwi: mtwi, Sroie: sroie}
 BOX = [(38, 43), (920, 43), (920, 215), (38, 215)]

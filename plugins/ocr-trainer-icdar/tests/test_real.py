@@ -16,8 +16,8 @@ from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.formats.labelled import LabelledImages
 from ocr_trainer.formats.rows import RowDataset
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 RECEIPTS, SCENES, WEB = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, sides_to_points, to_text
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
-from ocr_trainer.formats.splits import SPLITS
 from ocr_trainer_json.coco import join
 from ocr_trainer_json.plugin import CocoTextConfig
 

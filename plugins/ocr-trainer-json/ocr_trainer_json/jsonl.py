@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.json_files import (
     Word,
     numbered,
@@ -32,7 +33,6 @@ from ocr_trainer.formats.json_files import (
     to_text,
 )
 from ocr_trainer.formats.listed import Annotated, ListedDataset
-from ocr_trainer.formats.splits import SPLITS
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import Ledger, Task
 

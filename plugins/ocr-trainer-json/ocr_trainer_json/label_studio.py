@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ocr_trainer.data.images import is_image
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
-from ocr_trainer.formats.images import is_image
 from ocr_trainer.formats.json_files import (
     Word,
     read_words,

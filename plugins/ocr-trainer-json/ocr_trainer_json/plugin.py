@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ocr_trainer.options import ListedConfig, PairedConfig
 from ocr_trainer.plugin import DatasetPlugin, Options, Sign, Task
+from ocr_trainer.plugin.options import ListedConfig, PairedConfig
 
 
 class Level(Enum):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.fence import Fence
 from ocr_trainer.formats.paired import open_root
-from ocr_trainer.formats.splits import SPLITS
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.samples import TextImage
 from ocr_trainer_lmdb.plugin import LmdbConfig
 from ocr_trainer_lmdb.store import DATA, Store
 
@@ -220,7 +220,7 @@ def draw(name: str, count: int, seed: int) -> np.ndarray:
 def carve_places(positions: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
     """Return which places, int64, go to each split of `shares` and, for the rest, to 'train'.
 
-    A split gets at least one of two or more samples, as in `ocr_trainer.formats.splits.carve`.
+    A split gets at least one of two or more samples, as in `ocr_trainer.formats.assign.carve`.
     """
     free = np.ones(len(positions), dtype=bool)
     places: dict[str, np.ndarray] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_trainer.options import FolderConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin.options import FolderConfig
 
 
 @dataclass

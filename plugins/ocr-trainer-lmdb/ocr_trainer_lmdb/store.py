@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ocr_trainer.data.images import decode_image
+from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.images import decode_image
-from ocr_trainer.training.samples import TextImage
 from ocr_trainer_lmdb.tree import Entry, Tree
 
 DATA = "data.mdb"

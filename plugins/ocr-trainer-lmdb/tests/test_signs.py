@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.discovery import readers
+from ocr_trainer.plugin.discovery import readers
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 

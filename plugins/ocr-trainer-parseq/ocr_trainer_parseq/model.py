@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocr_trainer.data.types import Reading
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.recognition import Recognizer
-from ocr_trainer.training.samples import Reading
+from ocr_trainer.tasks.recognition import Recognizer
 from ocr_trainer_parseq.network import Decoder, Encoder, initialise_linear
 from ocr_trainer_parseq.permutations import IGNORED, draw_orders, order_targets, visible_context
 from ocr_trainer_parseq.plugin import PARSeqConfig, Size

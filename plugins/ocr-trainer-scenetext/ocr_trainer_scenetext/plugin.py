@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 # What files look like: Total-Text's records and rows, CTW1500's rows of its first release and of its test
 # set, and MSRA-TD500's rows.

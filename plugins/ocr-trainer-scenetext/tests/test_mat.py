@@ -17,8 +17,8 @@ from ocr_trainer_scenetext.totaltext import TotalText
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 REAL = sorted(DATA.glob("polygons_totaltext_mini/**/*gt_img*.mat"))

@@ -22,8 +22,8 @@ from shapely.geometry import box
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 ROWS = b"0 0 644 263 153 66 -0.1\r\n1 1 100 50 40 20 1.5708\r\n2 0 10 20 30 40 0.0\r\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ocr_trainer_scenetext.plugin import ctw1500, msra_td500, totaltext
 
-from ocr_trainer.discovery import readers
+from ocr_trainer.plugin.discovery import readers
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 OURS = {"totaltext": totaltext, "ctw1500": ctw1500, "msra_td500": msra_td500}

@@ -19,8 +19,8 @@ from PIL import Image as Pillow
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import PairedConfig
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 REAL = DATA / "polygons_totaltext_mini"

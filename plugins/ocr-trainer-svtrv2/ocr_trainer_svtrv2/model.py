@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from ocr_trainer.plugin import Context
-from ocr_trainer.training.recognition.ctc import CtcRecognizer
+from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
 from ocr_trainer_svtrv2.blocks import columns
 from ocr_trainer_svtrv2.guidance import Guidance
 from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialise

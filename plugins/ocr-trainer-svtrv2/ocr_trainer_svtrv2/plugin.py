@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.options import CtcConfig
 from ocr_trainer.plugin import ModelPlugin, Task, option
+from ocr_trainer.plugin.options import CtcConfig
 
 
 class Size(Enum):

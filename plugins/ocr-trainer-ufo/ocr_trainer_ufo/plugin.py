@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocr_trainer.options import ListedConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin.options import ListedConfig
 
 
 @dataclass

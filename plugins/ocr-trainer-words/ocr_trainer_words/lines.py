@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from ocr_trainer.data.images import is_image
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.assign import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.fence import Fence
-from ocr_trainer.formats.images import is_image
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.formats.listed import tails
 from ocr_trainer.formats.paired import open_root
-from ocr_trainer.formats.splits import SPLITS, carve_missing, refuse_overlap
 from ocr_trainer.formats.texts import TextImages, is_usable
 from ocr_trainer.plugin import Context
 from ocr_trainer_words.plugin import LinesConfig

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ocr_trainer.options import FolderConfig, ListedConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin.options import FolderConfig, ListedConfig
 
 
 class Form(Enum):

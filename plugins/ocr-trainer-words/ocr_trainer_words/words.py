@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from ocr_trainer.data.images import SUFFIXES
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.formats.images import SUFFIXES
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import Ledger

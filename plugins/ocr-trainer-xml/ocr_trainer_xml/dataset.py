@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from ocr_trainer.data.images import files_in, is_image
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
 from ocr_trainer.formats.crops import Crops, ordered_before
-from ocr_trainer.formats.images import files_in, is_image
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.options import PairedConfig
 from ocr_trainer.plugin import DatasetPlugin, Sign, Task, option
+from ocr_trainer.plugin.options import PairedConfig
 
 
 class Level(Enum):

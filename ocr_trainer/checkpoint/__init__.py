@@ -1,0 +1,1 @@
+"""Heavy (torch). Checkpoint files: writing, reading, resuming, and initializing weights from them."""

@@ -1,0 +1,1 @@
+"""Light. The `ocr-train` command: one module per command turns argv into a call."""

@@ -1,0 +1,255 @@
+"""`ocr-train test` and `ocr-train predict`: what their words mean, and which checkpoints they take."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_trainer.errors import CheckpointError, ConfigError, did_you_mean
+from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+from ocr_trainer.runs import timing
+
+if TYPE_CHECKING:
+    from ocr_trainer.config.schema import RunConfig
+
+FORMATS = ("json", "page", "hocr", "text", "overlay")
+"""The forms of results."""
+UNBOUND = ("logger=[]", "dataset=synthetic")
+"""What replaces the parts of a saved run that need not be there to use its model."""
+TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
+"""What training was bound to, and the test need not be."""
+
+Saved = dict[str, Any]
+"""What a checkpoint holds."""
+
+
+def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
+    """Score a checkpoint, or two end to end; `claim` makes the folder of the report."""
+    parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
+    parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
+    parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
+    parser.add_argument("--benchmarks", metavar="DIR", help="score a recogniser on each dataset in a folder")
+    _add_recognizer(parser)
+    arguments = parser.parse_intermixed_args(words)
+    laps = timing.Laps()
+    if arguments.benchmarks is not None:
+        return _benchmarks(arguments, claim, laps)
+    overrides, reading = _told_apart(arguments, arguments.overrides)
+    saved, second = _saved_pair("test", arguments.checkpoint, arguments.recognizer)
+    run = _composed(saved, [*TESTED, *overrides])
+    _refuse_no_test(run)
+    if second is None:
+        folder = claim(run)
+        from ocr_trainer.evaluation.test import test as score
+
+        score(run, saved, arguments.checkpoint, folder, laps)
+        return 0
+    recognizer = _composed(second, [*UNBOUND, *reading])
+    folder = claim(run)
+    from ocr_trainer.evaluation.end_to_end import Checkpoint, score_end_to_end
+
+    score_end_to_end(
+        Checkpoint(arguments.checkpoint, run, saved),
+        Checkpoint(arguments.recognizer, recognizer, second),
+        arguments.margin,
+        folder,
+        laps,
+    )
+    return 0
+
+
+def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: timing.Laps) -> int:
+    """Score a recogniser on each dataset of a folder."""
+    if arguments.recognizer is not None:
+        raise ConfigError("--benchmarks takes a recogniser's checkpoint alone, without --recognizer")
+    _told_apart(arguments, arguments.overrides)
+    saved, folder = _saved(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
+    if _task_of(saved) is not Task.recognition:
+        raise CheckpointError(
+            f"--benchmarks is for recognisers; {arguments.checkpoint} finds text: model={_model_name(saved)}"
+        )
+    sets = _sets_in(folder)
+    # Of a set without a test split, all of it is the test.
+    whole = ["dataset.val_share=0", "dataset.test_share=0", *TESTED, *arguments.overrides]
+    runs = {
+        path.name: _composed(saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole])
+        for path, reader in sets.items()
+    }
+    _refuse_no_test(next(iter(runs.values())))
+    laps.end("compose")
+    from ocr_trainer.evaluation.benchmarks import benchmark
+
+    benchmark(runs, saved, arguments.checkpoint, claim(next(iter(runs.values()))), laps)
+    return 0
+
+
+def _refuse_no_test(run: RunConfig) -> None:
+    if run.trainer.limit_test_batches == 0:
+        raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Hydra's grammar takes any text."""
+    # A backslash is one of its signs only before a quote.
+    inside = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), str(path))
+    return f"'{inside}'"
+
+
+def _sets_in(folder: Path) -> dict[Path, str]:
+    """Return the datasets in a folder, and for each the plugin that reads it."""
+    if not folder.is_dir():
+        raise ConfigError(f"--benchmarks: there is no folder '{folder}'")
+    readable = set(discovery.datasets_for(Task.recognition))
+    found = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if readers := [name for name in discovery.readers(path) if name in readable]:
+            found[path] = readers[0]
+        else:
+            print(f"ocr-train: passed over: no dataset that can be read: {path}", file=sys.stderr)
+    if not found:
+        raise ConfigError(
+            f"--benchmarks: '{folder}' holds no folder with texts that a plugin can read\n"
+            "  wanted: one folder per set, such as IIIT5k/ and SVT/, each an LMDB or a list of words"
+        )
+    return found
+
+
+def predict(words: Sequence[str]) -> int:
+    """Find text in images, read it, or both."""
+    parser = ArgumentParser("ocr-train predict", description="Find text in images, and read it.")
+    parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recogniser's for images of words")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="images, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
+    )
+    _add_recognizer(parser)
+    parser.add_argument("--out", default="predictions", metavar="DIR", help="where results go")
+    parser.add_argument(
+        "--format",
+        metavar="LIST",
+        help="of json, page (PAGE XML), hocr, text, overlay (a picture), with commas; json,text,overlay "
+        "if not given, json,overlay without a recogniser",
+    )
+    arguments = parser.parse_intermixed_args(words)
+    others, reading = _told_apart(arguments, arguments.images)
+    overrides = [word for word in others if word.startswith("model.") and "=" in word]
+    named = [word for word in others if word not in overrides]
+    for word in named:
+        if "=" in word and not Path(word).exists():
+            raise ConfigError(f"'{word}' is no image, and only model.… options can be set when predicting")
+    from ocr_trainer.cli.inputs import given_images
+
+    images, out = given_images(named), Path(arguments.out)
+    saved, second = _saved_pair("predict", arguments.checkpoint, arguments.recognizer)
+    pages = _task_of(saved) is Task.detection
+    formats = _formats(arguments.format, pages, second is not None)
+    run = _composed(saved, [*UNBOUND, *overrides])
+    recognizer = (_composed(second, [*UNBOUND, *reading]), second) if second is not None else None
+    from ocr_trainer.evaluation import predict as predicting
+
+    if pages:
+        predicting.predict(run, saved, images, out, recognizer, formats, arguments.margin)
+    else:
+        predicting.predict_texts(run, saved, images, out)
+    return 0
+
+
+def _add_recognizer(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--recognizer",
+        metavar="CKPT",
+        help="a recogniser's .ckpt file, to read what is found; recognizer.KEY=VALUE sets an option of it",
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        help="what is cut out around a text, as a share of its height; as in the recogniser's training "
+        "if not given",
+    )
+
+
+def _told_apart(arguments: Namespace, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell the overrides of the recogniser's model from the other words; those come first."""
+    prefix = "recognizer."
+    own = [word for word in words if word.startswith(prefix) and "=" in word]
+    margin = arguments.margin
+    if arguments.recognizer is None and (own or margin is not None):
+        word = own[0] if own else "--margin"
+        raise ConfigError(f"{word} says how texts are read, but there is no --recognizer")
+    if margin is not None and not 0 <= margin <= 1:
+        raise ConfigError(f"--margin must be at least 0 and at most 1, not {margin:g}")
+    others = [word for word in words if word not in own]
+    return others, [f"model.{word.removeprefix(prefix)}" for word in own]
+
+
+def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
+    """Return the forms of results that are wanted."""
+    if listed is None:
+        return ["json", "text", "overlay"] if read else ["json", "overlay"]
+    if not pages:
+        raise ConfigError(
+            "--format is for pages, which takes a detector's checkpoint before --recognizer; "
+            "images of words give readings.jsonl and readings.tsv"
+        )
+    names = [name.strip() for name in listed.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            guess = did_you_mean(name, FORMATS)
+            raise ConfigError(f"there is no format '{name}'.{guess}\n  formats: {', '.join(FORMATS)}")
+    if "text" in names and not read:
+        raise ConfigError("--format text needs what reads the text: --recognizer CKPT")
+    return list(dict.fromkeys(names))
+
+
+def _saved_pair(command: str, first: str, second: str | None) -> tuple[Saved, Saved | None]:
+    """Read a checkpoint and, where it is given, the recogniser's; refuse them in the wrong place.
+
+    Raises:
+        CheckpointError: One is not there, damaged or not ours, or does not do what its place asks for.
+    """
+    if second is None:
+        return _saved(first), None
+    pair = _saved(first), _saved(second)
+    tasks = [_task_of(saved) for saved in pair]
+    if tasks == [Task.detection, Task.recognition]:
+        return pair
+    does = {Task.detection: "finds", Task.recognition: "reads"}
+    lines = ["the first checkpoint must find text, and that of --recognizer must read it, but"]
+    for path, saved, task in zip((first, second), pair, tasks, strict=True):
+        lines.append(f"  {path} {does[task]} text: model={_model_name(saved)}")
+    if tasks == [Task.recognition, Task.detection]:
+        lines.append(f"  the other way round: ocr-train {command} {second} … --recognizer {first}")
+    raise CheckpointError("\n".join(lines))
+
+
+def _saved(checkpoint: str) -> Saved:
+    """Read a checkpoint."""
+    if not Path(checkpoint).is_file():
+        raise CheckpointError(f"there is no checkpoint {checkpoint}")
+    from ocr_trainer.checkpoint.read import read
+
+    return read(checkpoint)
+
+
+def _model_name(saved: Saved) -> str:
+    return str(saved["ocr_trainer"]["config"]["model"]["name"])
+
+
+def _task_of(saved: Saved) -> Task:
+    """Return what the model of a checkpoint does."""
+    model = discovery.load(Kind.model, _model_name(saved))
+    assert isinstance(model, ModelPlugin)
+    return model.task
+
+
+def _composed(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+    """Compose the run that a checkpoint is of, with overrides on top."""
+    from ocr_trainer.config.compose import compose
+
+    return compose(overrides, saved["ocr_trainer"]["config"])

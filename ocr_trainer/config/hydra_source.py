@@ -1,0 +1,158 @@
+"""Where Hydra finds configurations beside the core's own files: installed plugins, and a given folder.
+
+Hydra finds plugins through `PluginSource`, a config source like its own for files: `list` answers
+from metadata, `load_config` imports one `plugin.py`. So plugins are config groups, and overrides,
+experiments, sweeps and completion work on them, without a YAML file per plugin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import yaml
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.security import file_faults
+from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import REQUIRED, Kind, discovery
+
+KINDS = {kind.value: kind for kind in Kind}
+
+
+def plugin_schema(kind: Kind, name: str) -> DictConfig:
+    """Return the options of a plugin with their types and defaults.
+
+    Raises:
+        PluginError: The plugin is not there or cannot be used.
+    """
+    description = discovery.load(kind, name)
+    try:
+        schema: DictConfig = OmegaConf.structured(description.config)
+        schema.name = name
+        for field in fields(description.config):
+            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
+                # Open: which options it has, its name will tell.
+                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        key = getattr(error, "full_key", None)
+        reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
+        raise discovery.broken(discovery.find(kind, name), reason) from error
+    return schema
+
+
+class PluginSource(ConfigSource):
+    """Serves `schema`, and `<kind>/<name>` for every installed plugin."""
+
+    saved: DictConfig | None = None
+    """What `experiment/_saved` holds: the configuration that a checkpoint was trained with."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Name the scheme of `plugins://`."""
+        return "plugins"
+
+    def available(self) -> bool:
+        """Say that it can be asked."""
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        """Tell whether it is a kind of plugin."""
+        return config_path in ("", *KINDS)
+
+    def is_config(self, config_path: str) -> bool:
+        """Tell whether it is an installed plugin, by metadata alone."""
+        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        if group in KINDS:
+            return bool(discovery.matching(KINDS[group], name))
+        return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """List the installed plugins of a kind, by metadata alone."""
+        if config_path in KINDS and results_filter is not ObjectType.GROUP:
+            return discovery.names(KINDS[config_path])
+        return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Import one `plugin.py` and return its options."""
+        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        header: dict[str, str | None] = {"package": None}
+        if group in KINDS:
+            node = plugin_schema(KINDS[group], name)
+            # The section of a logger goes without the distribution it was chosen by.
+            header["package"] = f"logger.{name.rpartition(':')[2]}" if group == "logger" else None
+        elif group == "experiment":
+            assert self.saved is not None
+            node, header = self.saved, {"package": "_global_"}
+        else:
+            node = OmegaConf.structured(RunConfig)
+        return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
+
+
+class GivenSource(FileConfigSource):
+    """Serves the files of `--config-dir`, which may come from anybody: as data, and within that folder."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Name the scheme of `given://`."""
+        return "given"
+
+    def is_config(self, config_path: str) -> bool:
+        """Tell whether there is such a file."""
+        return super().is_config(config_path) and self._file(config_path).is_relative_to(self._folder)
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file.
+
+        Raises:
+            ConfigError: It cannot be read, or says what no configuration may.
+        """
+        file = self._file(config_path)
+        if not file.is_relative_to(self._folder):
+            raise ConfigError(f"'{config_path}' lies outside the folder of --config-dir: {self._folder}")
+        try:
+            with file.open(encoding="utf-8") as stream:
+                package = self._get_header_dict(stream.read(512))["package"]
+                stream.seek(0)
+                content = yaml.safe_load(stream)
+            if "hydra" in Path(config_path).with_suffix("").parts:
+                package = "hydra"
+            if faults := list(file_faults(content, package)):
+                raise ConfigError("\n".join(f"{file}: {fault}" for fault in faults))
+            return super().load_config(config_path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}") from error
+        except RecursionError:
+            raise ConfigError(f"{file} nests its values too deeply") from None
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.path).resolve()
+
+    def _file(self, config_path: str) -> Path:
+        return (self._folder / self._normalize_file_name(config_path)).resolve()
+
+
+class SearchPath(SearchPathPlugin):
+    """Puts the plugins, and the folder that the user gives, behind the core's own files."""
+
+    given: Path | None = None
+    """The folder of `--config-dir`."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the sources."""
+        search_path.append(provider="ocr-trainer", path="plugins://")
+        if self.given is not None:
+            search_path.append(provider="command-line", path=f"given://{self.given.resolve()}")
+
+
+for extension in (PluginSource, GivenSource, SearchPath):
+    Plugins.instance().register(extension)

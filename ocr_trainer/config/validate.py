@@ -1,0 +1,139 @@
+"""Refuses a run that cannot be, with all its faults in one message, before torch is imported."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from ocr_trainer.config.schema import AugmentConfig, CharsetConfig, RunConfig, ScheduleName, TextAugmentConfig
+from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task, discovery
+from ocr_trainer.runs.run_dir import LONGEST_TMPDIR
+
+NO_BOUNDS = Bounds()
+NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+"""What ends a path in C, and Python's form of bytes that are no UTF-8."""
+LONGEST_NAME = 255
+"""Bytes in the name of a folder."""
+
+
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """Raise one ConfigError that lists all faults."""
+    raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def run_faults(run: RunConfig) -> Iterator[str]:
+    """Yield what is wrong with a run whose sections are right."""
+    yield from _task_faults(run)
+    if run.trainer.endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
+        yield (
+            f"schedule={run.schedule.name.value} goes by the run's steps, so these need an end: "
+            "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
+        )
+    if run.init_from is not None and not run.init_from.is_file():
+        yield f"init_from={run.init_from}: there is no such checkpoint"
+    yield from _name_faults(run)
+    temporary = os.environ.get("TMPDIR", "")
+    if run.data.workers != 0 and len(os.fsencode(temporary)) > LONGEST_TMPDIR and Path(temporary).is_dir():
+        yield (
+            f"TMPDIR={temporary} is too long for the sockets of loader workers: "
+            f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.workers=0"
+        )
+
+
+def option_faults(options: Options, path: str = "") -> Iterator[str]:
+    """Yield the values that are out of range, and what each section says of itself."""
+    for field in fields(options):
+        value, key = getattr(options, field.name), f"{path}{field.name}"
+        yield from value_faults(value, key, field.metadata.get("bounds", NO_BOUNDS))
+    for fault in options.faults():
+        yield f"{path.rstrip('.')}: {fault}" if path else fault
+
+
+def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[str]:
+    """Yield what is wrong with the value of an option, or with all values of a section."""
+    if isinstance(value, Options) and is_dataclass(value):
+        yield from option_faults(value, f"{key}.")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from value_faults(item, f"{key}.{name}", bounds)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from value_faults(item, f"{key}[{index}]", bounds)
+    elif isinstance(value, str | Path) and UNWRITABLE.search(str(value)):
+        yield f"{key}={str(value)!r} holds a NUL or bytes that are no UTF-8"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key} must be a finite number, not {value}"
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not bounds.admit(value):
+        yield f"{key} must be {bounds}, not {value:g}"
+
+
+class Within(NamedTuple):
+    """A plugin among the options of a plugin."""
+
+    key: str
+    kind: Kind
+    config: Config
+    task: Task | None
+    """What it must offer, where that is not what the run's model does."""
+
+
+def plugins_within(options: Any, path: str = "", task: Task | None = None) -> Iterator[Within]:
+    """Yield the plugins among the options of a plugin, and among theirs."""
+    if isinstance(options, dict):
+        for name, item in options.items():
+            yield from plugins_within(item, f"{path}.{name}", task)
+    elif isinstance(options, Options) and is_dataclass(options):
+        for field in fields(options):
+            value, key = getattr(options, field.name), f"{path}.{field.name}"
+            asked = field.metadata.get("task") or task
+            if "plugin" in field.metadata and isinstance(value, Config):
+                yield Within(key, field.metadata["plugin"], value, asked)
+            yield from plugins_within(value, key, asked)
+
+
+def _name_faults(run: RunConfig) -> Iterator[str]:
+    """Yield what keeps the run's name from being that of a folder, here or on another system."""
+    name = run.exp_name
+    parts = name.split("/")
+    outside = name.startswith(("/", "~")) or ".." in parts or set(parts) <= {"", "."} or not name.strip()
+    if outside or NOT_IN_NAMES.search(name):
+        yield (
+            f"exp_name={name!r} must be a name for a folder below {run.output_dir}, "
+            "without control characters and backslashes"
+        )
+    elif (longest := max(len(part.encode(errors="replace")) for part in parts)) > LONGEST_NAME:
+        yield f"exp_name is too long: {longest} bytes between slashes, where file systems take {LONGEST_NAME}"
+
+
+def _task_faults(run: RunConfig) -> Iterator[str]:
+    model = discovery.load(Kind.model, run.model.name)
+    assert isinstance(model, ModelPlugin)
+    named = Within("dataset", Kind.dataset, run.dataset, None)
+    for key, kind, config, asked in [named, *plugins_within(run.dataset, "dataset")]:
+        dataset, task = discovery.load(kind, config.name), asked or model.task
+        if isinstance(dataset, DatasetPlugin) and task not in dataset.tasks:
+            offered = " and ".join(task.value for task in dataset.tasks)
+            needs = f"{key} must offer {task.value}" if asked else f"model={run.model.name} does {task.value}"
+            yield f"{needs}, but {key}={config.name} offers {offered}{_fitting(task, config, key)}"
+    # What would have no effect is not passed over in silence.
+    if model.task is Task.recognition and run.augment != AugmentConfig():
+        yield f"augment.… is for detection; model={run.model.name} does recognition: text_augment.…"
+    of_texts = (run.text_augment, run.charset)
+    if model.task is Task.detection and of_texts != (TextAugmentConfig(), CharsetConfig()):
+        yield f"text_augment.… and charset.… are for recognition; model={run.model.name} does detection"
+
+
+def _fitting(task: Task, config: Config, key: str) -> str:
+    """Say which of the installed datasets would fit."""
+    fitting = discovery.datasets_for(task)
+    hint = ""
+    if task is Task.recognition and "crops" in fitting:
+        hint = f"\n      or cut its texts out: {key}=crops {key}.of.name={config.name} {key}.of.…"
+    return f"\n      datasets that offer {task.value}: {', '.join(fitting)}{hint}"

@@ -1,0 +1,172 @@
+"""Opening the splits of a run's dataset, and refusing those that cannot be used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.images import check_image
+from ocr_trainer.engine.build import build
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Config, Context, Kind, Ledger, Task, discovery
+
+Opener = Callable[[str], Any]
+"""Gives a split by name, or None."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits that a run uses; None where there is none or none is wanted."""
+
+    train: Any = None
+    val: Any = None
+    test: Any = None
+    test_split: str | None = None
+    """Which split `test` is."""
+    characters: str = ""
+    """All that a dataset can write whose texts are not known beforehand."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the task has found out about the data, for report.json."""
+
+
+def open_splits(run: RunConfig, context: Context) -> Splits:
+    """Open the splits that the run uses, and refuse those that cannot be used.
+
+    Raises:
+        DataError: A split is missing or empty, or too much of it is unusable.
+    """
+    dataset, opened = _open(run, context)
+    train = opened("train")
+    if train is None:
+        raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
+    val = opened("val") if run.trainer.limit_val_batches != 0 else None
+    test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
+    asked = context.task is Task.recognition and getattr(train, "texts", None) is None
+    return Splits(train, val, test, test_split, getattr(dataset, "characters", "") if asked else "")
+
+
+def open_test(run: RunConfig, context: Context) -> Splits:
+    """Open the split to test on, alone.
+
+    Raises:
+        DataError: There is none, or it cannot be used.
+    """
+    name, split = _test_of(_open(run, context)[1])
+    if name is None:
+        raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
+    return Splits(test=split, test_split=name)
+
+
+def open_any(run: RunConfig, context: Context) -> Splits:
+    """Open what there is to test on of a set that may have no other split than 'train'.
+
+    Raises:
+        DataError: There is nothing, or it cannot be used.
+    """
+    name, split = _test_of(_open(run, context)[1], ("test", "val", "train"))
+    if name is None:
+        raise DataError(f"dataset={run.dataset.name} has no split")
+    return Splits(test=split, test_split=name)
+
+
+def open_dataset(run: RunConfig, context: Context) -> Any:
+    """Return the run's dataset, whose splits nobody has looked at yet.
+
+    Raises:
+        DataError: It cannot be opened; says which other plugins know the folder.
+    """
+    try:
+        return build(Kind.dataset, run.dataset, context)
+    except DataError as error:
+        raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+
+def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
+    """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
+    dataset = open_dataset(run, context)
+
+    def opened(name: str) -> Any:
+        try:
+            return _split(run, context, dataset, name)
+        except DataError as error:
+            raise DataError(f"{error}{_other_readers(run.dataset)}") from error
+
+    return dataset, cache(opened)
+
+
+def _other_readers(config: Config) -> str:
+    """Say which other plugins know the dataset's folder, if there are any."""
+    root = getattr(config, "root", None)
+    if not isinstance(root, Path) or not root.is_dir():
+        return ""
+    own, readers = config.name.rpartition(":")[2], discovery.readers(root)
+    others = [name for name in readers if name != own]
+    if not others or own in readers:
+        return ""
+    return "".join(
+        f"\n  the folder looks like another format: dataset={n} dataset.root={root}" for n in others
+    )
+
+
+def _test_of(opened: Opener, names: Sequence[str] = ("test", "val")) -> tuple[str | None, Any]:
+    """Open the first of these splits that is there; the report says which."""
+    for name in names:
+        if (split := opened(name)) is not None:
+            return name, split
+    return None, None
+
+
+def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
+    """Open one split and look at its images' headers."""
+    split = getattr(dataset, name)
+    if split is None:
+        return None
+    files = getattr(split, "files", None)
+    if files and run.data.check_images:
+        _look_at(files, run, context.ledger)
+    refuse_unusable(context.ledger, run)
+    if not len(split):
+        raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
+    return split
+
+
+def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
+    """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
+    chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
+    broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
+    for file, reason in broken:
+        ledger.skip_image(file, reason)
+    if len(broken) > run.data.max_skipped * len(chosen):
+        raise DataError(
+            f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(ledger)}"
+        )
+
+
+def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
+    """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
+    for fault in too_many(ledger, run):
+        raise DataError(f"{fault}{_skips(ledger)}")
+
+
+def too_many(ledger: Ledger, run: RunConfig) -> Iterator[str]:
+    """Say of what more is unusable than `data.max_skipped` allows."""
+    for what, total in (("image", ledger.images), ("label", ledger.labels)):
+        skipped = sum(entry.what == what for entry in ledger.skipped)
+        # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
+        if total and skipped > run.data.max_skipped * total:
+            yield (
+                f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
+                f"{run.data.max_skipped:g} allows"
+            )
+
+
+def _skips(ledger: Ledger, most: int = 10) -> str:
+    lines = [f"\n  {entry}" for entry in ledger.skipped[:most]]
+    more = len(ledger.skipped) - most
+    return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""Heavy (torch, lightning). Training a model: build, fit, test, report."""

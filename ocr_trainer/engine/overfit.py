@@ -1,0 +1,105 @@
+"""`ocr-train overfit`: can this model learn one batch of this data by heart? If not, nothing will work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from lightning.pytorch import seed_everything
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.open import open_splits
+from ocr_trainer.data.types import Batch
+from ocr_trainer.engine import build
+from ocr_trainer.engine.callbacks.sanity import PATIENCE
+from ocr_trainer.engine.optim import make_optimizer
+from ocr_trainer.engine.train import collect_again, quieten, take_over
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Kind, Skipped
+from ocr_trainer.tasks.base import LearningTask, task_class
+
+LEARNT = 0.1
+"""The share of the first loss below which a batch counts as learnt."""
+SHOWN = 10
+LINES = 10
+"""How often the loss is told."""
+
+
+def overfit(run: RunConfig, steps: int) -> bool:
+    """Train on one batch, always the same, at a constant learning rate, and say what became of its loss.
+
+    Args:
+        run: A checked configuration; its schedule, averaging and Trainer are not used.
+        steps: The most optimiser steps; it ends earlier once the loss is at a tenth of what it was.
+
+    Returns:
+        Whether it got there.
+
+    Raises:
+        DataError: The first batches hold no text.
+    """
+    quieten()
+    seed_everything(run.seed, verbose=False)
+    run = replace(run, trainer=replace(run.trainer, limit_val_batches=0, limit_test_batches=0))
+    context = build.context(run, Path())
+    kind = task_class(context.task)
+    splits = open_splits(run, context)
+    run, context, splits = kind.prepare(run, context, splits)
+    model = build.build(Kind.model, run.model, context)
+    take_over(model, run)
+    loaders = build.build_loaders(run, model, context, splits)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    batch = _first_with_text(loaders.train, kind.without_text).to(device)
+    task = kind(model.to(device).train(), run, Path(), loaders.train_images)
+    task.check_batch(batch)
+    collect_again()
+    print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
+    losses = _learn(task, batch, steps)
+    share = losses[-1] / losses[0]
+    told = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
+    if share <= LEARNT:
+        print(f"learnt: {told}")
+        return True
+    print(
+        f"ocr-train: not learnt: {told}\n"
+        "  if it still falls, give it more steps: --steps N\n"
+        f"  if it stands still or jumps, change the learning rate: optimizer.lr={run.optimizer.lr:g}\n"
+        "  if nothing helps, look at what is learnt: are the labels on the text?",
+        file=sys.stderr,
+    )
+    return False
+
+
+def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> Batch:
+    skipped: list[Skipped] = []
+    for number, batch in enumerate(batches, start=1):
+        if batch.texts:
+            return batch
+        skipped += batch.skipped
+        if number == PATIENCE:
+            break
+    told = "".join(f"\n  {entry}" for entry in skipped[:SHOWN])
+    raise DataError(f"the first {number} batches hold no text to learn: {hint}{told}")
+
+
+def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
+    """Return the loss before each step and after the last."""
+    optimizer = make_optimizer(task.model, task.run.optimizer)
+    losses: list[float] = []
+    began = time.perf_counter()
+    for step in range(steps + 1):
+        parts = task.loss_parts(batch)
+        loss = torch.stack(list(parts.values())).sum()
+        losses.append(float(loss.detach()))
+        if step % max(1, steps // LINES) == 0:
+            each = ", ".join(f"{name} {float(value.detach()):.4f}" for name, value in parts.items())
+            print(f"step {step}: loss {losses[-1]:.4f} ({each}), {time.perf_counter() - began:.0f} s")
+        if losses[-1] <= LEARNT * losses[0] or not torch.isfinite(loss):
+            break
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return losses

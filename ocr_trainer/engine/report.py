@@ -1,0 +1,145 @@
+"""What a run leaves behind for people and programs: report.json and the closing table."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.validate import plugins_within
+from ocr_trainer.plugin import Kind, Ledger, Skipped, allowlist, discovery
+from ocr_trainer.tasks.base import LearningTask
+
+
+def used_plugins(run: RunConfig) -> list[dict[str, str]]:
+    """Return which plugins a run uses, from which distributions, and the hash of their code."""
+    chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
+    chosen += [(kind, config.name) for _, kind, config, _ in plugins_within(run.dataset)]
+    chosen += [(Kind.logger, config.name) for config in run.logger.values() if config.enabled]
+    found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]
+    return [
+        {
+            "kind": p.kind.value,
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "sha256": code_hash(p.module, discovery.described(p).factory),
+        }
+        for p in found
+    ]
+
+
+def code_hash(*modules: str) -> str:
+    """Return the SHA-256 of the packages that modules are in, the same for a wheel and an editable install.
+
+    What counts is every file that Python imports from, sources and compiled extensions, below the top
+    package of each module (or the one file of a module that is in none): its path within, and its
+    content, in the order of the paths. Data files and `__pycache__` do not count.
+    """
+    total = hashlib.sha256()
+    for top in sorted({module.partition(":")[0].partition(".")[0] for module in modules}):
+        for name, path in sorted(_code_files(top)):
+            content = path.read_bytes()
+            total.update(f"{name}\0{len(content)}\0".encode())
+            total.update(content)
+    return total.hexdigest()
+
+
+def _code_files(top: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files that a top package, or a lone module, is imported from, under their names in it."""
+    spec = importlib.util.find_spec(top)
+    suffixes = tuple(importlib.machinery.all_suffixes())
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        for path in folder.rglob("*"):
+            if path.name.endswith(suffixes) and "__pycache__" not in path.parts:
+                yield f"{top}/{path.relative_to(folder).as_posix()}", path
+    if spec and spec.origin and not spec.submodule_search_locations:
+        yield Path(spec.origin).name, Path(spec.origin)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what results depend on most."""
+    import cv2
+    import lightning
+    import numpy as np
+    import torch
+
+    libraries = {module.__name__: str(module.__version__) for module in (torch, lightning, np, cv2)}
+    return {"python": platform.python_version(), **libraries}
+
+
+def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
+    """Return the account of what was left out."""
+    # An image that its header gives away before training fails again whenever it is read.
+    known = {entry.file for entry in ledger.skipped if entry.what == "image"}
+    entries = [*ledger.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
+    return {
+        "images": sum(entry.what == "image" for entry in entries),
+        "labels": sum(entry.what == "label" for entry in entries),
+        "texts": sum(entry.what == "text" for entry in entries),
+        "of_images": ledger.images,
+        "of_labels": ledger.labels,
+        "entries": [str(entry) for entry in entries],
+    }
+
+
+def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger) -> dict[str, Any]:
+    """Return what a report says of every kind of run."""
+    return {
+        "details": task.details(),
+        "highlights": task.highlights(),
+        "headline": list(task.headline),
+        "diagnosis": task.diagnosis,
+        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "skipped": skips(ledger, list(task.skipped.values())),
+        "plugins": used_plugins(run),
+        "plugin_rules": allowlist.rules(),
+        "versions": versions(),
+        "seed": run.seed,
+        "device": str(trainer.strategy.root_device),
+    }
+
+
+def write(folder: Path, report: dict[str, Any], name: str = "report.json") -> None:
+    """Write the report."""
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    # Names of files need not be UTF-8; JSON has no other way to write those bytes than as an escape.
+    (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def table(report: dict[str, Any], folder: Path) -> str:
+    """Return the closing table of a run."""
+    shown = report.get("headline")
+    rows = [
+        (name, f"{value:.4f}")
+        for name, value in report["scores"].items()
+        if not shown or name.partition("/")[2] in shown
+    ]
+    if report.get("best_checkpoint"):
+        rows.append(("best checkpoint", report["best_checkpoint"]))
+    if calibration := report.get("calibration"):
+        chosen = ", ".join(f"{name}={_short(value)}" for name, value in calibration["chosen"].items())
+        gain = f"val/hmean {calibration['hmean_before']:.4f} to {calibration['hmean_after']:.4f}"
+        rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({gain})"))
+    rows += report.get("highlights", {}).items()
+    rows.append(("parameters", f"{report['parameters']:,}"))
+    skipped = report["skipped"]
+    left_out = ", ".join(f"{skipped[what]} {what}" for what in ("images", "labels", "texts") if skipped[what])
+    if left_out:
+        rows.append(("left out", f"{left_out} (see report.json)"))
+    rows.append(("time", ", ".join(f"{name} {value:.1f} s" for name, value in report["seconds"].items())))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name.ljust(width)}  {value}" for name, value in rows]
+    return "\n".join(["", *lines, "", str(folder)])

@@ -1,0 +1,212 @@
+"""`ocr-train test DET.ckpt --recognizer REC.ckpt`: finding and reading, scored together.
+
+CLEval's end-to-end score counts the characters that were found and read. Word accuracy asks for whole
+texts: a truth is right if the detection that ICDAR's score matches it with, at an IoU above one half,
+reads exactly its text. Both compare texts as they are learnt (`charsets.clean`), so that a label in another
+normal form is not wrong. Of a truth whose text is not known (empty, or not to be used) no text is asked:
+word accuracy leaves it out, and CLEval takes it for "don't care" in the end-to-end score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.loader import unreadable
+from ocr_trainer.data.open import open_test
+from ocr_trainer.data.types import Detections, Image, Reading, Sample, Truth
+from ocr_trainer.engine import build, report
+from ocr_trainer.engine.callbacks.bar import progress
+from ocr_trainer.engine.train import collect_again, imported
+from ocr_trainer.errors import DataError
+from ocr_trainer.evaluation.draw import draw_page
+from ocr_trainer.evaluation.pipeline import Reader, open_reader
+from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.plugin import Skipped
+from ocr_trainer.results import page_of
+from ocr_trainer.runs import timing
+from ocr_trainer.tasks.base import write_pictures
+from ocr_trainer.tasks.detection.data import fit
+from ocr_trainer.tasks.detection.tally import Tally, tally_image
+from ocr_trainer.text import normalize
+
+PICTURE_SIDE = 1600
+"""The most pixels of a side of the pictures that are kept."""
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint: its file, the run it is of, and what it holds."""
+
+    path: str
+    run: RunConfig
+    saved: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """Counts that add up over images."""
+
+    cleval: cleval.Tally = field(default_factory=cleval.Tally)
+    texts: int = 0
+    """Truths whose text is known and that are not don't-care."""
+    exact: int = 0
+    """Those that were read exactly right."""
+    ignore_case: int = 0
+    """Those whose lower-case form was read right."""
+
+    def __add__(self, other: EndToEnd) -> EndToEnd:
+        return EndToEnd(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def scores(self) -> dict[str, float]:
+        """Return precision, recall and hmean by CLEval, and the shares of texts found and read right."""
+        texts = max(1, self.texts)
+        return {
+            "e2e_cleval_precision": self.cleval.precision,
+            "e2e_cleval_recall": self.cleval.recall,
+            "e2e_cleval_hmean": self.cleval.hmean,
+            "e2e_word_accuracy": self.exact / texts,
+            "e2e_word_accuracy_ignore_case": self.ignore_case / texts,
+        }
+
+
+def count_image(sample: Sample, found: Detections, readings: Sequence[Reading]) -> EndToEnd:
+    """Count what was found and read in one image."""
+    texts = [_known(text) for text in sample.texts]
+    unknown = sample.ignore | np.array([text is None for text in texts], dtype=bool)
+    read = [reading.text for reading in readings]
+    pairs = icdar.match(sample.polygons, sample.ignore, found.polygons).pairs
+    asked = [(texts[truth], read[detection]) for truth, detection in pairs]
+    return EndToEnd(
+        cleval=cleval.evaluate(sample.polygons, texts, unknown, found.polygons, read).end_to_end,
+        texts=int(np.count_nonzero(~unknown)),
+        exact=sum(text == reading for text, reading in asked if text is not None),
+        ignore_case=sum(text.lower() == reading.lower() for text, reading in asked if text is not None),
+    )
+
+
+def _known(text: str) -> str | None:
+    """Return a label as readings are compared with it; None where it says nothing."""
+    try:
+        return normalize.clean(text) or None
+    except ValueError:
+        return None
+
+
+def score_end_to_end(
+    detector: Checkpoint, recognizer: Checkpoint, margin: float | None, folder: Path, laps: timing.Laps
+) -> dict[str, Any]:
+    """Score two checkpoints on the detector's test split, or on val where there is none; write report.json.
+
+    It runs on the first GPU if there is one and `trainer.accelerator` is not cpu.
+
+    Args:
+        detector: What finds texts; its run says in which images.
+        recognizer: What reads them.
+        margin: What is cut out around a text, as a share of its height; None for what the recogniser
+            was trained with.
+        folder: Where the report goes.
+        laps: The phases so far.
+
+    Raises:
+        OcrTrainerError: The data or a plugin cannot serve.
+    """
+    imported(laps)
+    run = detector.run
+    reader = open_reader(
+        (run, detector.saved),
+        (recognizer.run, recognizer.saved),
+        margin,
+        folder,
+        device="cpu" if run.trainer.accelerator == "cpu" else None,
+    )
+    context = build.context(run, folder)
+    splits = open_test(run, context)
+    collect_again()
+    laps.end("build")
+    scored = _Scored(run)
+    scored.go_through(splits.test, reader)
+    laps.end("test")
+    scores = {
+        f"test/{name}": value for name, value in (scored.tally.scores() | scored.counts.scores()).items()
+    }
+    for logger in build.build_loggers(run, context):
+        logger.log_metrics(scores, step=0)
+        logger.finalize("success")
+    write_pictures(folder / "pictures", scored.pictures)
+    told = {
+        "checkpoint": detector.path,
+        "recognizer": recognizer.path,
+        "margin": reader.margin,
+        "scores": scores,
+        "test_split": splits.test_split,
+        "images": scored.tally.images,
+        "texts": scored.counts.texts,
+        "details": scored.tally.details(),
+        "highlights": {"texts asked for": f"{scored.counts.texts} in {scored.tally.images} images"},
+        "parameters": sum(
+            p.numel() for model in (reader.detector, reader.recognizer) for p in model.parameters()
+        ),
+        "skipped": report.skips(context.ledger, scored.skipped),
+        "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
+        "versions": report.versions(),
+        "seed": run.seed,
+        "device": str(next(reader.detector.parameters()).device),
+        "seconds": laps.seconds,
+    }
+    report.write(folder, told)
+    print(report.table(told, folder))
+    return told
+
+
+class _Scored:
+    """What comes of going through a split."""
+
+    def __init__(self, run: RunConfig) -> None:
+        self.run = run
+        self.tally = Tally()
+        self.counts = EndToEnd()
+        self.skipped: list[Skipped] = []
+        self.pictures: list[Image] = []
+
+    def go_through(self, split: Any, reader: Reader) -> None:
+        """Find and read the texts of each image."""
+        count = self._limit(len(split))
+        with progress(count, "testing") as tell:
+            for sample in self._samples(split, count):
+                self._score(sample, reader)
+                tell()
+
+    def _limit(self, images: int) -> int:
+        limit = self.run.trainer.limit_test_batches
+        if limit is None:
+            return images
+        if isinstance(limit, float):
+            return max(1, int(limit * images))
+        return min(images, limit * (self.run.data.eval_batch_size or 1))
+
+    def _samples(self, split: Any, count: int) -> Iterator[Sample]:
+        for index in range(count):
+            try:
+                sample = split[index]
+            except DataError as error:
+                self.skipped.append(unreadable(split, index, error))
+                continue
+            self.skipped += sample.skipped
+            yield sample
+
+    def _score(self, sample: Sample, reader: Reader) -> None:
+        found, readings = reader(sample.image)
+        assert readings is not None
+        image, scale = fit(sample.image, reader.detector)
+        size = (image.shape[0], image.shape[1])
+        truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        self.tally += tally_image(truth, found)
+        self.counts += count_image(sample, found, readings)
+        if len(self.pictures) < self.run.data.pictures:
+            page = page_of(sample.source, sample.image.shape[:2], found, readings)
+            self.pictures.append(draw_page(sample.image, page, max_side=PICTURE_SIDE))

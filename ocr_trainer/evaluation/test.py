@@ -1,0 +1,93 @@
+"""Using a checkpoint: rebuilding its model, and `ocr-train test`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+from torch.utils.data import DataLoader
+
+from ocr_trainer.checkpoint.read import model_state
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.open import open_test
+from ocr_trainer.data.workers import telling
+from ocr_trainer.engine import build, report
+from ocr_trainer.engine.train import collect_again, imported
+from ocr_trainer.errors import CheckpointError
+from ocr_trainer.plugin import Kind
+from ocr_trainer.runs import timing
+from ocr_trainer.tasks.base import task_class
+
+
+def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
+    """Make the model that a checkpoint is of, with its weights.
+
+    Raises:
+        CheckpointError: The weights do not fit the model that the configuration describes.
+        PluginError: Its plugin is not installed or cannot be used.
+    """
+    model = build.build(Kind.model, run.model, build.context(run, folder))
+    try:
+        model.load_state_dict(model_state(saved))
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights do not fit model={run.model.name}: {error}") from error
+    return model.eval()
+
+
+def test(
+    run: RunConfig, saved: dict[str, Any], checkpoint: str, folder: Path, laps: timing.Laps
+) -> dict[str, Any]:
+    """Score a checkpoint on the test split, or on val where there is none; write report.json.
+
+    Args:
+        run: The configuration it was trained with, and what overrides it.
+        saved: What the checkpoint holds.
+        checkpoint: Its file, for the report.
+        folder: Where the report goes.
+        laps: The phases so far.
+
+    Raises:
+        OcrTrainerError: The data or a plugin cannot serve.
+    """
+    imported(laps)
+    model = rebuild(run, saved, folder)
+    context = build.context(run, folder)
+    kind = task_class(context.task)
+    run, context, splits = kind.prepare(run, context, open_test(run, context))
+    loader = kind.scoring_loader(splits.test, model, run)
+    task = kind(model, run, folder, len(splits.test))
+    loggers = build.build_loggers(run, context)
+    trainer = tester(run, loader, loggers, folder)
+    collect_again()
+    laps.end("build")
+    with telling([loader]):
+        scores = trainer.test(task, loader, verbose=False)[0]
+    laps.end("test")
+    told = {
+        "checkpoint": checkpoint,
+        "scores": dict(scores),
+        "test_split": splits.test_split,
+        "data": splits.told,
+        **report.summary(run, trainer, task, context.ledger),
+        "seconds": laps.seconds,
+    }
+    report.write(folder, told)
+    print(report.table(told, folder))
+    return told
+
+
+def tester(run: RunConfig, loader: DataLoader[Any], loggers: Sequence[Logger], folder: Path) -> Trainer:
+    """Return the Trainer that goes through a loader once."""
+    return build.make_trainer(
+        accelerator=run.trainer.accelerator,
+        devices=run.trainer.devices,
+        precision=run.trainer.precision,
+        limit_test_batches=build.whole(run.trainer.limit_test_batches, len(loader)),
+        logger=list(loggers) or False,
+        enable_progress_bar=sys.stdout.isatty() and run.trainer.enable_progress_bar is not False,
+        default_root_dir=folder,
+    )

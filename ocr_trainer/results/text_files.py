@@ -1,0 +1,207 @@
+"""Texts on disk: a row for each in one file, or a file for each in one folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ocr_trainer.errors import ConfigError, DataError, did_you_mean
+from ocr_trainer.formats.annotations import read_bytes, read_rows
+from ocr_trainer.formats.rows import excerpt
+from ocr_trainer.plugin import Ledger
+from ocr_trainer.results.row_forms import unquoted
+from ocr_trainer.text.normalize import clean
+
+QUOTED = re.compile(r'([^"]+?)\s*,\s*(".*")\s*')
+SPACED = re.compile(r"(\S+\.\w+) (.*)")
+CONFIDENCE = re.compile(r"(0?\.\d+|[01](\.\d*)?|\d(\.\d+)?[eE]-\d+)\s*")
+
+Row = tuple[str, str]
+"""The name of an image and its text."""
+
+
+def _tab(row: str) -> Row | None:
+    name, tab, text = row.partition("\t")
+    return (name, text) if tab else None
+
+
+def _tab_confidence(row: str) -> Row | None:
+    fields = row.split("\t")
+    return (fields[0], fields[1]) if len(fields) == 3 and CONFIDENCE.fullmatch(fields[2]) else None
+
+
+def _quoted(row: str) -> Row | None:
+    found = QUOTED.fullmatch(row)
+    return (found[1], unquoted(found[2].strip())) if found else None
+
+
+def _space(row: str) -> Row | None:
+    found = SPACED.fullmatch(row)
+    return (found[1], found[2]) if found else None
+
+
+FORMS: dict[str, Callable[[str], Row | None]] = {
+    "tab+confidence": _tab_confidence,
+    "tab": _tab,
+    "quoted": _quoted,
+    "space": _space,
+}
+"""How a row is read; None where it is not of the form. Of forms that fit as many rows, the first is taken."""
+
+TEXT_FILE = re.compile(r"(.+?)(\.gt|\.pred|)\.txt", re.IGNORECASE)
+IMAGE_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|bmp|gif|webp|jp2|p[bgnp]m)$", re.IGNORECASE)
+
+
+@dataclass
+class Texts:
+    """One side: the ground truth or the predictions."""
+
+    form: str | None
+    """A key of `FORMS`, or "folder"; None where there is not a single row."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Cleaned, by the name of the image without its suffix."""
+    places: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    """The file and line of each."""
+
+    def by_basename(self) -> Texts:
+        """Return it with names that have no folders, or as it is if those would not tell all apart."""
+        short = {name: PurePosixPath(name).name for name in self.texts}
+        if len(set(short.values())) < len(short):
+            return self
+        return Texts(
+            self.form,
+            {short[name]: text for name, text in self.texts.items()},
+            {short[name]: place for name, place in self.places.items()},
+        )
+
+
+def check_form(form: str) -> None:
+    """Refuse a word that names no form.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if form not in FORMS:
+        raise ConfigError(
+            f"there is no form '{form}'.{did_you_mean(form, FORMS)}\n  forms: {', '.join(FORMS)}"
+        )
+
+
+def read(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool) -> Texts:
+    """Read a file of rows or a folder of files; what cannot be used goes into the ledger.
+
+    Args:
+        path: The file or the folder.
+        ledger: Takes what cannot be read.
+        form: The form of the rows, a key of `FORMS`; found out if not given.
+        option: How the user can say the form, for messages.
+        truth: Whether it is the ground truth. Of X.gt.txt, X.txt and X.pred.txt in a folder, that is the
+            first there is; the prediction is the last.
+
+    Raises:
+        DataError: If there is no such place, nothing to read in it, or its form cannot be told.
+    """
+    if path.is_dir():
+        found = _folder(path, ledger, truth)
+    elif path.is_file():
+        found = _file(path, ledger, form, option, truth)
+    else:
+        raise DataError(f"there is no file or folder '{path}'")
+    if truth and not found.texts:
+        raise DataError(f"the ground truth '{path}' has not a single text")
+    return found
+
+
+def pairs(gt: Texts, pred: Texts, ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """Yield each true text and its reading; where there is none, nothing was read.
+
+    Names need not have the same folders if they are clear without.
+
+    Raises:
+        DataError: If no name is on both sides.
+    """
+    if not gt.texts.keys() & pred.texts.keys():
+        gt, pred = gt.by_basename(), pred.by_basename()
+    if pred.texts and not gt.texts.keys() & pred.texts.keys():
+        ours, theirs = (next(iter(side.texts)) for side in (gt, pred))
+        raise DataError(
+            "no name of the predictions is one of the ground truth\n"
+            f"  ground truth such as '{ours}', predictions such as '{theirs}'"
+        )
+    for name, place in pred.places.items():
+        if name not in gt.texts:
+            ledger.skip_label(*place, f"no ground truth for '{name}', not scored")
+    for name, text in gt.texts.items():
+        if name not in pred.texts:
+            ledger.skip_label(*gt.places[name], f"no reading of '{name}', scored as if nothing was read")
+        yield text, pred.texts.get(name, "")
+
+
+def _file(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool) -> Texts:
+    rows = list(read_rows(path, ledger))
+    if not rows:
+        return Texts(None)
+    form = form or _detect(path, [row for _, row in rows], option, truth)
+    found = Texts(form)
+    for line, row in rows:
+        ledger.read(labels=1)
+        parsed = FORMS[form](row)
+        if parsed is None:
+            ledger.skip_label(path, line, f"not of the form {form}: {excerpt(row)}")
+            continue
+        name, text = parsed
+        _take(found, IMAGE_SUFFIX.sub("", name.strip()), text, (str(path), line), ledger)
+    return found
+
+
+def _detect(path: Path, rows: Sequence[str], option: str, truth: bool) -> str:
+    """Return the form that most rows fit."""
+    forms = [form for form in FORMS if not (truth and form == "tab+confidence")]
+    fitting = {form: sum(FORMS[form](row) is not None for row in rows) for form in forms}
+    best = max(fitting, key=lambda form: fitting[form])
+    if fitting[best] <= 0.5 * len(rows):
+        raise DataError(
+            f"the form of the rows in '{path}' cannot be told, such as {excerpt(rows[0])}\n"
+            f"  say it: {option} with one of {', '.join(forms)}"
+        )
+    return best
+
+
+def _folder(path: Path, ledger: Ledger, truth: bool) -> Texts:
+    own, other = (".gt", ".pred") if truth else (".pred", ".gt")
+    files: dict[str, dict[str, Path]] = {}
+    for file in sorted(path.iterdir()):
+        if file.is_file() and (parts := TEXT_FILE.fullmatch(file.name)):
+            files.setdefault(parts[1], {})[parts[2].lower()] = file
+    if not files:
+        raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
+    found = Texts("folder")
+    for name, candidates in files.items():
+        ledger.read(labels=1)
+        file = next(candidates[kind] for kind in (own, "", other) if kind in candidates)
+        try:
+            text = read_bytes(file).decode("utf-8")
+        except UnicodeDecodeError as fault:
+            byte = fault.object[fault.start]
+            ledger.skip_label(file, None, f"not UTF-8: byte 0x{byte:02x}")
+            continue
+        _take(found, name, text, (str(file), None), ledger)
+    return found
+
+
+def _take(found: Texts, name: str, text: str, place: tuple[str, int | None], ledger: Ledger) -> None:
+    """Take a text in, or enter in the ledger why not."""
+    if not name:
+        ledger.skip_label(*place, "the name is empty, not used")
+        return
+    if name in found.texts:
+        ledger.skip_label(*place, f"a second text of '{name}', not used")
+        return
+    try:
+        found.texts[name] = clean(text)
+    except ValueError as fault:
+        ledger.skip_label(*place, f"{fault}, not used")
+        return
+    found.places[name] = place

@@ -1,0 +1,1 @@
+"""Light. Run directories: creating, locking and resuming them; signals, SLURM and timing."""

@@ -1,0 +1,157 @@
+"""Loaders: from a dataset's splits to batches of a detector's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.loader import (
+    NO_IMAGES,
+    Keys,
+    Loader,
+    ScoringSet,
+    Split,
+    TrainingSet,
+    loader,
+    some,
+)
+from ocr_trainer.data.types import Batch, Image, Sample, Truth
+from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import Skipped
+from ocr_trainer.tasks.detection.detector import Detector
+
+BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
+"""Where the configuration leaves them open."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """What becomes of a sample in training; without image if none could be read."""
+
+    image: Image | None = None
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+    texts: int = 0
+    source: str = ""
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class DetectionSet(TrainingSet[Encoded]):
+    """Augmented samples with their targets."""
+
+    nothing = Encoded
+
+    def __init__(self, split: Split[Sample], model: Detector, run: RunConfig) -> None:
+        """Keep the split and what is done to its samples."""
+        from ocr_trainer.tasks.detection.augment import Augmenter
+
+        super().__init__(split, run.seed)
+        self.model = model
+        self.augment = Augmenter(run.augment, model.scale)
+
+    def encode(self, sample: Sample, rng: np.random.Generator) -> Encoded:
+        """Return an augmented crop and its targets."""
+        sample = self.augment(sample, rng)
+        texts = int(np.count_nonzero(~sample.ignore))
+        return Encoded(sample.image, self.model.encode(sample), texts, sample.source)
+
+
+Scored = tuple[Image, Truth, list[Skipped]] | Skipped
+
+
+class DetectionScoringSet(ScoringSet):
+    """Images at the model's scale, with their labels."""
+
+    def show(self, sample: Sample) -> tuple[Image, Truth]:
+        """Return the resized image, and its labels in pixels of the original."""
+        image, scale = fit(sample.image, self.model)
+        size = (image.shape[0], image.shape[1])
+        return image, Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+
+
+def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
+    """Resize an image as the model wants it when scoring; return the factors of x and y, too."""
+    from ocr_trainer.data.geometry import resize
+
+    height, width = image.shape[:2]
+    scale = model.scale(height, width)
+    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
+    return resize(image, new_height, new_width), (new_width / width, new_height / height)
+
+
+def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
+    """Stack images of any sizes, padded to a multiple of `stride`: uint8, (images, 3, height, width)."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    height, width = -(-height // stride) * stride, -(-width // stride) * stride
+    canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)
+    for place, image in zip(canvas, images, strict=True):
+        place[: image.shape[0], : image.shape[1]] = image
+    return torch.from_numpy(canvas.transpose(0, 3, 1, 2).copy())
+
+
+def collate_training(items: Sequence[Encoded]) -> Batch:
+    """Stack images and targets; a batch without images if none could be read."""
+    skipped = [entry for item in items for entry in item.skipped]
+    usable = [item for item in items if item.image is not None]
+    if not usable:
+        return Batch(NO_IMAGES, {}, skipped=skipped)
+    images = np.stack([item.image for item in usable]).transpose(0, 3, 1, 2)
+    targets = {
+        name: torch.from_numpy(np.stack([item.targets[name] for item in usable]))
+        for name in usable[0].targets
+    }
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        targets,
+        texts=sum(item.texts for item in usable),
+        skipped=skipped,
+        sources=[item.source for item in usable],
+    )
+
+
+class ScoringCollate:
+    """Pads and stacks images, and keeps their labels beside them."""
+
+    def __init__(self, stride: int) -> None:
+        """Keep what heights and widths must be multiples of."""
+        self.stride = stride
+
+    def __call__(self, items: Sequence[Scored]) -> Batch:
+        """Return a batch; without images if none could be read."""
+        skipped = [item for item in items if isinstance(item, Skipped)]
+        usable = [item for item in items if not isinstance(item, Skipped)]
+        skipped += [entry for _, _, entries in usable for entry in entries]
+        images = pad([image for image, _, _ in usable], self.stride) if usable else NO_IMAGES
+        return Batch(images, {}, truths=[truth for _, truth, _ in usable], skipped=skipped)
+
+
+def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
+    """Return the loader that training draws from."""
+    if run.augment.crop % model.stride:
+        raise DataError(
+            f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
+        )
+    size = run.data.batch_size or BATCH_SIZE
+    keys = Keys(len(split), run.seed, shuffle=True, whole=size)
+    return loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
+
+
+def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
+    """Return a loader that goes through a split once, in order."""
+    keys = Keys(len(split), run.seed, shuffle=False)
+    size = run.data.eval_batch_size or EVAL_BATCH_SIZE
+    return loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
+
+
+def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader | None:
+    """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
+    if not run.calibrate.enabled:
+        return None
+    most, limit = run.calibrate.images, run.trainer.limit_val_batches
+    if limit is not None:
+        batch = run.data.eval_batch_size or EVAL_BATCH_SIZE
+        most = min(most, max(1, int(limit * (len(split) if isinstance(limit, float) else batch))))
+    return scoring_loader(some(split, most), model, run)

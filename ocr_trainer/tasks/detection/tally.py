@@ -1,0 +1,137 @@
+"""What the scores of a set of images are made of, by the image, and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ocr_trainer.data.types import Detections, Polygon, Truth
+from ocr_trainer.metrics import cleval, icdar
+
+THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
+"""Scores at which precision and recall are told."""
+HEIGHTS = (0.0, 8.0, 12.0, 16.0, 24.0, 48.0, 96.0, np.inf)
+"""Limits of the classes of text height, in pixels of the image as the model sees it."""
+ASPECTS = (1.0, 2.0, 4.0, 8.0, 16.0, np.inf)
+"""Limits of the classes of aspect ratio, the long side over the short."""
+IOUS = (0.0, 1e-9, 0.3, 0.5, 1.0)
+"""Limits of the classes of a truth's best IoU: unseen, hardly met, nearly met, met."""
+
+
+def _zeros(rows: int, columns: int) -> Callable[[], np.ndarray]:
+    return lambda: np.zeros((rows, columns), dtype=np.int64)
+
+
+@dataclass
+class Tally:
+    """Counts that add up over images, and over processes."""
+
+    icdar: icdar.Counts = field(default_factory=icdar.Counts)
+    cleval: cleval.Tally = field(default_factory=cleval.Tally)
+    curve: np.ndarray = field(default_factory=_zeros(len(THRESHOLDS), 3))
+    """Per score threshold: matched, truths, detections."""
+    heights: np.ndarray = field(default_factory=_zeros(len(HEIGHTS) - 1, 4))
+    """Per class: truths, truths that are matched, detections, detections that are matched."""
+    aspects: np.ndarray = field(default_factory=_zeros(len(ASPECTS) - 1, 4))
+    """The same."""
+    best_iou: np.ndarray = field(default_factory=_zeros(1, len(IOUS) - 1))
+    """How many truths there are by their best IoU."""
+    images: int = 0
+    empty: int = 0
+    """Images without a single detection."""
+    outside: int = 0
+    """Truths that lie wholly outside their image."""
+    texts: int = 0
+    """Truths whose text is known."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def scores(self) -> dict[str, float]:
+        """Return precision, recall and hmean by IoU and, where texts are known, by CLEval."""
+        told = {"precision": self.icdar.precision, "recall": self.icdar.recall, "hmean": self.icdar.hmean}
+        if self.texts:
+            c = self.cleval
+            told |= {"cleval_precision": c.precision, "cleval_recall": c.recall, "cleval_hmean": c.hmean}
+        return told
+
+    def details(self) -> dict[str, Any]:
+        """Return the scores by text height, by aspect ratio and by score threshold."""
+        return {
+            "by_height": _classes(HEIGHTS, self.heights),
+            "by_aspect": _classes(ASPECTS, self.aspects),
+            "by_threshold": [
+                {"threshold": threshold, **_rates(truths, matched, detections, matched)}
+                for threshold, row in zip(THRESHOLDS.tolist(), self.curve.tolist(), strict=True)
+                for matched, truths, detections in [row]
+            ],
+        }
+
+
+def tally_image(truth: Truth, found: Detections) -> Tally:
+    """Count what was found in one image; polygons are in pixels of the original image."""
+    overlaps = icdar.overlaps(truth.polygons, truth.ignore, found.polygons)
+    counts = overlaps.match()
+    scores = found.scores[overlaps.detections]
+    swept = [overlaps.match(keep=scores >= threshold) for threshold in THRESHOLDS]
+    hits = np.array(counts.pairs, dtype=int).reshape(-1, 2)
+    wanted, seen = _sides(truth.polygons, truth.scale), _sides(found.polygons, truth.scale)
+    kinds = (wanted[overlaps.truths], wanted[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
+    texts = [text or None for text in truth.texts]  # empty: not known
+    best = np.zeros(len(overlaps.truths))
+    np.maximum.at(best, overlaps.pairs[:, 0], overlaps.iou)
+    return Tally(
+        icdar=icdar.Counts() + counts,
+        cleval=cleval.evaluate(truth.polygons, texts, truth.ignore, found.polygons).detection,
+        curve=np.array([[c.matched, c.cared_truths, c.cared_detections] for c in swept], dtype=np.int64),
+        heights=_histogram([sides[:, 0] for sides in kinds], HEIGHTS),
+        aspects=_histogram([sides[:, 1] / sides[:, 0].clip(1e-6) for sides in kinds], ASPECTS),
+        best_iou=_histogram([best], IOUS).T,
+        images=1,
+        empty=int(not found.polygons),
+        outside=sum(_outside(polygon, truth) for polygon in truth.polygons),
+        texts=sum(map(bool, truth.texts)),
+    )
+
+
+def _sides(polygons: Sequence[Polygon], scale: tuple[float, float]) -> np.ndarray:
+    """Return the sides of each polygon's rectangle, the short one first, in the model's pixels: (n, 2)."""
+    scaled = (np.ascontiguousarray(polygon * np.array(scale), dtype=np.float32) for polygon in polygons)
+    return np.array([sorted(cv2.minAreaRect(points)[1]) for points in scaled]).reshape(-1, 2)
+
+
+def _histogram(kinds: Sequence[np.ndarray], limits: Sequence[float]) -> np.ndarray:
+    """Count each kind of values by class: (classes, kinds)."""
+    return np.stack([np.histogram(values, limits)[0] for values in kinds], axis=1)
+
+
+def _classes(limits: Sequence[float], table: np.ndarray) -> list[dict[str, Any]]:
+    """Return the scores by class; those without truths and detections are left out."""
+    return [
+        {
+            "from": low,
+            "below": high if np.isfinite(high) else None,
+            "truths": row[0],
+            "detections": row[2],
+            **_rates(*row),
+        }
+        for low, high, row in zip(limits, limits[1:], table.tolist(), strict=False)
+        if row[0] or row[2]
+    ]
+
+
+def _rates(truths: int, hit_truths: int, detections: int, hit_detections: int) -> dict[str, float]:
+    recall = hit_truths / truths if truths else 0.0
+    precision = hit_detections / detections if detections else 0.0
+    hmean = 2 * recall * precision / (recall + precision) if recall + precision else 0.0
+    return {"precision": round(precision, 4), "recall": round(recall, 4), "hmean": round(hmean, 4)}
+
+
+def _outside(polygon: Polygon, truth: Truth) -> bool:
+    height, width = truth.size
+    right, bottom = polygon.min(axis=0) * truth.scale
+    return bool(right >= width or bottom >= height or (polygon.max(axis=0) <= 0).any())

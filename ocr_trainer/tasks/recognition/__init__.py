@@ -1,0 +1,5 @@
+"""Text recognition: what a recogniser inherits, and everything around it."""
+
+from ocr_trainer.tasks.recognition.recognizer import Recognizer
+
+__all__ = ["Recognizer"]

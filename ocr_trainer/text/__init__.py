@@ -1,0 +1,1 @@
+"""Light. Characters and strings: normalization, character sets, bidirectional text, fonts."""

@@ -1,5 +1,0 @@
-"""Text detection: what a detector inherits, and everything around it."""
-
-from ocr_trainer.training.detection.detector import Detector
-
-__all__ = ["Detector"]
