@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -33,23 +33,20 @@ from ocr_trainer.plugin import Context, SkippedItem, Task
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
 
-CLASSES = {
-    Task.detection: "ocr_trainer.tasks.detection.task:DetectionTask",
-    Task.recognition: "ocr_trainer.tasks.recognition.task:RecognitionTask",
-}
+R = TypeVar("R", bound=RunConfig)
+"""The configuration class of a task's runs."""
 
 Picture = tuple[Image, str]
 """A picture and its caption."""
 
 
-def task_class(task: Task) -> type[LearningTask]:
-    """Import the class that trains a task."""
-    module, _, name = CLASSES[task].partition(":")
-    found: type[LearningTask] = getattr(import_module(module), name)
+def task_class(task: Task) -> type[LearningTask[Any]]:
+    """Return the class that trains a task: `TASK` of `ocr_trainer.tasks.<task>.task`."""
+    found: type[LearningTask[Any]] = import_module(f"ocr_trainer.tasks.{task.value}.task").TASK
     return found
 
 
-class LearningTask(LightningModule, ABC):
+class LearningTask(LightningModule, ABC, Generic[R]):
     """Trains a model and scores it; a task says what its batches, scores and pictures are."""
 
     monitor: ClassVar[str]
@@ -67,7 +64,7 @@ class LearningTask(LightningModule, ABC):
     counted: ClassVar[frozenset[str]] = frozenset({"image"})
     """Which kinds of `SkippedItem.what` cost a whole sample."""
 
-    def __init__(self, model: Any, run: RunConfig, folder: Path, samples: int) -> None:
+    def __init__(self, model: Any, run: R, folder: Path, samples: int) -> None:
         """Keep the model, the run, its folder, and how many samples there are to train on (or to test on)."""
         super().__init__()
         self.model = model
@@ -84,22 +81,22 @@ class LearningTask(LightningModule, ABC):
         """Of the latest scoring."""
 
     @classmethod
-    def prepare(cls, run: RunConfig, context: Context, splits: Splits) -> tuple[RunConfig, Context, Splits]:
+    def prepare(cls, run: R, context: Context, splits: Splits) -> tuple[R, Context, Splits]:
         """Complete the configuration by what the data decides, before the model is built."""
         return run, context, splits
 
     @staticmethod
     @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any]:
+    def training_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
         """Return the loader that training draws from."""
 
     @staticmethod
     @abstractmethod
-    def scoring_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any]:
+    def scoring_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
         """Return a loader that goes through a split once."""
 
     @staticmethod
-    def calibration_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any] | None:
+    def calibration_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any] | None:
         """Return a loader of the validation images that choose how the model decodes, if any are to."""
         return None
 
@@ -194,7 +191,7 @@ class LearningTask(LightningModule, ABC):
     @property
     def wanted(self) -> int:
         """How many pictures are to be made."""
-        return self.run.data.pictures if self._draw and not self.trainer.sanity_checking else 0
+        return self.run.data.log_images if self._draw and not self.trainer.sanity_checking else 0
 
     @abstractmethod
     def begin(self) -> None:

@@ -18,6 +18,7 @@ from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.detection import data
+from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Shown = tuple[Tensor, GroundTruth, Future[Any]]
 """The pixels of an image that is to be drawn, its labels, and what was found."""
 
 
-class DetectionTask(LearningTask):
+class DetectionTask(LearningTask[DetectionConfig]):
     """Trains a detector and scores it by ICDAR's IoU protocol and by CLEval."""
 
     monitor = "val/hmean"
@@ -130,3 +131,7 @@ def _picture(pixels: Tensor, truth: GroundTruth, scored: Future[Any]) -> Image:
         truth=resize_points(truth.polygons, fx, fy),
         truth_ignore=truth.ignore,
     )
+
+
+TASK = DetectionTask
+"""What `ocr_trainer.tasks.base.task_class` looks for in the module of a task."""
