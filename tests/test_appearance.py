@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, gray, recolour, vary
+from ocr_trainer.tasks.detection.config import AugmentConfig
 
 ALL = AugmentConfig(color=0.3, tint=0.3, gray=1, blur=1, noise=1, jpeg=1)
 

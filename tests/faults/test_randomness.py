@@ -16,12 +16,12 @@ from faults.launching import run_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import Callback, Trainer
+from ocr_trainer.data.num_workers import TracksCurrentSample
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data import loader
 from ocr_trainer.data.loader import KeyedSampler, Loader, make_loader
-from ocr_trainer.data.workers import TracksCurrentSample
 from ocr_trainer.tasks.recognition.data import PooledLoader
 
 
@@ -162,10 +162,10 @@ def test_case_11_twenty_times(tmp_path: Path):
     ("before", "after"), [(0, 2), pytest.param(2, 0, marks=pytest.mark.slow), pytest.param(2, 4, marks=pytest.mark.slow)]
 )  # fmt: skip
 def test_case_14_workers_change_nothing(whole: tuple[Path, Notes], tmp_path: Path, before: int, after: int):
-    words = [*RECOGNIZER, f"data.workers={before}"]
+    words = [*RECOGNIZER, f"data.num_workers={before}"]
     folder = cut_off(tmp_path, words, Cut("on_train_batch_end", 3))
     notes = Notes()
-    assert ocr_train(tmp_path, ["resume", str(folder), f"data.workers={after}"], notes) == 0
+    assert ocr_train(tmp_path, ["resume", str(folder), f"data.num_workers={after}"], notes) == 0
     assert notes.sources == {step: names for step, names in whole[1].sources.items() if step >= 3}
     found = differ(whole[0], folder)
     assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/workers" for name in ("best", "last")}
