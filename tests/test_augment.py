@@ -16,7 +16,7 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.tasks.detection.augment import Augmenter
 from ocr_trainer.tasks.detection.config import AugmentConfig
 
-PRESETS = Path(__file__).parents[1] / "configs" / "augment"
+PRESETS = Path(__file__).parents[1] / "configs" / "augment" / "detection"
 
 
 def preset(name: str, **options: object) -> AugmentConfig:

@@ -22,7 +22,7 @@ from ocr_trainer.tasks.recognition.canvas import carry, rotating, slanting
 from ocr_trainer.tasks.recognition.config import AugmentConfig
 from ocr_trainer.tasks.recognition.rand_augment import OPERATIONS, rand_augment
 
-PRESETS = Path(__file__).parents[1] / "configs" / "text_augment"
+PRESETS = Path(__file__).parents[1] / "configs" / "augment" / "recognition"
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
@@ -56,7 +56,7 @@ def test_there_are_four_presets():
 @pytest.mark.parametrize("name", NAMES)
 def test_presets_compose(name: str):
     run = compose(["model=crnn", "dataset=synthetic", f"augment={name}"])
-    assert run.text_augment == preset(name)
+    assert run.augment == preset(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +84,7 @@ def test_options_of_the_same_name_mean_the_same():
     }
     assert shared >= {
         "color",
-        "tint",
+        "color_cast",
         "gray",
         "blur",
         "blur_sigma",

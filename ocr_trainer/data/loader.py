@@ -17,7 +17,10 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from ocr_trainer.config.schema import DataConfig
-from ocr_trainer.data.num_workers import (
+from ocr_trainer.data.seeding import seed_generators
+from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
+from ocr_trainer.data.types import Image
+from ocr_trainer.data.workers import (
     WORKER_MONITOR,
     TracksCurrentSample,
     begin,
@@ -25,9 +28,6 @@ from ocr_trainer.data.num_workers import (
     kill,
     shut_down,
 )
-from ocr_trainer.data.seeding import seed_generators
-from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
-from ocr_trainer.data.types import Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import SkippedItem
 

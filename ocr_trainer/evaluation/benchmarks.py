@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.num_workers import telling
 from ocr_trainer.data.open import open_any
+from ocr_trainer.data.workers import telling
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError

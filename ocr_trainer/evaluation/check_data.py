@@ -9,10 +9,10 @@ from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
-from ocr_trainer.data.num_workers import TracksCurrentSample, telling
 from ocr_trainer.data.open import open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import TextImage
+from ocr_trainer.data.workers import TracksCurrentSample, telling
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.read import model_state
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.num_workers import telling
 from ocr_trainer.data.open import open_test
+from ocr_trainer.data.workers import telling
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import CheckpointError

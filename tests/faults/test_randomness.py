@@ -16,12 +16,12 @@ from faults.launching import run_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import Callback, Trainer
-from ocr_trainer.data.num_workers import TracksCurrentSample
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data import loader
 from ocr_trainer.data.loader import KeyedSampler, Loader, make_loader
+from ocr_trainer.data.workers import TracksCurrentSample
 from ocr_trainer.tasks.recognition.data import PooledLoader
 
 
@@ -53,7 +53,7 @@ class Cutting:
 
 def made(samples: int, batch: int, pool: int | None) -> tuple[Loader, KeyedSampler]:
     """Make a loader of detection (without pools) or of recognition."""
-    keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(workers=0)
+    keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(num_workers=0)
     if pool is None:
         return make_loader(Numbers(samples), keys, batch, list, data), keys
     return make_loader(Numbers(samples), keys, batch * pool, Cutting(batch), data, kind=PooledLoader), keys
