@@ -22,10 +22,10 @@ from ocr_trainer.builtin.plugin import SyntheticConfig
 from ocr_trainer.builtin.texts import Texts, source_of
 from ocr_trainer.builtin.words import Words
 from ocr_trainer.builtin.writer import Writer
+from ocr_trainer.data.fonts import Fonts, find
 from ocr_trainer.data.types import Polygon, Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.text.fonts import Fonts, find
 
 FAILURES = 30
 """Blocks that may find no place before a page counts as full."""

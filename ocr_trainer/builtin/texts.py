@@ -14,12 +14,12 @@ import numpy as np
 
 from ocr_trainer.builtin import pattern, wording
 from ocr_trainer.builtin.plugin import SyntheticTextConfig
+from ocr_trainer.data.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, carve
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.text import charset_file, charsets, normalize
-from ocr_trainer.text.fonts import Fonts, can_shape, is_invisible, needs_shaping
 
 TRIES = 2000
 """Words that are made up for one that serves."""

@@ -9,8 +9,8 @@ from ocr_trainer.builtin import lettering, paper
 from ocr_trainer.builtin.made import MadeSplit
 from ocr_trainer.builtin.plugin import SyntheticTextConfig
 from ocr_trainer.builtin.texts import Texts
+from ocr_trainer.data.fonts import needs_shaping, open_font
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.text.fonts import needs_shaping, open_font
 
 SIZES = 4
 """Steps from the smallest font to the largest: few, so that open fonts can be used again."""

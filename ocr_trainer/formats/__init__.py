@@ -1,1 +1,1 @@
-"""Reading annotated images: what dataset plugins are made of."""
+"""NumPy, no torch. Reading annotated images: what dataset plugins are made of."""

@@ -1,1 +1,1 @@
-"""The scores of the field, and predictions on disk; no torch."""
+"""NumPy, no torch. The scores of the field, and predictions on disk; no torch."""

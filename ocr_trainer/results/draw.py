@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from ocr_trainer.data.fonts import Fonts, find, needs_shaping, open_font
 from ocr_trainer.data.geometry import UNIT_SQUARE
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.results import Page
-from ocr_trainer.text.fonts import Fonts, find, needs_shaping, open_font
 
 Color = tuple[int, int, int]
 

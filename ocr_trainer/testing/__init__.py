@@ -1,4 +1,4 @@
-"""Contract suites for plugins, ours and a stranger's: subclass one in a test file, and pytest runs it.
+"""Light until used. Contract suites for plugins, ours and a stranger's: subclass one in a test file, and pytest runs it.
 
     from ocr_trainer.testing import DatasetSuite
 

@@ -1,1 +1,1 @@
-"""Light. Characters and strings: normalization, character sets, bidirectional text, fonts."""
+"""Light. Characters and strings: normalization, character sets, bidirectional text."""

@@ -1,4 +1,4 @@
-"""Text detection: the base class of its models, `Detector`, and everything around it.
+"""Light until used. Text detection: the base class of its models, `Detector`, and everything around it.
 
 Importing this package is cheap, so that its configuration can be; `Detector` imports torch when you use it.
 """

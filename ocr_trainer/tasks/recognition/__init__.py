@@ -1,4 +1,4 @@
-"""Text recognition: the base class of its models, `Recognizer`, and everything around it.
+"""Light until used. Text recognition: the base class of its models, `Recognizer`, and everything around it.
 
 Importing this package is cheap, so that its configuration can be; `Recognizer` imports torch when you use it.
 """
