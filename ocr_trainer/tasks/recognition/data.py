@@ -68,7 +68,7 @@ class RecognitionSet(TrainingSet[Encoded]):
             raise Unusable("label", str(error)) from error
         if not len(codes):
             raise Unusable("label", "the text is empty")
-        image = fit(self.augment(sample.image, rng), self.model)
+        image = fit(self.model.augment(self.augment(sample.image, rng), rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
             # A limit of the model, no fault of the data.

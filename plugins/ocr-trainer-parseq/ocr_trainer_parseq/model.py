@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocr_trainer.data.types import Recognition
+from ocr_trainer.data.types import Image, Recognition
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition import Recognizer
 from ocr_trainer_parseq.network import Decoder, Encoder, initialise_linear
 from ocr_trainer_parseq.permutations import IGNORED, draw_orders, order_targets, visible_context
 from ocr_trainer_parseq.plugin import PARSeqConfig, Size
+from ocr_trainer_parseq.rand_augment import rand_augment
 
 END = 0
 """The class and the token of [E]; character k is 1 + k, and behind the characters come [B] and [P]."""
@@ -63,6 +64,11 @@ class PARSeq(Recognizer):
             return config.height, config.width
         wanted = round(width * config.height / height)
         return config.height, min(max(wanted, config.patch[1]), config.width)
+
+    def augment(self, image: Image, rng: np.random.Generator) -> Image:
+        """Apply RandAugment with `rand_augment_layers` and `rand_augment_magnitude`, as the authors do."""
+        config = self.config
+        return rand_augment(image, config.rand_augment_layers, config.rand_augment_magnitude, rng)
 
     def fault(self, codes: int, repeats: int, width: int) -> str | None:
         """Return whether a text is too long, in the user's words."""

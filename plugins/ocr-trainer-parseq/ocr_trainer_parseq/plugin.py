@@ -41,6 +41,11 @@ class PARSeqConfig(Config):
     mirrored: bool = True
     """Learn with each order its mirror image, too."""
 
+    rand_augment_layers: int = option(0, at_least=0, at_most=16)
+    """Number of different RandAugment operations drawn per training image; each runs with probability 0.5."""
+    rand_augment_magnitude: float = option(5.0, at_least=0, at_most=10)
+    """Strength of the RandAugment operations."""
+
     decode_ar: bool = True
     """Read one character after the other, each in the light of those before it; else all at once."""
     refinements: int = option(1, at_least=0, at_most=100)
