@@ -105,7 +105,8 @@ def _solarize_add(image: Image, level: float, _: np.random.Generator) -> Image:
     # Only dark values (below 128) grow, as in timm.
     values = np.arange(256)
     table = np.where(values < 128, np.minimum(values + int(110 * level), 255), values)
-    return cv2.LUT(image, table.astype(np.uint8))
+    mapped: Image = cv2.LUT(image, table.astype(np.uint8))
+    return mapped
 
 
 def _gaussian_blur(image: Image, level: float, _: np.random.Generator) -> Image:
