@@ -116,7 +116,7 @@ def test_a_comma_in_a_name_and_two_files_for_one_image() -> None:
     assert len(dataset.train.labels(0).polygons) == 44
     assert dataset.train.labels(0).size == dataset.train[0].image.shape[:2] == (3965, 2743)
     lite, orphan = context.data_report.skipped
-    assert lite.reason == "its image '170025120000003,0074.jpg' is described in '170025120000003,0074.xml'"
+    assert lite.reason == "its image '170025120000003,0074.jpg' already belongs to '170025120000003,0074.xml'"
     assert (Path(orphan.file).name, context.data_report.images) == ("000236.png", 3)
 
 
@@ -135,7 +135,7 @@ def test_a_comma_in_a_name_and_two_files_for_one_image() -> None:
         ("alto/missing_coords_ro.xml", 4, []),
         ("alto/zero_dims.xml", 0, []),
         ("alto/reg_test.xml", "has no TextLine, but 3 TextBlock: dataset.level=region", None),
-        ("alto/invalid/mu.xml", "measures in 'mm', which is no unit of ALTO: pixel, mm10, inch1200", None),
+        ("alto/invalid/mu.xml", "measures in 'mm', which is not a unit of ALTO: pixel, mm10, inch1200", None),
         ("alto/invalid/image.xml", 31, []),
     ],
 )
