@@ -98,13 +98,13 @@ def test_weights_are_downloaded_loaded_and_cached(hub):
         ("timm/bad..name", "this is not a valid repository name"),
     ],
 )
-def test_what_the_hub_lacks_is_told(hub, name, reason):
+def test_missing_weights_are_reported(hub, name, reason):
     with pytest.raises(CheckpointError) as caught:
         fetch(name)
     assert str(caught.value) == f"model.backbone.weights={name}: {reason}"
 
 
-def test_offline_is_told(hub, monkeypatch):
+def test_an_unreachable_hub_is_reported(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(
         CheckpointError, match="the hub cannot be reached, and the weights are not in its local cache"

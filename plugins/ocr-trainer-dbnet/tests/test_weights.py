@@ -92,7 +92,7 @@ def test_the_backbone_of_our_own_checkpoint_loads(tmp_path):
     assert all(torch.equal(value, expected[name]) for name, value in fresh.backbone.state_dict().items())
 
 
-def test_every_mismatch_is_told(tmp_path, published):
+def test_every_mismatch_is_reported(tmp_path, published):
     del published["layer1.0.conv1.weight"]
     published["layer2.0.conv1.weight"] = torch.zeros(3, 3)
     published["layer4.2.conv1.weight"] = torch.zeros(3)

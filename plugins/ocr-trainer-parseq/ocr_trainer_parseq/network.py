@@ -192,7 +192,7 @@ class Decoder(nn.Module):
         Returns:
             (batch, queries, dim).
         """
-        x = self.dropout(places.expand(len(image_keys), -1, -1))
+        x: Tensor = self.dropout(places.expand(len(image_keys), -1, -1))
         x = x + self.dropout(self.text_attention(self.norm_query(x), text_keys, text_visible))
         x = x + self.dropout(self.image_attention(self.norm_text(x), image_keys, image_visible))
         x = x + self.dropout(self.mlp(self.norm_image(x)))

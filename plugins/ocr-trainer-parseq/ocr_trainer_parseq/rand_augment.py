@@ -119,7 +119,8 @@ def _poisson_noise(image: Image, level: float, rng: np.random.Generator) -> Imag
     mean = round(min(40 * level, max(1, 0.2 * max(image.shape)))) | 1
     shape = (*image.shape[:2], 1)
     noise = rng.poisson(mean, shape) * rng.choice([-1, 1], shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    noisy: Image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return noisy
 
 
 OPERATIONS: dict[str, Operation] = {

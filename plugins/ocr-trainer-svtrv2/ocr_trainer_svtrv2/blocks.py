@@ -145,8 +145,8 @@ class GlobalBlock(Block):
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
         """Mix each position with all positions of the image."""
         height, width = x.shape[1:3]
-        tokens: Tensor = self.attention(x.flatten(1, 2), mask.repeat(1, height))
-        return tokens.unflatten(1, (height, width))
+        x = self.attention(x.flatten(1, 2), mask.repeat(1, height)).unflatten(1, (height, width))
+        return x
 
 
 class RowBlock(Block):
@@ -159,5 +159,5 @@ class RowBlock(Block):
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
         """Mix each position with all positions of its row."""
         height = x.shape[1]
-        rows: Tensor = self.attention(x.flatten(0, 1), mask.repeat_interleave(height, 0))
-        return rows.unflatten(0, (-1, height))
+        x = self.attention(x.flatten(0, 1), mask.repeat_interleave(height, 0)).unflatten(0, (-1, height))
+        return x

@@ -25,7 +25,7 @@ def read_document(path: Path) -> Iterator[tuple[str, Entry]]:
     """Yield the name and the entry of each image of a UFO file.
 
     Raises:
-        DataError: the file cannot be read, is not JSON (with line and column), or has no images.
+        DataError: The file cannot be read, is not JSON (with line and column), or has no images.
     """
     name = None
     for name, entry in stream_members(path, "images"):
@@ -45,7 +45,7 @@ def read_labels(
         ignore_untranscribed: Whether a word without transcription is "don't care".
 
     Raises:
-        DataError: the entry is no image's.
+        DataError: The entry has no table of words.
     """
     words = entry.get("words") if isinstance(entry, dict) else None
     if isinstance(entry, dict) and words is None and "words" in entry:

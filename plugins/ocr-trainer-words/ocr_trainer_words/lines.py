@@ -43,7 +43,7 @@ class Lines(LazySplits[TextImages]):
     """Three splits: by lists, by folders `train`, `val` and `test`, or by random shares.
 
     Raises:
-        DataError: there is no such folder, or no image with a text in it.
+        DataError: The folder does not exist or has no image with a text.
     """
 
     def __init__(self, config: LinesConfig, context: Context) -> None:
@@ -78,7 +78,7 @@ class Lines(LazySplits[TextImages]):
         """Return the text of a line, or None if the file cannot be used; it is then recorded as skipped.
 
         Raises:
-            DataError: it cannot be read, or is UTF-16.
+            DataError: The file cannot be read or is UTF-16.
         """
         entries = len(self._data_report.skipped)
         rows = list(read_rows(file, self._data_report))

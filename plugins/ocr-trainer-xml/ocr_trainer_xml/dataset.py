@@ -36,7 +36,7 @@ class XmlDataset(PairedDataset):
     with only a baseline, or without any outline, are skipped.
 
     Raises:
-        DataError: there is no such folder, or nothing in it where it is looked for.
+        DataError: The folder does not exist or has no annotations in a known layout.
     """
 
     suffixes = (".xml",)
@@ -95,7 +95,7 @@ class XmlDataset(PairedDataset):
         """Read the labels of one file; elements that cannot be used are recorded as skipped.
 
         Raises:
-            DataError: nothing of it can be used.
+            DataError: The file as a whole cannot be used.
         """
         elements = self._elements(annotation)
         pages = [element for element in elements if element.tag == "Page"]
@@ -112,7 +112,7 @@ class XmlDataset(PairedDataset):
         """Return the elements of the configured level, and coarser ones that were not divided.
 
         Raises:
-            DataError: there is text on the page, but not of that level: it would be learned as background.
+            DataError: The page has text, but none of that level; it would be learned as background.
         """
         wanted, names = self.tags[self._config.level], list(self.tags.values())
         coarser = names[: names.index(wanted)]

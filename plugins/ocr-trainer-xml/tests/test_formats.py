@@ -32,7 +32,7 @@ def alto(lines: str, unit: str = "pixel", attributes: str = 'WIDTH="48" HEIGHT="
 
 
 def read(folder: Path, document: str, **options: Any) -> tuple[Labels, list[str]]:
-    """Return the labels of a document, and what the ledger says of it."""
+    """Return the labels of a document and the entries of its data report."""
     (folder / "a.xml").write_text(document, encoding="utf-8")
     (folder / "a.png").touch()
     context = Context(task=Task.detection)
@@ -159,7 +159,9 @@ def test_each_format_names_the_other(tmp_path: Path) -> None:
     (tmp_path / "b.xml").write_text(alto(""), encoding="utf-8")
     (tmp_path / "a.png").touch()
     dataset = PageXml(PageXmlConfig(name="page_xml", root=tmp_path), Context(task=Task.detection))
-    with pytest.raises(DataError, match=r"its root element is <alto>, not <PcGts>; dataset=alto_xml reads it$"):
+    with pytest.raises(
+        DataError, match=r"its root element is <alto>, not <PcGts>; dataset=alto_xml reads it$"
+    ):
         dataset.read(tmp_path / "b.xml")
 
 

@@ -37,7 +37,7 @@ def alto(path: Path, name: str) -> None:
 
 
 def open_page(root: Path, **options: Any) -> tuple[PageXml, list[str]]:
-    """Return the dataset, its train split read, and what its ledger says."""
+    """Return the dataset, with its train split read, and the entries of its data report."""
     context = Context(task=Task.detection)
     dataset = PageXml(PageXmlConfig(name="page_xml", root=root, **{"val_share": 0, **options}), context)
     assert dataset.train is not None

@@ -93,7 +93,7 @@ def test_pages_that_were_never_divided_into_words() -> None:
 
 
 @needs_fixtures
-def test_a_page_named_otherwise_than_its_file_and_readings_of_several_tools() -> None:
+def test_a_page_not_named_like_its_file_and_transcriptions_of_several_tools() -> None:
     dataset, context = open_page(FIXTURES / "calamari_avicanon")
     assert [path.name for path in dataset.train.files] == ["007.nrm.png"]
     labels = dataset.train.labels(0)
@@ -160,7 +160,7 @@ def test_a_page_that_nobody_transcribed(ignored: bool) -> None:
 
 @needs_fixtures
 @pytest.mark.parametrize("opener", [open_page, open_alto])
-def test_a_page_of_size_zero_is_kept_and_pictures_that_are_missing_are_told(opener: object) -> None:
+def test_a_page_of_size_zero_is_kept_and_missing_images_are_reported(opener: object) -> None:
     kind = "page" if opener is open_page else "alto"
     dataset, context = opener(KRAKEN / kind)
     assert dataset.train[0].image.shape == (45, 123, 3)
