@@ -1,0 +1,172 @@
+"""Beginning with another checkpoint's weights, looking at the first batch, learning one by heart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+import torch
+
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.init_from import load_initial_weights
+from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import plain
+from ocr_trainer.data.types import Batch
+from ocr_trainer.errors import CheckpointError, ConfigError, DataError
+from ocr_trainer.plugin import Context, Kind, Task, discovery
+from ocr_trainer.tasks.detection.task import DetectionTask
+
+SMALL = [
+    "model=dbnet",
+    "model.neck_channels=8",
+    "model.size=128",
+    "augment.crop=64",
+    "data.batch_size=2",
+    "data.num_workers=0",
+]
+SMALL += [
+    "dataset.train_pages=4",
+    "dataset.val_pages=0",
+    "dataset.test_pages=0",
+    "dataset.height=128",
+    "dataset.width=128",
+]
+SMALL += ["dataset.min_font_size=20", "trainer.accelerator=cpu", "trainer.max_epochs=1"]  # fmt: skip
+
+Cli = Callable[..., CompletedProcess[str]]
+
+
+def model_of(*overrides: str):
+    run = compose([*SMALL, *overrides])
+    torch.manual_seed(len(overrides))
+    return run, discovery.resolve(Kind.model, run.model.name)(run.model, Context(task=Task.detection))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, dict]:
+    run, model = model_of("seed=1")
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    path = tmp_path / "old.ckpt"
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    return path, model.state_dict()
+
+
+def test_all_weights_are_taken_over(saved: tuple[Path, dict]):
+    path, state = saved
+    run, model = model_of()
+    told = load_initial_weights(model, run.model, path).to_dict()
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert told["loaded"] == len(state)
+    assert not any(
+        told[key] for key in ("not_in_checkpoint", "of_another_shape", "left_over", "different_options")
+    )
+
+
+def test_what_does_not_fit_stays_as_it_was_and_is_told(saved: tuple[Path, dict]):
+    path, state = saved
+    run, model = model_of("model.neck_channels=16")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    weight_report = load_initial_weights(model, run.model, path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name] if value.shape == state[name].shape else before[name])
+    assert "options that differ: neck_channels=8 there, 16 here" in str(weight_report)
+    assert "neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)" in str(weight_report)
+
+
+def test_another_backbone_leaves_tensors_over(saved: tuple[Path, dict]):
+    path, _ = saved
+    run, model = model_of("model.backbone.name=resnet34")
+    told = load_initial_weights(model, run.model, path).to_dict()
+    own = set(model.state_dict())
+    assert set(told["not_in_checkpoint"]) == {n for n in own if n not in saved[1]} != set()
+    assert told["left_over"] == []
+    assert told["loaded"] + len(told["not_in_checkpoint"]) + len(told["of_another_shape"]) == len(own)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
+    run, model = model_of()
+    path = tmp_path / "else.ckpt"
+    files.write(
+        {"state_dict": {"model.x": torch.ones(1)}, "ocr_trainer": {"format": FORMAT, "config": plain(run)}},
+        path,
+    )
+    with pytest.raises(CheckpointError, match="does not fit this model: 0 of"):
+        load_initial_weights(model, run.model, path)
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_before_torch():
+    with pytest.raises(ConfigError, match=r"init_from=nowhere.ckpt: there is no such checkpoint"):
+        compose([*SMALL, "init_from=nowhere.ckpt"])
+
+
+def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
+    first = cli(*SMALL, "exp_name=a")
+    assert first.returncode == 0, first.stderr
+    (checkpoint,) = tmp_path.glob("runs/a/*/checkpoints/last.ckpt")
+    done = cli(*SMALL, "exp_name=b", f"init_from={checkpoint}", "model.binarize_threshold=0.2")
+    assert done.returncode == 0, done.stderr
+    assert "tensors begin as in" in done.stderr
+    assert "binarize_threshold=0.3 there, 0.2 here" in done.stderr
+    (report,) = tmp_path.glob("runs/b/*/report.json")
+    told = json.loads(report.read_text(encoding="utf-8"))["init_from"]
+    assert told["checkpoint"] == str(checkpoint)
+    assert told["not_in_checkpoint"] == told["of_another_shape"] == told["left_over"] == []
+    # Nobody needs the first checkpoint once the second is there.
+    checkpoint.unlink()
+    (second,) = tmp_path.glob("runs/b/*/checkpoints/last.ckpt")
+    assert cli("test", str(second), "dataset.test_pages=1").returncode == 0
+
+
+def test_text_too_small_to_be_learned_is_noted(cli: Cli, tmp_path: Path):
+    done = cli(*SMALL, "model.min_text_size=500")
+    assert done.returncode == 0, done.stderr
+    assert "but nothing of them is learned" in done.stdout
+    (report,) = tmp_path.glob("runs/default/*/report.json")
+    assert len(json.loads(report.read_text(encoding="utf-8"))["notes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "targets", "said"),
+    [
+        ((64, 80), {"map": torch.zeros(2, 3)}, "images of 80 x 64 pixels: the model needs multiples of 32"),
+        ((64, 64), {}, "the model's encode makes no targets"),
+        ((64, 64), {"map": torch.zeros(3, 3)}, "the target 'map' has 3 rows for 2 images"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int], targets: dict, said: str):
+    batch = Batch(torch.zeros(2, 3, *size, dtype=torch.uint8), targets)
+    with pytest.raises(DataError, match=said):
+        DetectionTask(model_of()[1], model_of()[0], Path(), 2).check_batch(batch)
+
+
+def test_one_batch_is_learned_by_heart(cli: Cli):
+    done = cli("overfit", *SMALL, "model.neck_channels=64", "optimizer.lr=3e-3", "--steps", "200")
+    assert done.returncode == 0, done.stderr + done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("learned: loss ")
+    first, end = (float(last.split()[place]) for place in (2, 4))
+    assert end <= 0.1 * first
+
+
+def test_that_it_cannot_is_told(cli: Cli):
+    done = cli("overfit", *SMALL, "optimizer.lr=1e-9", "--steps", "3")
+    assert done.returncode == 1
+    assert "ocr-train: not learned: loss " in done.stderr
+    assert "optimizer.lr=1e-09" in done.stderr
+
+
+def test_pages_without_text_are_told(cli: Cli, tmp_path: Path):
+    import cv2
+
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((64, 64, 3), np.uint8))
+        (tmp_path / f"{number}.txt").write_text("")
+    words = [word for word in SMALL if not word.startswith("dataset.")]
+    done = cli("overfit", *words, "dataset=sroie", f"dataset.root={tmp_path}", "dataset.val_share=0")
+    assert done.returncode == 2
+    assert "hold no text to learn" in done.stderr
