@@ -1,8 +1,8 @@
 """Loaders: from a dataset's splits to batches of images of like width, with their texts as codes.
 
-Images keep their proportions, so they are of all widths. A loader draws several batches' worth of
-samples at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and
-no width has to be known beforehand.
+Images keep their proportions, so they are of all widths. A loader draws several batches' worth of samples
+at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and no
+width has to be known beforehand.
 """
 
 from __future__ import annotations
