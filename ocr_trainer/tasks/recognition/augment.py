@@ -10,7 +10,6 @@ from ocr_trainer.data.photometric import happens
 from ocr_trainer.data.types import Image
 from ocr_trainer.tasks.recognition.canvas import carry, outline, rotating, slanting
 from ocr_trainer.tasks.recognition.config import AugmentConfig
-from ocr_trainer.tasks.recognition.rand_augment import rand_augment
 
 
 class TextAugmenter:
@@ -40,8 +39,6 @@ class TextAugmenter:
             image = photometric.thin(image, size, rng.random())
         if happens(config.dilate, rng):
             image = photometric.thicken(image, size, rng.random())
-        if config.rand_layers:
-            image = rand_augment(image, config.rand_layers, config.rand_magnitude, rng)
         if happens(config.invert, rng):
             image = 255 - image
         if happens(config.motion, rng):

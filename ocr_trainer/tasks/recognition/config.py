@@ -54,10 +54,6 @@ class AugmentConfig(Options):
     """How often the image is compressed as JPEG."""
     jpeg_quality: int = option(40, at_least=1, at_most=100)
     """The lowest quality of the compression."""
-    rand_layers: int = option(0, at_least=0, at_most=16)
-    """How many different operations of RandAugment are drawn; each is carried out half of the time."""
-    rand_magnitude: float = option(5.0, at_least=0, at_most=10)
-    """How strong they are."""
 
 
 class Unknown(Enum):

@@ -1,8 +1,8 @@
 """Loaders: from a dataset's splits to batches of images of like width, with their texts as codes.
 
-Images keep their proportions, so they are of all widths. A loader draws several batches' worth of
-samples at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and
-no width has to be known beforehand.
+Images keep their proportions, so they are of all widths. A loader draws several batches' worth of samples
+at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and no
+width has to be known beforehand.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class RecognitionSet(TrainingSet[Encoded]):
             raise Unusable("label", str(error)) from error
         if not len(codes):
             raise Unusable("label", "the text is empty")
-        image = fit(self.augment(sample.image, rng), self.model)
+        image = fit(self.model.augment(self.augment(sample.image, rng), rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
             # A limit of the model, no fault of the data.

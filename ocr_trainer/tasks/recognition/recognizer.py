@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 from torch import Tensor, nn
 
-from ocr_trainer.data.types import Recognition
+from ocr_trainer.data.types import Image, Recognition
 
 
 class Recognizer(nn.Module, ABC):
@@ -38,6 +39,22 @@ class Recognizer(nn.Module, ABC):
             width: Of the image after resizing, in pixels.
         """
         return None
+
+    def augment(self, image: Image, rng: np.random.Generator) -> Image:
+        """Return a training image with the model's own augmentation; the default returns it unchanged.
+
+        The training set calls this in its worker processes, after the augmentation of the run's `augment`
+        section and before the image is resized to `size`. Validation and test images are not augmented.
+
+        Args:
+            image: uint8, (height, width, 3), RGB. Do not change it in place.
+            rng: Seeded by the run's seed, the epoch and the index of the sample. Draw every random number
+                from it, so that a resumed run, or one with another number of workers, sees the same images.
+
+        Returns:
+            uint8, (height, width, 3), RGB; height and width may differ from those of `image`.
+        """
+        return image
 
     @abstractmethod
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:

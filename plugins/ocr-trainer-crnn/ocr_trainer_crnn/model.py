@@ -11,12 +11,13 @@ from ocr_trainer_crnn.network import BiLSTM, Features, column_mask, initialize
 from ocr_trainer_crnn.plugin import STRIDE, CRNNConfig
 
 LUMA = (0.299, 0.587, 0.114)
-"""The weights of red, green and blue in gray (ITU-R BT.601)."""
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 HIDDEN = 256
+"""Hidden units of each LSTM, per direction, in the paper."""
 
 
 class CRNN(CtcRecognizer):
-    """A recognizer that looks at an image column by column, with what stands left and right of each in mind.
+    """Convolutions, two bidirectional LSTMs and CTC.
 
     Shi, Bai, Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition and Its
     Application to Scene Text Recognition", TPAMI 2017 (arXiv 1507.05717).
@@ -27,38 +28,40 @@ class CRNN(CtcRecognizer):
 
     def __init__(self, config: CRNNConfig, context: Context) -> None:
         super().__init__(config, context.charset)
-        hidden = HIDDEN // config.size.share
-        self.features = Features(config.height, config.size.share)
+        hidden = HIDDEN // config.size.divisor
+        self.features = Features(config.height, config.size.divisor)
         self.lower = BiLSTM(self.features.channels, hidden)
         self.between = nn.Linear(2 * hidden, hidden)
         self.upper = BiLSTM(hidden, hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * hidden, self.classes)
         self.apply(initialize)
+        # Divided by 127.5, so that subtracting 1 gives the range -1 to 1. Checkpoints need no constants.
         self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1) / 127.5, persistent=False)
 
     def steps(self, width: int) -> int:
-        """Return the number of steps: one per 4 columns, and one less, as the last convolution spans two."""
+        """Return the number of steps: one per 4 columns, minus one because the last convolution spans two."""
         return width // STRIDE - 1
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
-        """Run the network; gray from -1 to 1, and 0 in the padding.
+        """Run the network.
 
         Args:
             images: uint8, (batch, 3, height, width), RGB; the width is a multiple of 4.
-            widths: int64, (batch,): columns that are not padding.
+            widths: int64, (batch,): the number of columns of each image that are not padding.
 
         Returns:
-            "logits", (batch, width / 4 - 1, classes), and "steps", int64 (batch,).
+            "logits", float, (batch, width / 4 - 1, classes), and "steps", int64, (batch,): the number of
+            steps of each image that are not padding.
         """
+        # With one channel, both memory layouts look alike. The permutation marks the tensor as channels last:
+        # on a CPU, the convolutions then take two thirds of the time they take with channels first.
         gray = (images.to(self.luma.dtype) * self.luma).sum(1)[..., None].permute(0, 3, 1, 2) - 1
-        # The permutation says that channels are last, where one channel leaves it open: on a CPU, the
-        # convolutions take two thirds of the time that they take with the channels first.
         x = self.features(gray * column_mask(widths, gray), widths)
         steps = torch.div(widths, STRIDE, rounding_mode="floor") - 1
         x = self.between(self.dropout(self.lower(x, steps)))
         return {"logits": self.head(self.dropout(self.upper(x, steps))), "steps": steps}
 
     def character_rows(self) -> dict[str, int]:
-        """Return the tensors of the last layer, whose first row is the blank's."""
+        """Return the tensors of the last layer; their row 0 belongs to the blank."""
         return {"head.weight": 1, "head.bias": 1}

@@ -50,11 +50,11 @@ def test_it_is_a_recognizer_of_its_charset():
     }
 
 
-def by_hand(share, classes, rows=2):
-    """Weights of the convolutions and their norms, of four LSTMs, of what is between and of the last layer."""
-    a, b, c, d, hidden = (units // share for units in (64, 128, 256, 512, 256))
+def count_by_hand(divisor, classes, rows=2):
+    """Count the weights: convolutions and their norms, four LSTMs, the two linear layers."""
+    a, b, c, d, hidden = (units // divisor for units in (64, 128, 256, 512, 256))
     layers = [(1, a), (a, b), (b, c), (c, c), (c, d), (d, d)]
-    convolutions = sum(9 * before * after + 2 * after for before, after in layers) + 2 * rows * d * d + 2 * d
+    convolutions = sum(9 * m * n + 2 * n for m, n in layers) + 2 * rows * d * d + 2 * d
 
     def lstm(features):
         return 4 * hidden * (features + hidden) + 2 * 4 * hidden
@@ -76,11 +76,11 @@ def by_hand(share, classes, rows=2):
 def test_number_of_parameters(size, height, count):
     net = model(size=size, height=height)
     assert sum(p.numel() for p in net.parameters()) == count
-    assert by_hand(net.config.size.share, 37, height // 16) == count
+    assert count_by_hand(net.config.size.divisor, 37, height // 16) == count
 
 
-def test_base_is_as_large_as_the_benchmark_says_of_its_crnn():
-    """Baek et al., "What Is Wrong With Scene Text Recognition Model Comparisons?", ICCV 2019: 8.3 million."""
+def test_base_has_as_many_parameters_as_the_benchmarks_crnn():
+    """8.3 million in Baek et al., "What Is Wrong With Scene Text Recognition Model Comparisons?", ICCV 2019."""
     assert round(sum(p.numel() for p in model(size=Size.base).parameters()) / 1e6, 1) == 8.3
 
 
@@ -101,20 +101,20 @@ def test_the_papers_image_gives_24_steps():
 
 
 @pytest.mark.parametrize("width", range(8, 33))
-def test_steps_are_those_that_no_padding_is_part_of(width):
-    """The last step sees the image's last whole column of features, and no step that counts sees beyond."""
+def test_steps_do_not_see_padding(width):
+    """Inverting the padding changes no logit of a step that counts."""
     net = model().eval()
     images = noise(1, 36)
     changed = images.clone()
     changed[..., width:] = 255 - changed[..., width:]
     widths = torch.tensor([width])
     with torch.inference_mode():
-        one, other = net(images, widths), net(changed, widths)
-    assert one["steps"].tolist() == [net.steps(width)]
-    assert torch.equal(one["logits"], other["logits"])
+        outputs, with_padding = net(images, widths), net(changed, widths)
+    assert outputs["steps"].tolist() == [net.steps(width)]
+    assert torch.equal(outputs["logits"], with_padding["logits"])
 
 
-def test_an_image_gives_the_same_alone_and_beside_wider_ones():
+def test_an_image_gives_the_same_logits_alone_and_in_a_batch_of_wider_images():
     net = model().train()
     for seed in range(3):
         net(noise(4, 64, seed=seed), torch.full((4,), 64))  # statistics other than 0 and 1
@@ -125,15 +125,15 @@ def test_an_image_gives_the_same_alone_and_beside_wider_ones():
         image[..., width:] = 0
     with torch.inference_mode():
         together = net(images, widths)
-        for place, width in enumerate(widths.tolist()):
-            alone = net(images[place : place + 1, :, :, : -(-width // 4) * 4], widths[place : place + 1])
+        for i, width in enumerate(widths.tolist()):
+            alone = net(images[i : i + 1, :, :, : -(-width // 4) * 4], widths[i : i + 1])
             steps = net.steps(width)
             np.testing.assert_allclose(
-                alone["logits"][0, :steps].numpy(), together["logits"][place, :steps].numpy(), atol=1e-5
+                alone["logits"][0, :steps].numpy(), together["logits"][i, :steps].numpy(), atol=1e-5
             )
 
 
-def test_the_recurrent_layer_is_torchs_on_packed_texts():
+def test_the_recurrent_layer_equals_torchs_on_packed_sequences():
     torch.manual_seed(0)
     ours, packed = BiLSTM(5, 3), torch.nn.LSTM(5, 3, bidirectional=True, batch_first=True)
     names = {"": ours.rightward, "_reverse": ours.leftward}
@@ -161,7 +161,7 @@ def test_gray_is_luma_from_minus_one_to_one():
     assert seen[0].shape == (1, 1, 32, 32)
 
 
-def test_every_parameter_takes_part():
+def test_every_parameter_gets_a_gradient():
     net = model(dropout=0.1).train()
     images, widths, targets = batch(net)
     before = images.clone()
@@ -175,16 +175,16 @@ def test_every_parameter_takes_part():
 def test_bfloat16_autocast_stays_close():
     net = model().train()
     images, widths, targets = batch(net)
-    exact = net.loss(net(images, widths), targets)["ctc"]
+    float32 = net.loss(net(images, widths), targets)["ctc"]
     with torch.autocast("cpu", torch.bfloat16):
-        rough = net.loss(net(images, widths), targets)["ctc"]
-    assert rough.dtype == torch.float32
-    rough.backward()
-    assert rough.item() == pytest.approx(exact.item(), rel=0.05)
+        bfloat16 = net.loss(net(images, widths), targets)["ctc"]
+    assert bfloat16.dtype == torch.float32
+    bfloat16.backward()
+    assert bfloat16.item() == pytest.approx(float32.item(), rel=0.05)
 
 
 @pytest.mark.parametrize("beam", [1, 5])
-def test_it_learns_a_handful_of_words(beam):
+def test_it_learns_three_words(beam):
     net = model(beam=beam).train()
     images, widths, targets = batch(net)
     words = ["1223", "5", "46"]
@@ -198,31 +198,31 @@ def test_it_learns_a_handful_of_words(beam):
             with torch.inference_mode():
                 recognitions = net.eval().decode(net(images, widths))
             net.train()
-            if [reading.text for reading in recognitions] == words:
+            if [recognition.text for recognition in recognitions] == words:
                 break
-    assert [reading.text for reading in recognitions] == words
-    assert all(0 < reading.score <= 1 for reading in recognitions)
-    assert [len(reading.scores) for reading in recognitions] == [4, 1, 2]
+    assert [recognition.text for recognition in recognitions] == words
+    assert all(0 < recognition.score <= 1 for recognition in recognitions)
+    assert [len(recognition.scores) for recognition in recognitions] == [4, 1, 2]
 
 
-def test_it_pickles_and_its_state_is_all_there_is():
-    net, other = model().train(), model(seed=1)
+def test_pickling_and_the_state_dict_restore_the_model():
+    net, loaded = model().train(), model(seed=1)
     images, widths, _ = batch(net)
     net(images, widths)
-    other.load_state_dict(net.state_dict())
-    twin = pickle.loads(pickle.dumps(net))
+    loaded.load_state_dict(net.state_dict())
+    unpickled = pickle.loads(pickle.dumps(net))
     with torch.inference_mode():
-        logits = [m.eval()(images, widths)["logits"] for m in (net, other, twin)]
+        logits = [m.eval()(images, widths)["logits"] for m in (net, loaded, unpickled)]
     assert torch.equal(logits[0], logits[1])
     assert torch.equal(logits[0], logits[2])
 
 
-def test_what_is_wrong_with_options_is_told():
-    def faults(**options):
+def test_invalid_options_are_reported():
+    def messages(**options):
         return list(replace(CRNNConfig(), **options).validate())
 
-    assert faults() == []
-    assert faults(height=48, min_width=8) == []
-    assert faults(height=40) == ["height=40 must be a multiple of 16"]
-    assert faults(min_width=7) == ["min_width=7 must be 8 at least: narrower images give no step"]
-    assert faults(min_width=90, max_width=80) == ["min_width=90 is more than max_width=80"]
+    assert messages() == []
+    assert messages(height=48, min_width=8) == []
+    assert messages(height=40) == ["height=40 must be a multiple of 16"]
+    assert messages(min_width=7) == ["min_width=7 must be at least 8: narrower images give no step"]
+    assert messages(min_width=90, max_width=80) == ["min_width=90 is more than max_width=80"]

@@ -1,4 +1,8 @@
-"""From a probability map to text regions, as the authors of DBNet do it."""
+"""Decode a probability map into text regions, as in the authors' code (MhLiao/DB).
+
+Liao et al., AAAI 2020, section "Optimization": binarize the map, take its connected regions, which are shrunk
+text kernels, and dilate each of them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ from ocr_trainer_dbnet.geometry import area_and_perimeter, exact_distance, offse
 from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
 
 RATIOS = {Shape.quad: 1.5, Shape.polygon: 2.0}
-"""The authors' factors of area / perimeter."""
-TRIED_THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
-TRIED_RATIOS = (1.5, 1.7, 2.0, 2.3)
-"""What `worth_trying` offers; the ratios go from the authors' for quads to what long lines need."""
-TURNS = np.array([[0, 1, 2, 3], [1, 2, 3, 0], [2, 3, 0, 1], [3, 0, 1, 2]])
-"""The corners of a quad from each of them on; `np.roll` would take a third of the time of decoding."""
+"""The authors' unclip ratios r' of the distance area * r' / perimeter."""
+CANDIDATE_THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
+CANDIDATE_RATIOS = (1.5, 1.7, 2.0, 2.3)
+"""What `calibration_candidates` offers; from the authors' ratio for quads to what long lines need."""
+ROTATIONS = np.array([[0, 1, 2, 3], [1, 2, 3, 0], [2, 3, 0, 1], [3, 0, 1, 2]])
+"""The corners of a quad, starting at each of them; `np.roll` would take a third of the decoding time."""
 SMOOTHING = 0.002
-"""How far a polygon may be from the outline it simplifies, as a share of its perimeter."""
+"""Largest distance of a simplified polygon from its outline, as a fraction of the perimeter."""
 
 
 @dataclass(slots=True)
@@ -28,39 +32,44 @@ class Region:
     """A text region and the mean probability of its kernel."""
 
     polygon: np.ndarray
+    """float32, (points, 2), in pixels."""
     score: float
+    """0 to 1."""
 
 
-def worth_trying(config: DBNetConfig) -> list[dict[str, Any]]:
-    """Return settings to choose from on validation data, as changes to `config`; the first has no effect.
+def calibration_candidates(config: DBNetConfig) -> list[dict[str, Any]]:
+    """Return the settings to choose from on validation data, as changes to `config`.
 
-    Every threshold of `TRIED_THRESHOLDS` meets `unclip=exact` and every ratio of `TRIED_RATIOS`.
+    The settings are every threshold of `CANDIDATE_THRESHOLDS` with `unclip=exact` and with every ratio of
+    `CANDIDATE_RATIOS`. The first setting is the present one.
     """
     exact = (Unclip.exact, None)
     present = exact if config.unclip is Unclip.exact else (Unclip.ratio, _ratio(config))
-    rules = [exact, *((Unclip.ratio, ratio) for ratio in TRIED_RATIOS)]
-    offered = [(threshold, *rule) for threshold in TRIED_THRESHOLDS for rule in rules]
+    rules = [exact, *((Unclip.ratio, ratio) for ratio in CANDIDATE_RATIOS)]
+    candidates = [(threshold, *rule) for threshold in CANDIDATE_THRESHOLDS for rule in rules]
     names = ("binarize_threshold", "unclip", "unclip_ratio")
-    settings = dict.fromkeys([(config.binarize_threshold, *present), *offered])
+    # A dict keeps the order and drops the present setting where it is a candidate, too.
+    settings = dict.fromkeys([(config.binarize_threshold, *present), *candidates])
     return [dict(zip(names, values, strict=True)) for values in settings]
 
 
 def decode_map(probability: np.ndarray, size: tuple[int, int], config: DBNetConfig) -> Detections:
-    """Find the text regions of one image; a pure function, safe in threads.
+    """Find the text regions of one image. The function has no side effects and is thread-safe.
 
     Args:
-        probability: float32, (height, width), padding included.
-        size: Height and width without padding.
+        probability: float32, (height, width), 0 to 1, padding included.
+        size: Height and width without padding, in pixels.
         config: Thresholds, limits, shape and unclipping.
 
     Returns:
-        float32 polygons in pixels, none of them outside `size`; quads run clockwise from the top left.
+        Polygons, float32, (points, 2), in pixels, clipped to `size`, with scores, float32, (regions,). The
+        corners of quads run clockwise from the top left.
     """
     height, width = size
     probability = np.ascontiguousarray(probability[:height, :width], dtype=np.float32)
     kernels, warnings = _limit(find_kernels(probability > config.binarize_threshold), config.max_candidates)
-    read = _quad if config.shape is Shape.quad else _polygon
-    regions = [region for kernel in kernels if (region := read(probability, kernel, config)) is not None]
+    decode = _quad if config.shape is Shape.quad else _polygon
+    regions = [region for kernel in kernels if (region := decode(probability, kernel, config)) is not None]
     bounds = np.array([width, height], dtype=np.float32)
     return Detections(
         polygons=[np.clip(region.polygon, 0, bounds) for region in regions],
@@ -70,16 +79,30 @@ def decode_map(probability: np.ndarray, size: tuple[int, int], config: DBNetConf
 
 
 def find_kernels(binary: np.ndarray) -> list[np.ndarray]:
-    """Return the outer outlines of the connected regions of a bool map, int32 (points, 2) each."""
+    """Return the outer outline of each connected region of a map.
+
+    Args:
+        binary: bool, (height, width).
+
+    Returns:
+        int32, (points, 2), for each region.
+    """
     outlines, tree = cv2.findContours(binary.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if tree is None:
         return []
+    # An outline with a parent is the border of a hole; the authors' code takes holes for regions, too.
     parents = tree.reshape(-1, 4)[:, 3]
     return [outline.reshape(-1, 2) for outline, parent in zip(outlines, parents, strict=True) if parent < 0]
 
 
 def unclip_distance(area: float, perimeter: float, config: DBNetConfig) -> float:
-    """Return by how many pixels a kernel of this area and perimeter is grown."""
+    """Return the distance D' to grow a kernel by, in pixels; area * r' / perimeter in the paper.
+
+    Args:
+        area: Area of the kernel, in square pixels.
+        perimeter: Perimeter of the kernel, in pixels.
+        config: The rule (`unclip`) and its ratio.
+    """
     if config.unclip is Unclip.exact:
         return exact_distance(area, perimeter, config.shrink_ratio)
     return area * _ratio(config) / perimeter
@@ -90,11 +113,17 @@ def _ratio(config: DBNetConfig) -> float:
 
 
 def mean_inside(probability: np.ndarray, polygon: np.ndarray) -> float:
-    """Return the mean of a float32 map over a polygon, its outline included; looks at its box only."""
+    """Return the mean of a map over a polygon, outline included.
+
+    Args:
+        probability: float32, (height, width).
+        polygon: float or int, (points, 2), in pixels; it may leave the map.
+    """
     height, width = probability.shape
     points = np.rint(polygon).astype(np.int32)
+    # Only the bounding box is read, not the whole map. It may extend beyond the map; the mask is drawn
+    # complete and then cut, because OpenCV misplaces the edges of polygons that leave the image.
     left, top, box_width, box_height = cv2.boundingRect(points)
-    # The box may stick out of the map. All of it is drawn: OpenCV misplaces the edges of what it cuts off.
     inside = np.zeros((box_height, box_width), np.uint8)
     cv2.fillPoly(inside, [points - np.array([left, top], np.int32)], 1)
     inside = inside[max(-top, 0) : height - top, max(-left, 0) : width - left]
@@ -106,8 +135,8 @@ def _limit(kernels: list[np.ndarray], limit: int) -> tuple[list[np.ndarray], lis
     if len(kernels) <= limit:
         return kernels, []
     largest = sorted(kernels, key=cv2.contourArea, reverse=True)[:limit]
-    found = f"{len(kernels)} text candidates, only the {limit} largest were looked at"
-    return largest, [f"{found}; raise model.max_candidates to see them all"]
+    warning = f"{len(kernels)} text candidates, only the {limit} largest were decoded"
+    return largest, [f"{warning}; raise model.max_candidates to decode them all"]
 
 
 def _quad(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -> Region | None:
@@ -117,7 +146,8 @@ def _quad(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -> R
     score = mean_inside(probability, cv2.boxPoints((center, (width, height), angle)))
     if score < config.box_threshold:
         return None
-    # The smallest rectangle around a grown rectangle is that rectangle, grown: no polygon is needed.
+    # The authors grow the rectangle as a polygon and take its minimum-area rectangle: the same rectangle
+    # with longer sides. The + 2 below is theirs, too.
     grow = 2 * unclip_distance(width * height, 2 * (width + height), config)
     if min(width, height) + grow < config.min_side + 2:
         return None
@@ -136,10 +166,11 @@ def _polygon(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -
     distance = unclip_distance(area, perimeter, config)
     grown = offset(outline, distance, round_corners=config.unclip is Unclip.ratio)
     if len(grown) != 1 or min(cv2.minAreaRect(grown[0])[1]) < config.min_side + 2:
-        return None  # the authors drop regions that fall apart or close around a hole
+        return None  # the authors, too, drop regions that fall apart or close around a hole
     return Region(grown[0], score)
 
 
 def _from_top_left(corners: np.ndarray) -> np.ndarray:
-    """Order four corners clockwise, from the one nearest the image's top left."""
-    return corners[TURNS[corners.sum(axis=1).argmin()]]
+    """Rotate four clockwise corners so that the one nearest the image's top left comes first."""
+    ordered: np.ndarray = corners[ROTATIONS[corners.sum(axis=1).argmin()]]
+    return ordered

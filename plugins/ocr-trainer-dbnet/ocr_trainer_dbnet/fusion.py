@@ -1,8 +1,8 @@
-"""What DBNet++ adds: each level of the pyramid counts where its scale is the one that is needed.
+"""Adaptive scale fusion of DBNet++: attention weighs the levels of the pyramid at each position.
 
 Liao, Zou, Wan, Yao, Bai, "Real-Time Scene Text Detection with Differentiable Binarization and Adaptive
 Scale Fusion", TPAMI 2022. The attention is `scale_channel_spatial` of the authors' code (MhLiao/DB,
-decoders/feature_attention.py), which their published configuration and MMOCR's use.
+decoders/feature_attention.py), which the published configurations of the authors and of MMOCR use.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from ocr_trainer_dbnet.network import FeaturePyramid
 
 GATE_STD = 0.01
+"""Standard deviation of the initial weights that choose between levels."""
 
 
 class ScaleAttention(nn.Module):
-    """How much each level counts at each place: what the channels say, what the places say, then a choice.
+    """Weights of the levels at each position: channel attention, spatial attention, then a gate per level.
 
     Args:
-        channels: Channels of what it looks at.
-        levels: How many levels there are to weigh.
+        channels: Channels of the input.
+        levels: Number of levels to weigh.
     """
 
     def __init__(self, channels: int, levels: int) -> None:
@@ -48,14 +49,14 @@ class ScaleAttention(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         with torch.no_grad():
-            # Its one channel goes through a ReLU: were it negative everywhere, it would never learn.
+            # A ReLU follows its only channel: if that were negative everywhere, it would get no gradient.
             first.weight.abs_()
-            # The authors' weights make logits of +-11: gates are open or shut from the start, and large steps
-            # can shut all of them for good. With small ones every level begins at one half.
+            # The authors' weights give logits of +-11: gates are open or shut from the start, and large steps
+            # can shut all of them for good. With small weights every gate starts near one half.
             gate.weight.normal_(std=GATE_STD)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, channels, h, w) to weights from 0 to 1, (batch, levels, h, w)."""
+        """Map float (batch, channels, h, w) to weights from 0 to 1, (batch, levels, h, w)."""
         x = x + self.channel_wise(x)
         x = x + self.spatial_wise(x.mean(dim=1, keepdim=True))
         weights: Tensor = self.level_wise(x)
@@ -63,7 +64,7 @@ class ScaleAttention(nn.Module):
 
 
 class AdaptivePyramid(FeaturePyramid):
-    """A feature pyramid whose levels are weighed against each other before they are put together."""
+    """A feature pyramid that weighs its levels by attention before it concatenates them."""
 
     def __init__(self, channels_in: Sequence[int], channels: int) -> None:
         super().__init__(channels_in, channels)

@@ -1,4 +1,4 @@
-"""Polygons grown and shrunk; targets and decoding share it, so that one undoes the other."""
+"""Polygon offsetting (growing and shrinking), shared by targets and decoding so that one undoes the other."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ import numpy as np
 import pyclipper
 
 STEPS = 1024
-"""pyclipper computes in integers: a pixel is this many of them."""
+"""Integer steps per pixel: pyclipper computes in integers."""
 ARC_TOLERANCE = 0.25
-"""Pixels a round corner may be off by; what the authors' polygons have."""
+"""Largest error of a rounded corner, in pixels; the default that the authors use."""
 MITER_LIMIT = 2.0
-"""A sharp corner moves by at most this many offsets; a right angle needs 1.42."""
+"""A sharp corner moves by at most this many times the offset; a right angle needs 1.42."""
 RECTANGLE_CORNERS = 4.0
-"""The sum of tan(turn / 2) over the corners of a rectangle, which a bent strip shares."""
+"""The sum of tan(turn / 2) over the corners of a rectangle; equal for a curved strip."""
 
 
 def offset(polygon: np.ndarray, distance: float, round_corners: bool = True) -> list[np.ndarray]:
-    """Move the outline of a polygon outwards, or inwards where `distance` is negative.
+    """Move the outline of a polygon outward, or inward if `distance` is negative.
 
     Args:
-        polygon: (points, 2), float or int, finite.
+        polygon: float or int, (points, 2), finite, in pixels.
         distance: In pixels.
-        round_corners: Round the corners that grow, as DBNet's targets do, or keep them sharp.
+        round_corners: Round the corners of a growing polygon, as DBNet's targets do, or keep them sharp.
 
     Returns:
-        The pieces, float32 (points, 2) each; none where nothing is left or `polygon` has no area.
+        The pieces, float32, (points, 2) each; empty if nothing is left or `polygon` has no area.
     """
     join = pyclipper.JT_ROUND if round_corners else pyclipper.JT_MITER
     clipper = pyclipper.PyclipperOffset(MITER_LIMIT, ARC_TOLERANCE * STEPS)
     try:
         clipper.AddPath(_to_steps(polygon), join, pyclipper.ET_CLOSEDPOLYGON)
-    except pyclipper.ClipperException:  # a point or a line once its repeated points are gone
+    except pyclipper.ClipperException:  # a point or a line, once repeated points are dropped
         return []
     return _to_pixels(clipper.Execute(distance * STEPS))
 
 
 def clip(polygon: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-    """Return the pieces of a polygon within the pixels of an image, whose centers lie at whole numbers.
+    """Return the pieces of a polygon inside an image, whose pixel centers have integer coordinates.
 
     Args:
-        polygon: (points, 2), finite.
-        size: Height and width.
+        polygon: float or int, (points, 2), finite, in pixels.
+        size: Height and width of the image.
+
+    Returns:
+        (points, 2) each; empty if nothing lies inside.
     """
     right, bottom = size[1] - 1, size[0] - 1
     if polygon.min() >= 0 and (polygon.max(axis=0) <= (right, bottom)).all():
@@ -67,22 +70,23 @@ def _to_pixels(paths: list[list[list[int]]]) -> list[np.ndarray]:
 
 
 def shrink_distance(area: float, perimeter: float, ratio: float) -> float:
-    """Return the offset D = A (1 - r²) / L of the paper, in pixels."""
+    """Return the offset D = A (1 - r²) / L in pixels (Liao et al., AAAI 2020, section "Label generation")."""
     return area * (1 - ratio**2) / perimeter
 
 
 def exact_distance(area: float, perimeter: float, ratio: float) -> float:
-    """Return the offset that grows a kernel to the polygon `shrink_distance` made it from.
+    """Return the offset that grows a kernel back to the polygon it was shrunk from, in pixels.
 
-    A shape that grew by D with sharp corners has the perimeter L = L' + 2 k D and the area
-    A = A' + L' D + k D², where k sums tan(turn / 2) over its corners. Put into D = c A / L with
-    c = 1 - r² this is quadratic in D. k is 4 for a rectangle, and for a strip of any curvature:
-    what its outer side turns, its inner side turns back. So polygons are treated the same.
+    A kernel of perimeter L' and area A' that grows by D with sharp corners has the perimeter
+    L = L' + 2 k D and the area A = A' + L' D + k D², where k is the sum of tan(turn / 2) over its corners.
+    Inserted into D = c A / L with c = 1 - r², this is quadratic in D. k is 4 for a rectangle and for a
+    strip of any curvature, because the turns of its outer and inner side cancel. So the same k is used
+    for all polygons.
 
     Args:
-        area: A', in square pixels, of the kernel.
+        area: A', in square pixels.
         perimeter: L', in pixels.
-        ratio: The r that the kernel was shrunk with.
+        ratio: The r that the polygon was shrunk with.
     """
     c = 1 - ratio**2
     linear = (1 - c) * perimeter
@@ -91,5 +95,9 @@ def exact_distance(area: float, perimeter: float, ratio: float) -> float:
 
 
 def area_and_perimeter(polygon: np.ndarray) -> tuple[float, float]:
-    """Measure a float32 or int32 polygon, (points, 2), in pixels; the area is never negative."""
+    """Return the area, in square pixels, and the perimeter, in pixels, of a polygon.
+
+    Args:
+        polygon: float32 or int32, (points, 2). Its direction does not matter: the area is never negative.
+    """
     return cv2.contourArea(polygon), cv2.arcLength(polygon, closed=True)

@@ -1,4 +1,4 @@
-"""Weights from the Hugging Face hub; the package that fetches them is imported only for that."""
+"""Download weights from the Hugging Face hub; huggingface_hub is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from pathlib import Path
 from ocr_trainer.errors import CheckpointError
 
 FILE = "model.safetensors"
+"""The only file that is downloaded: safetensors hold no code."""
 
 
 def fetch(repository: str) -> Path:
-    """Return where the weights of a repository lie, such as `timm/resnet18.tv_in1k`; fetched once, then kept.
+    """Download the weights of a repository, unless the hub's cache has them, and return their path.
+
+    Args:
+        repository: OWNER/NAME, such as `timm/resnet18.tv_in1k`.
 
     Raises:
-        CheckpointError: They are not to be had: no package, no network, no such repository, no such file.
+        CheckpointError: The package, the network, the repository or the file is missing.
     """
-    told = f"model.backbone.weights={repository}"
+    option = f"model.backbone.weights={repository}"
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import (
@@ -27,19 +31,22 @@ def fetch(repository: str) -> Path:
         )
     except ImportError as error:
         raise CheckpointError(
-            f"{told} lies on the Hugging Face hub, which needs a package that is not installed\n"
+            f"{option} is on the Hugging Face hub, which needs a package that is not installed\n"
             "  pip install 'ocr-trainer-dbnet[hub]'"
         ) from error
+    cause: Exception
+    # From the special to the general: a LocalEntryNotFoundError is an EntryNotFoundError, and the last clause
+    # catches base classes of those above it.
     try:
         return Path(hf_hub_download(repository, FILE))
     except RepositoryNotFoundError as error:
-        reason, cause = "the hub has no such repository, or it is private; nor is there such a file", error
+        reason, cause = "no such local file, and the hub has no such repository, or it is private", error
     except LocalEntryNotFoundError as error:
-        reason, cause = "the hub cannot be reached, and the weights were not fetched before", error
+        reason, cause = "the hub cannot be reached, and the weights are not in its local cache", error
     except EntryNotFoundError as error:
-        reason, cause = f"the repository holds no {FILE}", error
+        reason, cause = f"the repository has no {FILE}", error
     except HFValidationError as error:
-        reason, cause = "this is no name of a repository", error
+        reason, cause = "this is not a valid repository name", error
     except (HfHubHTTPError, OSError) as error:
-        reason, cause = f"it could not be fetched: {str(error).splitlines()[0]}", error
-    raise CheckpointError(f"{told}: {reason}") from cause
+        reason, cause = f"the download failed: {str(error).splitlines()[0]}", error
+    raise CheckpointError(f"{option}: {reason}") from cause

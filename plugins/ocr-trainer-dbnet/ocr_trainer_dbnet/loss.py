@@ -1,6 +1,7 @@
 """The three parts of DBNet's loss, each a scalar over the whole batch.
 
-Maps are float32, (batch, height, width); masks and targets hold 0 and 1.
+Liao et al., AAAI 2020, section "Optimization"; dice for the binary map as in the authors' code (MhLiao/DB).
+Maps are float32, (batch, height, width); masks and targets are 0 or 1.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 EPS = 1e-6
-LEAST_NEGATIVES = 0.01
-"""The share of the background learned at least. Without it a batch without text would teach nothing:
-there, no negatives match the positives, and dice is flat. It takes effect below one text pixel in 300."""
+MIN_NEGATIVES = 0.01
+"""The smallest fraction of the background that is learned. Without it, a batch without text would have no
+gradient: no positives means no negatives, and dice is flat. It matters below one text pixel in 300."""
 
 
 def dice_loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -22,21 +23,28 @@ def dice_loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_l1_loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean distance within the mask; 0 where the mask is empty."""
+    """Return the mean absolute difference within the mask; 0 if the mask is empty."""
     return ((prediction - target).abs() * mask).sum() / (mask.sum() + EPS)
 
 
 def balanced_cross_entropy(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float) -> Tensor:
-    """Return the mean cross entropy of all text pixels and the hardest of the background.
+    """Return the mean cross entropy of all text pixels and the hardest background pixels.
 
-    Of the background the `negative_ratio` times as many pixels with the largest loss are taken,
-    from anywhere in the batch (online hard negative mining).
+    Online hard negative mining: of the background pixels of the whole batch, those with the largest loss
+    count, `negative_ratio` times as many as there are text pixels.
+
+    Args:
+        logits: float32; the inputs of the sigmoid.
+        target: 1 in text kernels, 0 elsewhere.
+        mask: 1 where the map is learned.
+        negative_ratio: Background pixels per text pixel; 3 in the paper.
     """
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * mask
     positive = target * mask
     positives = int(positive.sum())
     available = int(mask.sum()) - positives
-    wanted = max(int(positives * negative_ratio), int(available * LEAST_NEGATIVES), 1)
+    wanted = max(int(positives * negative_ratio), int(available * MIN_NEGATIVES), 1)
     negatives = min(wanted, available)
+    # Text and masked-out pixels have loss 0 here, so they are chosen last.
     hardest = torch.topk((loss * (1 - target)).flatten(), negatives, sorted=False).values
     return ((loss * positive).sum() + hardest.sum()) / (positives + negatives + EPS)

@@ -12,7 +12,7 @@ from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.detection import Detector
 from ocr_trainer_dbnet.backbone import make_backbone
-from ocr_trainer_dbnet.decode import decode_map, worth_trying
+from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
 from ocr_trainer_dbnet.fusion import AdaptivePyramid
 from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
 from ocr_trainer_dbnet.network import FeaturePyramid, Head, differentiable_step
@@ -21,18 +21,19 @@ from ocr_trainer_dbnet.targets import make_targets
 
 
 class DBNet(Detector):
-    """A detector that learns where text is and, in training, the threshold around it.
+    """A detector that learns a probability map of text and, in training only, its binarization threshold.
 
-    Liao, Wan, Yao, Chen, Bai, "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020.
+    Liao, Wan, Yao, Chen, Bai, "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020
+    (arXiv 1911.08947).
 
     Raises:
-        ConfigError: The backbone is not to be had, or cannot serve.
-        CheckpointError: Its weights are not to be had, cannot be read, or do not fit.
+        ConfigError: The backbone is not available, or has unsuitable features.
+        CheckpointError: The backbone's weights are not available, cannot be read, or do not fit.
     """
 
     score_option: ClassVar[str | None] = "box_threshold"
     pyramid: ClassVar[type[FeaturePyramid]] = FeaturePyramid
-    """What brings the backbone's features together."""
+    """The module that merges the backbone's features."""
 
     mean: Tensor
     std: Tensor
@@ -48,18 +49,18 @@ class DBNet(Detector):
         self.register_buffer("std", torch.tensor(self.backbone.std).view(3, 1, 1), persistent=False)
 
     def scale(self, height: int, width: int) -> float:
-        """Return the factor that brings `config.side` to `config.size`, within `config.max_side`."""
+        """Return the factor that scales `config.side` to `config.size`, limited by `config.max_side`."""
         size = self.config.size
-        wanted = {
+        factor = {
             Side.short: size / min(height, width),
             Side.long: size / max(height, width),
             Side.width: size / width,
             Side.none: 1.0,
         }[self.config.side]
-        return min(wanted, self.config.max_side / max(height, width))
+        return min(factor, self.config.max_side / max(height, width))
 
     def encode(self, sample: Sample) -> dict[str, np.ndarray]:
-        """Draw the maps to learn; see `targets.make_targets`."""
+        """Return the target maps of a sample; see `targets.make_targets`."""
         return make_targets(sample.polygons, sample.ignore, sample.image.shape[:2], self.config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -69,14 +70,14 @@ class DBNet(Detector):
             images: uint8, (batch, 3, height, width), RGB; height and width are multiples of 32.
 
         Returns:
-            float32 maps, (batch, height, width): "probability"; in training also its "logits",
-            the "threshold" and the "binary" map.
+            float32 maps, (batch, height, width), 0 to 1: "probability"; in training also "threshold",
+            "binary" and "logits", the inputs of the probability map's sigmoid.
         """
-        # A convolution keeps the layout of its input, and channels last saves a fifth of a step on a CPU.
+        # Convolutions keep the memory layout of their input; channels last saves 20 % of a step on a CPU.
         images = images.contiguous(memory_format=torch.channels_last)
         x = (images.to(self.mean.dtype) - self.mean) / self.std
         features = self.neck(self.backbone(x))
-        # From here on in float32: the step is 50 times as steep as a sigmoid, too much for bfloat16.
+        # float32 from here: the step is 50 times as steep as a sigmoid, too steep for bfloat16.
         logits = self.probability(features).squeeze(1).float()
         probability = logits.sigmoid()
         if not self.training:
@@ -86,7 +87,7 @@ class DBNet(Detector):
         return {"probability": probability, "logits": logits, "threshold": threshold, "binary": binary}
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weighted parts: "probability", "binary" and "threshold"."""
+        """Return the weighted parts of the loss: "probability", "binary" and "threshold", scalars."""
         shrunk, mask, threshold, threshold_mask = (
             targets[key].float() for key in ("shrunk", "mask", "threshold", "threshold_mask")
         )
@@ -107,15 +108,15 @@ class DBNet(Detector):
         return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
 
     def positives(self, targets: dict[str, Tensor]) -> int:
-        """Return how many pixels of a batch lie in kernels that are learned."""
+        """Return the number of pixels of a batch that lie in learned kernels."""
         return int((targets["shrunk"] * targets["mask"]).sum())
 
     def calibrations(self) -> list[dict[str, Any]]:
-        """Return settings of the decoding that validation data may choose from; see `decode.worth_trying`."""
-        return worth_trying(self.config)
+        """Return the decoding settings to choose from on validation data."""
+        return calibration_candidates(self.config)
 
 
 class DBNetPP(DBNet):
-    """DBNet with adaptive scale fusion; see `fusion`."""
+    """DBNet with adaptive scale fusion (Liao et al., TPAMI 2022); see `fusion`."""
 
     pyramid = AdaptivePyramid

@@ -1,4 +1,7 @@
-"""What DBNet puts on its backbone: a feature pyramid, two heads, and the differentiable step."""
+"""The layers of DBNet above the backbone: a feature pyramid, two heads and differentiable binarization.
+
+Liao et al., AAAI 2020; initialization and layer sizes as in the authors' code (MhLiao/DB).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from torch.nn import functional as F
 
 
 class FeaturePyramid(nn.Module):
-    """Features of four resolutions, brought together at the finest.
+    """A feature pyramid network that merges four resolutions at the finest one.
 
     Args:
-        channels_in: Channels of the features at 1/4, 1/8, 1/16, 1/32.
-        channels: Channels inside and of the result; a multiple of 4.
+        channels_in: Channels of the features at 1/4, 1/8, 1/16 and 1/32.
+        channels: Channels of the inner maps and of the result; a multiple of 4.
     """
 
     def __init__(self, channels_in: Sequence[int], channels: int) -> None:
@@ -30,7 +33,7 @@ class FeaturePyramid(nn.Module):
         return torch.cat(self.levels(features), dim=1)
 
     def levels(self, features: list[Tensor]) -> list[Tensor]:
-        """Map them to four of (batch, channels / 4, h / 4, w / 4), the coarsest first."""
+        """Map the backbone's features to four of (batch, channels / 4, h / 4, w / 4), the coarsest first."""
         merged = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for level in (2, 1, 0):
             merged[level] = merged[level] + F.interpolate(merged[level + 1], scale_factor=2.0, mode="nearest")
@@ -42,7 +45,7 @@ class FeaturePyramid(nn.Module):
 
 
 class Head(nn.Sequential):
-    """A map of logits at four times the resolution of its features, (batch, 1, 4 h, 4 w)."""
+    """Maps features, (batch, channels, h, w), to a map of logits, (batch, 1, 4 h, 4 w)."""
 
     def __init__(self, channels: int) -> None:
         narrow = channels // 4
@@ -59,7 +62,7 @@ class Head(nn.Sequential):
 
 
 def initialize(module: nn.Module) -> None:
-    """Set the weights of a new layer as the authors do."""
+    """Initialize a layer as the authors' code does."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight)
     elif isinstance(module, nn.BatchNorm2d):
@@ -68,5 +71,11 @@ def initialize(module: nn.Module) -> None:
 
 
 def differentiable_step(probability: Tensor, threshold: Tensor, k: float) -> Tensor:
-    """Return 1 / (1 + exp(-k (P - T))): nearly 1 where P is above T, and with a gradient."""
+    """Return the approximate binary map 1 / (1 + exp(-k (P - T))): a step that has a gradient (equation 2).
+
+    Args:
+        probability: float32, the map P, 0 to 1.
+        threshold: float32, the map T, of P's shape, 0 to 1.
+        k: Steepness; 50 in the paper.
+    """
     return torch.sigmoid(k * (probability - threshold))

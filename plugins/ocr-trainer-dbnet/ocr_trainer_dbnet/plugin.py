@@ -1,4 +1,4 @@
-"""What ocr-trainer is told about DBNet and DBNet++ before any of them is loaded."""
+"""Descriptions of DBNet and DBNet++; importing them loads neither the networks nor torch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ocr_trainer.plugin import Config, ModelPlugin, Options, Task, option
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 TIMM = "timm/"
-"""What the names of timm's feature extractors start with here."""
+"""Prefix of `backbone.name` for timm's feature extractors."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""The name of a repository on the Hugging Face hub: OWNER/NAME."""
 
 
 class Side(Enum):
-    """What of an image is brought to `size` when scoring."""
+    """The side of an image that is resized to `size` for validation, test and prediction."""
 
     short = "short"
     long = "long"
@@ -29,21 +30,21 @@ class Side(Enum):
 
 
 class Shape(Enum):
-    """What a text region is described by."""
+    """The shape of detected text regions."""
 
     quad = "quad"
     polygon = "polygon"
 
 
 class Unclip(Enum):
-    """How the distance is found by which a decoded region is grown."""
+    """The rule for the distance that a decoded region grows by."""
 
     ratio = "ratio"
     exact = "exact"
 
 
 def is_file(weights: str) -> bool:
-    """Tell whether weights lie in a local file rather than on the hub: by the suffix, or as it is there."""
+    """Return whether weights are a local file rather than a repository: by the suffix, or if it exists."""
     path = Path(weights)
     return path.suffix in WEIGHT_SUFFIXES or path.is_file()
 
@@ -53,17 +54,17 @@ class BackboneConfig(Options):
     """The network that extracts the features."""
 
     name: str = "resnet18"
-    """resnet18, resnet34, resnet50, or `timm/NAME`: a feature extractor of timm, which must be installed."""
+    """resnet18, resnet34, resnet50, or `timm/NAME` for a feature extractor of timm, if installed."""
     weights: str | None = None
-    """A file (.pth, .pt, .safetensors) or a Hugging Face repository to start from; random weights if none."""
+    """Initial weights: a file (.pth, .pt, .safetensors) or a Hugging Face repository; random if not given."""
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield one message per option or combination of options that is not allowed."""
         if self.name not in RESNETS and not re.fullmatch(f"{TIMM}.+", self.name):
             nearest = get_close_matches(self.name, RESNETS, n=1)
             hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
             yield (
-                f"there is no backbone '{self.name}'.{hint} There are {', '.join(RESNETS)} and {TIMM}NAME"
+                f"there is no backbone '{self.name}'.{hint} Available: {', '.join(RESNETS)}, and {TIMM}NAME"
                 f" for a feature extractor of timm, such as {TIMM}convnext_tiny"
             )
         if self.weights is not None:
@@ -85,58 +86,58 @@ class DBNetConfig(Config):
     """The options of DBNet and DBNet++; the defaults are the authors'."""
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    """The network that extracts the features, and what it starts from."""
+    """The network that extracts the features, and its initial weights."""
     neck_channels: int = option(256, at_least=4)
     """Channels of the feature pyramid; a multiple of 4."""
 
     shrink_ratio: float = option(0.4, above=0, below=1)
-    """How much of a polygon its kernel keeps, the `r` in the paper's offset A (1 - r²) / L."""
+    """The shrink ratio `r` of text kernels, in the paper's offset A (1 - r²) / L."""
     thresh_min: float = option(0.3, at_least=0, at_most=1)
-    """The threshold to learn away from text."""
+    """Target of the threshold map far from text borders."""
     thresh_max: float = option(0.7, at_least=0, at_most=1)
-    """The threshold to learn on the border of text."""
+    """Target of the threshold map on text borders."""
     min_text_size: float = option(8, at_least=0)
-    """Text whose upright box is less high or wide than this, in pixels, is not learned."""
+    """Text whose bounding box is lower or narrower than this, in pixels, is masked out of the loss."""
     k: float = option(50, above=0)
-    """How steep the differentiable step is."""
+    """Steepness of the differentiable binarization."""
 
     probability_weight: float = option(5, at_least=0)
-    """The weight of the probability map's cross entropy in the loss."""
+    """Loss weight of the probability map's cross entropy."""
     binary_weight: float = option(1, at_least=0)
-    """The weight of the binary map's dice loss."""
+    """Loss weight of the binary map's dice loss."""
     threshold_weight: float = option(10, at_least=0)
-    """The weight of the threshold map's L1 distance."""
+    """Loss weight of the threshold map's L1 distance."""
     negative_ratio: float = option(3, above=0)
-    """How many hard background pixels are learned per text pixel."""
+    """Hard background pixels per text pixel in the loss."""
 
     size: int = option(736, at_least=32)
-    """Pixels the `side` of an image is resized to when scoring."""
+    """Length that `side` is resized to for validation, test and prediction, in pixels."""
     side: Side = Side.short
-    """What is resized to `size`: the short side, the long one, the width, or none of them."""
+    """The side that is resized to `size`: short, long, width, or none to keep images as they are."""
     max_side: int = option(2560, at_least=32)
-    """No image is made longer than this when scoring, whatever `side` and `size` ask for."""
+    """Longest side after resizing, in pixels; it overrides `side` and `size`."""
 
     shape: Shape = Shape.quad
-    """Describe text by rotated rectangles or by polygons."""
+    """Shape of the detected regions: rotated rectangles (quad) or polygons."""
     binarize_threshold: float = option(0.3, at_least=0, below=1)
-    """Pixels more probable than this are text."""
+    """Pixels with a higher probability are text."""
     box_threshold: float = option(0.6, at_least=0, at_most=1)
-    """Regions whose mean probability is below this are dropped."""
+    """Regions with a lower mean probability are dropped."""
     max_candidates: int = option(1000, at_least=1)
-    """At most so many regions of an image are looked at, the largest; a warning says when there are more."""
+    """Regions decoded per image; if there are more, the largest are decoded and a warning is logged."""
     min_side: float = option(3, at_least=0)
     """Regions narrower than this, in pixels, are dropped."""
     unclip: Unclip = Unclip.ratio
-    """Grow regions as the authors do (`ratio`), or by what undoes the shrinking (`exact`, for long text)."""
+    """How regions grow: as in the authors' code (ratio), or by inverting the shrinking (exact; long text)."""
     unclip_ratio: float | None = option(None, above=0)
-    """The factor of `unclip=ratio`; the authors' if not given: 1.5 for quads, 2.0 for polygons."""
+    """The ratio of `unclip=ratio`; if not given, the authors': 1.5 for quads, 2.0 for polygons."""
 
     def without_init_weights(self) -> Self:
-        """Return the options without the backbone's first weights: a checkpoint holds its own."""
+        """Return the options without the backbone's initial weights, for loading a checkpoint."""
         return replace(self, backbone=replace(self.backbone, weights=None))
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield one message per combination of options that is not allowed."""
         if self.neck_channels % 4:
             yield f"neck_channels={self.neck_channels} must be a multiple of 4"
         if self.thresh_min >= self.thresh_max:
@@ -144,12 +145,12 @@ class DBNetConfig(Config):
         if self.max_side < self.size and self.side is not Side.none:
             yield f"max_side={self.max_side} must not be below size={self.size}"
         if self.unclip is Unclip.exact and self.unclip_ratio is not None:
-            yield f"unclip_ratio={self.unclip_ratio:g} says nothing with unclip=exact; leave one of them out"
+            yield f"unclip_ratio={self.unclip_ratio:g} has no effect with unclip=exact; remove one of them"
 
 
 dbnet = ModelPlugin(
     api=1,
-    summary="DBNet: segmentation with a learned threshold (Liao et al., AAAI 2020)",
+    summary="DBNet: text segmentation with a learned threshold (Liao et al., AAAI 2020)",
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNet",

@@ -1,7 +1,7 @@
-"""ResNet (He et al., CVPR 2016) as a pyramid of features.
+"""ResNet (He et al., CVPR 2016) that returns the features of its four stages.
 
-Modules are named as in torchvision and timm, so that published weights fit. Bottlenecks stride in
-their 3x3 convolution ("v1.5").
+Modules are named as in torchvision and timm, so that published weights fit. Bottlenecks have their stride
+in the 3x3 convolution ("v1.5").
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-"""Of the pixels of ImageNet, RGB, 0 to 255: what published backbones were trained with."""
+"""Mean and standard deviation of ImageNet's pixels, RGB, 0 to 255: published backbones expect them."""
 
 
 def _conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
@@ -27,7 +27,7 @@ def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     expansion = 1
 
@@ -44,11 +44,12 @@ class BasicBlock(nn.Module):
         """Map (batch, channels_in, h, w) to (batch, channels, h / stride, w / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+        x = self.relu(self.bn2(self.conv2(x)) + shortcut)
+        return x
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two 1x1, and a shortcut."""
+    """A 3x3 convolution between two 1x1 convolutions, with a shortcut."""
 
     expansion = 4
 
@@ -68,7 +69,8 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+        x = self.relu(self.bn3(self.conv3(x)) + shortcut)
+        return x
 
 
 DEPTHS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
@@ -107,7 +109,7 @@ class ResNet(nn.Module):
 
     @property
     def network(self) -> Self:
-        """What weights are loaded into."""
+        """Return the module that weights are loaded into."""
         return self
 
     @staticmethod
@@ -120,7 +122,7 @@ class ResNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map (batch, 3, h, w) to features at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        """Map float images, (batch, 3, h, w), to features at 1/4, 1/8, 1/16 and 1/32 of the size."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         features = []
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):

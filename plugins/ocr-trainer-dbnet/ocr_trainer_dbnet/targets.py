@@ -1,6 +1,7 @@
-"""What DBNet learns from: a map of shrunk text kernels and a map of thresholds around text.
+"""Target maps of DBNet: shrunk text kernels, and thresholds around text borders.
 
-As in Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020.
+Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020, section "Label
+generation".
 """
 
 from __future__ import annotations
@@ -13,27 +14,28 @@ import numpy as np
 from ocr_trainer_dbnet.geometry import area_and_perimeter, clip, offset, shrink_distance
 from ocr_trainer_dbnet.plugin import DBNetConfig
 
-REACH = 2.0**15
-"""Pixels: a polygon that goes farther than this from the image's corner is not learned."""
+MAX_COORDINATE = 2.0**15
+"""Largest absolute coordinate of a learned polygon, in pixels; polygons beyond it are masked out."""
 
 
 def make_targets(
     polygons: Sequence[np.ndarray], ignore: np.ndarray, size: tuple[int, int], config: DBNetConfig
 ) -> dict[str, np.ndarray]:
-    """Draw the targets of one image.
+    """Draw the target maps of one image.
 
-    What cannot be learned is masked out: ignored and too small text, polygons that are degenerate
-    or shrink to nothing.
+    Text that cannot be learned is masked out: ignored text, text that is too small, and polygons that are
+    degenerate or shrink to nothing.
 
     Args:
-        polygons: float32, (points, 2), in pixels; they may leave the image.
+        polygons: float32, (points, 2) each, in pixels; they may leave the image.
         ignore: bool, (polygons,).
         size: Height and width of the image.
-        config: The shrinking ratio, the thresholds and the least size of text.
+        config: The shrink ratio, the thresholds and the smallest size of text.
 
     Returns:
-        Arrays of shape `size`: "shrunk" (uint8, 1 in a kernel), "mask" (uint8, 0 where nothing is
-        learned), "threshold" (float16), "threshold_mask" (uint8, 1 where it is learned).
+        Arrays of shape `size`: "shrunk" (uint8, 1 in a kernel), "mask" (uint8, 0 where neither text nor
+        background is learned), "threshold" (float16) and "threshold_mask" (uint8, 1 where the threshold
+        is learned).
     """
     shrunk, mask, band_mask = np.zeros(size, np.uint8), np.ones(size, np.uint8), np.zeros(size, np.uint8)
     band = np.zeros(size, np.float32)
@@ -43,6 +45,7 @@ def make_targets(
             _fill(mask, [polygon], 0)
             continue
         pieces, distance = kernel
+        # Text outside the image, as after a crop, changes no map.
         if not _near(polygon, distance, size):
             continue
         _fill(shrunk, pieces, 1)
@@ -52,14 +55,22 @@ def make_targets(
     return {
         "shrunk": shrunk,
         "mask": mask,
-        "threshold": threshold.astype(np.float16),  # half the bytes from worker to trainer
+        "threshold": threshold.astype(np.float16),  # halves the bytes sent by the worker process
         "threshold_mask": band_mask,
     }
 
 
 def shrink(polygon: np.ndarray, config: DBNetConfig) -> tuple[list[np.ndarray], float] | None:
-    """Return the pieces of a polygon's kernel and the offset to them, or `None` if it cannot be learned."""
-    if len(polygon) < 3 or not (np.abs(polygon) <= REACH).all():  # False for NaN, too
+    """Return the pieces of a polygon's kernel and their offset, or None if it cannot be learned.
+
+    Args:
+        polygon: float32, (points, 2), in pixels.
+        config: The shrink ratio and the smallest size of text.
+
+    Returns:
+        The pieces, float32, (points, 2) each, and the offset in pixels.
+    """
+    if len(polygon) < 3 or not (np.abs(polygon) <= MAX_COORDINATE).all():  # rejects NaN, too
         return None
     if np.ptp(polygon, axis=0).min() < config.min_text_size:
         return None
@@ -72,48 +83,61 @@ def shrink(polygon: np.ndarray, config: DBNetConfig) -> tuple[list[np.ndarray], 
 
 
 def draw_band(band: np.ndarray, polygon: np.ndarray, distance: float) -> None:
-    """Raise `band` to 1 on the outline of `polygon`, falling to 0 at `distance` from it on both sides.
+    """Raise `band` in place to 1 on the outline of `polygon`, falling to 0 at `distance` on both sides.
 
     Args:
-        band: float32, (height, width); keeps what is higher already.
-        polygon: float32, (points, 2).
+        band: float32, (height, width); higher values in it stay.
+        polygon: float32, (points, 2), in pixels.
         distance: In pixels, above 0.
     """
     height, width = band.shape
     for start, end in zip(polygon.tolist(), np.roll(polygon, -1, axis=0).tolist(), strict=True):
-        # No pixel farther away than `distance` changes, so each edge needs its own surroundings only.
+        # Only pixels within `distance` of an edge change, so only its surroundings are computed.
         left, right = _span(start[0], end[0], distance, width)
         top, bottom = _span(start[1], end[1], distance, height)
         if left < right and top < bottom:
             x = np.arange(left, right, dtype=np.float32) - np.float32(start[0])
             y = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(start[1])
-            far = _distance_to_segment(x, y, end[0] - start[0], end[1] - start[1])
+            away = _distance_to_segment(x, y, end[0] - start[0], end[1] - start[1])
             view = band[top:bottom, left:right]
-            np.maximum(view, 1 - far / np.float32(distance), out=view)
+            np.maximum(view, 1 - away / np.float32(distance), out=view)
 
 
 def _distance_to_segment(x: np.ndarray, y: np.ndarray, dx: float, dy: float) -> np.ndarray:
-    """Return how far the points of a grid are from the segment (0, 0) to (dx, dy): (rows, columns)."""
-    length = max(dx * dx + dy * dy, 1e-12)  # repeated points make edges without length
-    along = (x * np.float32(dx / length) + y * np.float32(dy / length)).clip(0, 1)
-    return np.sqrt(np.square(x - along * np.float32(dx)) + np.square(y - along * np.float32(dy)))
+    """Return the distances of the points of a grid to the segment from (0, 0) to (dx, dy).
+
+    Args:
+        x: float32, (columns,).
+        y: float32, (rows, 1).
+        dx: The segment's extent along x.
+        dy: The segment's extent along y.
+
+    Returns:
+        float32, (rows, columns).
+    """
+    squared_length = max(dx * dx + dy * dy, 1e-12)  # repeated points give edges of length 0
+    along = (x * np.float32(dx / squared_length) + y * np.float32(dy / squared_length)).clip(0, 1)
+    distances: np.ndarray = np.sqrt(
+        np.square(x - along * np.float32(dx)) + np.square(y - along * np.float32(dy))
+    )
+    return distances
 
 
 def _span(a: float, b: float, margin: float, limit: int) -> tuple[int, int]:
-    """Return the half-open range of pixels within `margin` of the interval from a to b."""
+    """Return the half-open range of pixels within `margin` of the interval from a to b, inside 0 to limit."""
     return max(int(min(a, b) - margin), 0), min(int(max(a, b) + margin) + 2, limit)
 
 
 def _near(polygon: np.ndarray, margin: float, size: tuple[int, int]) -> bool:
-    """Tell whether anything within `margin` of a polygon's box can lie in the image."""
+    """Return whether a polygon's bounding box, grown by `margin`, overlaps the image."""
     (left, top), (right, bottom) = polygon.min(axis=0) - margin, polygon.max(axis=0) + margin
     return bool(left < size[1] and top < size[0] and right > -1 and bottom > -1)
 
 
 def _fill(target: np.ndarray, polygons: list[np.ndarray], value: int) -> None:
-    """Fill polygons, outlines included; points that are no numbers are passed over."""
+    """Fill polygons in `target` in place, outlines included; NaN points are skipped."""
     for polygon in polygons:
-        points = polygon[~np.isnan(polygon).any(axis=1)].clip(-REACH, REACH)
-        # OpenCV misplaces the edges of what leaves the image, so nothing may.
+        points = polygon[~np.isnan(polygon).any(axis=1)].clip(-MAX_COORDINATE, MAX_COORDINATE)
+        # OpenCV misplaces the edges of polygons that leave the image, so they are clipped first.
         for piece in clip(points, target.shape) if len(points) else []:
             cv2.fillPoly(target, [np.rint(piece).astype(np.int32)], value)

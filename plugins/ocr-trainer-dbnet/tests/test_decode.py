@@ -7,7 +7,13 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ocr_trainer_dbnet.decode import decode_map, find_kernels, mean_inside, unclip_distance, worth_trying
+from ocr_trainer_dbnet.decode import (
+    calibration_candidates,
+    decode_map,
+    find_kernels,
+    mean_inside,
+    unclip_distance,
+)
 from ocr_trainer_dbnet.geometry import exact_distance, offset
 from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
 from ocr_trainer_dbnet.targets import make_targets
@@ -17,8 +23,8 @@ LINE = np.array([[10, 10], [110, 10], [110, 30], [10, 30]], np.float32)
 
 
 def perfect_map(*polygons, size=SIZE):
-    made = make_targets(polygons, np.zeros(len(polygons), bool), size, DBNetConfig())
-    return made["shrunk"].astype(np.float32)
+    maps = make_targets(polygons, np.zeros(len(polygons), bool), size, DBNetConfig())
+    return maps["shrunk"].astype(np.float32)
 
 
 def iou(a, b):
@@ -31,12 +37,12 @@ def box(width, height, left=10, top=10):
 
 
 def test_golden_quad():
-    found = decode_map(perfect_map(LINE), SIZE, DBNetConfig())
-    (quad,) = found.polygons
+    detections = decode_map(perfect_map(LINE), SIZE, DBNetConfig())
+    (quad,) = detections.polygons
     np.testing.assert_allclose(quad, [[13, 13], [107, 13], [107, 27], [13, 27]], atol=0.25)
     assert quad.dtype == np.float32
-    assert found.scores == pytest.approx([1.0])
-    assert found.warnings == []
+    assert detections.scores == pytest.approx([1.0])
+    assert detections.warnings == []
 
 
 @pytest.mark.parametrize(("size", "ratio_iou"), [((20, 20), 0.97), ((100, 20), 0.68), ((300, 20), 0.51)])
@@ -56,8 +62,8 @@ def test_exact_distance_solves_the_equation_of_a_rectangle(width, height, ratio)
     distance = width * height * (1 - ratio**2) / (2 * (width + height))
     inner = max(width - 2 * distance, 0), max(height - 2 * distance, 0)
     if min(inner) > 0.01:
-        found = exact_distance(inner[0] * inner[1], 2 * sum(inner), ratio)
-        assert found == pytest.approx(distance, rel=1e-6)
+        detections = exact_distance(inner[0] * inner[1], 2 * sum(inner), ratio)
+        assert detections == pytest.approx(distance, rel=1e-6)
 
 
 @pytest.mark.parametrize("shape", Shape)
@@ -65,10 +71,10 @@ def test_exact_distance_solves_the_equation_of_a_rectangle(width, height, ratio)
 def test_exact_decoding_of_a_perfect_map(size, shape):
     original = box(*size)
     config = DBNetConfig(unclip=Unclip.exact, shape=shape)
-    found = decode_map(perfect_map(original, size=(96, 352)), (96, 352), config)
-    assert len(found.polygons) == 1
-    # A kernel is drawn in whole pixels: that alone takes 5 % of 300 x 20 and 7 % of 20 x 20.
-    assert iou(found.polygons[0], original) > 0.93
+    detections = decode_map(perfect_map(original, size=(96, 352)), (96, 352), config)
+    assert len(detections.polygons) == 1
+    # Kernels are drawn in whole pixels: that alone costs 5 % of 300 x 20 and 7 % of 20 x 20.
+    assert iou(detections.polygons[0], original) > 0.93
 
 
 @settings(max_examples=40, deadline=None)
@@ -79,9 +85,9 @@ def test_exact_polygons_of_curved_text(span, height, radius):
     center = np.array([160, 160])
     band = np.concatenate([center + arc * radius, center + arc[::-1] * (radius - height)]).astype(np.float32)
     config = DBNetConfig(shape=Shape.polygon, unclip=Unclip.exact)
-    found = decode_map(perfect_map(band, size=(320, 320)), (320, 320), config)
-    assert len(found.polygons) == 1
-    assert iou(found.polygons[0], band) > 0.8
+    detections = decode_map(perfect_map(band, size=(320, 320)), (320, 320), config)
+    assert len(detections.polygons) == 1
+    assert iou(detections.polygons[0], band) > 0.8
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,12 +109,12 @@ def test_nothing_lies_outside_or_below_the_threshold(seed, shape, unclip):
     noise = np.random.default_rng(seed).random((8, 8), dtype=np.float32)
     smooth = np.kron(noise, np.ones((12, 12), np.float32))
     smooth[30:61, 40:75] = 0
-    smooth[42:61, 50:75] = 1  # one region for certain, in the corner
+    smooth[42:61, 50:75] = 1  # one region in any case, in the corner
     config = DBNetConfig(shape=shape, unclip=unclip, box_threshold=0.5)
-    found = decode_map(smooth, (61, 75), config)
-    assert len(found.polygons) == len(found.scores) > 0
-    assert (found.scores >= 0.5).all()
-    for polygon in found.polygons:
+    detections = decode_map(smooth, (61, 75), config)
+    assert len(detections.polygons) == len(detections.scores) > 0
+    assert (detections.scores >= 0.5).all()
+    for polygon in detections.polygons:
         assert polygon.dtype == np.float32
         assert polygon.min() >= 0
         assert (polygon.max(axis=0) <= (75, 61)).all()
@@ -118,8 +124,8 @@ def test_padding_is_not_read():
     padded = np.zeros((128, 192), np.float32)
     padded[:96, :160] = perfect_map(LINE)
     padded[100:120] = 1
-    found = decode_map(padded, SIZE, DBNetConfig())
-    assert len(found.polygons) == 1
+    detections = decode_map(padded, SIZE, DBNetConfig())
+    assert len(detections.polygons) == 1
 
 
 def test_score_is_the_mean_inside():
@@ -132,10 +138,10 @@ def test_score_is_the_mean_inside():
 def test_thresholds_and_least_side_drop_regions():
     values = np.zeros(SIZE, np.float32)
     values[10:20, 10:60] = 0.55
-    values[40:43, 10:60] = 1.0  # two pixels from center to center
+    values[40:43, 10:60] = 1.0  # two pixels from center to center of its outline
     values[60:70, 10:60] = 0.9
-    found = decode_map(values, SIZE, DBNetConfig())
-    assert found.scores == pytest.approx([0.9])
+    detections = decode_map(values, SIZE, DBNetConfig())
+    assert detections.scores == pytest.approx([0.9])
     assert len(decode_map(values, SIZE, DBNetConfig(box_threshold=0.5)).polygons) == 2
     assert len(decode_map(values, SIZE, DBNetConfig(min_side=2)).polygons) == 2
 
@@ -150,32 +156,32 @@ def test_a_hole_is_not_a_region_and_text_in_it_is():
     assert find_kernels(np.zeros((9, 9), bool)) == []
 
 
-def test_the_candidate_limit_is_loud_and_keeps_the_largest():
+def test_the_candidate_limit_warns_and_keeps_the_largest():
     values = np.zeros((200, 200), np.float32)
     for row in range(20):
         values[row * 10 : row * 10 + 5, 5:15] = 1
     values[20:26, 50:150] = 1
-    found = decode_map(values, (200, 200), DBNetConfig(max_candidates=8))
-    assert len(found.polygons) == 8
-    assert max(np.ptp(polygon[:, 0]) for polygon in found.polygons) > 90
-    assert found.warnings == [
-        "21 text candidates, only the 8 largest were looked at; raise model.max_candidates to see them all"
+    detections = decode_map(values, (200, 200), DBNetConfig(max_candidates=8))
+    assert len(detections.polygons) == 8
+    assert max(np.ptp(polygon[:, 0]) for polygon in detections.polygons) > 90
+    assert detections.warnings == [
+        "21 text candidates, only the 8 largest were decoded; raise model.max_candidates to decode them all"
     ]
 
 
-def test_settings_worth_trying_begin_with_the_present_and_hold_each_once():
+def test_calibration_candidates_start_with_the_present_and_are_distinct():
     for config in (
         DBNetConfig(),
         DBNetConfig(shape=Shape.polygon),
         DBNetConfig(unclip=Unclip.exact, binarize_threshold=0.3),
         DBNetConfig(unclip_ratio=1.9, binarize_threshold=0.25),
     ):
-        settings = worth_trying(config)
+        settings = calibration_candidates(config)
         assert all(set(change) == {"binarize_threshold", "unclip", "unclip_ratio"} for change in settings)
         tried = [dataclasses.replace(config, **change) for change in settings]
         assert not [fault for other in tried for fault in other.validate()]
         assert len(tried) == (21 if config.binarize_threshold == 0.25 else 20)
-        # What counts of a setting: the threshold, and how far a kernel grows.
+        # Two settings differ if their threshold or their unclip distance does.
         effects = [(t.binarize_threshold, unclip_distance(200, 120, t)) for t in tried]
         assert len(set(effects)) == len(effects)
         assert effects[0] == (config.binarize_threshold, unclip_distance(200, 120, config))
@@ -183,11 +189,11 @@ def test_settings_worth_trying_begin_with_the_present_and_hold_each_once():
         assert (0.3, unclip_distance(200, 120, authors)) in effects
 
 
-def test_threads_find_the_same():
+def test_threads_decode_the_same_regions():
     maps = [perfect_map(box(40 + i, 20)) for i in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda m: decode_map(m, SIZE, DBNetConfig()), maps))
-    for values, threaded in zip(maps, found, strict=True):
+        detections = list(pool.map(lambda m: decode_map(m, SIZE, DBNetConfig()), maps))
+    for values, threaded in zip(maps, detections, strict=True):
         np.testing.assert_array_equal(
             decode_map(values, SIZE, DBNetConfig()).polygons[0], threaded.polygons[0]
         )

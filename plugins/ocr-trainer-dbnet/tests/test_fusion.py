@@ -1,4 +1,4 @@
-"""Adaptive scale fusion, against the formulas written out in numpy, pixel by pixel."""
+"""Adaptive scale fusion, compared with its formulas in numpy, pixel by pixel."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def sigmoid(x):
 
 
 def convolve(x, kernel, bias=None):
-    """Sum the surroundings of every pixel, one offset of the kernel after another; zeros around the image."""
+    """Convolve with zero padding, one offset of the kernel at a time."""
     (out, _, size, _), (_, height, width) = kernel.shape, x.shape
     padded = np.pad(x, ((0, 0), (size // 2, size // 2), (size // 2, size // 2)))
     total = np.zeros((out, height, width)) + (0 if bias is None else bias[:, None, None])
@@ -24,7 +24,7 @@ def convolve(x, kernel, bias=None):
 
 
 def attention_by_hand(x, w):
-    """What each place of each level counts: channels first, then places, then the choice of a level."""
+    """Return the weight of each position of each level: channel attention, spatial attention, then the gate."""
     mean = x.mean(axis=(1, 2), keepdims=True)
     x = x + sigmoid(convolve(np.maximum(convolve(mean, w["channel_wise.1"]), 0), w["channel_wise.3"]))
     place = np.maximum(convolve(x.mean(axis=0, keepdims=True), w["spatial_wise.0"]), 0)
@@ -45,20 +45,20 @@ def test_attention_is_the_formula(seed):
     torch.nn.init.normal_(module.level_wise[0].weight)  # far from one half
     x = torch.randn(2, 16, 6, 9)
     with torch.no_grad():
-        made = module(x).numpy()
-    assert made.shape == (2, 4, 6, 9)
-    for image, found in zip(x.double().numpy(), made, strict=True):
-        np.testing.assert_allclose(found, attention_by_hand(image, arrays(module)), atol=1e-5)
+        weights = module(x).numpy()
+    assert weights.shape == (2, 4, 6, 9)
+    for image, actual in zip(x.double().numpy(), weights, strict=True):
+        np.testing.assert_allclose(actual, attention_by_hand(image, arrays(module)), atol=1e-5)
 
 
-def test_levels_are_weighed_and_put_together_coarsest_first():
+def test_levels_are_weighed_and_concatenated_coarsest_first():
     torch.manual_seed(0)
     widths, channels = (8, 12, 16, 20), 32
     neck = AdaptivePyramid(widths, channels)
     torch.nn.init.normal_(neck.attention.level_wise[0].weight)
     features = [torch.randn(1, c, 32 // 2**i, 48 // 2**i) for i, c in enumerate(widths)]
     with torch.no_grad():
-        plain, made = FeaturePyramid.forward(neck, features)[0].double().numpy(), neck(features)[0].numpy()
+        plain, fused = FeaturePyramid.forward(neck, features)[0].double().numpy(), neck(features)[0].numpy()
     w = arrays(neck)
     seen = convolve(plain, w["look"], w["look.bias"])
     attention = {name.removeprefix("attention."): value for name, value in w.items()}
@@ -66,11 +66,11 @@ def test_levels_are_weighed_and_put_together_coarsest_first():
     assert weights.std() > 0.01
     for level in range(4):
         part = slice(level * channels // 4, (level + 1) * channels // 4)
-        np.testing.assert_allclose(made[part], plain[part] * weights[level], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(fused[part], plain[part] * weights[level], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [4, 8, 256])
-def test_every_weight_learns_from_the_start(channels):
+def test_every_weight_gets_a_gradient_from_the_start(channels):
     for seed in range(4):
         torch.manual_seed(seed)
         neck = AdaptivePyramid((8, 8, 8, 8), channels)
@@ -79,7 +79,7 @@ def test_every_weight_learns_from_the_start(channels):
         assert neck.attention.spatial_wise[0].weight.grad.any()
 
 
-def test_every_level_begins_at_one_half():
+def test_every_gate_starts_near_one_half():
     torch.manual_seed(0)
     with torch.no_grad():
         weights = ScaleAttention(64, 4)(3 * torch.randn(2, 64, 8, 8))
@@ -87,7 +87,7 @@ def test_every_level_begins_at_one_half():
     assert 0.52 < weights.max() < 0.8
 
 
-def test_it_costs_what_the_authors_module_has():
+def test_it_adds_as_many_parameters_as_the_authors_module():
     """Counted by hand for 256 channels: 3x3 to 64 with bias, 64-16-64, 3x3 and 1x1 of one channel, 64 to 4."""
     extra = 256 * 64 * 9 + 64 + 2 * 64 * 16 + 9 + 1 + 64 * 4
     count = [

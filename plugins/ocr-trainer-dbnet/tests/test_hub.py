@@ -1,4 +1,4 @@
-"""Fetching from the hub, against a server of our own that speaks its protocol."""
+"""Downloads from a local server that speaks the protocol of the hub."""
 
 import sys
 import threading
@@ -20,13 +20,13 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
     with pytest.raises(CheckpointError) as caught:
         load_backbone(ResNet("resnet18"), NAME)
     assert str(caught.value) == (
-        f"model.backbone.weights={NAME} lies on the Hugging Face hub, which needs a package that is not installed\n"
+        f"model.backbone.weights={NAME} is on the Hugging Face hub, which needs a package that is not installed\n"
         "  pip install 'ocr-trainer-dbnet[hub]'"
     )
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One repository with weights, one without; of others it says what the hub says."""
+    """One repository with weights, one without; for any other it answers as the hub does."""
 
     content = b""
 
@@ -55,7 +55,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A hub with the weights of a ResNet-18; yields them and the server."""
+    """Run a hub with the weights of a ResNet-18; yield the weights and the server."""
     constants = pytest.importorskip("huggingface_hub.constants")
     safetensors = pytest.importorskip("safetensors.torch")
     torch.manual_seed(3)
@@ -76,15 +76,15 @@ def hub(monkeypatch, tmp_path):
     server.server_close()
 
 
-def test_weights_are_fetched_loaded_and_kept(hub):
+def test_weights_are_downloaded_loaded_and_cached(hub):
     tensors, server = hub
     net = ResNet("resnet18")
-    told = load_backbone(net, NAME)
-    assert told == f"120 of 120 tensors loaded from {NAME}, left over: fc.bias"
+    message = load_backbone(net, NAME)
+    assert message == f"120 of 120 tensors loaded from {NAME}, not used: fc.bias"
     assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
     server.shutdown()
     server.server_close()
-    assert fetch(NAME).is_file()  # without the hub, what was fetched still serves
+    assert fetch(NAME).is_file()  # without the hub, the downloaded file is still used
 
 
 @pytest.mark.parametrize(
@@ -92,28 +92,28 @@ def test_weights_are_fetched_loaded_and_kept(hub):
     [
         (
             "timm/resnet18.no_such",
-            "the hub has no such repository, or it is private; nor is there such a file",
+            "no such local file, and the hub has no such repository, or it is private",
         ),
-        ("timm/no_safetensors", "the repository holds no model.safetensors"),
-        ("timm/bad..name", "this is no name of a repository"),
+        ("timm/no_safetensors", "the repository has no model.safetensors"),
+        ("timm/bad..name", "this is not a valid repository name"),
     ],
 )
-def test_what_the_hub_lacks_is_told(hub, name, reason):
+def test_missing_weights_are_reported(hub, name, reason):
     with pytest.raises(CheckpointError) as caught:
         fetch(name)
     assert str(caught.value) == f"model.backbone.weights={name}: {reason}"
 
 
-def test_offline_is_told(hub, monkeypatch):
+def test_an_unreachable_hub_is_reported(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(
-        CheckpointError, match="the hub cannot be reached, and the weights were not fetched before"
+        CheckpointError, match="the hub cannot be reached, and the weights are not in its local cache"
     ):
         fetch(NAME)
     hub[1].shutdown()
     hub[1].server_close()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(
-        CheckpointError, match="the hub cannot be reached, and the weights were not fetched before"
+        CheckpointError, match="the hub cannot be reached, and the weights are not in its local cache"
     ):
         fetch(NAME)

@@ -16,7 +16,7 @@ def maps(seed, text=0.2, masked=0.1):
 
 
 def entropy_by_hand(logits, target, mask, ratio):
-    """Pixel by pixel, over the whole batch."""
+    """Compute the loss pixel by pixel over the whole batch."""
     positive, negative = [], []
     for logit, is_text, counts in zip(logits.ravel(), target.ravel(), mask.ravel(), strict=True):
         p = 1 / (1 + np.exp(-np.float64(logit)))
@@ -28,17 +28,17 @@ def entropy_by_hand(logits, target, mask, ratio):
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.05, 0.6), st.sampled_from([1.0, 3.0, 2.5]))
-def test_cross_entropy_twin(seed, text, ratio):
+def test_cross_entropy_equals_the_loss_by_hand(seed, text, ratio):
     logits, target, mask = maps(seed, text)
     if (target * mask).sum() == 0:
         return
-    made = balanced_cross_entropy(*map(torch.from_numpy, (logits, target, mask)), ratio)
-    assert made.item() == pytest.approx(entropy_by_hand(logits, target, mask, ratio), rel=1e-4)
+    loss = balanced_cross_entropy(*map(torch.from_numpy, (logits, target, mask)), ratio)
+    assert loss.item() == pytest.approx(entropy_by_hand(logits, target, mask, ratio), rel=1e-4)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6))
-def test_dice_and_l1_twins(seed):
+def test_dice_and_l1_equal_the_losses_by_hand(seed):
     logits, target, mask = maps(seed)
     p = 1 / (1 + np.exp(-logits))
     both = sum(a * b * m for a, b, m in zip(p.flat, target.flat, mask.flat, strict=True))
@@ -50,7 +50,7 @@ def test_dice_and_l1_twins(seed):
 
 
 def test_mining_takes_the_hardest_of_the_whole_batch_and_nothing_else():
-    """Only text and the 3 : 1 hardest background pixels get a gradient; they may lie in one image."""
+    """Only text and the 3 : 1 hardest background pixels get a gradient, even if one image has them all."""
     target, mask = torch.zeros(2, 10, 10), torch.ones(2, 10, 10)
     target[0, 0, :4] = 1
     mask[1, 9] = 0
@@ -65,7 +65,7 @@ def test_mining_takes_the_hardest_of_the_whole_batch_and_nothing_else():
     assert torch.equal(learned, expected)
 
 
-def test_a_batch_without_text_teaches_that_there_is_none():
+def test_a_batch_without_text_pushes_probabilities_down():
     logits = torch.zeros(2, 20, 20, requires_grad=True)
     nothing, mask = torch.zeros(2, 20, 20), torch.ones(2, 20, 20)
     entropy = balanced_cross_entropy(logits, nothing, mask, 3.0)
@@ -76,7 +76,7 @@ def test_a_batch_without_text_teaches_that_there_is_none():
     assert torch.isfinite(dice_loss(logits.sigmoid(), nothing, mask))
 
 
-def test_a_batch_that_is_masked_out_is_finite_and_teaches_nothing():
+def test_a_batch_that_is_masked_out_is_finite_and_has_no_gradient():
     logits = torch.randn(1, 8, 8, requires_grad=True)
     target, mask = torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
     parts = [
@@ -99,5 +99,5 @@ def test_saturated_mistakes_still_have_a_gradient():
     ("p", "t", "expected"), [(0.5, 0.3, 0.9999546), (0.3, 0.5, 4.5398e-5), (0.52, 0.5, 0.7310586)]
 )
 def test_golden_step(p, t, expected):
-    made = differentiable_step(torch.tensor(p), torch.tensor(t), 50)
-    assert made.item() == pytest.approx(expected, rel=1e-4)
+    binary = differentiable_step(torch.tensor(p), torch.tensor(t), 50)
+    assert binary.item() == pytest.approx(expected, rel=1e-4)

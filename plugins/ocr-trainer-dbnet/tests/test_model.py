@@ -32,7 +32,7 @@ def sample(seed=0, size=(64, 96)):
     image = rng.integers(200, 255, (*size, 3), dtype=np.uint8)
     image[16:44, 12:84] = rng.integers(0, 90, (28, 72, 3))
     text = np.array([[12, 16], [84, 16], [84, 44], [12, 44]], np.float32)
-    return Sample(image, [text], ["text"], np.array([False]), "made up")
+    return Sample(image, [text], ["text"], np.array([False]), "generated")
 
 
 def batch(net, count=2):
@@ -55,7 +55,7 @@ def test_outputs_in_training_and_evaluation():
     assert not seen  # evaluation runs the probability head alone
 
 
-def test_images_are_normalised_as_published_backbones_expect():
+def test_images_are_normalized_as_published_backbones_expect():
     net = model()
     seen = []
     net.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -68,7 +68,7 @@ def test_images_are_normalised_as_published_backbones_expect():
 
 
 @pytest.mark.parametrize("kind", [DBNet, DBNetPP])
-def test_it_learns_and_every_parameter_takes_part(kind):
+def test_it_learns_and_every_parameter_gets_a_gradient(kind):
     net = model(kind)
     images, targets = batch(net)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
@@ -99,18 +99,18 @@ def test_loss_weights():
 def test_bfloat16_autocast_stays_close(kind):
     net = model(kind)
     images, targets = batch(net)
-    exact = net.loss(net(images), targets)
+    float32 = net.loss(net(images), targets)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = net(images)
-        rough = net.loss(outputs, targets)
-    assert all(value.dtype == torch.float32 for value in [*outputs.values(), *rough.values()])
-    sum(rough.values()).backward()
+        bfloat16 = net.loss(outputs, targets)
+    assert all(value.dtype == torch.float32 for value in [*outputs.values(), *bfloat16.values()])
+    sum(bfloat16.values()).backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
-    for key in exact:
-        assert rough[key].item() == pytest.approx(exact[key].item(), rel=0.1)
+    for key in float32:
+        assert bfloat16[key].item() == pytest.approx(float32[key].item(), rel=0.1)
 
 
-def test_a_batch_without_text_is_learned_from():
+def test_a_batch_without_text_has_a_gradient():
     net = model()
     images, _ = batch(net)
     empty = Sample(np.zeros((64, 96, 3), np.uint8), [], [], np.zeros(0, bool), "empty")
@@ -139,12 +139,12 @@ def test_decode_takes_a_batch_with_or_without_a_channel():
     probability = targets["shrunk"].float()
     sizes = [(64, 96), (40, 96)]
     for outputs in ({"probability": probability}, {"probability": probability[:, None].bfloat16()}):
-        found = net.decode(outputs, sizes)
-        assert [len(f.polygons) for f in found] == [1, 1]
-        assert found[1].polygons[0][:, 1].max() <= 40
+        detections = net.decode(outputs, sizes)
+        assert [len(f.polygons) for f in detections] == [1, 1]
+        assert detections[1].polygons[0][:, 1].max() <= 40
 
 
-def test_decode_follows_its_settings_as_they_are_and_takes_one_image_of_a_batch():
+def test_decode_uses_the_current_settings_and_takes_a_single_image():
     net = model()
     _, targets = batch(net)
     outputs = {"probability": targets["shrunk"].float() * 0.8}
@@ -191,7 +191,7 @@ def test_all_backbones_fit(name):
         assert net(torch.zeros(1, 3, 32, 64, dtype=torch.uint8))["probability"].shape == (1, 32, 64)
 
 
-def test_faults_are_told_in_the_users_words():
+def test_invalid_options_are_reported():
     assert list(DBNetConfig().validate()) == []
     wrong = DBNetConfig(
         neck_channels=30, thresh_min=0.8, max_side=500, unclip=Unclip.exact, unclip_ratio=2.0
@@ -200,16 +200,16 @@ def test_faults_are_told_in_the_users_words():
         "neck_channels=30 must be a multiple of 4",
         "thresh_min=0.8 must be below thresh_max=0.7",
         "max_side=500 must not be below size=736",
-        "unclip_ratio=2 says nothing with unclip=exact; leave one of them out",
+        "unclip_ratio=2 has no effect with unclip=exact; remove one of them",
     ]
 
 
-NO_BACKBONE = "There are resnet18, resnet34, resnet50 and timm/NAME for a feature extractor of timm, such as timm/convnext_tiny"
+NO_BACKBONE = "Available: resnet18, resnet34, resnet50, and timm/NAME for a feature extractor of timm, such as timm/convnext_tiny"
 NEITHER = "is neither a file (.pth, .pt, .safetensors) nor the name of a repository on the Hugging Face hub, such as timm/resnet18.tv_in1k"
 
 
 @pytest.mark.parametrize(
-    ("options", "faults"),
+    ("options", "messages"),
     [
         ({}, []),
         ({"name": "timm/convnext_tiny"}, []),
@@ -225,11 +225,11 @@ NEITHER = "is neither a file (.pth, .pt, .safetensors) nor the name of a reposit
         ({"weights": ""}, [f"weights= {NEITHER}"]),
     ],
 )
-def test_faults_of_a_backbone(options, faults):
-    assert list(BackboneConfig(**options).validate()) == faults
+def test_invalid_backbones_are_reported(options, messages):
+    assert list(BackboneConfig(**options).validate()) == messages
 
 
-def test_any_file_that_is_there_will_do_as_weights(tmp_path):
+def test_any_existing_file_is_accepted_as_weights(tmp_path):
     path = tmp_path / "weights.tar"
     path.touch()
     config = DBNetConfig(backbone=BackboneConfig("resnet34", str(path)))

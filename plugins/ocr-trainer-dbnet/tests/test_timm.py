@@ -1,4 +1,4 @@
-"""Feature extractors of timm. They need timm, which needs a torchvision that fits torch: elsewhere skipped."""
+"""Feature extractors of timm. Skipped without timm, which needs a torchvision that fits torch."""
 
 import sys
 
@@ -30,7 +30,7 @@ def timm():
 @pytest.mark.parametrize(
     "name", ["resnet18", "convnext_atto", "mobilenetv3_small_050", "mambaout_femto", "vgg11"]
 )
-def test_features_at_four_strides_and_a_gradient_everywhere(timm, name):
+def test_features_at_four_strides_and_gradients_for_all_parameters(timm, name):
     torch.manual_seed(0)
     net = make_backbone(BackboneConfig(f"timm/{name}"))
     assert net.training
@@ -42,7 +42,7 @@ def test_features_at_four_strides_and_a_gradient_everywhere(timm, name):
     assert [key for key, value in net.named_parameters() if value.grad is None] == []
 
 
-def test_a_resnet_of_timm_computes_what_ours_does_with_the_same_file(timm, tmp_path):
+def test_a_resnet_of_timm_equals_ours_with_the_same_file(timm, tmp_path):
     torch.manual_seed(1)
     published = timm.create_model("resnet18", pretrained=False)
     path = str(tmp_path / "r18.pth")
@@ -55,13 +55,13 @@ def test_a_resnet_of_timm_computes_what_ours_does_with_the_same_file(timm, tmp_p
         expected = published.eval().forward_intermediates(
             images, intermediates_only=True, indices=[1, 2, 3, 4]
         )
-        for one, other, third in zip(ours(images), theirs(images), expected, strict=True):
-            torch.testing.assert_close(one, other)
-            torch.testing.assert_close(one, third)
+        for own, wrapped, reference in zip(ours(images), theirs(images), expected, strict=True):
+            torch.testing.assert_close(own, wrapped)
+            torch.testing.assert_close(own, reference)
 
 
 @pytest.mark.parametrize("name", ["convnext_atto", "mobilenetv3_small_050", "twins_svt_small", "vgg11"])
-def test_files_of_timm_load_whatever_its_extractors_call_their_parts(timm, tmp_path, name, caplog):
+def test_files_of_timm_load_into_extractors_that_rename_modules(timm, tmp_path, name, caplog):
     torch.manual_seed(2)
     published = timm.create_model(name, pretrained=False)
     path = str(tmp_path / "published.pth")
@@ -70,14 +70,14 @@ def test_files_of_timm_load_whatever_its_extractors_call_their_parts(timm, tmp_p
         net = make_backbone(BackboneConfig(f"timm/{name}", path))
     total = len(net.state_dict())
     assert f"{total} of {total} tensors loaded" in caplog.text
-    assert "left over: " in caplog.text
+    assert "not used: " in caplog.text
     loaded, file = list(net.state_dict().values()), list(published.state_dict().values())
     assert all(any(a.shape == b.shape and torch.equal(a, b) for b in file) for a in loaded)
 
 
-def test_a_file_of_another_network_is_refused(timm, tmp_path):
+def test_weights_of_another_network_are_refused(timm, tmp_path):
     torch.save(timm.create_model("convnext_atto").state_dict(), tmp_path / "atto.pth")
-    with pytest.raises(CheckpointError, match=r"of another shape: stem_0\.weight is"):
+    with pytest.raises(CheckpointError, match=r"different shape: stem_0\.weight is"):
         make_backbone(BackboneConfig("timm/convnext_femto", str(tmp_path / "atto.pth")))
 
 
@@ -87,16 +87,16 @@ def test_a_file_of_another_network_is_refused(timm, tmp_path):
         ("convnext_tny", r"timm [\d.]+ has no such model\. Did you mean 'convnext_tiny'\?"),
         ("owner/name", r"timm [\d.]+ has no such model\."),
         ("vit_tiny_patch16_224", "has features at strides 16, 16, 16, but none at 4, 8, 32"),
-        ("swin_tiny_patch4_window7_224", "takes no images of any size: Input height"),
-        ("legacy_xception", r"gives features of the sizes .* not \[\(16, 24\)"),
+        ("swin_tiny_patch4_window7_224", "does not take images of any size: Input height"),
+        ("legacy_xception", r"returns features of sizes .* not \[\(16, 24\)"),
     ],
 )
-def test_what_cannot_serve_is_refused(timm, name, reason):
+def test_unsuitable_extractors_are_refused(timm, name, reason):
     with pytest.raises(ConfigError, match=f"model.backbone.name=timm/{name}:? {reason}"):
         make_backbone(BackboneConfig(f"timm/{name}"))
 
 
-def test_a_detector_learns_on_it_and_normalises_as_it_was_trained(timm):
+def test_a_detector_learns_on_it_and_normalizes_with_its_own_statistics(timm):
     torch.manual_seed(0)
     config = DBNetConfig(neck_channels=16, backbone=BackboneConfig("timm/tf_mobilenetv3_small_075"))
     net = DBNet(config, Context(task=Task.detection))

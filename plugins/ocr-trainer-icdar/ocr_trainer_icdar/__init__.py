@@ -1,1 +1,1 @@
-"""Datasets of the ICDAR competitions: rows of coordinates and a text, one file per image."""
+"""Datasets of the ICDAR competitions: one file per image with rows of coordinates and text."""

@@ -1,4 +1,7 @@
-"""`Icdar2013`, `Icdar2015`, `Sroie` and `Mtwi`: a folder of images, one file of rows per image."""
+"""Readers of `icdar2013`, `icdar2015`, `sroie` and `mtwi`: one file of rows per image.
+
+The base class `RowDataset` matches files with images; each class here parses the rows of its competition.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_corner
 
 SEPARATOR = r"(?:\s*,\s*|\s+)"
 LTRB = re.compile(r"\s*([^,\s]+)" + (SEPARATOR + r"([^,\s]+)") * 3 + f"(?:{SEPARATOR}(.*))?", re.DOTALL)
-"""Four fields and a text, between commas, blanks or both."""
+"""Four fields and an optional text, separated by commas, blanks or both."""
 
 
 class Icdar2013(RowDataset):
-    """ICDAR 2013 robust reading, challenge 2: upright boxes; `###` is "don't care".
+    """ICDAR 2013 robust reading, challenge 2: axis-aligned boxes; `###` is "don't care".
 
     Rows are `38 43 920 215 "Tiredness"` in the training set and `38, 43, 920, 215, "Tiredness"` in the test
     set: left, top, right, bottom and a text in quotes.
@@ -62,7 +65,7 @@ class Icdar2015(RowDataset):
 
 
 class Sroie(RowDataset):
-    """ICDAR 2019 SROIE; a text of asterisks alone, such as a Chinese line's, is "don't care"."""
+    """ICDAR 2019 SROIE; a text of asterisks only, such as for a Chinese line, is "don't care"."""
 
     suffixes = (".csv", ".txt")
     usual: ClassVar = [("img", "box"), ("images", "box"), ("images", "annotations"), ("images", "gt")]
@@ -72,12 +75,12 @@ class Sroie(RowDataset):
         return parse_corners(row)
 
     def is_ignored(self, text: str) -> bool:
-        """Tell by its text whether a label is "don't care"."""
+        """Return, by its text, whether a label is "don't care"."""
         return bool(text) and not text.strip("*")
 
 
 class Mtwi(RowDataset):
-    """ICPR 2018 MTWI: text lines in web images, corners in fractions of pixels; `###` is "don't care"."""
+    """ICPR 2018 MTWI: text lines in web images, corners with decimals; `###` is "don't care"."""
 
     folders: ClassVar = {"train": [("image_train", "txt_train")]}
 
@@ -87,7 +90,7 @@ class Mtwi(RowDataset):
 
 
 def _unquoted(text: str) -> str:
-    """Return a text without the quotes around it; a quote inside may have a backslash before it."""
+    """Return a text without its enclosing quotes; quotes inside may be escaped with a backslash."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     return text.replace('\\"', '"')

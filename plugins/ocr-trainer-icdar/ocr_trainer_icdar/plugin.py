@@ -1,18 +1,18 @@
-"""What `icdar2013`, `icdar2015`, `sroie` and `mtwi` are, in light lines."""
+"""Descriptions of `icdar2013`, `icdar2015`, `sroie` and `mtwi`; importing them loads no reader."""
 
 from __future__ import annotations
 
 from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import PairedConfig
 
-# What rows look like: of ICDAR 2013, of four corners and no more, and of corners in fractions of pixels.
+# Rows of ICDAR 2013; rows of exactly four corners; rows of corners with decimals.
 BOX = r'(?m)^\d+(, |,| )\d+(, |,| )\d+(, |,| )\d+(, |,| )"'
 CORNERS = r"(?m)^(-?\d+, ?){8}(?!-?\d+,-?\d+,)"
 FRACTIONS = r"(?m)^(-?\d+\.\d+,){8}"
 
 icdar2013 = DatasetPlugin(
     api=1,
-    summary="ICDAR 2013 focused scene text (challenge 2): words as upright boxes",
+    summary="ICDAR 2013 focused scene text (challenge 2): words as axis-aligned boxes",
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Icdar2013",
@@ -50,7 +50,7 @@ sroie = DatasetPlugin(
 
 mtwi = DatasetPlugin(
     api=1,
-    summary="ICPR 2018 MTWI web images: text lines as quadrilaterals, most of them Chinese",
+    summary="ICPR 2018 MTWI web images: text lines as quadrilaterals, mostly Chinese",
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Mtwi",

@@ -1,4 +1,4 @@
-"""COCO-like files: images, and annotations that name theirs; in any order, and as many as there may be."""
+"""COCO-like files: images, and annotations that refer to them, in any order and any number."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ocr_trainer.formats.listed import Annotated
 from ocr_trainer.plugin import DataReport
 
 Keyed = tuple[str, Any]
-"""A JSON value and the name it has in messages."""
+"""The name of a JSON value in messages, and the value."""
 
 
 class _Image(NamedTuple):
-    """What a file says of an image besides its labels."""
+    """The data of an image besides its labels."""
 
     name: str
     size: tuple[int, int] | None
@@ -45,11 +45,11 @@ def join(
             name = to_name(
                 image, "filename" if isinstance(image, dict) and "filename" in image else "file_name"
             )
-        except ValueError as fault:
-            data_report.skip_image(file, f"image {key}: {fault}")
+        except ValueError as error:
+            data_report.skip_image(file, f"image {key}: {error}")
             continue
         if key in places:
-            data_report.skip_image(file, f"image {key}: there is one of that id before")
+            data_report.skip_image(file, f"image {key}: its id is already in use")
             continue
         places[key] = len(found)
         found.append(_Image(name, to_size(image.get("height"), image.get("width")), image.get("set")))
@@ -67,7 +67,7 @@ def _runs(
     data_report: DataReport,
     file: Path,
 ) -> Iterator[tuple[int, Labels]]:
-    """Yield the labels of annotations in a row that belong to one image, with its place."""
+    """Yield the index of an image and its labels, for each run of consecutive annotations of one image."""
 
     def owner(one: Keyed) -> str:
         return to_key(one[1].get("image_id")) if isinstance(one[1], dict) else ""
@@ -78,7 +78,9 @@ def _runs(
             for number, _ in run:
                 data_report.read(labels=1)
                 data_report.skip_label(
-                    file, None, f"annotation {number}: there is no image {key or 'for it'}"
+                    file,
+                    None,
+                    f"annotation {number}: {f'there is no image {key}' if key else 'it has no image_id'}",
                 )
             continue
         name = names[place]
@@ -87,7 +89,7 @@ def _runs(
 
 
 def _gather(runs: Iterable[tuple[int, Labels]], count: int) -> Iterator[Labels]:
-    """Yield the labels of each of `count` images; those of one image may lie apart in the file."""
+    """Yield the labels of each of `count` images; those of one image may be scattered over the file."""
     packed, owners = PackedLabels(), array("i")
     for owner, labels in runs:
         packed.append(labels)

@@ -1,7 +1,7 @@
-"""COCO-Text v1 and v2 (Veit et al. 2016): one file, `imgs` and `anns`, for all of train, val and test.
+"""COCO-Text v1 and v2 (Veit et al. 2016): one file with `imgs` and `anns` for train, val and test.
 
-An outline is `mask` (v2) or `polygon` (v1), [x, y, x, y, …]; where there is none, `bbox`, [left, top,
-width, height]. Illegible text is "don't care". The labels of the test images are not published.
+An outline is `mask` (v2) or `polygon` (v1), [x, y, x, y, …], or else `bbox`, [left, top, width, height].
+Illegible text is "don't care". Labels of the test images are not published.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Points
+from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, sides_to_points, to_text
 from ocr_trainer.formats.json_streams import stream_members
@@ -21,7 +21,7 @@ from ocr_trainer_json.plugin import CocoTextConfig
 
 
 class CocoText(ListedDataset):
-    """Photographs of COCO 2014 with the words on them."""
+    """Photographs of COCO 2014 and their words."""
 
     _config: CocoTextConfig
 
@@ -29,19 +29,20 @@ class CocoText(ListedDataset):
     image_folders = ("train2014", "images/train2014", "train_images", "images", ".")
 
     def names(self, name: str) -> Iterable[str]:
-        """Return the name as it is, and with fewer and fewer folders before it."""
+        """Yield the name, then the name without its leading folders, one folder at a time."""
         return tails(name)
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what the file says of each image."""
+        """Yield each image of the file with its labels."""
         withheld, images = 0, 0
         pairs = stream_members(file, "imgs"), stream_members(file, "anns")
         for images, image in enumerate(join(*pairs, self._word, self._data_report, file), start=1):  # noqa: B007
+            assert isinstance(image.labels, Labels)
             if image.split == "test" and not image.labels.texts:
                 withheld += 1
             elif image.split not in (None, *SPLITS):
                 self._data_report.skip_image(
-                    file, f"{image.name}: its set is none of {', '.join(SPLITS)}: {shown(image.split)}"
+                    file, f"{image.name}: its set is not one of {', '.join(SPLITS)}: {shown(image.split)}"
                 )
             else:
                 yield image

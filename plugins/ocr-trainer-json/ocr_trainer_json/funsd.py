@@ -1,7 +1,7 @@
-"""FUNSD (Jaume et al. 2019): `form: [{text, box, words: [{text, box}]}]`, a file per form.
+"""FUNSD (Jaume et al. 2019): `form: [{text, box, words: [{text, box}]}]`, one file per form.
 
-Boxes are [left, top, right, bottom]. Where the text is empty, there is a logo, a stamp or what nobody
-can read: "don't care".
+Boxes are [left, top, right, bottom]. An empty text marks a logo, a stamp or illegible text:
+"don't care".
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class Funsd(PairedDataset):
         """Read the labels of a form."""
         try:
             form = to_list(read_json(annotation), "form")
-        except ValueError as fault:
-            raise DataError(f"'{annotation}' is not FUNSD: {fault}") from fault
+        except ValueError as error:
+            raise DataError(f"'{annotation}' is not FUNSD: {error}") from error
         return read_words(self._items(form), _word, self._data_report, annotation)
 
     def _items(self, form: list[Any]) -> Iterator[tuple[str, Any]]:
-        """Yield what is to be found, each after what it is called in messages."""
+        """Yield the name, for messages, and the value of each element to detect."""
         for where, entity in numbered("entity", form):
             words = entity.get("words") if isinstance(entity, dict) else None
-            # An entity without words is taken as a whole, or its text would be learned as background.
+            # An entity without words becomes one label; otherwise its text would be learned as background.
             if self._config.level is Level.word and isinstance(words, list) and words:
                 yield from numbered(f"{where.removesuffix(': ')}, word", words)
             else:

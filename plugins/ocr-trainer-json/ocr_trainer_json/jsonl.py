@@ -1,14 +1,14 @@
-"""JSON lines, our own format: an image per row.
+"""JSON lines, the format of ocr-trainer itself: one image per row.
 
     {"image": "scans/a 1.jpg", "width": 720, "height": 1280, "split": "train",
      "words": [{"points": [[10, 10], [90, 10], [90, 30], [10, 30]], "text": "TOTAL", "ignore": false}]}
 
-Only `image`, `words` and their `points` must be there. For recognition, an image has a text, and its name
-may stand under the key of MMOCR (`filename`) or of Hugging Face's image folders (`file_name`).
+Only `image`, `words` and their `points` are required. For recognition, an image has a text, and the key of
+its name may be that of MMOCR (`filename`) or of Hugging Face's image folders (`file_name`).
 
     {"image": "words/1.png", "text": "TOTAL", "split": "train", "ignore": false}
 
-The README has it in full.
+See the README for all keys.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import DataReport, Task
 
 KEYS = ("image", "filename", "file_name")
-"""What the name of the image of a text stands under; in a file, one of them."""
+"""Keys of the image name for recognition; a file uses one of them."""
 
 
 class JsonLines(ListedDataset):
@@ -48,19 +48,19 @@ class JsonLines(ListedDataset):
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
-        """Return what an image may be called; images of texts may have a folder that is not named."""
+        """Return the possible paths of an image; for recognition, its folder may be left out of the name."""
         return (name,) if self._task is Task.detection else (name, f"imgs/{name}", f"images/{name}")
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what each row says of its image."""
+        """Yield the image of each row with its labels."""
         return self._pages(file) if self._task is Task.detection else self._texts(file)
 
     def _pages(self, file: Path) -> Iterator[Annotated]:
         for line, name, row in read_json_rows(file, self._data_report, key="image"):
             try:
                 words, split = to_list(row, "words"), _split(row)
-            except ValueError as fault:
-                self._data_report.skip_image(f"{file}:{line}", str(fault))
+            except ValueError as error:
+                self._data_report.skip_image(f"{file}:{line}", str(error))
                 continue
             labels = read_words(numbered("word", words), _word, self._data_report, file, line)
             labels.size = to_size(row.get("height"), row.get("width"))
@@ -71,26 +71,26 @@ class JsonLines(ListedDataset):
             self._data_report.read(labels=1)
             try:
                 if "text" not in row:
-                    words = ", but words: they are for a detector, or cut out by dataset=crops"
+                    words = ', only "words": use a detector, or dataset=crops'
                     raise ValueError(f'there is no "text"{words if "words" in row else ""}')
                 text, ignore, split = to_text(row["text"]), _ignore(row), _split(row)
-            except ValueError as fault:
-                self._data_report.skip_label(file, line, str(fault))
+            except ValueError as error:
+                self._data_report.skip_label(file, line, str(error))
                 continue
             if not ignore and is_usable(text, self._data_report, file, line):
                 yield Annotated(name, text, split, line)
 
     def _images(self, split: str) -> Path:
-        """Return the folder of a split's images; that of `metadata.jsonl` is its own."""
+        """Return the folder of a split's images; for `metadata.jsonl`, the folder of the file."""
         file = self._files[split]
         beside = file.name == "metadata.jsonl" and not self._config.images
         return file.parent if beside else super()._images(split)
 
 
 def _key(file: Path) -> str:
-    """Return what the names of a file stand under, by the first row that has one."""
+    """Return the key of the image names in a file, from the first row that has one."""
     for _, text in read_rows(file, DataReport()):
-        with suppress(ValueError, RecursionError):  # what is not JSON is told when it is its turn
+        with suppress(ValueError, RecursionError):  # rows that are not JSON are reported when they are read
             row = json.loads(text)
             if key := next((key for key in KEYS if isinstance(row, dict) and row.get(key)), None):
                 return key
@@ -100,14 +100,14 @@ def _key(file: Path) -> str:
 def _split(row: dict[str, Any]) -> str | None:
     split = row.get("split")
     if split not in (None, *SPLITS):
-        raise ValueError(f"the split is none of {', '.join(SPLITS)}: {shown(split)}")
+        raise ValueError(f"the split is not one of {', '.join(SPLITS)}: {shown(split)}")
     return split
 
 
 def _ignore(value: dict[str, Any]) -> bool:
     ignore = value.get("ignore")
     if ignore not in (None, True, False):
-        raise ValueError(f"ignore is neither true nor false: {shown(ignore)}")
+        raise ValueError(f"ignore must be true or false: {shown(ignore)}")
     return bool(ignore)
 
 

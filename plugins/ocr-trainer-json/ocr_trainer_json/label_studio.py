@@ -2,7 +2,7 @@
 
 The entries of a result with one `id` describe one region: its outline, its label, its text. Outlines are
 in percent of the image, [x, y, width, height] turned clockwise by `rotation` degrees around the top left
-corner, or `points`. JSON-MIN does not tell which text belongs to which region, and is refused.
+corner, or `points`. JSON-MIN does not assign texts to regions, so it is rejected.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
 
 LISTS = ("annotations", "completions")
-"""What the annotations of a task stand under; the second until version 1.0."""
+"""Keys of the annotations of a task; the second was used before version 1.0."""
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
-"""What Label Studio puts before the name of a file that is uploaded."""
+"""Prefix that Label Studio adds to the name of an uploaded file."""
 
 
 class LabelStudio(ListedDataset):
-    """Images that were annotated with Label Studio."""
+    """Images annotated with Label Studio."""
 
     _config: LabelStudioConfig
 
@@ -51,32 +51,32 @@ class LabelStudio(ListedDataset):
     image_folders = ("images", "img", "upload", "media/upload", ".")
 
     def names(self, name: str) -> Iterable[str]:
-        """Return the name with fewer and fewer folders before it, with and without the mark of an upload."""
+        """Yield the name without its leading folders, one at a time, with and without the upload prefix."""
         for tail in tails(name.lstrip("/")):
             path = PurePosixPath(tail)
             yield from dict.fromkeys((tail, path.with_name(UPLOAD.sub("", path.name)).as_posix()))
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what the export says of each image."""
+        """Yield each image of the export with its labels."""
         tasks = 0
         for tasks, task in enumerate(stream_elements(file), start=1):
             if tasks == 1 and not (isinstance(task, dict) and task.keys() & LISTS):
                 raise DataError(
                     f"'{file}' is not Label Studio's: its tasks have no annotations\n"
-                    "  if it is JSON-MIN, which does not say what text is in what region: export as JSON"
+                    "  if it is JSON-MIN, which does not assign texts to regions, export as JSON instead"
                 )
             self._data_report.read(images=1)
             try:
                 name, result = _image_name(task), self._result(task, f"task {tasks}", file)
-            except ValueError as fault:
-                self._data_report.skip_image(file, f"task {tasks}: {fault}")
+            except ValueError as error:
+                self._data_report.skip_image(file, f"task {tasks}: {error}")
                 continue
             yield Annotated(name, self._labels(result, name, file))
         if not tasks:
-            raise DataError(f"'{file}' is not Label Studio's: it is no list of tasks")
+            raise DataError(f"'{file}' is not Label Studio's: it is not a list of tasks")
 
     def _result(self, task: dict[str, Any], where: str, file: Path) -> list[Any]:
-        """Return the regions of a task: of the ground truth, or else of the last annotation."""
+        """Return the result of a task's ground truth, or else of its last annotation."""
         every = to_list(task, next((key for key in LISTS if key in task), LISTS[0]))
         valid = [one for one in every if isinstance(one, dict) and not one.get("was_cancelled")]
         if not valid:
@@ -86,7 +86,9 @@ class LabelStudio(ListedDataset):
             if one is not chosen:
                 self._data_report.read(labels=1)
                 self._data_report.skip_label(
-                    file, None, f"{where}: annotation {shown(one.get('id'))} is one of several"
+                    file,
+                    None,
+                    f"{where}: annotation {shown(one.get('id'))} is not used: the task has several",
                 )
         return to_list(chosen, "result")
 
@@ -104,7 +106,7 @@ class LabelStudio(ListedDataset):
 
 
 def _image_name(task: Any) -> str:
-    """Return the name of a task's image, out of its address or that of its upload."""
+    """Return the name of a task's image, from its URL or its upload path."""
     data = task.get("data", task) if isinstance(task, dict) else None
     values = [value for value in data.values() if isinstance(value, str)] if isinstance(data, dict) else []
     for value in values:
@@ -113,11 +115,11 @@ def _image_name(task: Any) -> str:
         for name in (local, unquote(address.path), value):
             if is_image(Path(name)):
                 return name
-    raise ValueError(f"its data name no image: {', '.join(values)[:60] or 'nothing'}")
+    raise ValueError(f"its data has no image name: {', '.join(values)[:60] or 'nothing'}")
 
 
 def _regions(result: list[Any], name: str) -> Iterator[Keyed]:
-    """Yield each region, put together from the entries with its id; what has no place is no region."""
+    """Yield each region, merged from the entries with its id; entries without a position are not regions."""
     regions: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(result, start=1):
         if not isinstance(entry, dict):
@@ -139,23 +141,23 @@ def _size(region: Any) -> tuple[int, int] | None:
 
 
 def _outline(region: dict[str, Any]) -> Points:
-    """Return the outline of a region in pixels; raise a ValueError if it has none."""
+    """Return the outline of a region in pixels, or raise a ValueError if it has none."""
     if (size := _size(region)) is None:
         raise ValueError("it has no original_width and original_height")
     if region.get("image_rotation"):
-        raise ValueError("the image was turned in Label Studio when it was drawn")
+        raise ValueError("the image was rotated in Label Studio before the region was drawn")
     value = region["value"]
     if "points" in value:
         return [_pixels(point, size) for point in to_points(value["points"])]
     if not {"x", "y", "width", "height"} <= value.keys():
-        raise ValueError(f"it is neither rectangle nor polygon, but {' and '.join(region['types'])}")
+        raise ValueError(f"it is neither a rectangle nor a polygon but {' and '.join(region['types'])}")
     left, top = _pixels(to_point([value["x"], value["y"]]), size)
     right, down = _pixels(to_point([value["width"], value["height"]]), size)
     angle = math.radians(to_point([value.get("rotation") or 0, 0])[0])
     if not math.isfinite(angle):
-        raise ValueError(f"the rotation {angle} is no angle")
+        raise ValueError(f"the rotation {angle} is not an angle")
     cos, sin = math.cos(angle), math.sin(angle)
-    # Clockwise as seen, for y points down; sides stay at right angles in pixels, not in percent.
+    # Clockwise on screen, because y points down. Rotate in pixels: in percent, corners would not stay square.
     corners = ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
     return [(left + x * cos - y * sin, top + x * sin + y * cos) for x, y in corners]
 

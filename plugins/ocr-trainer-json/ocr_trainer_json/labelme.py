@@ -1,8 +1,8 @@
-"""labelme (Wada 2016): `shapes: [{label, points, shape_type, flags}]`, a file beside each image.
+"""labelme (Wada 2016): `shapes: [{label, points, shape_type, flags}]`, one file beside each image.
 
-Polygons, rectangles (of two corners or four), oriented rectangles and circles enclose text; of a mask,
-its box is taken. Points, lines and strips of lines enclose nothing and are entered as skipped. An image
-and its file have the same name, whatever `imagePath` says, for images are moved more often than renamed.
+Polygons, rectangles (of two corners or four), oriented rectangles and circles enclose text; for a
+mask, its box is used. Points, lines and line strips enclose nothing and are recorded as skipped. An image and
+its file have the same name; `imagePath` is not read, because images are moved more often than renamed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
 
 CORNERS = 32
-"""Of the polygon that stands for a circle."""
+"""Corners of the polygon that replaces a circle."""
 
 
 class Labelme(PairedDataset):
-    """Images that were annotated with labelme."""
+    """Images annotated with labelme."""
 
     _config: LabelmeConfig
 
@@ -46,8 +46,8 @@ class Labelme(PairedDataset):
         document = read_json(annotation)
         try:
             shapes = to_list(document, "shapes")
-        except ValueError as fault:
-            raise DataError(f"'{annotation}' is not labelme's: {fault}") from fault
+        except ValueError as error:
+            raise DataError(f"'{annotation}' is not labelme's: {error}") from error
         labels = read_words(numbered("shape", shapes), self._word, self._data_report, annotation)
         labels.size = to_size(document.get("imageHeight"), document.get("imageWidth"))
         return labels
@@ -62,7 +62,7 @@ class Labelme(PairedDataset):
 
 
 def _outline(shape: dict[str, Any]) -> Points:
-    """Return the polygon of a shape; raise a ValueError if it encloses nothing."""
+    """Return the polygon of a shape, or raise a ValueError if it encloses nothing."""
     kind, points = shape.get("shape_type") or "polygon", to_points(shape.get("points"))
     if kind in ("rectangle", "mask") and len(points) == 2:
         return box_to_points([*points[0], *points[1]])

@@ -1,4 +1,4 @@
-"""MMOCR's JSON: for detection in the three forms it has had, for recognition in that of 1.x.
+"""MMOCR's JSON: for detection in three versions, for recognition in that of 1.x.
 
 - OpenMMLab (1.x): `data_list: [{img_path, height, width, instances: [{polygon, bbox, ignore, text}]}]`;
   a bbox is [left, top, right, bottom]. For recognition, an image has one instance with its `text`.
@@ -37,7 +37,7 @@ from ocr_trainer_json.coco import Keyed, join
 
 
 class Mmocr(ListedDataset):
-    """Datasets that were prepared for MMOCR."""
+    """Datasets prepared for MMOCR."""
 
     file_names = (
         "textdet_{split}.json",
@@ -52,40 +52,41 @@ class Mmocr(ListedDataset):
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
-        """Return where an image may be: relative to the root or to `imgs`, or with folders too many."""
+        """Yield where an image may be: below the root or `imgs`, with or without its leading folders."""
         for tail in tails(name):
             yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}", f"textrecog_imgs/{tail}")
 
     def _names(self, split: str) -> list[str]:
-        """Return what a file is called; one dataset may have files for a detector and for a recognizer."""
+        """Return the file names of a split; a dataset may have files for both tasks."""
         if self._task is Task.detection:
             return super()._names(split)
         names = [f"textrecog_{split}.json", f"{split}.json"]
         return [*names, "labels.json"] if split == "train" else names
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what a file of any form says of each image."""
+        """Yield each image of a file of any form with its labels or text."""
         before = self._data_report.images
         if self._task is Task.recognition:
             yield from self._data_list(file)
         elif file.suffix == ".json":
             yield from self._data_list(file)
             if self._data_report.images == before:
-                sections = (_by_id(stream_elements(file, key)) for key in ("images", "annotations"))
-                for image in join(*sections, _old_word, self._data_report, file):
-                    yield image._replace(split=None)  # what stands under "set" is no split of ours
+                images = _by_id(stream_elements(file, "images"))
+                annotations = _by_id(stream_elements(file, "annotations"))
+                for image in join(images, annotations, _old_word, self._data_report, file):
+                    yield image._replace(split=None)  # "set" is not a split here
         else:
             yield from self._rows(file)
         if self._data_report.images == before:
-            raise DataError(f"'{file}' is not MMOCR's: it has no data_list, no images, and no rows of JSON")
+            raise DataError(f"'{file}' is not MMOCR's: it has no data_list, no images and no JSON rows")
 
     def _data_list(self, file: Path) -> Iterator[Annotated]:
         for number, entry in enumerate(stream_elements(file, "data_list"), start=1):
             self._data_report.read(images=1)
             try:
                 name, instances = to_name(entry, "img_path"), to_list(entry, "instances")
-            except ValueError as fault:
-                self._data_report.skip_image(file, f"image {number}: {fault}")
+            except ValueError as error:
+                self._data_report.skip_image(file, f"image {number}: {error}")
                 continue
             if self._task is Task.recognition:
                 yield from self._text(name, instances, file)
@@ -95,18 +96,18 @@ class Mmocr(ListedDataset):
             yield Annotated(name, labels)
 
     def _text(self, name: str, instances: list[Any], file: Path) -> Iterator[Annotated]:
-        """Yield what is written on the image of one text, if it can be used."""
+        """Yield the text of an image that shows one text, if it can be used."""
         self._data_report.read(labels=1)
         try:
             if any(isinstance(one, dict) and (one.get("polygon") or one.get("bbox")) for one in instances):
-                raise ValueError("it is a page with places of texts: for a detector, or for dataset=crops")
+                raise ValueError("it is a page with positions of texts: use a detector, or dataset=crops")
             if len(instances) != 1 or not isinstance(instances[0], dict):
-                raise ValueError(f"it has {len(instances)} instances, and not one with a text")
+                raise ValueError(f"it has {len(instances)} instances instead of one with a text")
             text, ignore = to_text(instances[0].get("text")), instances[0].get("ignore") in (True, 1)
             if not (text or ignore):
                 raise ValueError("the text is empty")
-        except ValueError as fault:
-            self._data_report.skip_label(file, None, f"{name}: {fault}")
+        except ValueError as error:
+            self._data_report.skip_label(file, None, f"{name}: {error}")
             return
         if not ignore:
             yield Annotated(name, text)
@@ -115,8 +116,8 @@ class Mmocr(ListedDataset):
         for line, name, row in read_json_rows(file, self._data_report, key="file_name"):
             try:
                 annotations = to_list(row, "annotations")
-            except ValueError as fault:
-                self._data_report.skip_image(f"{file}:{line}", str(fault))
+            except ValueError as error:
+                self._data_report.skip_image(f"{file}:{line}", str(error))
                 continue
             labels = read_words(numbered("annotation", annotations), _old_word, self._data_report, file, line)
             labels.size = to_size(row.get("height"), row.get("width"))
@@ -144,8 +145,8 @@ def _old_outline(annotation: dict[str, Any]) -> Points:
     if box := annotation.get("box"):
         return pairs_to_points(box)
     parts = annotation.get("segmentation")
-    if not (parts and isinstance(parts, list)):  # an object is a bitmap
+    if not (parts and isinstance(parts, list)):  # a dict is a run-length encoded bitmap
         return sides_to_points(annotation.get("bbox"))
     if len(parts) > 1:
-        raise ValueError(f"the segmentation has {len(parts)} parts, a label has one")
+        raise ValueError(f"the segmentation has {len(parts)} parts, but a label has one")
     return pairs_to_points(parts[0])

@@ -1,8 +1,8 @@
 """PaddleOCR's label file: `name of image, tab, [{"transcription": …, "points": [[x, y], …]}, …]`.
 
-As PaddleOCR's `DetLabelEncode` has it, the transcriptions `###` and `*` are "don't care"; what its
-annotation tool writes besides (`difficult`, `key_cls`) is not read. Names are relative to the root,
-or have folders before them that are not there, such as `train_data/icdar2015/…`.
+As PaddleOCR's `DetLabelEncode` has it, the transcriptions `###` and `*` are "don't care"; other keys
+of its annotation tool (`difficult`, `key_cls`) are not read. Names are relative to the root; leading folders
+that do not exist are ignored, such as `train_data/icdar2015/…`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class PaddleOcr(ListedDataset):
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
-        """Return the name as it is, and with fewer and fewer folders before it."""
+        """Yield the name, then the name without its leading folders, one folder at a time."""
         return tails(name)
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what each row says of its image."""
+        """Yield the image of each row with its labels."""
         for line, name, words in read_json_rows(file, self._data_report):
             if not isinstance(words, list):
                 self._data_report.skip_image(f"{file}:{line}", "there is no list of labels after the tab")

@@ -1,4 +1,4 @@
-"""What the datasets in JSON are, in light lines."""
+"""Descriptions of the JSON datasets; importing them loads no reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ocr_trainer.plugin.options import ListedConfig, PairedConfig
 
 
 class Level(Enum):
-    """What a label of a form is."""
+    """The kind of element of a form that becomes a label."""
 
     word = "word"
     line = "line"
@@ -18,13 +18,13 @@ class Level(Enum):
 
 @dataclass
 class Marks(Options):
-    """How a format without a flag of its own says that text is "don't care"."""
+    """Options for formats without a flag for "don't care"."""
 
     dont_care: list[str] = field(default_factory=lambda: ["###", "*"])
     """Transcriptions that mean "don't care"."""
 
     ignore_untranscribed: bool = True
-    """Take text without transcription as "don't care"; otherwise it is text to detect."""
+    """Treat text without transcription as "don't care"; if false, it is text to detect."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class FunsdConfig(PairedConfig):
     """The options of `funsd`."""
 
     level: Level = Level.word
-    """What to find: words, or the entities they make up (questions, answers, headers)."""
+    """Elements to detect: words, or the entities that they form (questions, answers, headers)."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class CocoTextConfig(ListedConfig):
     """The options of `cocotext`."""
 
     ignore_untranscribed: bool = True
-    """Take legible text without transcription, in a foreign script, as "don't care"."""
+    """Treat legible text without transcription, such as foreign scripts, as "don't care"."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class LabelmeConfig(Marks, PairedConfig):
     """The options of `labelme`."""
 
     text_key: str = "label"
-    """What the text of a shape stands under."""
+    """Key of a shape's text."""
 
     ignore_flags: list[str] = field(default_factory=lambda: ["ignore", "illegible"])
     """Flags of a shape that mean "don't care"."""
@@ -69,7 +69,7 @@ class PaddleOcrConfig(Marks, ListedConfig):
     """The options of `paddleocr`."""
 
     ignore_untranscribed: bool = False
-    """Take text without transcription as "don't care"; PaddleOCR detects it."""
+    """Treat text without transcription as "don't care"; PaddleOCR detects it."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class JsonLinesConfig(ListedConfig):
 
 funsd = DatasetPlugin(
     api=1,
-    summary="FUNSD scanned forms: words, or the entities they make up, as boxes",
+    summary="FUNSD scanned forms: words, or the entities that they form, as boxes",
     config=FunsdConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.funsd:Funsd",
@@ -96,7 +96,7 @@ funsd = DatasetPlugin(
 
 cocotext = DatasetPlugin(
     api=1,
-    summary="COCO-Text v1 and v2: words in photographs as polygons, all in one file",
+    summary="COCO-Text v1 and v2: words in photographs as polygons, in one file",
     config=CocoTextConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.cocotext:CocoText",
@@ -107,7 +107,7 @@ cocotext = DatasetPlugin(
 
 textocr = DatasetPlugin(
     api=1,
-    summary="TextOCR: words in photographs as polygons, a file per split",
+    summary="TextOCR: words in photographs as polygons, one file per split",
     config=TextOcrConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.textocr:TextOcr",
@@ -118,7 +118,7 @@ textocr = DatasetPlugin(
 
 labelme = DatasetPlugin(
     api=1,
-    summary="labelme: polygons and rectangles with a text as label, a file beside each image",
+    summary="labelme: polygons and rectangles with a text as label, one file beside each image",
     config=LabelmeConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.labelme:Labelme",
@@ -143,7 +143,7 @@ label_studio = DatasetPlugin(
 
 paddleocr = DatasetPlugin(
     api=1,
-    summary="PaddleOCR's label file: a row per image, its name and its words in JSON",
+    summary="PaddleOCR's label file: one row per image with its name and its words in JSON",
     config=PaddleOcrConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.paddleocr:PaddleOcr",
@@ -155,7 +155,7 @@ paddleocr = DatasetPlugin(
 
 mmocr = DatasetPlugin(
     api=1,
-    summary="MMOCR's JSON: OpenMMLab's data_list, COCO-like instances, or a row per image",
+    summary="MMOCR's JSON: OpenMMLab's data_list, COCO-like instances, or one row per image",
     config=MmocrConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.mmocr:Mmocr",
@@ -169,7 +169,7 @@ mmocr = DatasetPlugin(
 
 jsonl = DatasetPlugin(
     api=1,
-    summary="JSON lines: an image per row, with its words as polygons or with its text",
+    summary="JSON lines: one image per row, with its words as polygons or with its text",
     config=JsonLinesConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.jsonl:JsonLines",

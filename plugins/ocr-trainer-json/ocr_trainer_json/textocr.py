@@ -1,7 +1,7 @@
-"""TextOCR 0.1 (Singh et al. 2021): `imgs` and `anns` as in COCO-Text, a file per split.
+"""TextOCR 0.1 (Singh et al. 2021): `imgs` and `anns` as in COCO-Text, one file per split.
 
-The text "." stands for what is illegible or not English: "don't care". The images of val lie among
-those of train; those of test have no labels.
+The text "." marks illegible or non-English text: "don't care". The images of val are in the same folder as
+those of train; test images have no labels.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ ILLEGIBLE = "."
 
 
 class TextOcr(ListedDataset):
-    """Photographs of OpenImages with the words on them."""
+    """Photographs of OpenImages and their words."""
 
     file_names = ("TextOCR_*_{split}.json", "textocr_{split}.json", "{split}.json")
     image_folders = (".",)
 
     def names(self, name: str) -> Iterable[str]:
-        """Return where an image may be: as named, or in a folder that its archive makes."""
+        """Yield where an image may be: as named, or in the folder of its archive."""
         yield from tails(name)
         for folder in ("train_images", "train_val_images", "train_val_images/train_images", "images"):
             yield f"{folder}/{PurePosixPath(name).name}"
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what the file says of each image."""
+        """Yield each image of the file with its labels."""
         images = 0
         pairs = stream_members(file, "imgs"), stream_members(file, "anns")
         for images, image in enumerate(join(*pairs, _word, self._data_report, file), start=1):  # noqa: B007
-            yield image._replace(split=None)  # the file says it, and calls val 'train' in places
+            yield image._replace(split=None)  # the file is the split; its entries call some of val 'train'
         if not images:
             raise DataError(f"'{file}' is not TextOCR: there are no images \"imgs\"")
 

@@ -157,7 +157,7 @@ def opened(tmp_path: Path) -> Callable[..., tuple[Any, Context]]:
 
 @pytest.fixture
 def entries(tmp_path: Path) -> Callable[[Context], list[str]]:
-    """What a ledger tells, with paths relative to `tmp_path`."""
+    """Return the entries of a data report, with paths relative to `tmp_path`."""
     return lambda context: [str(entry).replace(f"{tmp_path}/", "") for entry in context.data_report.skipped]
 
 

@@ -1,4 +1,4 @@
-"""Whatever JSON, and whatever bytes: read, entered or refused, never anything else."""
+"""Any JSON and any bytes are read, recorded as skipped, or rejected with a DataError."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_cocotext_says_itself_who_is_in_which_split(
     assert val.texts == ["val", "12"]
     assert (context.data_report.images, context.data_report.labels) == (6, 7)
     assert entries(context) == [
-        f"cocotext.v2.json: {files[5]}: its set is none of train, val, test: dev",
+        f"cocotext.v2.json: {files[5]}: its set is not one of train, val, test: dev",
         "cocotext.v2.json: 2 test images have no labels",
     ]
     foreign = opened("cocotext", ignore_untranscribed=False)[0].train[0]
@@ -134,7 +134,7 @@ def test_bad_entries_are_named(tmp_path: Path, opened: Any, entries: Any, pictur
         "train.json: a.png, annotation 13: the utf8_string is neither text nor null: ['x']",
         "train.json: annotation 14: there is no image 2",
         "train.json: annotation 15: there is no image 99",
-        "train.json: annotation 16: there is no image for it",
+        "train.json: annotation 16: it has no image_id",
         "train.json: a.png, annotation 17: the outline crosses itself: kept as don't care",
         "train.json: a.png, annotation 18: 1 point is no polygon",
         "gone.png: there is no such image",

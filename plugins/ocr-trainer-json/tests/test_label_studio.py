@@ -119,8 +119,8 @@ def test_of_several_annotations_one_counts(tmp_path: Path, opened: Any, entries:
     assert [dataset.train.labels(n).texts for n in range(3)] == [["last"], ["truth"], ["old"]]
     file = "project-1-at-2026-01-02-03-04-0a1b2c3d.json"
     assert entries(context) == [
-        f"{file}: task 1: annotation 1 is one of several",
-        f"{file}: task 2: annotation 5 is one of several",
+        f"{file}: task 1: annotation 1 is not used: the task has several",
+        f"{file}: task 2: annotation 5 is not used: the task has several",
     ]
 
 
@@ -160,12 +160,12 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     found = entries(context)
     assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 11: entry is no object"]
     assert [line.partition("region ")[2] for line in found[1:10]] == [
-        "ellipse: it is neither rectangle nor polygon, but ellipse",
-        "brush: it is neither rectangle nor polygon, but brushlabels",
-        "turned: the image was turned in Label Studio when it was drawn",
+        "ellipse: it is neither a rectangle nor a polygon but ellipse",
+        "brush: it is neither a rectangle nor a polygon but brushlabels",
+        "turned: the image was rotated in Label Studio before the region was drawn",
         "sizeless: it has no original_width and original_height",
         "text: [40.0, '20.0'] is not a point [x, y]".replace("[40.0, '20.0']", "['40', 20.0]"),
-        "angle: the rotation inf is no angle",
+        "angle: the rotation inf is not an angle",
         "points: [3] is not a point [x, y]",
         "flat: the outline has no area",
         "words: the text is neither text nor null: ['x']",
@@ -173,12 +173,12 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     assert found[10:] == [
         "train.json: task 2: it is not annotated",
         "train.json: task 3: its annotation was cancelled",
-        "train.json: task 4: its data name no image: b.txt",
+        "train.json: task 4: its data has no image name: b.txt",
         "train.json: task 5: Invalid IPv6 URL",
         "gone.png: there is no such image",
         'train.json: task 7: there is no list "result"',
-        "train.json: task 8: its data name no image: nothing",
-        "train.json: task 9: its data name no image: nothing",
+        "train.json: task 8: its data has no image name: nothing",
+        "train.json: task 9: its data has no image name: nothing",
         "/data/upload/1/0a1b2c3d-a.png: it is annotated before",
     ]
 
@@ -190,7 +190,7 @@ def test_json_min_and_other_files_are_refused(tmp_path: Path, opened: Any) -> No
     ):
         opened("label_studio")[0].train  # noqa: B018
     (tmp_path / "train.json").write_text("{}")
-    with pytest.raises(DataError, match=r"train\.json' is not Label Studio's: it is no list of tasks"):
+    with pytest.raises(DataError, match=r"train\.json' is not Label Studio's: it is not a list of tasks"):
         opened("label_studio")[0].train  # noqa: B018
 
 

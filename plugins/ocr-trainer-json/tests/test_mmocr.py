@@ -179,11 +179,11 @@ def test_oddities_of_coco(tmp_path: Path, opened: Any, entries: Any, picture: An
     file = "instances_training.json"
     assert entries(context) == [
         f'{file}: image 2: there is no "file_name": the name of an image',
-        f"{file}: image 1: there is one of that id before",
+        f"{file}: image 1: its id is already in use",
         f'{file}: image #4: there is no "file_name": the name of an image',
-        f"{file}: a.png, annotation 2: the segmentation has 2 parts, a label has one",
+        f"{file}: a.png, annotation 2: the segmentation has 2 parts, but a label has one",
         f"{file}: annotation 3: there is no image 2",
-        f"{file}: annotation #5: there is no image for it",
+        f"{file}: annotation #5: it has no image_id",
     ]
 
 
@@ -192,7 +192,7 @@ def test_oddities_of_coco(tmp_path: Path, opened: Any, entries: Any, picture: An
     [
         (b'{"data_list": [\n  {,}]}', "is not JSON: line 2, column 4: "),
         (b"", "is not JSON: line 1, column 1: "),
-        (b"{}", "is not MMOCR's: it has no data_list, no images, and no rows of JSON"),
+        (b"{}", "is not MMOCR's: it has no data_list, no images and no JSON rows"),
         (b'{"data_list": ["caf\xe9"]}', "is not UTF-8: byte 20"),
         ("{}".encode("utf-16"), "is UTF-16 text"),
     ],

@@ -113,7 +113,7 @@ def test_bad_rows_are_entered_with_their_line(
     assert found[:7] == [
         "train.jsonl:1: word 2: 1 point is no polygon",
         "train.jsonl:1: word 3: [3, '3'] is not a point [x, y]",
-        "train.jsonl:1: word 4: ignore is neither true nor false: no",
+        "train.jsonl:1: word 4: ignore must be true or false: no",
         "train.jsonl:1: word 5: the text is neither text nor null: {}",
         "train.jsonl:1: word 6: the outline crosses itself: kept as don't care",
         "train.jsonl:1: word 7: it lies outside the image, left of or above it",
@@ -129,7 +129,7 @@ def test_bad_rows_are_entered_with_their_line(
     assert found[13:18] == [
         'train.jsonl:8: there is no list "words"',
         'train.jsonl:9: there is no "image": the name of an image',
-        "train.jsonl:10: the split is none of train, val, test: dev",
+        "train.jsonl:10: the split is not one of train, val, test: dev",
         'train.jsonl:11: there is no "image": the name of an image',
         "train.jsonl:12: not UTF-8: byte 0xe9",
     ]

@@ -85,11 +85,11 @@ def test_bad_rows_are_entered_with_their_line(tmp_path: Path, picture: Callable[
     assert [str(entry) for entry in context.data_report.skipped] == [
         f"{file}:2: the text is empty",
         f"{file}:3: the text is empty",
-        f'{file}:4: there is no "text", but words: they are for a detector, or cut out by dataset=crops',
+        f'{file}:4: there is no "text", only "words": use a detector, or dataset=crops',
         f"{file}:5: the text is neither text nor null: ['x']",
         f"{file}:6: 'gone.png': there is no such image",
         f'{file}:7: there is no "image": the name of an image',
-        f"{file}:8: the split is none of train, val, test: dev",
+        f"{file}:8: the split is not one of train, val, test: dev",
         f"{file}:9: not JSON: column 28: Expecting value",
         f"{file}:10: 'a.png': it is annotated before",
     ]
@@ -104,10 +104,10 @@ def test_mmocr_has_one_instance_per_image(tmp_path: Path, picture: Callable[...,
     assert list(dataset.train.texts) == ["one"]
     assert dataset.train.files[0].name == "a.png"
     assert [entry.reason for entry in context.data_report.skipped] == [
-        "b.png: it has 0 instances, and not one with a text",
-        "b.png: it has 2 instances, and not one with a text",
+        "b.png: it has 0 instances instead of one with a text",
+        "b.png: it has 2 instances instead of one with a text",
         "b.png: the text is empty",
-        "b.png: it has 1 instances, and not one with a text",
+        "b.png: it has 1 instances instead of one with a text",
     ]
     (tmp_path / "textrecog_train.json").write_text('{"images": []}')
     with pytest.raises(DataError, match="is not MMOCR's"):
@@ -130,7 +130,7 @@ def test_of_several_files_mmocr_opens_that_of_the_task(tmp_path: Path, picture: 
     dataset, context = opened("mmocr", tmp_path, train_file=Path("textspotting_train.json"))
     assert len(dataset.train) == 0
     assert [entry.reason for entry in context.data_report.skipped] == [
-        "page.png: it is a page with places of texts: for a detector, or for dataset=crops"
+        "page.png: it is a page with positions of texts: use a detector, or dataset=crops"
     ]
 
 

@@ -1,7 +1,8 @@
-"""What PARSeq is made of: an encoder of image patches (a ViT) and a decoder of one layer.
+"""The network of PARSeq: an encoder of image patches (a ViT) and a decoder with one layer.
 
-Tokens are float, (batch, tokens, dim). Masks are bool, true where a token may be looked at, and broadcast
-to (batch, heads, queries, tokens). Normalisation comes before each part, as the paper has it.
+Bautista and Atienza, ECCV 2022, section 3.1. Tokens are float, (batch, tokens, dim). Masks are bool, true
+where a token may be attended to, and broadcast to (batch, heads, queries, tokens). Layers are normalized
+before each sublayer (pre-norm), as in the paper.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EXPANSION = 4
-"""How many times wider a layer is inside than outside."""
+"""Ratio of the hidden width of an MLP to its input."""
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose keys and values are computed apart, to be kept as long as they hold."""
+    """Multi-head attention whose keys and values are computed separately, so that decoding can cache them."""
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -29,15 +30,26 @@ class Attention(nn.Module):
 
     def keys(self, tokens: Tensor) -> Tensor:
         """Return the keys and values of tokens, (batch, 2, heads, tokens, dim / heads)."""
-        return self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(0, 2, 3, 1, 4)
+        keys: Tensor = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(0, 2, 3, 1, 4)
+        return keys
 
     def forward(self, queries: Tensor, keys: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Return what each query, (batch, queries, dim), finds in the tokens whose keys are given."""
+        """Attend from queries to tokens.
+
+        Args:
+            queries: (batch, queries, dim).
+            keys: From `keys`, (batch, 2, heads, tokens, dim / heads).
+            visible: The mask; all tokens if None.
+
+        Returns:
+            (batch, queries, dim).
+        """
         query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = keys.unbind(1)
         dropout = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(query, key, value, visible, dropout)
-        return self.out(found.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(query, key, value, visible, dropout)
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return out
 
 
 class Mlp(nn.Sequential):
@@ -59,10 +71,11 @@ class EncoderLayer(nn.Module):
         self.mlp = Mlp(dim)
 
     def forward(self, x: Tensor, visible: Tensor | None) -> Tensor:
-        """Return the tokens as the layer changes them."""
+        """Map (batch, tokens, dim) to the same shape."""
         y = self.norm_attention(x)
         x = x + self.attention(y, self.attention.keys(y), visible)
-        return x + self.mlp(self.norm_mlp(x))
+        x = x + self.mlp(self.norm_mlp(x))
+        return x
 
 
 class Encoder(nn.Module):
@@ -70,10 +83,10 @@ class Encoder(nn.Module):
 
     Args:
         size: Height and width of the largest image, in pixels.
-        patch: Height and width of a patch, which divide them.
-        dim: Of the tokens.
-        depth: Layers.
-        heads: Of the attention.
+        patch: Height and width of a patch, in pixels; they divide `size`.
+        dim: Width of the tokens.
+        depth: Number of layers.
+        heads: Number of attention heads.
     """
 
     def __init__(
@@ -84,29 +97,38 @@ class Encoder(nn.Module):
         self.positions = nn.Parameter(torch.empty(1, dim, size[0] // patch[0], size[1] // patch[1]))
         self.layers = nn.ModuleList(EncoderLayer(dim, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.apply(initialise_linear)
+        self.apply(initialize_linear)
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def forward(self, images: Tensor, visible: Tensor | None) -> Tensor:
-        """Return a token per patch, row by row; images may be narrower than the largest."""
-        x = self.patches(images)
+        """Return one token per patch, row by row.
+
+        Args:
+            images: float, (batch, 3, height, width); they may be narrower than `size`.
+            visible: The mask of patches; all are visible if None.
+
+        Returns:
+            (batch, patches, dim).
+        """
+        x: Tensor = self.patches(images)
         x = (x + self.positions[..., : x.shape[-1]]).flatten(2).transpose(1, 2)
         for layer in self.layers:
             x = layer(x, visible)
-        return self.norm(x)
+        x = self.norm(x)
+        return x
 
 
 class Decoder(nn.Module):
-    """A layer that asks, for a place in a text, what the image and the text around it say.
+    """A layer that predicts the character at a position from the known characters and the image.
 
-    As there is one layer only, the context goes into it as it is (the second stream of XLNet falls away).
+    With a single layer, the context needs no update of its own, so there is no second stream as in XLNet.
 
     Args:
-        tokens: How many there are: classes, [B] and [P].
-        places: How many there are in a text, the one of [E] included.
-        dim: Of the tokens.
-        heads: Of the attention.
-        dropout: The share that is dropped in training.
+        tokens: Size of the vocabulary: classes, [B] and [P].
+        places: Positions of a text, including that of [E].
+        dim: Width of the tokens.
+        heads: Number of attention heads.
+        dropout: Dropout probability.
     """
 
     def __init__(self, tokens: int, places: int, dim: int, heads: int, dropout: float) -> None:
@@ -122,29 +144,30 @@ class Decoder(nn.Module):
         self.mlp = Mlp(dim, dropout)
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
-        self._initialise()
+        self._initialize()
 
-    def _initialise(self) -> None:
-        self.apply(initialise_linear)
+    def _initialize(self) -> None:
+        self.apply(initialize_linear)
         nn.init.trunc_normal_(self.text.weight, std=0.02)
         nn.init.trunc_normal_(self.places, std=0.02)
-        # As torch's own attention: Xavier over queries, keys and values taken together.
+        # As in torch's MultiheadAttention: Xavier over the stacked matrix of queries, keys and values.
         for attention in (self.text_attention, self.image_attention):
             bound = math.sqrt(6 / (4 * self.text.embedding_dim))
             nn.init.uniform_(attention.query.weight, -bound, bound)
             nn.init.uniform_(attention.key_value.weight, -bound, bound)
 
     def image_keys(self, memory: Tensor) -> Tensor:
-        """Return what queries look for in the encoder's tokens."""
+        """Return the keys and values of the encoder's tokens, (batch, patches, dim)."""
         return self.image_attention.keys(memory)
 
     def text_keys(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """Return what queries look for in the context.
+        """Return the keys and values of the context.
 
         Args:
-            tokens: int64, (batch, tokens): [B], the character at place 0, at place 1, …, or a part of it.
-            start: Where the part begins; 0 with [B], which has no place.
+            tokens: int64, (batch, tokens): [B], the character at position 0, at position 1, …, or a slice.
+            start: Index of the slice's first token; [B] has index 0.
         """
+        # [B] has no position: its embedding is 0.
         places = F.pad(self.places, (0, 0, 1, 0))[:, start : start + tokens.shape[1]]
         embedded = math.sqrt(self.text.embedding_dim) * self.text(tokens) + places
         return self.text_attention.keys(self.norm_context(self.dropout(embedded)))
@@ -157,24 +180,28 @@ class Decoder(nn.Module):
         text_visible: Tensor | None = None,
         image_visible: Tensor | None = None,
     ) -> Tensor:
-        """Return a token for each of the places asked for.
+        """Return a token for each queried position.
 
         Args:
-            places: Of `self.places`, (batch or 1, queries, dim).
+            places: Position queries from `self.places`, (batch or 1, queries, dim).
             text_keys: From `text_keys`.
             image_keys: From `image_keys`.
-            text_visible: What of the context each query sees; all of it if None.
-            image_visible: What of the image they see; all of it if None.
+            text_visible: The mask of the context; all of it is visible if None.
+            image_visible: The mask of the patches; all are visible if None.
+
+        Returns:
+            (batch, queries, dim).
         """
-        x = self.dropout(places.expand(len(image_keys), -1, -1))
+        x: Tensor = self.dropout(places.expand(len(image_keys), -1, -1))
         x = x + self.dropout(self.text_attention(self.norm_query(x), text_keys, text_visible))
         x = x + self.dropout(self.image_attention(self.norm_text(x), image_keys, image_visible))
         x = x + self.dropout(self.mlp(self.norm_image(x)))
-        return self.norm(x)
+        x = self.norm(x)
+        return x
 
 
-def initialise_linear(module: nn.Module) -> None:
-    """Set the weights of a new linear layer as ViTs do."""
+def initialize_linear(module: nn.Module) -> None:
+    """Initialize a linear layer as in ViT."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

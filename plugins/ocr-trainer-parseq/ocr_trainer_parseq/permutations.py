@@ -1,8 +1,8 @@
-"""The orders in which a text is learned (permutation language modelling), and what each character sees.
+"""The orders in which a text is learned (permutation language modeling), and the context of each target.
 
-A text of n characters has n + 1 targets, its characters and [E], the end; each is learned from the
-image and from a context of tokens: [B], the beginning, which all see, and the characters that come
-before it in an order of the characters. Section 3.2 of the paper.
+A text of n characters has n + 1 targets: its characters and [E], the end. Each is predicted from the image
+and a context: [B], the beginning, which all targets see, and the characters that come earlier in the
+order. Bautista and Atienza, ECCV 2022, section 3.2.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 IGNORED = -1
-"""Stands where there is nothing to learn."""
+"""The class of targets that are not learned."""
 
 
 def draw_orders(length: int, count: int, mirrored: bool) -> Tensor:
-    """Draw the orders for a batch, from torch's generator; no order comes twice.
+    """Draw distinct orders for a batch from torch's generator.
 
     Args:
-        length: Of the longest text. Orders hold for shorter ones, too: what is behind their end is not seen.
-        count: How many are wanted; even if `mirrored`. There may be fewer, as short texts have few.
-        mirrored: Follow each order by its mirror image.
+        length: Length of the longest text. Shorter texts use the same orders; their padding is masked.
+        count: Number of orders; even if `mirrored`. A short text has fewer.
+        mirrored: Follow each order by its reverse.
 
     Returns:
-        int64, (orders, length): the places of the characters, first to last. The first order goes from the
-        left, the second, if there is one, from the right; with a length of 1 they are equal.
+        int64, (orders, length): the positions of the characters, first to last. The first order is left to
+        right, the second, if any, right to left; for a length of 1 they are equal.
     """
     forward = torch.arange(length)
     orders = [forward, forward.flip(0)][:count]
@@ -42,20 +42,20 @@ def draw_orders(length: int, count: int, mirrored: bool) -> Tensor:
 
 
 def visible_context(orders: Tensor) -> Tensor:
-    """Return what each target sees of the context in each order.
+    """Return the mask of the context of each target in each order.
 
-    Of the characters, [E] sees all, and in the second order none: reading all characters at once, it
-    has to be found without them. In further orders it is not learned.
+    [E] sees all characters, but none in the second order: decoding all characters at once has to find the
+    end without them. In the other orders, [E] is not learned.
 
     Args:
         orders: int64, (orders, length), from `draw_orders`.
 
     Returns:
-        bool, (orders, length + 1, length + 1): row i is what character i sees, the last row what [E] sees;
-        column 0 is [B], column 1 + j is character j.
+        bool, (orders, length + 1, length + 1): row i is the context of character i, the last row that of
+        [E]; column 0 is [B], column 1 + j is character j.
     """
-    turns = orders.argsort(1)
-    earlier = turns[:, None, :] < turns[:, :, None]
+    ranks = orders.argsort(1)
+    earlier = ranks[:, None, :] < ranks[:, :, None]
     end = torch.ones_like(earlier[:, :1])
     end[1:2] = False
     return F.pad(torch.cat([earlier, end], dim=1), (1, 0), value=True)
@@ -65,8 +65,8 @@ def order_targets(targets: Tensor, orders: int, end: int) -> Tensor:
     """Repeat the targets for each order; [E] is learned in the first two.
 
     Args:
-        targets: int64, (batch, length + 1): classes, `IGNORED` behind [E].
-        orders: How many there are.
+        targets: int64, (batch, length + 1): classes; `IGNORED` after [E].
+        orders: Number of orders.
         end: The class of [E].
 
     Returns:

@@ -1,4 +1,4 @@
-"""What ocr-trainer is told about PARSeq before any of it is loaded."""
+"""Description of PARSeq; importing it loads neither the network nor torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ocr_trainer.plugin import Config, ModelPlugin, Task, option
 
 
 class Size(Enum):
-    """How large the network is: what the paper calls PARSeq-Ti and PARSeq."""
+    """Size of the network: PARSeq-Ti and PARSeq in the paper."""
 
     tiny = "tiny"
     base = "base"
@@ -21,33 +21,38 @@ class PARSeqConfig(Config):
     """The options of PARSeq; the defaults are the authors'."""
 
     size: Size = Size.base
-    """The network: tiny (6.0 million weights) or base (23.8 million)."""
+    """Size of the network: tiny (6.0 million parameters) or base (23.8 million)."""
     dropout: float = option(0.1, at_least=0, below=1)
-    """The share of the decoder's activations and attention that is dropped in training."""
+    """Dropout probability of the decoder's activations and attention."""
 
     height: int = option(32, at_least=4, at_most=512)
-    """The height that images are resized to, in pixels; a multiple of the patches'."""
+    """Height of the network's input images, in pixels; a multiple of the patch height."""
     width: int = option(128, at_least=4, at_most=4096)
-    """The width that images are resized to, or at most to with `keep_ratio`; a multiple of the patches'."""
+    """Width of the input images, the largest width with `keep_ratio`; a multiple of the patch width."""
     keep_ratio: bool = False
-    """Keep the proportions of images and pad them, up to `width`, instead of making all of them that wide."""
+    """Keep the aspect ratio of images and pad them, up to `width`, instead of resizing all to `width`."""
     patch: list[int] = option([4, 8], at_least=1)
-    """Height and width of the patches an image is cut into, in pixels."""
+    """Height and width of the image patches, in pixels."""
     max_length: int = option(25, at_least=1, at_most=1024)
-    """Longer texts are neither learned nor read."""
+    """Longest text, in characters; longer texts are neither learned nor predicted."""
 
     permutations: int = option(6, at_least=1, at_most=1024)
-    """In how many orders each batch is learned: from the left, from the right, and others that are drawn."""
+    """Orders that each batch is learned in: left to right, right to left, and random ones."""
     mirrored: bool = True
-    """Learn with each order its mirror image, too."""
+    """Learn each order together with its reverse."""
+
+    rand_augment_layers: int = option(0, at_least=0, at_most=16)
+    """Number of different RandAugment operations drawn per training image; each runs with probability 0.5."""
+    rand_augment_magnitude: float = option(5.0, at_least=0, at_most=10)
+    """Strength of the RandAugment operations."""
 
     decode_ar: bool = True
-    """Read one character after the other, each in the light of those before it; else all at once."""
+    """Decode autoregressively, each character from those before it; if false, all characters at once."""
     refinements: int = option(1, at_least=0, at_most=100)
-    """How often a reading is corrected, each character in the light of all others."""
+    """Refinement passes after decoding; each predicts every character again from all others."""
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield one message per combination of options that is not allowed."""
         if len(self.patch) != 2:
             yield f"patch={list(self.patch)} must be two numbers: the height and the width of a patch"
         else:
@@ -68,7 +73,7 @@ class PARSeqConfig(Config):
 
 parseq = ModelPlugin(
     api=1,
-    summary="PARSeq: reads in any order, then corrects itself (Bautista and Atienza, ECCV 2022)",
+    summary="PARSeq: permuted autoregressive decoding with refinement (Bautista and Atienza, ECCV 2022)",
     config=PARSeqConfig,
     task=Task.recognition,
     factory="ocr_trainer_parseq.model:PARSeq",

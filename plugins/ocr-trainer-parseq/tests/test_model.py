@@ -18,7 +18,7 @@ WORDS = ["abba", "cafe", "a", "head", "deaf", "bag"]
 
 
 class Small(PARSeq):
-    """Of two layers."""
+    """PARSeq with two encoder layers."""
 
     shapes: ClassVar = {Size.base: Shape(dim=32, depth=2, encoder_heads=2, decoder_heads=4)}
 
@@ -45,7 +45,7 @@ def encoded(words, charset=CHARSET):
     return {"codes": codes, "lengths": lengths}
 
 
-def pictures(count, width=64, height=16, seed=0):
+def images_of(count, width=64, height=16, seed=0):
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
     return images, torch.full((count,), width)
@@ -54,8 +54,8 @@ def pictures(count, width=64, height=16, seed=0):
 @pytest.mark.parametrize(
     ("size", "published", "weights"), [(Size.base, 23.833, 23_832_671), (Size.tiny, 6.0, 6_018_143)]
 )
-def test_it_has_as_many_weights_as_the_authors_network(size, published, weights):
-    """Against the authors' README (23.833M, 94 characters) and the paper's table (6.0M)."""
+def test_it_has_as_many_parameters_as_the_authors_network(size, published, weights):
+    """Compare with the authors' README (23.833M, 94 characters) and the paper's table (6.0M)."""
     charset = string.digits + string.ascii_letters + string.punctuation
     assert len(charset) == 94
     net = PARSeq(PARSeqConfig(size=size), Context(task=Task.recognition, charset=charset))
@@ -66,12 +66,12 @@ def test_it_has_as_many_weights_as_the_authors_network(size, published, weights)
 
 def test_outputs_in_training_and_evaluation():
     net = small()
-    trained = net(*pictures(2))
+    trained = net(*images_of(2))
     assert {key: (tuple(v.shape), v.dtype) for key, v in trained.items()} == {
         "memory": ((2, 4 * 8, 32), torch.float32)
     }
     with torch.no_grad():
-        read = net.eval()(*pictures(2))
+        read = net.eval()(*images_of(2))
     assert {key: (tuple(v.shape), v.dtype) for key, v in read.items()} == {
         "logits": ((2, 7, 9), torch.float32)
     }
@@ -81,25 +81,25 @@ def test_images_are_scaled_to_one_around_zero():
     net = small()
     seen = []
     net.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    images, widths = pictures(2)
+    images, widths = images_of(2)
     net(images, widths)
     torch.testing.assert_close(seen[0], (images.float() / 255 - 0.5) / 0.5)
 
 
 @pytest.mark.parametrize("options", [{}, {"keep_ratio": True}, {"permutations": 1, "mirrored": False}])
 @pytest.mark.parametrize("words", [["a", "b"], WORDS, ["abcdef"]])
-def test_every_parameter_gets_a_gradient_whatever_the_texts(options, words):
+def test_every_parameter_gets_a_gradient_for_any_texts(options, words):
     net = small(**options)
-    parts = net.loss(net(*pictures(len(words))), encoded(words))
+    parts = net.loss(net(*images_of(len(words))), encoded(words))
     assert set(parts) == {"language"}
     parts["language"].backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("mode", [{}, {"decode_ar": False}, {"refinements": 0}])
-def test_it_learns_a_few_words_and_reads_them_in_every_mode(mode):
+def test_it_learns_a_few_words_and_decodes_them_in_every_mode(mode):
     net = small(dropout=0.0)
-    images, widths = pictures(len(WORDS))
+    images, widths = images_of(len(WORDS))
     targets = encoded(WORDS)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     for _ in range(80):
@@ -110,8 +110,8 @@ def test_it_learns_a_few_words_and_reads_them_in_every_mode(mode):
     net.config = replace(net.config, **mode)
     with torch.no_grad():
         recognitions = net.eval().decode(net(images, widths))
-    assert [reading.text for reading in recognitions] == WORDS
-    assert all(reading.score > 0.5 for reading in recognitions)
+    assert [recognition.text for recognition in recognitions] == WORDS
+    assert all(recognition.score > 0.5 for recognition in recognitions)
 
 
 def test_bfloat16_autocast_stays_close():
@@ -120,14 +120,14 @@ def test_bfloat16_autocast_stays_close():
     for enabled in (False, True):
         torch.manual_seed(3)
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            loss = net.loss(net(*pictures(6)), encoded(WORDS))["language"]
+            loss = net.loss(net(*images_of(6)), encoded(WORDS))["language"]
         assert loss.dtype == torch.float32
         losses.append(loss)
     assert losses[1].item() == pytest.approx(losses[0].item(), rel=0.02)
     losses[1].backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        assert net.eval()(*pictures(2))["logits"].dtype == torch.float32
+        assert net.eval()(*images_of(2))["logits"].dtype == torch.float32
 
 
 def test_it_pickles_copies_and_rebuilds_from_its_state():
@@ -135,7 +135,7 @@ def test_it_pickles_copies_and_rebuilds_from_its_state():
     config = PARSeqConfig(size=Size.tiny)
     net, other = PARSeq(config, context).eval(), PARSeq(config, context).eval()
     other.load_state_dict(net.state_dict())
-    images, widths = pictures(1, 128, 32)
+    images, widths = images_of(1, 128, 32)
     with torch.no_grad():
         expected = net(images, widths)["logits"]
         for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net), other):
@@ -143,7 +143,7 @@ def test_it_pickles_copies_and_rebuilds_from_its_state():
 
 
 def test_rows_of_characters():
-    """Networks whose charsets differ in size have as many more rows, from the row told on."""
+    """A larger charset adds its rows to the tensors that `character_rows` names, and to no others."""
     net, grown = small().state_dict(), small(CHARSET + "xyz").state_dict()
     rows = small().character_rows()
     assert {name for name in net if net[name].shape != grown[name].shape} == set(rows)
@@ -153,7 +153,7 @@ def test_rows_of_characters():
     with torch.no_grad():
         kept.head.bias.copy_(torch.tensor([0.0, 5.0, 0.0]))  # 1 + 0 is "b"
         kept.head.weight.zero_()
-        assert kept.eval().decode(kept(*pictures(1)))[0].text == "b" * 6
+        assert kept.eval().decode(kept(*images_of(1)))[0].text == "b" * 6
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,13 @@ def test_size(options, image, expected):
     assert net.stride == net.config.patch[1]
 
 
-def test_texts_that_are_too_long_are_a_fault():
+def test_texts_that_are_too_long_are_reported():
     net = small()
     assert net.fault(6, 0, 64) is None
     assert net.fault(7, 2, 64) == "the text of 7 characters is longer than model.max_length=6"
 
 
-def test_faults_are_told_in_the_users_words():
+def test_invalid_options_are_reported():
     assert list(PARSeqConfig().validate()) == []
     assert list(PARSeqConfig(permutations=5, mirrored=False).validate()) == []
     assert list(PARSeqConfig(height=30, width=100, permutations=5).validate()) == [

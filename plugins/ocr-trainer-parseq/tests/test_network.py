@@ -1,4 +1,4 @@
-"""The parts of the network, against torch's own."""
+"""The parts of the network, compared with torch's own."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch import nn
 DIM, HEADS = 24, 3
 
 
-def randomised(module, seed=0):
+def randomized(module, seed=0):
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -28,8 +28,8 @@ def packed(attention):
     }
 
 
-def test_attention_is_torchs():
-    ours = randomised(Attention(DIM, HEADS))
+def test_attention_equals_torchs():
+    ours = randomized(Attention(DIM, HEADS))
     theirs = nn.MultiheadAttention(DIM, HEADS, batch_first=True).eval()
     theirs.load_state_dict(packed(ours))
     queries, tokens = torch.randn(2, 4, DIM), torch.randn(2, 6, DIM)
@@ -56,8 +56,8 @@ def as_torch_layer(layer):
 
 
 @pytest.mark.parametrize("width", [24, 16])
-def test_the_encoder_is_torchs_layers_over_patches_in_reading_order(width):
-    ours = randomised(Encoder((8, 24), (4, 8), DIM, 2, HEADS))
+def test_the_encoder_equals_torchs_layers_over_patches_in_row_order(width):
+    ours = randomized(Encoder((8, 24), (4, 8), DIM, 2, HEADS))
     images = torch.randn(2, 3, 8, width)
     patches = [
         images[:, :, top : top + 4, left : left + 8].flatten(1)
@@ -73,7 +73,7 @@ def test_the_encoder_is_torchs_layers_over_patches_in_reading_order(width):
         torch.testing.assert_close(ours(images, None), ours.norm(x), atol=1e-4, rtol=1e-4)
 
 
-def test_first_weights_are_the_authors():
+def test_initial_weights_are_the_authors():
     torch.manual_seed(0)
     encoder, decoder = Encoder((32, 128), (4, 8), 192, 2, 3), Decoder(97, 26, 192, 6, 0.1)
     narrow = [
@@ -94,12 +94,12 @@ def test_first_weights_are_the_authors():
     assert [p for p in biases if p.any() and p is not encoder.patches.bias] == []
 
 
-def test_the_context_can_be_given_in_parts():
-    decoder = randomised(Decoder(9, 7, DIM, HEADS, 0.0))
+def test_the_context_can_be_passed_in_slices():
+    decoder = randomized(Decoder(9, 7, DIM, HEADS, 0.0))
     tokens = torch.randint(9, (2, 5))
     with torch.no_grad():
         whole = decoder.text_keys(tokens)
         parts = [decoder.text_keys(tokens[:, place : place + 1], place) for place in range(5)]
         other = decoder.text_keys(tokens.flip(1))
     torch.testing.assert_close(torch.cat(parts, dim=3), whole)
-    assert not torch.allclose(other.flip(3), whole)  # places tell the characters' order
+    assert not torch.allclose(other.flip(3), whole)  # positions encode the order of the characters

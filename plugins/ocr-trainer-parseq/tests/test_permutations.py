@@ -11,7 +11,7 @@ lengths = st.integers(1, 9)
 
 
 def seen_by(order, target, second):
-    """Columns that a target sees, told one by one: 0 is [B], 1 + j is character j."""
+    """Return the columns that a target sees: 0 is [B], 1 + j is character j."""
     if target == len(order):
         return {0} if second else {0, *(1 + character for character in order)}
     before = itertools.takewhile(lambda character: character != target, order)
@@ -33,14 +33,14 @@ def test_each_target_sees_what_comes_before_it_in_its_order(length, pairs, mirro
 
 @settings(max_examples=60, deadline=None)
 @given(lengths, st.integers(1, 8), st.integers(0, 2**32))
-def test_orders_are_distinct_permutations_and_as_many_as_asked_for(length, count, seed):
+def test_orders_are_distinct_permutations_and_as_many_as_requested(length, count, seed):
     torch.manual_seed(seed)
     orders = draw_orders(length, count, mirrored=False).tolist()
     assert all(sorted(order) == list(range(length)) for order in orders)
     assert orders[0] == list(range(length))
     if count > 1:
         assert orders[1] == orders[0][::-1]
-    if length == 1:  # [E] alone tells its two orders apart
+    if length == 1:  # its two orders differ only for [E]
         assert len(orders) == min(count, 2)
     else:
         assert len(orders) == len(set(map(tuple, orders))) == min(count, math.factorial(length))
@@ -56,7 +56,7 @@ def test_mirrored_orders_come_in_pairs(length, pairs, seed):
     assert len(set(map(tuple, orders.tolist()))) == len(orders)
 
 
-def test_all_orders_of_a_short_text_can_be_had():
+def test_all_orders_of_a_short_text_are_drawn():
     for mirrored in (True, False):
         orders = draw_orders(4, 100, mirrored)
         assert sorted(map(tuple, orders.tolist())) == list(itertools.permutations(range(4)))
@@ -72,7 +72,7 @@ def test_orders_are_drawn_evenly_and_from_torchs_generator():
     drawn = [tuple(draw_orders(3, 3, False)[2].tolist()) for _ in range(2000)]
     others = [p for p in itertools.permutations(range(3)) if p not in ((0, 1, 2), (2, 1, 0))]
     assert sorted(set(drawn)) == others
-    # 4 of them: 500 each, with a standard deviation of 19.
+    # 4 orders, 500 draws each, with a standard deviation of 19.
     assert all(400 < drawn.count(order) < 600 for order in others)
 
 

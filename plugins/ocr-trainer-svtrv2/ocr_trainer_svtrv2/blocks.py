@@ -1,10 +1,10 @@
-"""What SVTRv2 is built of. Features are float (batch, height, width, channels): channels come last.
+"""The blocks of SVTRv2. Features are float, (batch, height, width, channels): channels come last.
 
-That is the layout that norms and linear layers work on, and seen as (batch, channels, height, width)
-it is the one in which grouped convolutions are fastest on a CPU, so nothing is ever copied between them.
+Norms and linear layers work on this layout. Permuted to (batch, channels, height, width), it is the memory
+format in which grouped convolutions are fastest on a CPU, so no layer has to copy its input.
 
-Masks are (batch, width), bool: true in the columns that are no padding. A convolution sees zeros beyond
-an image's own width, as it does at the edge of the batch, so that padding makes no difference.
+Masks are bool, (batch, width): true in the columns that are not padding. A convolution sees zeros beyond
+an image's own width, as it does at the edge of the batch, so padding does not change the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEAD = 32
 
 
 class Convolution(nn.Conv2d):
-    """A 3x3 convolution that sees zeros in the padding."""
+    """A 3x3 convolution of channels-last features that sees zeros in the padding."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class Convolution(nn.Conv2d):
     ) -> None:
         super().__init__(channels_in, channels, 3, stride, padding=1, groups=groups, bias=bias)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]  # needs the mask
         """Map (batch, height, width, channels_in) to (batch, height / stride, width / stride, channels)."""
         x = x * mask[:, None, :, None]
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class Stem(nn.Module):
-    """Two convolutions, each of stride 2, in place of patches: to a quarter of height and width."""
+    """Two convolutions of stride 2 instead of a patch embedding: to a quarter of height and width."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -48,7 +48,15 @@ class Stem(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features of images, and their mask."""
+        """Return the features of images and their mask.
+
+        Args:
+            x: float, (batch, height, width, 3).
+            widths: int64, (batch,): the number of columns of each image that are not padding.
+
+        Returns:
+            (batch, height / 4, width / 4, channels), each rounded up, and bool, (batch, width / 4).
+        """
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
             x = conv(x, columns(widths, x.shape[2]))
             x = F.gelu(norm(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
@@ -57,17 +65,17 @@ class Stem(nn.Module):
 
 
 def columns(widths: Tensor, width: int) -> Tensor:
-    """Return the mask, (batch, width), of images that are so wide in a batch of that width."""
+    """Return the mask of a batch: bool, (batch, width), true for the first `widths` columns."""
     return torch.arange(width, device=widths.device) < widths[:, None]
 
 
 def halved(width: Tensor) -> Tensor:
-    """Return how wide something is behind a convolution of stride 2."""
+    """Return the width after a convolution of stride 2."""
     return (width + 1) // 2
 
 
 class Attention(nn.Module):
-    """Every token looks at all tokens of its sequence that are no padding."""
+    """Multi-head self-attention that skips padding."""
 
     def __init__(self, channels: int, bias: bool) -> None:
         super().__init__()
@@ -75,14 +83,15 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Map (batch, tokens, channels) to the same, with a mask (batch, tokens)."""
+        """Map (batch, tokens, channels) to the same shape; the mask is bool, (batch, tokens)."""
         query, key, value = self.qkv(x).unflatten(2, (3, -1, HEAD)).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
 
 
 class Block(nn.Module):
-    """A mixer of places, then a perceptron at each; each is added, and normalized after that."""
+    """A mixer of positions, then an MLP; each has a shortcut and a norm after it (post-norm)."""
 
     def __init__(self, channels: int, drop_path: float) -> None:
         super().__init__()
@@ -94,24 +103,26 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(channels, eps=1e-6)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Map (batch, height, width, channels) to the same."""
+        """Map (batch, height, width, channels) to the same shape."""
         x = self.norm1(x + self.drop(self.mix(x, mask)))
-        return self.norm2(x + self.drop(self.mlp(x)))
+        x = self.norm2(x + self.drop(self.mlp(x)))
+        return x
 
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Let places exchange what they know."""
+        """Exchange information between positions; subclasses implement it."""
         raise NotImplementedError
 
     def drop(self, branch: Tensor) -> Tensor:
-        """Leave a branch out for some of the images, in training (stochastic depth, Huang et al. 2016)."""
+        """In training, drop the branch of some images (stochastic depth, Huang et al., ECCV 2016)."""
         if not self.training or self.drop_path == 0:
             return branch
         kept = branch.new_empty(len(branch), 1, 1, 1).bernoulli_(1 - self.drop_path)
+        # Scaled so that the mean stays as it is in evaluation.
         return branch * (kept / (1 - self.drop_path))
 
 
 class LocalBlock(Block):
-    """Neighbours exchange what they know: two grouped convolutions."""
+    """Local mixing: two grouped 3x3 convolutions."""
 
     def __init__(self, channels: int, drop_path: float) -> None:
         super().__init__(channels, drop_path)
@@ -119,33 +130,34 @@ class LocalBlock(Block):
         self.conv2 = Convolution(channels, channels, groups=channels // HEAD)
 
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Look at the 5x5 places around each."""
-        return self.conv2(self.conv1(x, mask), mask)
+        """Mix each position with the 5x5 positions around it."""
+        x = self.conv2(self.conv1(x, mask), mask)
+        return x
 
 
 class GlobalBlock(Block):
-    """All places of an image exchange what they know."""
+    """Global mixing: attention over all positions of an image."""
 
     def __init__(self, channels: int, drop_path: float) -> None:
         super().__init__(channels, drop_path)
         self.attention = Attention(channels, bias=True)
 
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Look at all places of the image."""
+        """Mix each position with all positions of the image."""
         height, width = x.shape[1:3]
-        tokens = self.attention(x.flatten(1, 2), mask.repeat(1, height))
-        return tokens.unflatten(1, (height, width))
+        x = self.attention(x.flatten(1, 2), mask.repeat(1, height)).unflatten(1, (height, width))
+        return x
 
 
 class RowBlock(Block):
-    """All places of a row exchange what they know."""
+    """Row mixing: attention over all positions of a row."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, drop_path=0)
         self.attention = Attention(channels, bias=False)
 
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Look at all places of the same row."""
+        """Mix each position with all positions of its row."""
         height = x.shape[1]
-        rows = self.attention(x.flatten(0, 1), mask.repeat_interleave(height, 0))
-        return rows.unflatten(0, (-1, height))
+        x = self.attention(x.flatten(0, 1), mask.repeat_interleave(height, 0)).unflatten(0, (-1, height))
+        return x

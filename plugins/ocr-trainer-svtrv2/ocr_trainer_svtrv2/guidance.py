@@ -1,8 +1,8 @@
-"""The semantic guidance module of SVTRv2: features learn what stands around each character.
+"""The semantic guidance module (SGM) of SVTRv2: features learn the context of each character.
 
-In training, the characters to the left of a character, without itself, must be enough to find it in
-the image, and so must those to the right. The network can give that only if its features tell of the
-context, too; the module itself is not used for reading.
+In training, the characters to the left of a character must suffice to find it in the image, and so must
+those to the right. This works only if the features encode the context, too. The module is not used for
+inference. Du et al. 2024 (arXiv 2411.15858), section "Semantic Guidance Module".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOOK_HEADS = 2
 
 
 class CrossAttention(nn.Module):
-    """Queries look at other tokens that are no padding; both are normalized before."""
+    """Multi-head attention of queries to other tokens, without padding; both are normalized first."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -31,29 +31,33 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, query: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return what was found, like the query.
+        """Return the attended values.
 
         Args:
             query: (batch, queries, channels).
             tokens: (batch, tokens, channels).
-            mask: bool, (batch, tokens): which tokens are no padding.
+            mask: bool, (batch, tokens): true for tokens that are not padding.
+
+        Returns:
+            (batch, queries, channels).
         """
         query = self.query(self.norm_query(query)).unflatten(2, (self.heads, -1)).transpose(1, 2)
         key, value = (
             self.key_value(self.norm_tokens(tokens)).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         )
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
-        return self.out(found.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return out
 
 
 class Direction(nn.Module):
-    """What the module knows of one side: the query it starts from, and the places of the context."""
+    """The learned parameters of one side: the initial query and the position embeddings of the context."""
 
     def __init__(self, channels: int, context: int) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.empty(channels))
         self.places = nn.Parameter(torch.empty(1 + context, channels))
-        """One per character of the context, the farthest first, behind one that is always there."""
+        """(1 + context, channels): a token that is always visible, then the context, farthest first."""
         nn.init.trunc_normal_(self.query, std=0.02)
         nn.init.trunc_normal_(self.places, std=0.02)
 
@@ -62,9 +66,9 @@ class Guidance(nn.Module):
     """The semantic guidance module.
 
     Args:
-        characters: How many there are in the charset.
-        channels: Of the features.
-        context: How many characters it is shown, of either side.
+        characters: Number of characters in the charset.
+        channels: Channels of the features.
+        context: Number of characters of context on each side.
     """
 
     def __init__(self, characters: int, channels: int, context: int) -> None:
@@ -80,38 +84,45 @@ class Guidance(nn.Module):
         self.apply(initialize)
 
     def forward(self, features: Tensor, mask: Tensor, codes: Tensor, lengths: Tensor) -> Tensor:
-        """Return how hard characters are to find by their context, as a mean over characters and sides.
+        """Return the cross entropy of each character given its context, averaged over characters and sides.
 
         Args:
-            features: (batch, places, channels), the encoder's.
-            mask: bool, (batch, places): which are no padding.
+            features: float, (batch, positions, channels), from the encoder.
+            mask: bool, (batch, positions): true for positions that are not padding.
             codes: int64, (batch, longest).
             lengths: int64, (batch,).
         """
-        known = torch.arange(codes.shape[1], device=codes.device) < lengths[:, None]
-        sides = ((self.left, codes, known), (self.right, codes.flip(1), known.flip(1)))
-        asked = [self.ask(side, texts, there) for side, texts, there in sides]
-        found = self.norm(self.look(torch.cat(asked, dim=1), features, mask))
-        ground_truths = torch.cat(
-            [codes.masked_fill(~known, -1), codes.masked_fill(~known, -1).flip(1)], dim=1
-        )
-        return F.cross_entropy(
-            self.head(found).float().flatten(0, 1), ground_truths.flatten(), ignore_index=-1
-        )
+        inside = torch.arange(codes.shape[1], device=codes.device) < lengths[:, None]
+        # The right context is the left context of the reversed text.
+        sides = ((self.left, codes, inside), (self.right, codes.flip(1), inside.flip(1)))
+        queries = [self.context_query(side, texts, visible) for side, texts, visible in sides]
+        attended = self.norm(self.look(torch.cat(queries, dim=1), features, mask))
+        targets = codes.masked_fill(~inside, -1)
+        targets = torch.cat([targets, targets.flip(1)], dim=1)
+        return F.cross_entropy(self.head(attended).float().flatten(0, 1), targets.flatten(), ignore_index=-1)
 
-    def ask(self, side: Direction, codes: Tensor, known: Tensor) -> Tensor:
-        """Turn what stands before each character into a query for it, (batch, longest, channels).
+    def context_query(self, side: Direction, codes: Tensor, inside: Tensor) -> Tensor:
+        """Return a query for each character, made of the characters before it.
 
-        The right side is the left side of the text read backwards.
+        Args:
+            side: The parameters of the side.
+            codes: int64, (batch, longest); reversed for the right side.
+            inside: bool, (batch, longest): true within the text.
+
+        Returns:
+            (batch, longest, channels).
         """
-        context, there = windows(codes, self.context), windows(known, self.context)
+        context, visible = windows(codes, self.context), windows(inside, self.context)
+        # Scaled as in the Transformer (Vaswani et al. 2017), so that positions do not outweigh characters.
         tokens = self.embedding(context) * self.embedding.embedding_dim**0.5
         tokens = F.pad(tokens, (0, 0, 1, 0)) + side.places
-        tokens, there = tokens.flatten(0, 1), F.pad(there, (1, 0), value=True).flatten(0, 1)
+        # The first character has no context: its query attends to the token that is always visible.
+        tokens, visible = tokens.flatten(0, 1), F.pad(visible, (1, 0), value=True).flatten(0, 1)
         query = side.query.expand(len(tokens), 1, -1)
-        return (query + self.read(query, tokens, there)).view(*codes.shape, -1)
+        result: Tensor = (query + self.read(query, tokens, visible)).view(*codes.shape, -1)
+        return result
 
 
 def windows(rows: Tensor, size: int) -> Tensor:
-    """Return what stands before each entry of a row, (batch, length, size); 0 before its beginning."""
+    """Return the `size` entries before each entry of a row, (batch, length, size); 0 before its start."""
     return F.pad(rows, (size, 0))[:, :-1].unfold(1, size, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,17 +14,17 @@ from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialize
 from ocr_trainer_svtrv2.plugin import SVTRv2Config
 
 BLANKS = 0.75
-"""How probable the blank is before training."""
+"""Probability of the blank before training."""
 
 
 class SVTRv2(CtcRecognizer):
-    """A recognizer whose features are put in the order of reading before CTC sees them.
+    """A CTC recognizer that brings its features into reading order before the classifier.
 
     Du, Chen, Xie, Jia, Jiang, "SVTRv2: CTC Beats Encoder-Decoder Models in Scene Text Recognition",
     2024, arXiv 2411.15858.
     """
 
-    stride: ClassVar[int] = 4
+    stride = 4
 
     config: SVTRv2Config
 
@@ -37,13 +36,13 @@ class SVTRv2(CtcRecognizer):
         self.rearrangement = Rearrangement(channels)
         self.head = nn.Linear(channels, self.classes)
         initialize(self.head)
-        # Most steps are blank. A head that starts from uniform classes first learns only that, from gradients
-        # that all places share: features become alike all over the image, and small trainings linger there.
+        # Most steps are blank. With uniform classes at the start, the network first learns only that, from
+        # gradients that all positions share: features become alike everywhere, and small trainings stall.
         nn.init.constant_(self.head.bias[:1], math.log(BLANKS / (1 - BLANKS) * len(self.charset)))
         self.guidance = Guidance(len(self.charset), channels, config.context) if config.sgm else None
 
     def steps(self, width: int) -> int:
-        """Return how many steps an image of that width gives: one per four columns."""
+        """Return the number of steps of an image that is `width` columns wide: one per four columns."""
         return -(-width // 4)
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
@@ -51,12 +50,12 @@ class SVTRv2(CtcRecognizer):
 
         Args:
             images: uint8, (batch, 3, height, width), RGB; the width is a multiple of 4.
-            widths: int64, (batch,): how many columns are no padding.
+            widths: int64, (batch,): the number of columns of each image that are not padding.
 
         Returns:
             "logits", float32, (batch, width / 4, 1 + characters), the blank first; "steps", int64,
-            (batch,): how many of them count; in training with `sgm`, also the encoder's "features",
-            (batch, height / 8, width / 4, channels).
+            (batch,): the number of steps that are not padding; in training with `sgm`, also the encoder's
+            "features", (batch, height / 8, width / 4, channels).
         """
         x = images.permute(0, 2, 3, 1).to(self.head.weight.dtype) / 127.5 - 1
         features, mask = self.encoder(x, widths)
@@ -67,21 +66,21 @@ class SVTRv2(CtcRecognizer):
         return outputs
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the part of CTC and, with `sgm`, "sgm".
+        """Return the loss "ctc" and, with `sgm`, "sgm".
 
-        The authors weigh the sum of CTC over a text by 0.1 and the mean of SGM over its characters by 1. As
-        the core's CTC is a mean over characters, both weigh the same, exactly so in a text of ten characters.
+        The authors weigh the sum of CTC over a text by 0.1 and the mean of SGM over its characters by 1. The
+        core's CTC is a mean over characters, so here both weigh 1, which is the same for ten characters.
         """
         parts = super().loss(outputs, targets)
         if self.guidance is not None:
             features = outputs["features"]
             mask = columns(outputs["steps"], features.shape[2]).repeat(1, features.shape[1])
-            hardness = self.guidance(features.flatten(1, 2), mask, targets["codes"], targets["lengths"])
-            parts["sgm"] = self.config.sgm_weight * hardness
+            sgm = self.guidance(features.flatten(1, 2), mask, targets["codes"], targets["lengths"])
+            parts["sgm"] = self.config.sgm_weight * sgm
         return parts
 
     def character_rows(self) -> dict[str, int]:
-        """Return which tensors have a row per character, and the row of the first one."""
+        """Return the tensors with a row per character, and the row of the first character in each."""
         rows = {"head.weight": 1, "head.bias": 1}
         if self.guidance is not None:
             names = ("embedding.weight", "head.weight", "head.bias")

@@ -1,4 +1,4 @@
-"""The network of SVTRv2 up to its classifier: the encoder, and what rearranges its features to a line."""
+"""The network of SVTRv2 below its classifier: the encoder and the feature rearrangement module."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ocr_trainer_svtrv2.plugin import Size
 
 @dataclass(frozen=True)
 class Plan:
-    """Three stages of blocks: how many channels they have, and what each block mixes."""
+    """The three stages of an encoder: their channels and blocks."""
 
     channels: tuple[int, int, int]
     blocks: tuple[str, str, str]
-    """A letter per block: L for local, G for global mixing."""
+    """One letter per block: L for local mixing, G for global mixing."""
 
 
 PLANS = {
@@ -27,11 +27,16 @@ PLANS = {
 }
 MIXERS: dict[str, type[Block]] = {"L": LocalBlock, "G": GlobalBlock}
 STRIDES = ((1, 1), (2, 1))
-"""Of the convolutions between the stages, down and across: the width is never reduced after the stem."""
+"""Strides, (rows, columns), of the convolutions between the stages; the width stays at 1/4."""
 
 
 class Encoder(nn.Module):
-    """Features at an eighth of an image's height and a quarter of its width."""
+    """Extracts features at 1/8 of an image's height and 1/4 of its width.
+
+    Args:
+        plan: The stages.
+        drop_path: Probability of dropping the last block; it grows linearly from 0 at the first one.
+    """
 
     def __init__(self, plan: Plan, drop_path: float) -> None:
         super().__init__()
@@ -43,7 +48,7 @@ class Encoder(nn.Module):
             for letters, channels in zip(plan.blocks, plan.channels, strict=True)
         )
         pairs = zip(plan.channels, plan.channels[1:], STRIDES, strict=False)
-        self.downs = nn.ModuleList(Convolution(before, after, stride) for before, after, stride in pairs)
+        self.downs = nn.ModuleList(Convolution(c_in, c_out, stride) for c_in, c_out, stride in pairs)
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in plan.channels[1:])
         self.apply(initialize)
 
@@ -52,7 +57,7 @@ class Encoder(nn.Module):
 
         Args:
             images: float, (batch, height, width, 3), -1 to 1.
-            widths: int64, (batch,): how many columns are no padding.
+            widths: int64, (batch,): the number of columns of each image that are not padding.
 
         Returns:
             (batch, height / 8, width / 4, channels), each rounded up, and bool, (batch, width / 4).
@@ -61,17 +66,17 @@ class Encoder(nn.Module):
         for index, blocks in enumerate(self.stages):
             if index:
                 x = self.norms[index - 1](self.downs[index - 1](x, mask))
+            assert isinstance(blocks, nn.ModuleList)  # for mypy
             for block in blocks:
                 x = block(x, mask)
         return x, mask
 
 
 class Rearrangement(nn.Module):
-    """The feature rearrangement module: features of a plane, brought to a line in the order of reading.
+    """The feature rearrangement module (FRM): turns a 2D feature map into a sequence in reading order.
 
-    First within each row, where every place takes what it needs from the others; then within each
-    column, where a learned token selects how much each row counts. So text that is bent, slanted or in
-    perspective comes to stand in the order that CTC needs.
+    First, attention within each row; then, in each column, a learned token that weighs the rows. This
+    brings curved, slanted and perspective text into the order that CTC needs.
     """
 
     def __init__(self, channels: int) -> None:
@@ -91,7 +96,7 @@ class Rearrangement(nn.Module):
 
 
 def initialize(module: nn.Module) -> None:
-    """Set the weights of a new layer as the authors do."""
+    """Initialize a layer as the authors' code does."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""What ocr-trainer is told about SVTRv2 before any of it is loaded."""
+"""Description of SVTRv2; importing it loads neither the network nor torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ocr_trainer.plugin.options import CtcConfig
 
 
 class Size(Enum):
-    """How large the network is, by the authors' names."""
+    """Size of the network, with the authors' names."""
 
     tiny = "tiny"
     small = "small"
@@ -24,14 +24,14 @@ class SVTRv2Config(CtcConfig):
     size: Size = Size.base
     """tiny, small or base: 5, 11 or 20 million parameters."""
     drop_path: float = option(0.1, at_least=0, below=1)
-    """How often the last block is left out of a training step; earlier ones less, in proportion."""
+    """Probability of dropping the last block in training (stochastic depth); lower for earlier blocks."""
 
     sgm: bool = True
-    """Train the features to know the characters around each character, too; reading is as fast with it."""
+    """Train with the semantic guidance module, so that features learn context; inference is as fast."""
     sgm_weight: float = option(1.0, above=0)
-    """The weight of that part in the loss, beside 1 for CTC."""
+    """Loss weight of the semantic guidance module; CTC has 1."""
     context: int = option(5, at_least=1, at_most=100)
-    """How many characters to the left, and to the right, that part is shown."""
+    """Characters of context on each side in the semantic guidance module."""
 
 
 svtrv2 = ModelPlugin(

@@ -24,8 +24,8 @@ def test_windows():
     assert windows(torch.tensor([[7, 8, 9]]), 2).tolist() == [[[0, 0], [0, 7], [7, 8]]]
 
 
-def test_it_is_the_mean_over_characters_of_what_one_by_one_gives():
-    """A twin that takes each character and side by itself, without padding and masks."""
+def test_it_is_the_mean_of_the_losses_of_single_characters():
+    """Compare with each character and side computed alone, without padding and masks."""
     net, (x, mask) = guidance(), features()
     losses = []
     for b, length in enumerate(LENGTHS.tolist()):
@@ -38,13 +38,13 @@ def test_it_is_the_mean_over_characters_of_what_one_by_one_gives():
                 query = side.query[None, None]
                 query = query + net.read(query, tokens, torch.ones(tokens.shape[:2], dtype=torch.bool))
                 image = x[b, mask[b]][None]
-                found = net.norm(net.look(query, image, torch.ones(image.shape[:2], dtype=torch.bool)))
-                losses.append(F.cross_entropy(net.head(found)[0], torch.tensor([code])))
+                attended = net.norm(net.look(query, image, torch.ones(image.shape[:2], dtype=torch.bool)))
+                losses.append(F.cross_entropy(net.head(attended)[0], torch.tensor([code])))
     assert len(losses) == 2 * LENGTHS.sum()
     torch.testing.assert_close(net(x, mask, CODES, LENGTHS), torch.stack(losses).mean())
 
 
-def test_what_lies_behind_a_text_or_an_image_makes_no_difference():
+def test_padding_of_texts_and_images_makes_no_difference():
     net, (x, mask) = guidance(), features()
     x2, codes = x.clone(), CODES.clone()
     x2[1, 5:] = 9
@@ -60,8 +60,8 @@ def test_every_parameter_gets_a_gradient(lengths):
     assert x.grad.abs().sum() > 0
 
 
-def learned(image: torch.Tensor) -> float:
-    """Return how hard the characters of one text are to find in an image after some training."""
+def loss_after_training(image: torch.Tensor) -> float:
+    """Return the loss for one text in an image after some training."""
     net = guidance().train()
     mask = torch.ones(image.shape[:2], dtype=torch.bool)
     codes, lengths = torch.arange(7)[None], torch.tensor([7])
@@ -74,7 +74,7 @@ def learned(image: torch.Tensor) -> float:
     return loss.item()
 
 
-def test_the_context_finds_characters_in_the_image_and_knows_nothing_without_it():
+def test_the_context_finds_characters_in_the_image_but_does_not_predict_them_alone():
     torch.manual_seed(0)
-    assert learned(torch.randn(1, 7, 64)) < 0.2
-    assert learned(torch.zeros(1, 7, 64)) == pytest.approx(math.log(7), abs=0.01)
+    assert loss_after_training(torch.randn(1, 7, 64)) < 0.2
+    assert loss_after_training(torch.zeros(1, 7, 64)) == pytest.approx(math.log(7), abs=0.01)

@@ -18,7 +18,7 @@ def model(seed: int = 0, **options) -> SVTRv2:
 
 
 def stirred(**options) -> SVTRv2:
-    """A model whose biases, norms and running statistics are those of no fresh one."""
+    """Return a model whose biases, norms and running statistics differ from a new model's."""
     net = model(**options)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_padding_makes_no_difference(height):
             torch.testing.assert_close(together["logits"][i, :steps], alone["logits"][0], atol=1e-5, rtol=0)
 
 
-def test_what_the_padding_holds_makes_no_difference():
+def test_the_content_of_the_padding_makes_no_difference():
     net = stirred()
     images, widths = words()
     beyond = torch.arange(40) >= widths[:, None, None, None]
@@ -82,17 +82,17 @@ def test_an_untrained_model_expects_mostly_blanks():
     assert blanks.max() < 0.9
 
 
-def test_reading_does_without_the_guidance():
+def test_inference_does_not_use_the_guidance():
     net = model().eval()
     with torch.inference_mode():
         before = net(*words())
-        del net.guidance  # whoever touches it now fails
+        del net.guidance  # any use of it now fails
         after = net(*words())
     assert set(before) == {"logits", "steps"}
     assert torch.equal(before["logits"], after["logits"])
 
 
-def test_the_guidance_teaches_the_encoder():
+def test_the_guidance_has_a_gradient_for_the_encoder():
     net = model(sgm_weight=2.0).train()
     outputs = net(*words())
     parts = net.loss(outputs, TARGETS)
@@ -124,11 +124,11 @@ def test_character_rows_are_rows_of_characters():
 def test_a_pickled_model_reads_the_same():
     net = stirred()
     with torch.inference_mode():
-        there, here = pickle.loads(pickle.dumps(net))(*words()), net(*words())
-    assert torch.equal(there["logits"], here["logits"])
+        unpickled, original = pickle.loads(pickle.dumps(net))(*words()), net(*words())
+    assert torch.equal(unpickled["logits"], original["logits"])
 
 
-def test_it_learns_a_handful_of_words():
+def test_it_learns_three_words():
     texts = ["bad", "a dead", "가각가"]
     codes = torch.tensor([[CHARSET.index(c) for c in text.ljust(6)] for text in texts])
     targets = {"codes": codes, "lengths": torch.tensor([len(text) for text in texts])}
@@ -143,13 +143,13 @@ def test_it_learns_a_handful_of_words():
         optimizer.step()
         if step % 10 == 0:
             with torch.inference_mode():
-                read = [reading.text for reading in net.eval().decode(net(images, widths))]
-            if read == texts:
+                decoded = [recognition.text for recognition in net.eval().decode(net(images, widths))]
+            if decoded == texts:
                 break
-    assert read == texts
+    assert decoded == texts
 
 
-def test_faults_are_told_in_the_users_words():
+def test_invalid_options_are_reported():
     assert list(SVTRv2Config().validate()) == []
     assert list(SVTRv2Config(min_width=64, max_width=32).validate()) == [
         "min_width=64 is more than max_width=32"

@@ -37,14 +37,14 @@ def test_the_mask_is_as_wide_as_the_image(width, steps):
     assert mask.tolist() == [[True] * steps + [False] * (6 - steps)]
 
 
-def test_a_convolution_sees_nothing_of_the_padding():
+def test_a_convolution_does_not_see_the_padding():
     conv, x = Convolution(4, 6, stride=(2, 1), groups=2), torch.randn(1, 8, 10, 4)
     own = F.conv2d(x[:, :, :7].permute(0, 3, 1, 2), conv.weight, conv.bias, (2, 1), 1, groups=2)
-    found = conv(x, columns(torch.tensor([7]), 10))
-    torch.testing.assert_close(found[:, :, :7].permute(0, 3, 1, 2), own)
+    padded = conv(x, columns(torch.tensor([7]), 10))
+    torch.testing.assert_close(padded[:, :, :7].permute(0, 3, 1, 2), own)
 
 
-def test_attention_is_what_torch_calls_so():
+def test_attention_equals_torchs():
     ours, theirs = Attention(64, bias=True), nn.MultiheadAttention(64, 2, batch_first=True)
     theirs.in_proj_weight, theirs.in_proj_bias = ours.qkv.weight, ours.qkv.bias
     theirs.out_proj.weight, theirs.out_proj.bias = ours.out.weight, ours.out.bias
@@ -53,7 +53,7 @@ def test_attention_is_what_torch_calls_so():
     torch.testing.assert_close(ours(x, mask), expected)
 
 
-def test_rows_keep_to_themselves():
+def test_rows_do_not_mix():
     block, x, mask = RowBlock(32).eval(), torch.randn(2, 3, 5, 32), columns(torch.tensor([5, 3]), 5)
     before, changed = block(x, mask), x.clone()
     changed[:, 1] += torch.randn(5, 32)
@@ -63,7 +63,7 @@ def test_rows_keep_to_themselves():
 
 
 def test_the_token_selects_rows():
-    """Each column of the line is a mean of its rows' values, weighted by how the token likes their keys."""
+    """Each column is the mean of its rows' values, weighted by the softmax of their keys times the token."""
     net, x, mask = Rearrangement(32), torch.randn(2, 3, 5, 32), columns(torch.tensor([5, 3]), 5)
     rows = net.row(x, mask)
     for b in range(2):
@@ -73,7 +73,7 @@ def test_the_token_selects_rows():
             torch.testing.assert_close(net(x, mask)[b, w], expected)
 
 
-def test_a_dropped_path_leaves_out_whole_images_and_keeps_the_mean():
+def test_drop_path_drops_whole_images_and_keeps_the_mean():
     torch.manual_seed(0)
     block = LocalBlock(32, drop_path=0.25)
     kept = block.drop(torch.ones(4000, 1, 2, 3)).flatten(1)
@@ -83,6 +83,6 @@ def test_a_dropped_path_leaves_out_whole_images_and_keeps_the_mean():
     assert torch.equal(block.eval().drop(torch.ones(9, 1, 1, 1)), torch.ones(9, 1, 1, 1))
 
 
-def test_paths_are_dropped_the_more_the_later():
+def test_drop_path_grows_linearly_with_depth():
     rates = [block.drop_path for stage in Encoder(PLANS[Size.tiny], 0.1).stages for block in stage]
     assert rates == pytest.approx([0.1 * i / 11 for i in range(12)])

@@ -21,12 +21,12 @@ class Ufo(ListedDataset):
     image_folders = ("img/{split}", "images/{split}", "img", "images", "{split}", ".")
 
     def read(self, file: Path) -> Iterator[Annotated]:
-        """Yield what a UFO file says of each image."""
+        """Yield each image of a UFO file with its labels."""
         for name, entry in read_document(file):
             self._data_report.read(images=1)
             try:
                 labels = read_labels(entry, file, name, self._config.ignore_untranscribed, self._data_report)
-            except DataError as fault:
-                self._data_report.skip_image(file, str(fault))
+            except DataError as error:
+                self._data_report.skip_image(file, str(error))
                 continue
             yield Annotated(name, labels)

@@ -1,7 +1,7 @@
 """Reading UFO JSON: `images -> file name -> words -> id -> {points, transcription}`.
 
-Only what is read is checked: `points` and `transcription` of a word, its `illegibility` where there is
-one (true is "don't care"), and `img_w`, `img_h` of an image.
+Only the fields in use are checked: `points`, `transcription` and the optional `illegibility` of a word
+(true is "don't care"), and `img_w` and `img_h` of an image.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.plugin import DataReport
 
 Entry = Any
-"""What a document holds for one image; anything, until it is read."""
+"""The JSON value of one image; not validated yet."""
 
 
 def read_document(path: Path) -> Iterator[tuple[str, Entry]]:
-    """Yield the name of each image of a UFO file, and its entry.
+    """Yield the name and the entry of each image of a UFO file.
 
     Raises:
-        DataError: If the file cannot be read, is not JSON (with line and column), or has no images.
+        DataError: The file cannot be read, is not JSON (with line and column), or has no images.
     """
     name = None
     for name, entry in stream_members(path, "images"):
@@ -37,19 +37,19 @@ def read_document(path: Path) -> Iterator[tuple[str, Entry]]:
 def read_labels(
     entry: Entry, file: Path, image: str, ignore_untranscribed: bool, data_report: DataReport
 ) -> Labels:
-    """Read the labels of one image; a word that cannot be used goes into the ledger.
+    """Read the labels of one image; words that cannot be used are recorded as skipped.
 
     Args:
-        file: The UFO file, for the ledger.
+        file: The UFO file, for messages.
         image: The image's name in it.
         ignore_untranscribed: Whether a word without transcription is "don't care".
 
     Raises:
-        DataError: If the entry is no image's.
+        DataError: The entry has no table of words.
     """
     words = entry.get("words") if isinstance(entry, dict) else None
     if isinstance(entry, dict) and words is None and "words" in entry:
-        words = {}  # "words": null is how some writers say that there are none
+        words = {}  # some tools write "words": null for an image without words
     if not isinstance(words, dict):
         raise DataError(f'{image} has no "words": {{id: {{"points": …}}}}')
     items = ((f"{image}, word '{key}': ", word) for key, word in words.items())
@@ -59,7 +59,7 @@ def read_labels(
 
 
 def _word(ignore_untranscribed: bool, word: dict[str, Any]) -> Word:
-    """Return a word; raise a ValueError if it is none."""
+    """Return a word, or raise a ValueError if its entry is not valid."""
     text = to_text(word.get("transcription"), "transcription")
     ignore = word.get("illegibility") is True or (ignore_untranscribed and not text)
     return Word(to_points(word.get("points")), text, ignore)

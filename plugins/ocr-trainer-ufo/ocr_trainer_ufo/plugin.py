@@ -1,4 +1,4 @@
-"""What `ufo` is, in light lines."""
+"""Description of `ufo`; importing it does not load the reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class UfoConfig(ListedConfig):
     """The options of `ufo`."""
 
     ignore_untranscribed: bool = True
-    """Take a word whose transcription is null or blank as "don't care"; otherwise it is text to detect."""
+    """Treat words with a null or blank transcription as "don't care"; if false, they are text to detect."""
 
 
 ufo = DatasetPlugin(

@@ -1,4 +1,4 @@
-"""What is written is read again; whatever else there is, is entered or refused."""
+"""Files that are written are read back; anything else is recorded as skipped or rejected."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rows of a list: the name of an image, and what is written on it.
+"""Row formats of lists of images and texts.
 
-Each form is a function from a row to both; it raises a ValueError, in words that go into the ledger, if
-the row is not of that form.
+Each form is a function from a row to the name and the text of an image. It raises a
+ValueError if the row does not have that form; the message is recorded in the data report.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ SPACED = re.compile(rf"(.+?{SUFFIX})(?:\s+(.*))?")
 IMAGE = re.compile(rf".*{SUFFIX}")
 
 NAMES = ("filename", "file_name", "file", "image", "image_path", "img_path", "img", "path", "name")
-"""What the column of the images is called in a header, in lower case."""
+"""Names of the image column in a header, in lower case."""
 TEXTS = ("text", "words", "word", "label", "transcription", "transcript", "ground_truth", "gt")
-"""What the column of the texts is called."""
+"""Names of the text column in a header."""
 
 
 def quoted(row: str) -> Row:
-    """Parse `word_1.png, "TEXT"`; a quote in the text may be escaped by a backslash, or not."""
+    """Parse `word_1.png, "TEXT"`; quotes in the text may be escaped with a backslash."""
     match = QUOTED.fullmatch(row)
     if not match:
         raise ValueError(f'not NAME, "TEXT": {excerpt(row)}')
@@ -49,7 +49,7 @@ def tab(row: str) -> Row:
 
 
 def mjsynth(row: str) -> Row:
-    """Parse `./2425/1/115_TEXT_42.jpg 42`; the number behind the name is the word's in a lexicon."""
+    """Parse `./2425/1/115_TEXT_42.jpg 42`; the number after the name is the word's index in a lexicon."""
     match = MJSYNTH.fullmatch(row)
     if not match:
         raise ValueError(f"not …/NUMBER_TEXT_NUMBER.jpg NUMBER: {excerpt(row)}")
@@ -57,7 +57,7 @@ def mjsynth(row: str) -> Row:
 
 
 def space(row: str) -> Row:
-    """Parse `word_1.png TEXT`; the name ends with the first suffix of an image, the text may have blanks."""
+    """Parse `word_1.png TEXT`; the name ends at the first image suffix, so the text may have blanks."""
     match = SPACED.fullmatch(row)
     if not match:
         raise ValueError(f"not NAME TEXT: {excerpt(row)}")
@@ -65,7 +65,7 @@ def space(row: str) -> Row:
 
 
 def comma(row: str) -> Row:
-    """Parse `word_1.png,TEXT`, either of them in quotes or not; further commas are part of the text."""
+    """Parse `word_1.png,TEXT`, both with optional quotes; further commas are part of the text."""
     fields = _fields(row, ",")
     if len(fields) < 2:
         raise ValueError(f"not NAME,TEXT: {excerpt(row)}")
@@ -79,19 +79,19 @@ FORMS: dict[Form, Parser] = {
     Form.csv: comma,
     Form.space: space,
 }
-"""The narrower ones first: of two that fit as many rows, the first counts."""
+"""The stricter forms come first: of two that match equally many rows, the first wins."""
 
 
 def find_form(rows: list[str]) -> Form | None:
-    """Return the form that fits most of the rows, or None if it fits less than half of them."""
-    counts = {form: sum(_fits(parse, row) for row in rows) for form, parse in FORMS.items()}
-    if not any(_has_letter(row) for row in rows):  # then the numbers behind the names are the texts
+    """Return the form that matches most rows, or None if it matches less than half of them."""
+    counts = {form: sum(_matches(parse, row) for row in rows) for form, parse in FORMS.items()}
+    if not any(_has_letter(row) for row in rows):  # the numbers after the names are the texts then
         counts[Form.mjsynth] = 0
     best = max(counts, key=counts.__getitem__)
     return best if 2 * counts[best] >= max(1, len(rows)) else None
 
 
-def _fits(parse: Parser, row: str) -> bool:
+def _matches(parse: Parser, row: str) -> bool:
     try:
         name, _ = parse(row)
     except ValueError:
@@ -101,11 +101,11 @@ def _fits(parse: Parser, row: str) -> bool:
 
 def _has_letter(row: str) -> bool:
     match = MJSYNTH.fullmatch(row)
-    return bool(match) and any(map(str.isalpha, match[2]))
+    return match is not None and any(map(str.isalpha, match[2]))
 
 
 def by_header(row: str) -> Parser | None:
-    """Return what parses the rows below a header such as `filename,words`, or None if it is none."""
+    """Return the parser for rows below a header such as `filename,words`; None if `row` is no header."""
     delimiter = "\t" if "\t" in row else ","
     try:
         columns = [column.strip().lower() for column in _fields(row, delimiter)]
@@ -119,7 +119,7 @@ def by_header(row: str) -> Parser | None:
         fields = row.split("\t") if delimiter == "\t" else _fields(row, ",")
         if len(fields) <= max(name, text):
             raise ValueError(f"{len(fields)} of the {len(columns)} columns of the header: {excerpt(row)}")
-        if text == len(columns) - 1:  # what is not in quotes may have more of the delimiter
+        if text == len(columns) - 1:  # unquoted text may contain the delimiter
             return fields[name], delimiter.join(fields[text:])
         return fields[name], fields[text]
 
@@ -129,8 +129,8 @@ def by_header(row: str) -> Parser | None:
 def _fields(row: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([row], delimiter=delimiter, strict=True), [])
-    except csv.Error as fault:
-        raise ValueError(f"no CSV: {fault}: {excerpt(row)}") from None
+    except csv.Error as error:
+        raise ValueError(f"not CSV: {error}: {excerpt(row)}") from None
 
 
 def _first(known: Iterable[str], columns: list[str]) -> int | None:

@@ -1,7 +1,7 @@
-"""`Lines`: images of lines, and beside each a file with its text.
+"""`Lines`: images of text lines with a text file beside each.
 
 The form of OCRopus, Kraken, Calamari, OCR-D and Tesseract's tesstrain: `0001.png` or `0001.nrm.png` with
-`0001.gt.txt`. A line is one row; a text of several belongs to a page or a paragraph, and is left out.
+`0001.gt.txt`. A text file has one row; files with several belong to a page or paragraph and are skipped.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ocr_trainer.formats.texts import TextImages, is_usable
 from ocr_trainer.plugin import Context
 from ocr_trainer_words.plugin import LinesConfig
 
-TRUTH = (".gt.txt", ".txt")
-"""What the name of a text ends with; the first that a line has counts."""
-OTHERS = (".pred.txt", ".bin.txt", ".nrm.txt")
-"""Texts that programs wrote."""
+GROUND_TRUTH = (".gt.txt", ".txt")
+"""Suffixes of text files, in order of preference."""
+PREDICTIONS = (".pred.txt", ".bin.txt", ".nrm.txt")
+"""Suffixes of texts that programs wrote: they are never used as ground truth."""
 VARIANTS = ("", ".nrm", ".bin")
-"""Of several images of a line, gray ones come before bitonal ones, and those before the rest."""
+"""Order of preference among several images of a line: plain, gray, bitonal, then any other."""
 
 
 class Line(NamedTuple):
@@ -40,10 +40,10 @@ class Line(NamedTuple):
 
 
 class Lines(LazySplits[TextImages]):
-    """Three splits: by lists, by folders `train`, `val` and `test`, or by share.
+    """Three splits: by lists, by folders `train`, `val` and `test`, or by random shares.
 
     Raises:
-        DataError: If there is no such folder, or no image with a text in it.
+        DataError: The folder does not exist or has no image with a text.
     """
 
     def __init__(self, config: LinesConfig, context: Context) -> None:
@@ -68,32 +68,32 @@ class Lines(LazySplits[TextImages]):
                 self._fence.check(self._root / image)
                 self._fence.check(self._root / file)
                 text = self._text(self._root / file)
-            except DataError as fault:
-                self._data_report.skip_image(self._root / image, str(fault))
+            except DataError as error:
+                self._data_report.skip_image(self._root / image, str(error))
                 continue
             if text is not None:
                 yield self._root / image, text
 
     def _text(self, file: Path) -> str | None:
-        """Return what a file holds; what is no text of a line goes into the ledger.
+        """Return the text of a line, or None if the file cannot be used; it is then recorded as skipped.
 
         Raises:
-            DataError: If it cannot be read, or is UTF-16.
+            DataError: The file cannot be read or is UTF-16.
         """
         entries = len(self._data_report.skipped)
         rows = list(read_rows(file, self._data_report))
-        if len(self._data_report.skipped) > entries:  # not UTF-8: counted and told
+        if len(self._data_report.skipped) > entries:  # read_rows has recorded that it is not UTF-8
             return None
         self._data_report.read(labels=1)
         if len(rows) > 1:
-            self._data_report.skip_label(file, rows[1][0], f"{len(rows)} rows are no text of a line")
+            self._data_report.skip_label(file, rows[1][0], f"{len(rows)} rows are not the text of one line")
             return None
         text = rows[0][1] if rows else ""
         return text if is_usable(text, self._data_report, file, None) else None
 
     @cached_property
     def _members(self) -> dict[str, dict[str, Line]]:
-        """The lines of each split, by their names without suffixes."""
+        """Return the lines of each split, by their names without suffixes."""
         found = {split: self._below(split) for split in SPLITS if (self._root / split).is_dir()}
         folders = {split: lines for split, lines in found.items() if lines}
         every = {name: line for lines in folders.values() for name, line in lines.items()}
@@ -102,7 +102,7 @@ class Lines(LazySplits[TextImages]):
             folders = {"train": every}
         if not every:
             raise DataError(
-                f"dataset={self._config.name}: '{self._root}' holds no line, an image with its text"
+                f"dataset={self._config.name}: '{self._root}' has no line, that is an image with its text"
                 " beside it\n"
                 "  looked for: NAME.png, NAME.nrm.png, … and NAME.gt.txt or NAME.txt, in all folders"
             )
@@ -117,9 +117,9 @@ class Lines(LazySplits[TextImages]):
         return carve_missing(members, shares, self._config.split_seed)
 
     def _listed(self, path: Path, known: dict[str, Line]) -> dict[str, Line]:
-        """Return the lines that a list names, with suffixes or without, a row each.
+        """Return the lines that a list names, one per row, with or without suffixes.
 
-        Folders before a name that are not there do not count; without any, only one line may have the name.
+        Leading folders that do not exist are ignored; a bare name must then match exactly one line.
         """
         if not path.is_file():
             raise DataError(f"there is no list file '{path}'")
@@ -137,35 +137,35 @@ class Lines(LazySplits[TextImages]):
                 listed[key] = known[key]
                 continue
             self._data_report.read(images=1)
-            reason = "is listed before" if key else "there is no such line"
+            reason = "is listed twice" if key else "is not the name of a line"
             if not key and others:
                 more = ", …" if len(others) > 2 else ""
-                reason = f"may be any of {len(others)} lines: '{others[0]}', '{others[1]}'{more}"
+                reason = f"matches {len(others)} lines: '{others[0]}', '{others[1]}'{more}"
             self._data_report.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
         return listed
 
     def _below(self, folder: str) -> dict[str, Line]:
-        """Match images and texts by name; what has no partner goes into the ledger."""
+        """Match images and texts by name; files without a partner are recorded as skipped."""
         lists = set(self._lists.values())
         images: list[str] = []
         texts: dict[str, str] = {}
         for file in self._walk(folder):
-            suffix = next((suffix for suffix in TRUTH if file.endswith(suffix)), None)
+            suffix = next((suffix for suffix in GROUND_TRUTH if file.endswith(suffix)), None)
             if is_image(PurePosixPath(file)):
                 images.append(file)
-            elif suffix and not file.endswith(OTHERS) and self._root / file not in lists:
+            elif suffix and not file.endswith(PREDICTIONS) and self._root / file not in lists:
                 stem = file.removesuffix(suffix)
-                if suffix == TRUTH[0] or stem not in texts:
+                if suffix == GROUND_TRUTH[0] or stem not in texts:
                     texts[stem] = file
         lines: dict[str, Line] = {}
         for image in sorted(images, key=_rank):
             name = next((stem for stem in _stems(image) if stem in texts), None)
             if name is None:
-                self._skip(image, "there is no text beside it (.gt.txt)")
+                self._skip(image, "there is no text file beside it (.gt.txt)")
             elif not image.endswith(self._config.image_suffix):
                 continue
             elif name in lines:
-                self._skip(image, f"its text serves '{PurePosixPath(lines[name].image).name}'")
+                self._skip(image, f"its text already belongs to '{PurePosixPath(lines[name].image).name}'")
             else:
                 lines[name] = Line(image, texts[name])
         for name in texts.keys() - lines.keys() if not self._lists else ():
@@ -173,7 +173,7 @@ class Lines(LazySplits[TextImages]):
         return {name: lines[name] for name in sorted(lines)}
 
     def _walk(self, folder: str) -> Iterator[str]:
-        """Yield the files below a folder of the root, without hidden ones, in a lasting order."""
+        """Yield the files below a folder of the root, except hidden ones, in sorted order."""
         for home, folders, files in os.walk(self._root / folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = Path(home).relative_to(self._root).as_posix()
@@ -186,7 +186,7 @@ class Lines(LazySplits[TextImages]):
 
 
 def _stems(name: str) -> Iterator[str]:
-    """Yield a name as it is, and with fewer and fewer suffixes."""
+    """Yield the name, then the name without its suffixes, one suffix at a time."""
     yield name
     while suffix := PurePosixPath(name).suffix:
         name = name.removesuffix(suffix)

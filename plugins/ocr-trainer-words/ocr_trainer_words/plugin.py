@@ -1,4 +1,4 @@
-"""What `words` and `lines` are, in light lines."""
+"""Descriptions of `words` and `lines`; importing them loads no reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocr_trainer.plugin.options import FolderConfig, ListedConfig
 
 
 class Form(Enum):
-    """What a row of a list looks like."""
+    """Format of the rows of a list."""
 
     quoted = "quoted"
     """`word_1.png, "TEXT"`, as of ICDAR."""
@@ -30,10 +30,10 @@ class WordsConfig(ListedConfig):
     """The options of `words`."""
 
     form: Form | None = None
-    """What a row of the lists looks like; found out from their first rows if null."""
+    """Format of the rows; detected from the first rows if null."""
 
     dont_care: list[str] = field(default_factory=lambda: ["###"])
-    """Texts that mean "don't care": such images are left out."""
+    """Texts that mean "don't care"; images with such a text are left out."""
 
 
 @dataclass
@@ -41,16 +41,16 @@ class LinesConfig(FolderConfig):
     """The options of `lines`."""
 
     train_list: Path | None = None
-    """A file that names the training images, one a row; `train.txt` if null and there is one."""
+    """A file that names the training images, one per row; if null, `train.txt` if it exists."""
 
     val_list: Path | None = None
-    """A file that names the validation images; `val.txt` if null and there is one."""
+    """A file that names the validation images; if null, `val.txt` if it exists."""
 
     test_list: Path | None = None
-    """A file that names the test images; `test.txt` if null and there is one."""
+    """A file that names the test images; if null, `test.txt` if it exists."""
 
     image_suffix: str = ""
-    """What the names of the images end with, such as `.bin.png`, where a line has several; any if empty."""
+    """Suffix of the images, such as `.bin.png`, if lines have several images; any suffix if empty."""
 
 
 LISTS = (
@@ -60,13 +60,13 @@ LISTS = (
     *("annotation_{split}.txt", "{split}/gt.txt", "{split}/label.txt", "{split}/labels.txt"),
     *("{split}/labels.tsv", "{split}/labels.csv"),
 )
-"""What the list of a split is called."""
+"""Names of the list of a split."""
 
 WHOLE_LISTS = (
     *("gt.txt", "gt.tsv", "gt.csv", "label.txt", "label.tsv", "label.csv"),
     *("labels.txt", "labels.tsv", "labels.csv", "old_label.txt", "annotation.txt"),
 )
-"""What the list of a whole set is called."""
+"""Names of the list of all splits together."""
 
 _ROW = r'(?m)^[^\t\r\n"]+\.(?i:png|jpe?g|tiff?|bmp|webp)(, +"|[\t ,](?!\[|-?\d+[, ]-?\d+[, ])\S)'
 _HEADER = r'^"?(?i:file_?name|image|file)"?[,\t]"?(?i:words?|text|label)\b'

@@ -62,14 +62,14 @@ def test_what_has_no_partner_or_no_single_row_is_entered(tmp_path: Path) -> None
     assert read(dataset.train, tmp_path) == {"1.png": "one"}
     entries = {str(entry).removeprefix(f"{tmp_path}/") for entry in context.data_report.skipped}
     assert entries == {
-        "1.bin.png: its text serves '1.png'",
-        "2.gt.txt:3: 2 rows are no text of a line",
+        "1.bin.png: its text already belongs to '1.png'",
+        "2.gt.txt:3: 2 rows are not the text of one line",
         "3.gt.txt: the text is empty",
         "4.gt.txt:1: not UTF-8: byte 0xe9",
         f"5.png: '{tmp_path}/5.gt.txt' is UTF-16 text; save it as UTF-8",
-        "6.png: there is no text beside it (.gt.txt)",
+        "6.png: there is no text file beside it (.gt.txt)",
         "7.gt.txt: there is no image beside it",
-        "8.png: there is no text beside it (.gt.txt)",
+        "8.png: there is no text file beside it (.gt.txt)",
     }
     assert (context.data_report.images, context.data_report.labels) == (9, 4)
 
@@ -98,8 +98,8 @@ def test_splits_are_folders_lists_or_shares(tmp_path: Path) -> None:
     assert read(dataset.test, tmp_path) == {"book/8.png": "8"}
     assert len(dataset.train) == 6
     assert [str(entry) for entry in context.data_report.skipped] == [
-        f"{tmp_path}/val.txt:3: '3' is listed before",
-        f"{tmp_path}/val.txt:4: '99' there is no such line",
+        f"{tmp_path}/val.txt:3: '3' is listed twice",
+        f"{tmp_path}/val.txt:4: '99' is not the name of a line",
     ]
     make(tmp_path, "train/a.png", "train/a.txt", "a")
     make(tmp_path, "val/b.png", "val/b.txt", "b")
@@ -119,13 +119,13 @@ def test_folders_tell_lines_of_one_name_apart(tmp_path: Path) -> None:
     assert list(dataset.train.texts) == ["p10001", "p10002", "p20001"]
     assert list(dataset.val.texts) == ["p20002"]
     assert [str(entry) for entry in context.data_report.skipped] == [
-        f"{tmp_path}/val.txt:2: '/data/p3/0001.png' may be any of 2 lines: 'p1/0001', 'p2/0001'"
+        f"{tmp_path}/val.txt:2: '/data/p3/0001.png' matches 2 lines: 'p1/0001', 'p2/0001'"
     ]
 
 
 def test_a_folder_without_lines_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "a.png", "", "")
-    with pytest.raises(DataError, match="holds no line, an image with its text beside it"):
+    with pytest.raises(DataError, match="has no line, that is an image with its text beside it"):
         _ = opened(tmp_path)[0].train
     make(tmp_path, "", "a.gt.txt", "x")
     with pytest.raises(DataError, match=r"there is no list file '.*val\.lst'"):

@@ -161,7 +161,7 @@ def test_a_list_each_or_a_share(tmp_path: Path) -> None:
 
 def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "gt.txt", "10,10,90,10,90,30,10,30,TOTAL\n1,2,3\n", "a.png")
-    with pytest.raises(DataError, match=r"gt\.txt' is no list of images and texts: '10,10,90"):
+    with pytest.raises(DataError, match=r"gt\.txt' is not a list of images and texts: '10,10,90"):
         _ = opened(tmp_path)[0].train
     with pytest.raises(DataError, match=r"there is no file '.*x\.txt' for val_file"):
         opened(tmp_path, val_file=Path("x.txt"))

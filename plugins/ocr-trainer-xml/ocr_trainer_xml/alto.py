@@ -13,7 +13,7 @@ from ocr_trainer_xml.document import number, to_points
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level
 
 UNITS_PER_INCH = {"mm10": 254, "inch1200": 1200}
-"""Of the units that need a resolution: tenths of millimetres, and 1200ths of inches."""
+"""Units that need a resolution: tenths of a millimeter and 1/1200 inch."""
 
 
 class AltoXml(XmlDataset):
@@ -28,33 +28,33 @@ class AltoXml(XmlDataset):
     _config: AltoXmlConfig
 
     def image_name(self, elements: list[Element]) -> str:
-        """Return the image that a file names, as it names it; nothing if it names none."""
+        """Return the image path that a file states, or an empty string."""
         return _described(elements, "fileName")
 
     def scale(self, elements: list[Element], annotation: Path) -> float:
-        """Return the pixels per unit of the coordinates; a file that tells no unit measures in pixels.
+        """Return the pixels per unit of the coordinates; a file without a unit uses pixels.
 
         Raises:
-            DataError: If it is not known.
+            DataError: The unit is unknown, or needs a resolution that is not given.
         """
         unit = _described(elements, "MeasurementUnit").strip() or "pixel"
         if unit == "pixel":
             return 1.0
         if unit not in UNITS_PER_INCH:
             units = ", ".join(["pixel", *UNITS_PER_INCH])
-            raise DataError(f"'{annotation}' measures in '{unit[:20]}', which is no unit of ALTO: {units}")
+            raise DataError(f"'{annotation}' measures in '{unit[:20]}', which is not a unit of ALTO: {units}")
         if self._config.dpi is None:
             raise DataError(
-                f"'{annotation}' measures in {unit}: say at how many dots per inch its image was scanned"
+                f"'{annotation}' measures in {unit}: set the resolution of its image in dots per inch"
                 " (dataset.dpi=300), or export it with the MeasurementUnit pixel"
             )
         return self._config.dpi / UNITS_PER_INCH[unit]
 
     def outline(self, element: Element) -> Points:
-        """Return the points around an element: its polygon, or else its box; none if it has no outline.
+        """Return the polygon of an element, or else its box; empty if it has neither.
 
         Raises:
-            ValueError: If they are no points.
+            ValueError: The coordinates are not valid points.
         """
         shape = element.first("Shape")
         polygon = shape.first("Polygon") if shape else None
@@ -71,7 +71,7 @@ class AltoXml(XmlDataset):
     def text(self, element: Element) -> str:
         """Return the text of a word, or of the words of a line or of a block, one row per line.
 
-        Words are apart by definition, whether or not an `SP` stands between them; a `HYP` ends one.
+        Words are joined by a blank, with or without an `SP` between them; a `HYP` is appended to its word.
         """
         if element.tag == "TextBlock":
             return "\n".join(map(self.text, element.all("TextLine")))
@@ -88,5 +88,5 @@ class AltoXml(XmlDataset):
 
 
 def _described(elements: list[Element], tag: str) -> str:
-    """Return the content of the first element of that name; the description comes before the layout."""
+    """Return the text of the first such element; in ALTO, the description comes before the layout."""
     return next((element.text for element in elements if element.tag == tag), "")

@@ -1,4 +1,4 @@
-"""`XmlDataset`: an XML file per page, which names its image."""
+"""`XmlDataset`: one XML file per page, which names its image."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from ocr_trainer_xml.document import number
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 
 READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
-"""By root element, the dataset that reads it."""
+"""The dataset that reads each root element."""
 
 NAME_LIMIT = 1024
-"""Characters; no file has a longer name, and accents in a row are not put together in a moment."""
+"""Longest name to normalize, in characters. No file name is longer; NFC is slow on many accents in a row."""
 
 
 class XmlDataset(PairedDataset):
-    """Three splits; a format says where an element's outline and text stand.
+    """Pages in XML with three splits; subclasses say where the outline and text of an element are.
 
-    An outline without transcription is text all the same, which nobody has read yet: it is learned,
-    unless `ignore_untranscribed` is set. Of an outline that ends where it began, the last point is
-    left out, and so are points repeated in a row. What has a baseline only, or nothing, is skipped.
+    An outline without transcription is still text and is learned, unless `ignore_untranscribed` is set.
+    Repeated points are dropped, as is the last point of an outline that ends where it began. Elements
+    with only a baseline, or without any outline, are skipped.
 
     Raises:
-        DataError: If there is no such folder, or nothing in it where it is looked for.
+        DataError: The folder does not exist or has no annotations in a known layout.
     """
 
     suffixes = (".xml",)
     root_element: ClassVar[str]
-    """What the outermost element is called."""
+    """The name of the root element."""
     head: ClassVar[str]
-    """The element at which the name of the image is known."""
+    """The element up to which a file is read to find the name of its image."""
     size: ClassVar[tuple[str, str]]
     """The attributes of `Page` that hold the height and the width of the image."""
     tags: ClassVar[Mapping[Level, str]]
-    """What the elements of each level are called, from coarse to fine."""
+    """The element names of the levels, from coarse to fine."""
 
     _config: XmlConfig
 
@@ -61,7 +61,7 @@ class XmlDataset(PairedDataset):
             )
 
     def _open(self, split: str) -> Any:
-        """Read a split; for recognition, the lines or words are cut out of its pages."""
+        """Open a split; for recognition, crop the lines or words from its pages."""
         pages = super()._open(split)
         if pages is None or self._task is not Task.recognition:
             return pages
@@ -69,38 +69,38 @@ class XmlDataset(PairedDataset):
 
     @abstractmethod
     def image_name(self, elements: list[Element]) -> str:
-        """Return the image that a file names, as it names it; nothing if it names none."""
+        """Return the image path that a file states, or an empty string."""
 
     @abstractmethod
     def outline(self, element: Element) -> Points:
-        """Return the points around an element; none if it has no outline.
+        """Return the outline of an element in the file's units; empty if it has none.
 
         Raises:
-            ValueError: If they are no points.
+            ValueError: The coordinates are not valid points.
         """
 
     @abstractmethod
     def text(self, element: Element) -> str:
-        """Return what is written in an element."""
+        """Return the transcription of an element."""
 
     def scale(self, elements: list[Element], annotation: Path) -> float:
         """Return the pixels per unit of the coordinates.
 
         Raises:
-            DataError: If it is not known.
+            DataError: The unit is unknown, or needs a resolution that is not given.
         """
         return 1.0
 
     def read(self, annotation: Path) -> Labels:
-        """Read one file; what cannot be used of it goes into the ledger.
+        """Read the labels of one file; elements that cannot be used are recorded as skipped.
 
         Raises:
-            DataError: If nothing of it can be used.
+            DataError: The file as a whole cannot be used.
         """
         elements = self._elements(annotation)
         pages = [element for element in elements if element.tag == "Page"]
         if len(pages) != 1:
-            raise DataError(f"'{annotation}' describes {len(pages)} pages, but belongs to one image")
+            raise DataError(f"'{annotation}' describes {len(pages)} pages instead of one")
         scale = self.scale(elements, annotation)
         size = self._size(pages[0], annotation)
         labels = Labels(size=size if scale == 1 else None)
@@ -109,10 +109,10 @@ class XmlDataset(PairedDataset):
         return labels
 
     def _outlined(self, elements: list[Element], annotation: Path) -> list[Element]:
-        """Return the elements of the level asked for, and coarser ones that were never divided into such.
+        """Return the elements of the configured level, and coarser ones that were not divided.
 
         Raises:
-            DataError: If there is text on the page, but not of that level: it would be learned as background.
+            DataError: The page has text, but none of that level; it would be learned as background.
         """
         wanted, names = self.tags[self._config.level], list(self.tags.values())
         coarser = names[: names.index(wanted)]
@@ -131,16 +131,16 @@ class XmlDataset(PairedDataset):
         ]
 
     def _add(self, labels: Labels, element: Element, scale: float, annotation: Path) -> None:
-        """Take an element in; text that was not divided down to the level asked for is "don't care"."""
+        """Add an element to the labels; text that was not divided down to the level is "don't care"."""
         wanted = self.tags[self._config.level]
         entries = len(self._data_report.skipped)
         try:
             points = [(x * scale, y * scale) for x, y in self.outline(element)]
             if not points:
                 raise ValueError(f"the {element.tag} has no outline")
-        except ValueError as fault:
+        except ValueError as error:
             self._data_report.read(labels=1)
-            self._data_report.skip_label(annotation, element.line, str(fault))
+            self._data_report.skip_label(annotation, element.line, str(error))
             return
         points = [point for point, _ in groupby(points)]
         text = self.text(element).strip() if element.tag == wanted else ""
@@ -156,51 +156,52 @@ class XmlDataset(PairedDataset):
         if root != self.root_element:
             reader = f"; dataset={READERS[root]} reads it" if root in READERS else ""
             raise DataError(
-                f"'{annotation}' is not for dataset={self._config.name}: it begins with <{root}>,"
+                f"'{annotation}' is not for dataset={self._config.name}: its root element is <{root}>,"
                 f" not <{self.root_element}>{reader}"
             )
         return elements
 
     def _size(self, page: Element, annotation: Path) -> tuple[int, int] | None:
-        """Return height and width; nothing where they are missing or, as some writers have it, 0."""
+        """Return height and width, or None if they are missing or 0, as some tools write."""
         sides = []
         for name in self.size:
             try:
                 side = number(page.attributes.get(name, "0"))
                 if not 0 <= side <= COORDINATE_LIMIT:
-                    raise ValueError(f"{side:g} is the side of no image")
-            except ValueError as fault:
-                raise DataError(f"'{annotation}', line {page.line}: {name}: {fault}") from None
+                    raise ValueError(f"{side:g} is not the side of an image")
+            except ValueError as error:
+                raise DataError(f"'{annotation}', line {page.line}: {name}: {error}") from None
             sides.append(round(side))
         return (sides[0], sides[1]) if all(sides) else None
 
     def _pairs(self, folders: Folders) -> Pairs:
-        """Match files with the images that they name; what has no partner goes into the ledger."""
+        """Match files with the images that they name; files without a partner are recorded as skipped."""
         images = [path for path in files_in(folders.images) if is_image(path)]
         known = {_key(path.stem): path for path in reversed(images)}
         known |= {_key(path.name): path for path in images}
         homes: dict[Path, Path] = {}
-        for annotation, name, fault in self._named(folders.annotations):
+        for annotation, name, error in self._named(folders.annotations):
             image = known.get(_key(name)) or known.get(_key(PurePosixPath(name).stem))
             if image and image not in homes:
                 homes[image] = annotation
                 continue
             if image:
-                fault = f"its image '{image.name}' is described in '{homes[image].name}'"
-            elif self._lists:  # a list chooses, and what it leaves out may well be without an image
+                error = f"its image '{image.name}' already belongs to '{homes[image].name}'"
+            elif self._lists:  # files that a list leaves out need no image
                 continue
             self._data_report.read(images=1)
-            self._data_report.skip_image(annotation, fault or self._missing(annotation, name, known, folders))
+            self._data_report.skip_image(annotation, error or self._missing(annotation, name, known, folders))
         pairs: Pairs = {}
         for image in images:
             home = homes.get(image)
-            pairs[image.name if image.stem in pairs else image.stem] = Pair(image.name, home and home.name)
+            pair = Pair(image.name, home.name if home else None)
+            pairs[image.name if image.stem in pairs else image.stem] = pair
         return pairs
 
     def _named(self, folder: Path) -> list[tuple[Path, str, str]]:
-        """Return each file, the name of its image, and why it cannot be used if its head tells.
+        """Return each file, the name of its image, and an error if its head cannot be read.
 
-        Of two files for one image, the one that can be used and is named like it comes first.
+        Files without errors come first, and among them files that are named like their image.
         """
         files = [path for path in files_in(folder) if path.suffix.lower() in self.suffixes]
         found = []
@@ -209,12 +210,12 @@ class XmlDataset(PairedDataset):
                 self._fence.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
                 found.append((file, named or file.stem, ""))
-            except DataError as fault:  # met again, and told, when it is read for an image of its name
-                found.append((file, file.stem, str(fault)))
+            except DataError as error:  # reported when it is read for the image of its name
+                found.append((file, file.stem, str(error)))
         return sorted(found, key=lambda one: (bool(one[2]), PurePosixPath(one[1]).stem != one[0].stem))
 
     def _image_name(self, annotation: Path) -> str:
-        """Return the name of a file's image, without folders: none but that of the images is opened."""
+        """Return the name of a file's image, without folders: only the image folder is searched."""
         path = self.image_name(self._elements(annotation, self.head)).strip()
         name = PurePosixPath(path.replace("\\", "/")).name
         return unquote(name) if "://" in path else name
@@ -231,12 +232,12 @@ class XmlDataset(PairedDataset):
 
 
 def _key(name: str) -> str:
-    """Return a name as it is compared: accents may be composed in the file and apart on the disk."""
+    """Return a name for comparison: accents may be composed in the file and decomposed on the disk."""
     return normalize("NFC", name) if len(name) <= NAME_LIMIT else name
 
 
 def usual_folders(name: str) -> Names:
-    """Return where images and XML lie: the XML in a folder named after the format, as a rule."""
+    """Return the usual pairs of image and XML folders; XML is usually in a folder named after the format."""
     return [
         *((images, name) for images in ("images", ".")),
         *(("images", other) for other in ("annotations", "gt", "xml")),

@@ -1,4 +1,4 @@
-"""Numbers and points in the attributes of XML."""
+"""Parse numbers and points in XML attributes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def number(text: str) -> float:
     """Return a number.
 
     Raises:
-        ValueError: In words that go into the ledger.
+        ValueError: The message is recorded in the data report.
     """
     try:
         return float(text)
@@ -19,12 +19,12 @@ def to_points(text: str) -> list[tuple[float, float]]:
     """Return the points of `x,y x,y …` or, as ALTO may have it, `x y x y …`.
 
     Raises:
-        ValueError: In words that go into the ledger.
+        ValueError: The message is recorded in the data report.
     """
     pairs = [pair.split(",") for pair in text.split()]
     if "," not in text:
         values = text.split()
         pairs = [values[place : place + 2] for place in range(0, len(values), 2)]
-    if fault := next((pair for pair in pairs if len(pair) != 2), None):
-        raise ValueError(f"{','.join(fault)[:40]!r} is not a point x,y")
+    if invalid := next((pair for pair in pairs if len(pair) != 2), None):
+        raise ValueError(f"{','.join(invalid)[:40]!r} is not a point x,y")
     return [(number(x), number(y)) for x, y in pairs]

@@ -25,14 +25,14 @@ class PageXml(XmlDataset):
     usual = usual_folders("page")
 
     def image_name(self, elements: list[Element]) -> str:
-        """Return the image that a file names, as it names it; nothing if it names none."""
+        """Return the image path that a file states, or an empty string."""
         return elements[-1].attributes.get("imageFilename", "")
 
     def outline(self, element: Element) -> Points:
-        """Return the points around an element; none if it has no outline.
+        """Return the outline of an element in the file's units; empty if it has none.
 
         Raises:
-            ValueError: If they are no points.
+            ValueError: The coordinates are not valid points.
         """
         coords = element.first("Coords")
         if coords is None:
@@ -44,8 +44,8 @@ class PageXml(XmlDataset):
         )
 
     def text(self, element: Element) -> str:
-        """Return the transcription of lowest index; without one, those of the words or lines in it."""
-        recognitions = sorted(element.all("TextEquiv"), key=_index)  # stable: the first of equals
+        """Return the transcription with the lowest index, or else those of its words or lines."""
+        recognitions = sorted(element.all("TextEquiv"), key=_index)  # stable: the first among equals
         if recognitions:
             unicode = recognitions[0].first("Unicode")
             return unicode.text if unicode else ""
@@ -53,9 +53,9 @@ class PageXml(XmlDataset):
         return " ".join(words) or "\n".join(lines)
 
 
-def _index(reading: Element) -> float:
-    """Return the rank of a reading; the lowest is the main one, and who gives none has one reading."""
+def _index(transcription: Element) -> float:
+    """Return the index of a transcription; the lowest is the main one, and a missing one is 0."""
     try:
-        return number(reading.attributes.get("index", "0"))
+        return number(transcription.attributes.get("index", "0"))
     except ValueError:
         return 0.0

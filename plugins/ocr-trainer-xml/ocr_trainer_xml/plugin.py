@@ -1,4 +1,4 @@
-"""What `page_xml` and `alto_xml` are, in light lines."""
+"""Descriptions of `page_xml` and `alto_xml`; importing them loads no reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocr_trainer.plugin.options import PairedConfig
 
 
 class Level(Enum):
-    """What a label is."""
+    """The kind of element that becomes a label."""
 
     region = "region"
     line = "line"
@@ -30,13 +30,13 @@ class XmlConfig(PairedConfig):
     """The options of both formats."""
 
     level: Level = Level.line
-    """What to find: text regions, their lines or their words; a recognizer reads the latter two."""
+    """Elements to detect: text regions, lines or words; a recognizer can read lines or words."""
 
     match: Match = Match.named
-    """Which image a file belongs to: the one that it names, or the one of its own name without suffix."""
+    """The image of an XML file: the one that it names (named), or the one with its own name (stem)."""
 
     ignore_untranscribed: bool = False
-    """Take an outline without transcription as "don't care"; otherwise it is text to detect."""
+    """Treat outlines without transcription as "don't care"; if false, they are text to detect."""
 
 
 @dataclass
@@ -49,10 +49,10 @@ class AltoXmlConfig(XmlConfig):
     """The options of `alto_xml`."""
 
     dpi: float | None = option(None, above=0)
-    """The resolution of the images, for files that measure in `mm10` or `inch1200`; pixels need none."""
+    """Resolution of the images in dots per inch, for files in `mm10` or `inch1200`; not needed for pixels."""
 
 
-def _signs(folder: str, root_element: str) -> Iterator[FormatSignature]:
+def _signatures(folder: str, root_element: str) -> Iterator[FormatSignature]:
     for home in ("", f"{folder}/", "annotations/", "gt/", "xml/", "train/", f"train/{folder}/"):
         yield FormatSignature(f"{home}*.xml", rf"<(?:\w+:)?{root_element}[\s>]")
 
@@ -63,7 +63,7 @@ page_xml = DatasetPlugin(
     config=PageXmlConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.page:PageXml",
-    signatures=tuple(_signs("page", "PcGts")),
+    signatures=tuple(_signatures("page", "PcGts")),
 )
 
 alto_xml = DatasetPlugin(
@@ -72,5 +72,5 @@ alto_xml = DatasetPlugin(
     config=AltoXmlConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.alto:AltoXml",
-    signatures=tuple(_signs("alto", "alto")),
+    signatures=tuple(_signatures("alto", "alto")),
 )

@@ -32,7 +32,7 @@ def alto(lines: str, unit: str = "pixel", attributes: str = 'WIDTH="48" HEIGHT="
 
 
 def read(folder: Path, document: str, **options: Any) -> tuple[Labels, list[str]]:
-    """Return the labels of a document, and what the ledger says of it."""
+    """Return the labels of a document and the entries of its data report."""
     (folder / "a.xml").write_text(document, encoding="utf-8")
     (folder / "a.png").touch()
     context = Context(task=Task.detection)
@@ -138,15 +138,15 @@ def test_units_of_alto(tmp_path: Path, unit: str, dpi: float | None, corner: flo
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (alto("", "mm10"), "a.xml' measures in mm10: say at how many dots per inch its image was scanned (dataset.dpi=300), or export it with the MeasurementUnit pixel"),
-        (alto("", "mm"), "a.xml' measures in 'mm', which is no unit of ALTO: pixel, mm10, inch1200"),
+        (alto("", "mm10"), "a.xml' measures in mm10: set the resolution of its image in dots per inch (dataset.dpi=300), or export it with the MeasurementUnit pixel"),
+        (alto("", "mm"), "a.xml' measures in 'mm', which is not a unit of ALTO: pixel, mm10, inch1200"),
         (alto("", attributes='WIDTH="foo" HEIGHT="1"'), "a.xml', line 1: WIDTH: 'foo' is not a number"),
-        (page("", 'imageWidth="-1"'), "a.xml', line 1: imageWidth: -1 is the side of no image"),
-        (page("", 'imageHeight="nan"'), "a.xml', line 1: imageHeight: nan is the side of no image"),
-        (page("", 'imageHeight="99999999999"'), "a.xml', line 1: imageHeight: 1e+11 is the side of no image"),
-        ("<PcGts/>", "a.xml' describes 0 pages, but belongs to one image"),
-        ("<PcGts><Page/><Page/></PcGts>", "a.xml' describes 2 pages, but belongs to one image"),
-        ("<mets/>", "a.xml' is not for dataset=alto_xml: it begins with <mets>, not <alto>"),
+        (page("", 'imageWidth="-1"'), "a.xml', line 1: imageWidth: -1 is not the side of an image"),
+        (page("", 'imageHeight="nan"'), "a.xml', line 1: imageHeight: nan is not the side of an image"),
+        (page("", 'imageHeight="99999999999"'), "a.xml', line 1: imageHeight: 1e+11 is not the side of an image"),
+        ("<PcGts/>", "a.xml' describes 0 pages instead of one"),
+        ("<PcGts><Page/><Page/></PcGts>", "a.xml' describes 2 pages instead of one"),
+        ("<mets/>", "a.xml' is not for dataset=alto_xml: its root element is <mets>, not <alto>"),
     ],
 )  # fmt: skip
 def test_a_file_of_no_use_is_refused(tmp_path: Path, document: str, message: str) -> None:
@@ -159,7 +159,9 @@ def test_each_format_names_the_other(tmp_path: Path) -> None:
     (tmp_path / "b.xml").write_text(alto(""), encoding="utf-8")
     (tmp_path / "a.png").touch()
     dataset = PageXml(PageXmlConfig(name="page_xml", root=tmp_path), Context(task=Task.detection))
-    with pytest.raises(DataError, match=r"begins with <alto>, not <PcGts>; dataset=alto_xml reads it$"):
+    with pytest.raises(
+        DataError, match=r"its root element is <alto>, not <PcGts>; dataset=alto_xml reads it$"
+    ):
         dataset.read(tmp_path / "b.xml")
 
 

@@ -37,7 +37,7 @@ def alto(path: Path, name: str) -> None:
 
 
 def open_page(root: Path, **options: Any) -> tuple[PageXml, list[str]]:
-    """Return the dataset, its train split read, and what its ledger says."""
+    """Return the dataset, with its train split read, and the entries of its data report."""
     context = Context(task=Task.detection)
     dataset = PageXml(PageXmlConfig(name="page_xml", root=root, **{"val_share": 0, **options}), context)
     assert dataset.train is not None
@@ -89,7 +89,7 @@ def test_the_name_in_the_file_wins(tmp_path: Path) -> None:
     assert entries == [
         "c.xml: it names the image 'gone.png', which is not in '.'; dataset.match=stem takes 'c.png'",
         "d.xml: there is no image 'lost.png' for it in '.'",
-        "e.xml: its image 'a.png' is described in 'b.xml'",
+        "e.xml: its image 'a.png' already belongs to 'b.xml'",
         "c.png: no annotation file for it in '.'",
     ]
     by_stem, entries = open_page(tmp_path, match=Match.stem)
@@ -106,7 +106,7 @@ def test_of_two_files_the_one_named_like_the_image_counts(tmp_path: Path) -> Non
         page(tmp_path / f"{name}.xml", "m.png", 'imageWidth="20" imageHeight="10"' if name == "m" else "")
     dataset, entries = open_page(tmp_path)
     assert dataset.train.labels(0).size == (10, 20)
-    assert entries == [f"{name}.xml: its image 'm.png' is described in 'm.xml'" for name in ("a", "z")]
+    assert entries == [f"{name}.xml: its image 'm.png' already belongs to 'm.xml'" for name in ("a", "z")]
 
 
 def test_files_of_other_formats_are_entered_and_take_no_image(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_files_of_other_formats_are_entered_and_take_no_image(tmp_path: Path) ->
     (tmp_path / "broken.xml").write_text("<PcGts>\n <Page", encoding="utf-8")
     dataset, entries = open_page(tmp_path)
     assert names(dataset.train) == ["a.png"]
-    other = "is not for dataset=page_xml: it begins with"
+    other = "is not for dataset=page_xml: its root element is"
     assert entries == [
-        "a.xml: its image 'a.png' is described in 'a.page.xml'",
+        "a.xml: its image 'a.png' already belongs to 'a.page.xml'",
         "broken.xml: 'broken.xml' is not XML: line 2, column 2: unclosed token",
         f"mets.xml: 'mets.xml' {other} <mets>, not <PcGts>",
         f"b.png: 'b.xml' {other} <alto>, not <PcGts>; dataset=alto_xml reads it",

@@ -93,7 +93,7 @@ def test_pages_that_were_never_divided_into_words() -> None:
 
 
 @needs_fixtures
-def test_a_page_named_otherwise_than_its_file_and_readings_of_several_tools() -> None:
+def test_a_page_not_named_like_its_file_and_transcriptions_of_several_tools() -> None:
     dataset, context = open_page(FIXTURES / "calamari_avicanon")
     assert [path.name for path in dataset.train.files] == ["007.nrm.png"]
     labels = dataset.train.labels(0)
@@ -116,7 +116,7 @@ def test_a_comma_in_a_name_and_two_files_for_one_image() -> None:
     assert len(dataset.train.labels(0).polygons) == 44
     assert dataset.train.labels(0).size == dataset.train[0].image.shape[:2] == (3965, 2743)
     lite, orphan = context.data_report.skipped
-    assert lite.reason == "its image '170025120000003,0074.jpg' is described in '170025120000003,0074.xml'"
+    assert lite.reason == "its image '170025120000003,0074.jpg' already belongs to '170025120000003,0074.xml'"
     assert (Path(orphan.file).name, context.data_report.images) == ("000236.png", 3)
 
 
@@ -135,7 +135,7 @@ def test_a_comma_in_a_name_and_two_files_for_one_image() -> None:
         ("alto/missing_coords_ro.xml", 4, []),
         ("alto/zero_dims.xml", 0, []),
         ("alto/reg_test.xml", "has no TextLine, but 3 TextBlock: dataset.level=region", None),
-        ("alto/invalid/mu.xml", "measures in 'mm', which is no unit of ALTO: pixel, mm10, inch1200", None),
+        ("alto/invalid/mu.xml", "measures in 'mm', which is not a unit of ALTO: pixel, mm10, inch1200", None),
         ("alto/invalid/image.xml", 31, []),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_page_that_nobody_transcribed(ignored: bool) -> None:
 
 @needs_fixtures
 @pytest.mark.parametrize("opener", [open_page, open_alto])
-def test_a_page_of_size_zero_is_kept_and_pictures_that_are_missing_are_told(opener: object) -> None:
+def test_a_page_of_size_zero_is_kept_and_missing_images_are_reported(opener: object) -> None:
     kind = "page" if opener is open_page else "alto"
     dataset, context = opener(KRAKEN / kind)
     assert dataset.train[0].image.shape == (45, 123, 3)

@@ -1,4 +1,4 @@
-"""What the decoder sees while it reads, and what becomes of it."""
+"""Decoding: what the decoder attends to, and the results."""
 
 from typing import ClassVar
 
@@ -14,13 +14,13 @@ LENGTH = 6
 
 
 class Small(PARSeq):
-    """Of two layers."""
+    """PARSeq with two encoder layers."""
 
     shapes: ClassVar = {Size.base: Shape(dim=32, depth=2, encoder_heads=2, decoder_heads=4)}
 
 
 def small(seed=0, end=1.0, **options):
-    """A network with large random weights, that reads all sorts of things; `end` raises or lowers [E]."""
+    """Return a network with large random weights and varied results; `end` is the bias of [E]."""
     torch.manual_seed(seed)
     chosen = {"height": 16, "width": 64, "max_length": LENGTH, **options}
     net = Small(PARSeqConfig(**chosen), Context(task=Task.recognition, charset="abcdefgh")).eval()
@@ -32,7 +32,7 @@ def small(seed=0, end=1.0, **options):
     return net
 
 
-def pictures(count, width=64, seed=0):
+def images_of(count, width=64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(256, (count, 3, 16, width), dtype=torch.uint8, generator=generator)
 
@@ -43,7 +43,7 @@ def read(net, images, widths=None):
         return net(images, widths)["logits"]
 
 
-def taught(net, images, tokens, seen):
+def logits_with_context(net, images, tokens, seen):
     """Return the logits with the context given and a mask over it: (batch, LENGTH + 1, classes)."""
     with torch.no_grad():
         decoder = net.decoder
@@ -53,7 +53,7 @@ def taught(net, images, tokens, seen):
 
 
 def context(net, logits):
-    """Return [B] and what the logits say, one place later."""
+    """Return [B] followed by the predicted tokens."""
     return torch.cat([torch.full((len(logits), 1), net.begin), logits[:, :-1].argmax(-1)], dim=1)
 
 
@@ -63,22 +63,22 @@ def ends(logits):
     return [row.index(END) if END in row else len(row) for row in classes.tolist()]
 
 
-def test_reading_forward_is_the_causal_pass_over_what_was_read():
+def test_autoregressive_decoding_equals_a_causal_pass_over_its_result():
     net = small(refinements=0)
-    images = pictures(12)
+    images = images_of(12)
     logits = read(net, images)
     lengths = ends(logits)
     assert len(set(lengths)) > 2  # short ones, long ones, and one without an end
     (causal,) = visible_context(draw_orders(LENGTH, 1, False))
-    expected = taught(net, images, context(net, logits), causal)
+    expected = logits_with_context(net, images, context(net, logits), causal)
     for row, twin, length in zip(logits, expected, lengths, strict=True):
         torch.testing.assert_close(row[: length + 1], twin[: length + 1], atol=1e-4, rtol=1e-4)
         assert not row[length + 1 :].any()
 
 
-def test_a_refinement_reads_each_character_in_the_light_of_all_others():
+def test_a_refinement_predicts_each_character_from_all_others():
     first, refined = small(refinements=0), small(refinements=1)
-    images = pictures(12)
+    images = images_of(12)
     before = read(first, images)
     tokens = context(first, before)
     seen = torch.zeros(12, 1, LENGTH + 1, LENGTH + 1, dtype=torch.bool)
@@ -86,28 +86,30 @@ def test_a_refinement_reads_each_character_in_the_light_of_all_others():
         for query in range(LENGTH + 1):
             for column in range(LENGTH + 1):
                 seen[image, 0, query, column] = column != query + 1 and column <= end
-    expected = taught(first, images, tokens, seen)
+    expected = logits_with_context(first, images, tokens, seen)
     torch.testing.assert_close(read(refined, images), expected, atol=1e-4, rtol=1e-4)
     assert (expected.argmax(-1) != before.argmax(-1)).any()
     twice = read(small(refinements=2), images)
     assert not torch.allclose(twice, expected)
 
 
-def test_reading_at_once_sees_the_image_alone():
+def test_decoding_at_once_sees_the_image_alone():
     net = small(refinements=0, decode_ar=False)
-    images = pictures(4)
+    images = images_of(4)
     seen = torch.zeros(LENGTH + 1, LENGTH + 1, dtype=torch.bool)
     seen[:, 0] = True
     tokens = torch.randint(9, (4, LENGTH + 1))
     tokens[:, 0] = net.begin
-    torch.testing.assert_close(read(net, images), taught(net, images, tokens, seen), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        read(net, images), logits_with_context(net, images, tokens, seen), atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"refinements": 0}, {"decode_ar": False}])
 def test_padding_and_wider_images_in_the_batch_make_no_difference(options):
     net = small(keep_ratio=True, **options)
     widths = [64, 40, 17, 8, 1]
-    batch = pictures(len(widths))
+    batch = images_of(len(widths))
     together = read(net, batch, widths)
     assert len({tuple(row) for row in together.argmax(-1).tolist()}) > 2
     for image, width, row in zip(batch, widths, together, strict=True):
@@ -121,7 +123,7 @@ def test_in_training_padding_makes_no_difference_to_the_loss():
     net = small(keep_ratio=True, dropout=0.0).train()
     targets = {"codes": torch.tensor([[1, 2, 3], [4, 0, 0]]), "lengths": torch.tensor([3, 1])}
     widths, losses = torch.tensor([40, 24]), []
-    for images in (pictures(2), pictures(2, 40)):
+    for images in (images_of(2), images_of(2, 40)):
         images[0, :, :, :40] = images[1, :, :, :40] = 200
         images[1, :, :, :24] = 50
         torch.manual_seed(5)
@@ -130,9 +132,9 @@ def test_in_training_padding_makes_no_difference_to_the_loss():
 
 
 def test_the_loss_is_the_mean_over_the_targets_of_all_orders():
-    """Against one pass per order, and one logarithm per target."""
+    """Compare with one pass per order, and one logarithm per target."""
     net = small(dropout=0.0, permutations=4).train()
-    images = pictures(2)
+    images = images_of(2)
     codes, lengths = torch.tensor([[3, 5, 7, 1], [6, 2, 0, 0]]), [4, 2]
     torch.manual_seed(9)
     targets = {"codes": codes, "lengths": torch.tensor(lengths)}
@@ -158,7 +160,7 @@ def test_the_loss_is_the_mean_over_the_targets_of_all_orders():
     assert loss == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
-def test_readings_end_at_the_end_and_score_it():
+def test_texts_stop_at_the_end_token_and_score_it():
     net = small()
     logits = torch.full((3, LENGTH + 1, 9), -20.0)
     for place, k in enumerate([3, 1, END, 5]):
@@ -178,19 +180,19 @@ def test_readings_end_at_the_end_and_score_it():
     assert all(type(r.score) is float for r in (word, empty, endless))
 
 
-def test_reading_stops_as_soon_as_all_texts_have_ended():
+def test_decoding_stops_when_all_texts_have_ended():
     net = small(end=50.0, refinements=0)
     steps = []
     net.head.register_forward_hook(lambda *_: steps.append(1))
-    logits = read(net, pictures(3))
+    logits = read(net, images_of(3))
     assert (len(steps), logits.shape) == (1, (3, LENGTH + 1, 9))
     assert [r.text for r in net.decode({"logits": logits})] == ["", "", ""]
 
 
 @pytest.mark.parametrize("keep_ratio", [False, True])
-def test_it_exports_with_its_reading(keep_ratio):
+def test_it_exports_with_its_decoding(keep_ratio):
     net = small(keep_ratio=keep_ratio)
-    images, widths = pictures(2), torch.tensor([64, 40])
+    images, widths = images_of(2), torch.tensor([64, 40])
     program = torch.export.export(net, (images, widths))
     torch.testing.assert_close(
         program.module()(images, widths)["logits"], read(net, images, widths.tolist()), atol=1e-4, rtol=1e-4
