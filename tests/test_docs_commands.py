@@ -25,11 +25,16 @@ DOCS = ROOT / "docs"
 # In writing-a-plugin.md the plugins are the reader's: they are not installed here.
 PAGES = [
     ROOT / "README.md",
-    *sorted(page for page in DOCS.rglob("*.md") if page.name != "writing-a-plugin.md"),
+    ROOT / "CONTRIBUTING.md",
+    *sorted(
+        page
+        for page in DOCS.rglob("*.md")
+        if page.name != "writing-a-plugin.md" and "_build" not in page.parts
+    ),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPTED = re.compile(r"^\$ (ocr-train .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 missing = {"dbnet", "crnn", "icdar2015", "sroie", "ufo", "words", "lmdb", "tensorboard", "wandb"} - {
