@@ -24,7 +24,7 @@ import numpy as np
 
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.submission import read
+from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 DOCUMENTS = [DATA / "metric_fixtures/cleval" / f"{side}_eval_doc_v1_kr.zip" for side in ("gt", "res")]

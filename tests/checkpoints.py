@@ -11,7 +11,6 @@ from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import plain
 from ocr_trainer.engine import build
-from ocr_trainer.plugin import Kind
 
 DETECTOR = (
     "model=dbnet",
@@ -40,7 +39,7 @@ def write_checkpoint(path: Path, words: tuple[str, ...], seed: int = 0) -> Path:
     """Write the checkpoint of a model that has learnt nothing."""
     torch.manual_seed(seed)
     run = compose(list(words))
-    model = build.build(Kind.model, run.model, build.context(run, path.parent))
+    model = build.build_model(run, build.context(run, path.parent))
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
     files.write({"state_dict": weights, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path

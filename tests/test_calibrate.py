@@ -16,7 +16,7 @@ from pages import RUN, box, mirror, page
 from ocr_trainer.builtin.synthetic import Pages
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.cli.main import main
-from ocr_trainer.data.loader import some
+from ocr_trainer.data.split import some
 from ocr_trainer.tasks.detection.calibrate import calibrate
 from ocr_trainer.tasks.detection.data import scoring_loader
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.text.normalize import clean, named, names, read_file
+from ocr_trainer.text.charset_file import read_file
+from ocr_trainer.text.charsets import named, names
+from ocr_trainer.text.normalize import clean
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ocr_trainer.text.normalize import clean, named, names, ordered
+from ocr_trainer.text.charsets import named, names
+from ocr_trainer.text.normalize import clean, ordered
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -216,7 +217,7 @@ def test_a_name_that_there_is_not() -> None:
 def test_it_needs_only_the_standard_library() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from ocr_trainer.text.normalize import named; named('german')\n"
+        "from ocr_trainer.text.charsets import named; named('german')\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before} - {'ocr_trainer'}\n"
         "print(sorted(name for name in new if name not in sys.stdlib_module_names))"
     )

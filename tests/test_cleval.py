@@ -18,7 +18,7 @@ from ocr_trainer.metrics.character_points import Rings
 from ocr_trainer.metrics.cleval import Counts, Tally, evaluate
 from ocr_trainer.metrics.spelling import longest_common_subsequence
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.submission import read
+from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -15,12 +15,12 @@ from PIL import Image as Pillow
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.data.types import Sample
-from ocr_trainer.engine.build import build
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.crops import Crops, cut
 from ocr_trainer.formats.labelled import LabelledImages
 from ocr_trainer.plugin import Context, Kind, Ledger, Task
+from ocr_trainer.plugin.build import build
 from ocr_trainer.testing import TextDatasetSuite
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -14,7 +14,7 @@ from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.metrics.icdar import Counts, match
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.submission import read
+from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ocr_trainer.config.schema import EmaConfig, OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName
-from ocr_trainer.engine.optim import WeightEma, factor, make_optimizer, make_scheduler
+from ocr_trainer.optim.ema import WeightEma
+from ocr_trainer.optim.optimizer import make_optimizer
+from ocr_trainer.optim.schedule import factor, make_scheduler
 
 
 def small() -> nn.Sequential:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.results import submission
-from ocr_trainer.results.row_forms import FORMS, Form, detect, form_of
-from ocr_trainer.results.submission import Page, Submission, image_of, read
+from ocr_trainer.scoring.row_forms import FORMS, Form, detect, form_of
+from ocr_trainer.scoring.submission import Page, Submission, image_of, read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
-from ocr_trainer.data.loader import name_of
+from ocr_trainer.data.split import name_of
 from ocr_trainer.data.types import Sample, TextImage
-from ocr_trainer.engine.build import build
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind
+from ocr_trainer.plugin.build import build
 
 T = TypeVar("T")
 

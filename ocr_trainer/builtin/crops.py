@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ocr_trainer.builtin.plugin import CropsConfig
-from ocr_trainer.engine.build import build
 from ocr_trainer.formats.crops import Crops as CropsOf
 from ocr_trainer.formats.crops import ordered_before
 from ocr_trainer.formats.labelled import LazySplits
 from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.plugin.build import build
 
 
 class Crops(LazySplits[CropsOf]):

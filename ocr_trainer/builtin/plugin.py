@@ -81,11 +81,11 @@ class SyntheticTextConfig(Options):
 
                 pattern.parse(self.pattern)
             if drawn:
-                from ocr_trainer.text import normalize
+                from ocr_trainer.text import charsets, normalize
 
                 normalize.clean(self.characters)
                 for name in self.charsets:
-                    normalize.named(name)
+                    charsets.named(name)
         except ValueError as fault:
             yield str(fault)
         for key in ("length", "words", "font_size"):

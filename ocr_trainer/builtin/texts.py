@@ -18,7 +18,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, carve
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.text import normalize
+from ocr_trainer.text import charset_file, charsets, normalize
 from ocr_trainer.text.fonts import Fonts, can_shape, is_invisible, needs_shaping
 
 TRIES = 2000
@@ -141,9 +141,9 @@ class Random(Source):
 
     def __init__(self, config: SyntheticTextConfig) -> None:
         super().__init__(config.held_out)
-        found = {*config.characters}.union(*map(normalize.named, config.charsets))
+        found = {*config.characters}.union(*map(charsets.named, config.charsets))
         if config.characters_file is not None:
-            found |= {*normalize.read_file(config.characters_file.expanduser())}
+            found |= {*charset_file.read_file(config.characters_file.expanduser())}
         # Joiners and the like mean something between certain letters only.
         self.characters = _cleaned({character for character in found if not is_invisible(character)})
         if not self.characters:

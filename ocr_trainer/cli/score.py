@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.metrics.score_pages import score_pages
-from ocr_trainer.metrics.score_text import score_text, told
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results import text_files
-from ocr_trainer.results.row_forms import FORMS, form_of
+from ocr_trainer.scoring import text_files
+from ocr_trainer.scoring.row_forms import FORMS, form_of
+from ocr_trainer.scoring.score_pages import score_pages
+from ocr_trainer.scoring.score_text import score_text, told
 
 SHOWN = 10
 """So many notes are printed; all of them are in the JSON file."""

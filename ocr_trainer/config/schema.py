@@ -206,10 +206,10 @@ class CharsetConfig(Options):
         """Yield what is wrong with the options taken together."""
         for name in self.names:
             # On use: the table of sets costs nothing to runs that name none.
-            from ocr_trainer.text import normalize
+            from ocr_trainer.text import charsets
 
             try:
-                normalize.named(name)
+                charsets.named(name)
             except ValueError as error:
                 yield str(error)
         if self.file is not None and not self.file.expanduser().is_file():

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 from ocr_trainer.config.schema import AugmentConfig, CharsetConfig, RunConfig, ScheduleName, TextAugmentConfig
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task, discovery
-from ocr_trainer.runs.run_dir import LONGEST_TMPDIR
 
+LONGEST_TMPDIR = 75
+"""Bytes in the path of the temporary folder. A longer one leaves no room for the names of the workers'
+sockets, and a run would wait for them forever."""
 NO_BOUNDS = Bounds()
 NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 UNWRITABLE = re.compile("[\x00\ud800-\udfff]")

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data.seeding import seed_generators
+from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
 from ocr_trainer.data.types import Image
 from ocr_trainer.data.workers import DEATHS, Watched, begin, kill, sheltered, shut_down
 from ocr_trainer.errors import DataError
@@ -26,16 +27,7 @@ from ocr_trainer.plugin import Skipped
 Key = tuple[int, int]
 """Epoch and index."""
 
-S = TypeVar("S", covariant=True)
 Sum = TypeVar("Sum")
-
-
-class Split(Protocol[S]):
-    """What a dataset plugin gives for each of train, val and test."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> S: ...
 
 
 class Keys(Sampler[Key]):
@@ -93,52 +85,8 @@ def gathered(counts: Sum) -> Sum:
     return sum(parts[1:], start=parts[0])
 
 
-class Chosen:
-    """Some samples of a split, by their places."""
-
-    def __init__(self, split: Split[Any], places: Sequence[int]) -> None:
-        self._split, self._places = split, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, index: int) -> Any:
-        return self._split[self._places[index]]
-
-    def name_of(self, index: int) -> str:
-        """Return what the user knows a sample by."""
-        return name_of(self._split, self._places[index])
-
-
-def some(split: Split[Any], most: int) -> Chosen:
-    """Return at most so many samples of a split, evenly spread."""
-    return Chosen(split, range(0, len(split), max(1, -(-len(split) // most))))
-
-
 NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
 """The images of a batch of which none could be read."""
-
-
-def unreadable(split: Split[Any], index: int, error: DataError) -> Skipped:
-    """Return the entry of an image that could not be read."""
-    return Skipped("image", name_of(split, index), None, str(error))
-
-
-def name_of(split: Split[Any], index: int) -> str:
-    """Return what the user knows a sample by."""
-    if hasattr(split, "name_of"):
-        return str(split.name_of(index))
-    files = getattr(split, "files", None)
-    # Without names, one image of an endless split is the same in every epoch.
-    return str(files[index]) if files else f"sample {index % len(split)}"
-
-
-class Unusable(Exception):
-    """A sample cannot be learnt, though it can be read; `what` is that of `Skipped`."""
-
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(reason)
-        self.what = what
 
 
 class Learnt(Protocol):

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import check_image
-from ocr_trainer.engine.build import build
+from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Config, Context, Kind, Ledger, Task, discovery
+from ocr_trainer.plugin.build import build
 
 Opener = Callable[[str], Any]
 """Gives a split by name, or None."""
-
-
-@dataclass(frozen=True)
-class Splits:
-    """The splits that a run uses; None where there is none or none is wanted."""
-
-    train: Any = None
-    val: Any = None
-    test: Any = None
-    test_split: str | None = None
-    """Which split `test` is."""
-    characters: str = ""
-    """All that a dataset can write whose texts are not known beforehand."""
-    told: dict[str, Any] = field(default_factory=dict)
-    """What the task has found out about the data, for report.json."""
 
 
 def open_splits(run: RunConfig, context: Context) -> Splits:

@@ -235,7 +235,7 @@ def _reason(message: str, loaders: Sequence[HasWorkers]) -> str:
 
 def _in_hand(message: str, loaders: Sequence[HasWorkers]) -> str:
     """Return what the workers that torch names read last; of all of them, where it names none."""
-    from ocr_trainer.data.loader import name_of
+    from ocr_trainer.data.split import name_of
 
     dead = {int(number) for number in re.findall(r"\d+", " ".join(PROCESSES.findall(message)))}
     lines = []

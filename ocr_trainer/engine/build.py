@@ -20,14 +20,15 @@ from ocr_trainer.data.loader import Loader
 from ocr_trainer.engine.callbacks.progress import Progress
 from ocr_trainer.engine.distributed import SeveralRanks
 from ocr_trainer.engine.loggers import Contained
-from ocr_trainer.engine.optim import WeightEma
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Config, Context, Kind, Ledger, LoggerConfig, ModelPlugin, discovery
+from ocr_trainer.optim.ema import WeightEma
+from ocr_trainer.plugin import Context, Kind, Ledger, LoggerConfig, ModelPlugin, discovery
+from ocr_trainer.plugin.build import build
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.tasks.base import task_class
 
 if TYPE_CHECKING:
-    from ocr_trainer.data.open import Splits
+    from ocr_trainer.data.split import Splits
 
 DDP, DDP_UNUSED = "ddp", "ddp_find_unused_parameters_true"
 """Lightning's names of the strategies that take our timeout; the latter allows for unused parameters."""
@@ -48,23 +49,13 @@ def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Con
     )
 
 
-def build(kind: Kind, config: Config, context: Context) -> Any:
-    """Import a plugin's heavy module and make what it offers.
+def build_model(run: RunConfig, context: Context) -> Any:
+    """Import the run's model plugin and build the model.
 
     Raises:
-        PluginBroken: The module cannot be imported, or what it makes is not of its kind.
+        PluginBroken: The module cannot be imported, or its factory returns something else.
     """
-    made = discovery.resolve(kind, config.name)(config, context)
-    if not _fits(kind, made, context):
-        reason = f"its factory makes a {type(made).__name__}, which does not serve as a {kind.value}"
-        raise discovery.broken(discovery.find(kind, config.name), reason)
-    return made
-
-
-def _fits(kind: Kind, made: object, context: Context) -> bool:
-    if kind is Kind.dataset:
-        return all(hasattr(made, split) for split in ("train", "val", "test"))
-    return isinstance(made, task_class(context.task).model_type if kind is Kind.model else Logger)
+    return build(Kind.model, run.model, context, task_class(context.task).model_type)
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
@@ -77,7 +68,9 @@ def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
         return []
     configs: list[LoggerConfig] = [config for config in run.logger.values() if config.enabled]
     return [
-        Contained(discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context))
+        Contained(
+            discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context, Logger)
+        )
         for config in configs
     ]
 

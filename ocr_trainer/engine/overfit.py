@@ -15,10 +15,10 @@ from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.types import Batch
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.sanity import PATIENCE
-from ocr_trainer.engine.optim import make_optimizer
 from ocr_trainer.engine.train import collect_again, quieten, take_over
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Kind, Skipped
+from ocr_trainer.optim.optimizer import make_optimizer
+from ocr_trainer.plugin import Skipped
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 LEARNT = 0.1
@@ -48,7 +48,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     kind = task_class(context.task)
     splits = open_splits(run, context)
     run, context, splits = kind.prepare(run, context, splits)
-    model = build.build(Kind.model, run.model, context)
+    model = build.build_model(run, context)
     take_over(model, run)
     loaders = build.build_loaders(run, model, context, splits)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

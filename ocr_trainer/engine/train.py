@@ -43,7 +43,7 @@ from ocr_trainer.engine.callbacks.sanity import FirstBatch
 from ocr_trainer.engine.loggers import close
 from ocr_trainer.engine.loggers import told as loggers_told
 from ocr_trainer.errors import CheckpointError, MemoryExhausted
-from ocr_trainer.plugin import Kind, Task
+from ocr_trainer.plugin import Task
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resumptions
 from ocr_trainer.runs.run_dir import is_first
@@ -121,7 +121,7 @@ def train(run: RunConfig, folder: Path, laps: timing.Laps) -> dict[str, Any]:
     context = build.context(run, folder, step)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
-    model = build.build(Kind.model, run.model, context)
+    model = build.build_model(run, context)
     adopted = take_over(model, run)
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.loader import Key, Keys, Split, loader, unreadable
+from ocr_trainer.data.loader import Key, Keys, loader
 from ocr_trainer.data.open import open_dataset, too_many
+from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.data.workers import Watched, telling
 from ocr_trainer.engine import build

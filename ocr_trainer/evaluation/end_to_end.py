@@ -17,18 +17,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.loader import unreadable
 from ocr_trainer.data.open import open_test
+from ocr_trainer.data.split import unreadable
 from ocr_trainer.data.types import Detections, Image, Reading, Sample, Truth
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.train import collect_again, imported
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.draw import draw_page
 from ocr_trainer.evaluation.pipeline import Reader, open_reader
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.results import page_of
+from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import timing
 from ocr_trainer.tasks.base import write_pictures
 from ocr_trainer.tasks.detection.data import fit

@@ -21,10 +21,10 @@ from ocr_trainer.data.types import Image
 from ocr_trainer.engine.callbacks.bar import Tell, progress
 from ocr_trainer.engine.train import collect_again
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.draw import draw_page
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, open_reader, recognize, usual_device
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
+from ocr_trainer.results.draw import draw_page
 from ocr_trainer.tasks.recognition.data import fit
 
 PRODUCER = f"ocr-trainer {version('ocr-trainer')}"

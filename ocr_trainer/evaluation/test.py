@@ -18,7 +18,6 @@ from ocr_trainer.data.workers import telling
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.train import collect_again, imported
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import Kind
 from ocr_trainer.runs import timing
 from ocr_trainer.tasks.base import task_class
 
@@ -30,7 +29,7 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
         CheckpointError: The weights do not fit the model that the configuration describes.
         PluginError: Its plugin is not installed or cannot be used.
     """
-    model = build.build(Kind.model, run.model, build.context(run, folder))
+    model = build.build_model(run, build.context(run, folder))
     try:
         model.load_state_dict(model_state(saved))
     except RuntimeError as error:

@@ -10,13 +10,11 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from ocr_trainer.config.validate import LONGEST_TMPDIR
 from ocr_trainer.errors import ConfigError
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
-LONGEST_TMPDIR = 75
-"""Bytes in the path of temporary files; a longer one leaves no room for the names of loader workers' sockets,
-and a run waits for them for ever."""
 INHERITED = "OCR_TRAINER_RUN_FOLDER"
 """Where the first process of a run tells the folder to those that Lightning starts beside it."""
 

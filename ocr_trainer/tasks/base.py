@@ -22,15 +22,16 @@ from torch.utils.data import DataLoader
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.images import write_image
-from ocr_trainer.data.loader import Split
 from ocr_trainer.data.seeding import seed_generators
+from ocr_trainer.data.split import Split
 from ocr_trainer.data.types import Batch, Image
-from ocr_trainer.engine import optim
 from ocr_trainer.errors import DataError
+from ocr_trainer.optim.optimizer import make_optimizer
+from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Skipped, Task
 
 if TYPE_CHECKING:
-    from ocr_trainer.data.open import Splits
+    from ocr_trainer.data.split import Splits
 
 CLASSES = {
     Task.detection: "ocr_trainer.tasks.detection.task:DetectionTask",
@@ -138,10 +139,8 @@ class LearningTask(LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser and its schedule, which goes by the optimiser's steps."""
-        optimizer = optim.make_optimizer(self.model, self.run.optimizer)
-        scheduler = optim.make_scheduler(
-            optimizer, self.run.schedule, self.trainer.estimated_stepping_batches
-        )
+        optimizer = make_optimizer(self.model, self.run.optimizer)
+        scheduler = make_scheduler(optimizer, self.run.schedule, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

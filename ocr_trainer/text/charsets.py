@@ -1,4 +1,4 @@
-"""Alphabets, scripts and other sets of characters by name: the tables behind `charsets.named`.
+"""Alphabets, scripts and other sets of characters by name: `names` and `named`.
 
 A language's set holds its letters, small and capital, and the signs that belong to letters; digits,
 punctuation, the points of Hebrew and Arabic and the space do not. Languages in Latin letters have all
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from string import ascii_letters, ascii_lowercase, digits, punctuation
 
-from ocr_trainer.text.normalize import clean, named, ordered
+from ocr_trainer.errors import did_you_mean
+from ocr_trainer.text.normalize import clean, ordered
 
 LATIN = {
     "afrikaans": "áâèéêëîïôöûü",
@@ -148,3 +149,21 @@ SETS: dict[str, Callable[[], str]] = {
     "hanzi_traditional": lambda: _encoded("big5", "一", "鿿", (0xA4, 0xF9)),
     "hanzi_traditional_common": lambda: _encoded("big5", "一", "鿿", (0xA4, 0xC6)),
 }
+
+
+def names() -> list[str]:
+    """Return the names of all sets, sorted."""
+    return sorted(SETS)
+
+
+@cache
+def named(name: str) -> str:
+    """Return the characters of a set, by code point; the space is in none.
+
+    Raises:
+        ValueError: If there is no set of that name; says which there are.
+    """
+    if name not in SETS:
+        meant = did_you_mean(name, SETS)
+        raise ValueError(f"there is no set of characters '{name}'.{meant}\n  sets: {', '.join(names())}")
+    return ordered(SETS[name]())

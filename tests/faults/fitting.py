@@ -15,7 +15,6 @@ from ocr_trainer.data.open import open_splits
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
 from ocr_trainer.engine.train import quieten
-from ocr_trainer.plugin import Kind
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 WORDS = ["dataset=synthetic", "logger=[]", "data.workers=0", "schedule.warmup=0"]
@@ -38,7 +37,7 @@ def fit(
     context = build.context(run, folder)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
-    model = build.build(Kind.model, run.model, context)
+    model = build.build_model(run, context)
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)
     spoil(task, batches)

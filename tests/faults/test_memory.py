@@ -20,7 +20,7 @@ from ocr_trainer.config.compose import compose
 from ocr_trainer.data.types import Batch
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
-from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.plugin import Context, Task
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.detection.data import DetectionSet, collate_training
 
@@ -146,7 +146,7 @@ class Vast:
 )
 def test_case_32_what_a_worker_lacks_is_told(make: Callable[[], Any], said: str, workers: int):
     run = compose(DETECTOR)
-    model = build.build(Kind.model, run.model, Context(task=Task.detection))
+    model = build.build_model(run, Context(task=Task.detection))
     dataset = DetectionSet(Vast(make), model, run)
     batches = iter(DataLoader(dataset, batch_size=2, num_workers=workers, collate_fn=collate_training))
     with pytest.raises((RuntimeError, MemoryError)) as caught:

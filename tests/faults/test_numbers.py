@@ -16,8 +16,8 @@ from lightning.pytorch.plugins import MixedPrecision
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
-from ocr_trainer.engine.optim import WeightEma
 from ocr_trainer.errors import NumbersError
+from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.tasks.base import LearningTask
 
 

@@ -213,7 +213,7 @@ def test_case_61_another_version_of_the_contract_is_refused(site: Path):
 
 def test_case_61_a_model_that_lacks_methods_is_refused(site: Path):
     install(site, "acme-half", MODELS + "half = {}:plugin\n", NO_LOSS.replace("{}", "acme_half"))
-    from ocr_trainer.engine.build import build
+    from ocr_trainer.plugin.build import build
 
     with pytest.raises(PluginBroken) as caught:
         build(Kind.model, compose(["model=half"]).model, Context(task=Task.detection))

@@ -19,7 +19,6 @@ from lightning.pytorch import Callback, Trainer
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import DataConfig
-from ocr_trainer.data import loader
 from ocr_trainer.data.loader import Keys, Loader, loader
 from ocr_trainer.data.workers import Watched
 from ocr_trainer.tasks.recognition.data import PooledLoader

@@ -139,7 +139,7 @@ def test_case_15_two_ranks_go_on_exactly(words: list[str], steps: tuple[int, ...
 
 def nothing_for_the_second() -> None:
     """Leave one of the two processes without anything to learn."""
-    from ocr_trainer.data.loader import Unusable
+    from ocr_trainer.data.split import Unusable
     from ocr_trainer.tasks.recognition.data import RecognitionSet
 
     def encode(*_: Any) -> Any:

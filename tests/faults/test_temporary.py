@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.validate import LONGEST_TMPDIR
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.runs.run_dir import LONGEST_TMPDIR
 
 CLAIM = """
 import sys, tempfile

@@ -9,16 +9,8 @@ import numpy as np
 import torch
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.loader import (
-    NO_IMAGES,
-    Keys,
-    Loader,
-    ScoringSet,
-    Split,
-    TrainingSet,
-    loader,
-    some,
-)
+from ocr_trainer.data.loader import NO_IMAGES, Keys, Loader, ScoringSet, TrainingSet, loader
+from ocr_trainer.data.split import Split, some
 from ocr_trainer.data.types import Batch, Image, Sample, Truth
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Skipped

@@ -118,7 +118,7 @@ class DetectionTask(LearningTask):
 
 def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
     """Draw what was found, at the size the model saw."""
-    from ocr_trainer.evaluation.draw import draw
+    from ocr_trainer.results.draw import draw
 
     found, _ = scored.result()
     height, width = truth.size

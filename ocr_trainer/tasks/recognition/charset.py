@@ -10,7 +10,7 @@ import torch
 
 from ocr_trainer.config.schema import CharsetConfig, Unknown
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.text import normalize
+from ocr_trainer.text import charset_file, charsets, normalize
 
 
 class UnknownCharacter(ValueError):
@@ -54,9 +54,9 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
     Raises:
         ConfigError: There would be none.
     """
-    found = set().union(*map(normalize.named, config.names))
+    found = set().union(*map(charsets.named, config.names))
     if config.file is not None:
-        found |= set(normalize.read_file(config.file.expanduser()))
+        found |= set(charset_file.read_file(config.file.expanduser()))
     if config.from_data or not config.given:
         found |= set(of_data) | set(before)
     if config.unknown is Unknown.replace:
@@ -69,7 +69,7 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
         raise ConfigError(
             "this run cannot start: the charset is empty, as the dataset does not tell its texts beforehand\n"
             "  say what is read: charset.names=[latin,digits], charset.file=FILE or charset.characters=…\n"
-            f"  names: {', '.join(normalize.names())}"
+            f"  names: {', '.join(charsets.names())}"
         )
     return charset
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_trainer.config.schema import Unknown
-from ocr_trainer.data.loader import name_of
+from ocr_trainer.data.split import name_of
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Ledger
 from ocr_trainer.tasks.recognition.charset import named

@@ -17,16 +17,8 @@ from torch import Tensor
 
 from ocr_trainer.config.schema import RunConfig, Unknown
 from ocr_trainer.data.geometry import resize
-from ocr_trainer.data.loader import (
-    NO_IMAGES,
-    Keys,
-    Loader,
-    ScoringSet,
-    Split,
-    TrainingSet,
-    Unusable,
-    loader,
-)
+from ocr_trainer.data.loader import NO_IMAGES, Keys, Loader, ScoringSet, TrainingSet, loader
+from ocr_trainer.data.split import Split, Unusable
 from ocr_trainer.data.types import Batch, Image, TextImage, TextTruth
 from ocr_trainer.plugin import Skipped
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import RunConfig, Unknown
-from ocr_trainer.data.loader import Chosen, gathered
+from ocr_trainer.data.loader import gathered
+from ocr_trainer.data.split import Chosen
 from ocr_trainer.data.types import Batch, Image, Reading, TextTruth
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Skipped
@@ -23,7 +24,7 @@ from ocr_trainer.tasks.recognition.charset import choose
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 if TYPE_CHECKING:
-    from ocr_trainer.data.open import Splits
+    from ocr_trainer.data.split import Splits
     from ocr_trainer.metrics.text import TextTally
 
 NEAR_ZERO = 0.02

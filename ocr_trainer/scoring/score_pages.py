@@ -15,7 +15,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.submission import Page, Submission, read
+from ocr_trainer.scoring.submission import Page, Submission, read
 
 
 class Result(NamedTuple):

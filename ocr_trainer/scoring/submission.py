@@ -19,7 +19,7 @@ from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import rows_of, without_mark
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.row_forms import FORMS, Form, detect
+from ocr_trainer.scoring.row_forms import FORMS, Form, detect
 
 MOST_BYTES = 16 * 2**20
 """Of one file; 100,000 rows need no more, and a zip may promise anything."""

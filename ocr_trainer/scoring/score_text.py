@@ -8,7 +8,7 @@ from typing import Any
 
 from ocr_trainer.metrics.text import tally_texts
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results import text_files
+from ocr_trainer.scoring import text_files
 
 
 def score_text(options: Namespace, ledger: Ledger) -> dict[str, Any]:

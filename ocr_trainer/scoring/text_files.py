@@ -11,7 +11,7 @@ from ocr_trainer.errors import ConfigError, DataError, did_you_mean
 from ocr_trainer.formats.annotations import read_bytes, read_rows
 from ocr_trainer.formats.rows import excerpt
 from ocr_trainer.plugin import Ledger
-from ocr_trainer.results.row_forms import unquoted
+from ocr_trainer.scoring.row_forms import unquoted
 from ocr_trainer.text.normalize import clean
 
 QUOTED = re.compile(r'([^"]+?)\s*,\s*(".*")\s*')

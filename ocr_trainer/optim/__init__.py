@@ -1,0 +1,1 @@
+"""Heavy (torch). Optimizers, learning-rate schedules and the moving average of the weights."""

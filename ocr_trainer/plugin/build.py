@@ -1,0 +1,30 @@
+"""From a plugin's options to the object that its factory returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocr_trainer.plugin import discovery
+from ocr_trainer.plugin.api import Config, Context, Kind
+
+SPLITS = ("train", "val", "test")
+
+
+def build(kind: Kind, config: Config, context: Context, expected: type[Any] = object) -> Any:
+    """Import a plugin's heavy module and call its factory.
+
+    Args:
+        kind: The kind of plugin.
+        config: Its options; `config.name` says which plugin it is.
+        context: What the core passes to every factory.
+        expected: The type that the factory must return. A dataset may be of any type with the three splits.
+
+    Raises:
+        PluginBroken: The module cannot be imported, or the factory returns something else.
+    """
+    built = discovery.resolve(kind, config.name)(config, context)
+    has_splits = kind is not Kind.dataset or all(hasattr(built, split) for split in SPLITS)
+    if not (has_splits and isinstance(built, expected)):
+        reason = f"its factory makes a {type(built).__name__}, which does not serve as a {kind.value}"
+        raise discovery.broken(discovery.find(kind, config.name), reason)
+    return built
