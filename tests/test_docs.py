@@ -129,8 +129,8 @@ def test_our_environment_variables_are_documented():
 
 
 def tree() -> dict[str, str]:
-    """The paths that the README's tree names, each with its clause."""
-    drawing = read(ROOT / "README.md").partition("\n## What is where\n")[2]
+    """The paths that the tree of architecture.md names, each with its clause."""
+    drawing = read(DOCS / "architecture.md").partition("\n## The tree\n")[2]
     found, above = {}, list[str]()
     for line in BLOCK.search(drawing)[2].splitlines():
         name, _, clause = line.strip().partition(" ")
@@ -139,18 +139,21 @@ def tree() -> dict[str, str]:
     return found
 
 
-def test_the_readmes_tree_names_what_is_there():
+def test_the_tree_names_what_is_there():
     named = tree()
     assert [path for path, clause in named.items() if not clause] == []
     wrong = [p for p in named if not ((ROOT / p).is_dir() if p.endswith("/") else (ROOT / p).is_file())]
     assert wrong == []
 
 
-def test_the_readmes_tree_misses_nothing():
+def test_the_tree_misses_nothing():
     files = [file for file in ROOT.glob("ocr_trainer/**/*.py") if file.name != "__init__.py"]
     files += [*DOCS.glob("*.md"), *DOCS.glob("*.py"), *ROOT.glob("configs/*.yaml")]
     folders = [
-        folder for place in ("plugins", "configs") for folder in (ROOT / place).iterdir() if folder.is_dir()
+        folder
+        for place in ("ocr_trainer", "plugins", "configs")
+        for folder in (ROOT / place).iterdir()
+        if folder.is_dir()
     ]
     paths = [str(f.relative_to(ROOT)) for f in files]
     paths += [f"{f.relative_to(ROOT)}/" for f in folders if f.name != "__pycache__"]
