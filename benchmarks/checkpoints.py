@@ -23,7 +23,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Trainer
 
 from ocr_trainer.checkpoint import files
-from ocr_trainer.checkpoint.callback import SealedIO
+from ocr_trainer.checkpoint.callback import CheckpointFileIO
 from ocr_trainer.cli.main import main as ocr_train
 from ocr_trainer.engine import build
 
@@ -41,7 +41,7 @@ RUN = (
 )
 
 
-class Laps:
+class PhaseTimer:
     """Seconds that went into something, each time."""
 
     def __init__(self) -> None:
@@ -64,13 +64,13 @@ class Laps:
         return sum(sum(self.seconds.get(name, ())) for name in names)
 
 
-class InTurns(SealedIO):
+class InTurns(CheckpointFileIO):
     """Saves by ours and by Lightning's."""
 
-    def __init__(self, laps: Laps) -> None:
+    def __init__(self, timer: PhaseTimer) -> None:
         self.saves = [
-            laps.timed("ours", super().save_checkpoint),
-            laps.timed("Lightning's", TorchCheckpointIO().save_checkpoint),
+            timer.timed("ours", super().save_checkpoint),
+            timer.timed("Lightning's", TorchCheckpointIO().save_checkpoint),
         ]
         self.size = 0
 
@@ -89,17 +89,17 @@ class InTurns(SealedIO):
 
 def run(words: list[str]) -> None:
     """Train, and print what saving took."""
-    laps, make, fsync, seal = Laps(), build.make_trainer, os.fsync, files._seal
-    storage = InTurns(laps)
+    timer, make, fsync, seal = PhaseTimer(), build.make_trainer, os.fsync, files._seal
+    storage = InTurns(timer)
 
     def measured(**options: Any) -> Trainer:
         trainer = make(**options | {"plugins": [storage]})
-        trainer.fit = laps.timed("fit", trainer.fit)  # type: ignore[method-assign]
+        trainer.fit = timer.timed("fit", trainer.fit)  # type: ignore[method-assign]
         return trainer
 
     build.make_trainer = measured
-    os.fsync = laps.timed("fsync", fsync)
-    files._seal = laps.timed("seal", seal)
+    os.fsync = timer.timed("fsync", fsync)
+    files._seal = timer.timed("seal", seal)
     try:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
             sys.argv = ["ocr-train", *RUN, f"output_dir={folder}", *words]
@@ -107,18 +107,18 @@ def run(words: list[str]) -> None:
                 sys.exit(status)
     finally:
         build.make_trainer, os.fsync, files._seal = make, fsync, seal
-    ours, theirs = laps.seconds["ours"], laps.seconds["Lightning's"]
+    ours, theirs = timer.seconds["ours"], timer.seconds["Lightning's"]
     ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
-    fit = laps.sum("fit") - laps.sum("Lightning's")
+    fit = timer.sum("fit") - timer.sum("Lightning's")
     print(f"\n{len(ours)} saves of {storage.size / 1e6:.0f} MB in {fit:.1f} s of training")
     print(f"median save: ours {statistics.median(ours):.3f} s, Lightning's {statistics.median(theirs):.3f} s")
     print(f"ours to Lightning's: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
     for name, seconds in (
-        ("SHA-256 and seal", laps.sum("seal")),
-        ("fsync", laps.sum("fsync")),
-        ("both", laps.sum("seal", "fsync")),
-        ("all of saving", laps.sum("ours")),
-        ("all of saving, less Lightning's", laps.sum("ours") - laps.sum("Lightning's")),
+        ("SHA-256 and seal", timer.sum("seal")),
+        ("fsync", timer.sum("fsync")),
+        ("both", timer.sum("seal", "fsync")),
+        ("all of saving", timer.sum("ours")),
+        ("all of saving, less Lightning's", timer.sum("ours") - timer.sum("Lightning's")),
     ):
         print(f"{name}: {seconds:.3f} s, {seconds / fit:.2%} of the run")
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr_trainer.metrics import cleval, icdar
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -54,7 +54,7 @@ Figures = tuple[float, float, float, float]
 def ours() -> Figures:
     """Read and score the documents."""
     begin, cpu = time.perf_counter(), time.process_time()
-    gt, pred = (read(path, Ledger(), None, "", confidence=False).pages for path in DOCUMENTS)
+    gt, pred = (read(path, DataReport(), None, "", confidence=False).pages for path in DOCUMENTS)
     total = cleval.Counts()
     for image, truth in gt.items():
         found = pred[image]

@@ -28,7 +28,7 @@ from ocr_trainer_json.textocr import TextOcr
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from ocr_trainer.formats.labelled import LabelledImages, LazySplits
+from ocr_trainer.formats.labeled import LabeledImages, LazySplits
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import PairedConfig
 
@@ -99,7 +99,7 @@ def write_textocr(root: Path, files: int, words: int) -> None:
 class Weighed(Dataset[tuple[int, int, float]]):
     """The samples of a split, each replaced by its number of words and the worker's size after it."""
 
-    def __init__(self, split: LabelledImages) -> None:
+    def __init__(self, split: LabeledImages) -> None:
         self.split = split
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class Weighed(Dataset[tuple[int, int, float]]):
         return os.getpid(), words, unique() if index % 200 < 2 else 0.0
 
 
-def weighed(split: LabelledImages, workers: int) -> Iterator[tuple[int, int, float]]:
+def weighed(split: LabeledImages, workers: int) -> Iterator[tuple[int, int, float]]:
     """Yield the process, the words and the size in MB after each sample."""
     loader: Any = DataLoader(
         Weighed(split), batch_size=None, num_workers=workers, multiprocessing_context="fork"
@@ -143,7 +143,9 @@ def main() -> None:
         seconds = time.perf_counter() - began
         assert split is not None
         gc.collect()
-        print(f"{context.ledger.labels:,} words on {context.ledger.images:,} images read in {seconds:.0f} s")
+        print(
+            f"{context.data_report.labels:,} words on {context.data_report.images:,} images read in {seconds:.0f} s"
+        )
         print(f"parent: USS {unique() - before:+.0f} MB, RSS {resident() - rss_before:+.0f} MB,", end=" ")
         print(f"peak RSS +{max(0.0, peak() - max(peak_before, rss_before)):.0f} MB")
         sizes: dict[int, list[float]] = {}

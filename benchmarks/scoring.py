@@ -38,7 +38,7 @@ def main() -> None:
             began = time.perf_counter()
             outputs = {name: value.cpu() for name, value in model(batch.images.to(device)).items()}
             forward += time.perf_counter() - began
-            for one, truth in zip(images_of(outputs, len(batch)), batch.truths, strict=True):
+            for one, truth in zip(images_of(outputs, len(batch)), batch.ground_truths, strict=True):
                 began = time.perf_counter()
                 found = decode(model, one, truth)
                 decoded = time.perf_counter()
@@ -48,7 +48,7 @@ def main() -> None:
         began = time.perf_counter()
         scorer = Scorer(model)
         for batch in batches:
-            scorer.add(model(batch.images.to(device)), batch.truths)
+            scorer.add(model(batch.images.to(device)), batch.ground_truths)
         tally = scorer.finish()
         together = time.perf_counter() - began
     print(f"{tally.images} images, {tally.icdar.cared_truths} texts, {device}")

@@ -36,7 +36,7 @@ RECOGNIZER = (
 
 
 def write_checkpoint(path: Path, words: tuple[str, ...], seed: int = 0) -> Path:
-    """Write the checkpoint of a model that has learnt nothing."""
+    """Write the checkpoint of a model that has learned nothing."""
     torch.manual_seed(seed)
     run = compose(list(words))
     model = build.build_model(run, build.context(run, path.parent))

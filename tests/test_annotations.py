@@ -14,8 +14,8 @@ from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import FEW, Labels, crosses_itself, read_rows
-from ocr_trainer.formats.labelled import LabelledImages
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.formats.labeled import LabeledImages
+from ocr_trainer.plugin import DataReport
 
 SQUARE = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]
 BOW_TIE = [SQUARE[0], SQUARE[1], SQUARE[3], SQUARE[2]]
@@ -37,31 +37,31 @@ def test_in_general_position_it_is_what_shapely_calls_invalid(seed: int, count: 
     assert crosses_itself(outline) == (not Shape(outline).is_valid)
 
 
-def added(outline, text: str = "word", ignore: bool = False) -> tuple[Labels, Ledger]:
-    labels, ledger = Labels(), Ledger()
-    labels.add(outline, text, ignore, ledger, Path("gt.txt"), 7)
-    return labels, ledger
+def added(outline, text: str = "word", ignore: bool = False) -> tuple[Labels, DataReport]:
+    labels, data_report = Labels(), DataReport()
+    labels.add(outline, text, ignore, data_report, Path("gt.txt"), 7)
+    return labels, data_report
 
 
 def test_a_sound_label_is_kept_as_it_is() -> None:
-    labels, ledger = added(SQUARE)
+    labels, data_report = added(SQUARE)
     assert labels.polygons[0].dtype == np.float32
     assert labels.polygons[0].tolist() == [list(point) for point in SQUARE]
     assert (labels.texts, labels.ignore) == (["word"], [False])
-    assert (ledger.labels, ledger.skipped) == (1, [])
+    assert (data_report.labels, data_report.skipped) == (1, [])
 
 
 def test_a_closed_outline_is_opened() -> None:
-    labels, ledger = added([*SQUARE, SQUARE[0]])
+    labels, data_report = added([*SQUARE, SQUARE[0]])
     assert labels.polygons[0].tolist() == [list(point) for point in SQUARE]
-    assert ledger.skipped == []
+    assert data_report.skipped == []
 
 
 def test_a_crossing_outline_becomes_its_hull_and_dont_care() -> None:
-    labels, ledger = added(BOW_TIE)  # its signed area is 0, yet it covers text
+    labels, data_report = added(BOW_TIE)  # its signed area is 0, yet it covers text
     assert Shape(labels.polygons[0]).equals(MultiPoint(SQUARE).convex_hull)
     assert labels.ignore == [True]
-    assert [str(entry) for entry in ledger.skipped] == [
+    assert [str(entry) for entry in data_report.skipped] == [
         "gt.txt:7: the outline crosses itself: kept as don't care"
     ]
 
@@ -104,26 +104,26 @@ NAN, INF = float("nan"), float("inf")
     ],
 )
 def test_an_outline_that_cannot_be_used_is_entered_with_file_and_line(outline, reason: str) -> None:
-    labels, ledger = added(outline)
+    labels, data_report = added(outline)
     assert labels.polygons == []
-    assert ledger.labels == 1
-    assert [str(entry) for entry in ledger.skipped] == [f"gt.txt:7: {reason}"]
+    assert data_report.labels == 1
+    assert [str(entry) for entry in data_report.skipped] == [f"gt.txt:7: {reason}"]
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(), st.floats()), max_size=8))
 def test_any_outline_is_kept_or_entered(outline: list[tuple[float, float]]) -> None:
-    labels, ledger = added(outline)
-    assert labels.polygons or ledger.skipped
+    labels, data_report = added(outline)
+    assert labels.polygons or data_report.skipped
     for polygon in labels.polygons:
         assert np.isfinite(polygon).all()
-        assert Shape(polygon).area > 0 or ledger.skipped
+        assert Shape(polygon).area > 0 or data_report.skipped
 
 
-def rows(path: Path, data: bytes) -> tuple[list[tuple[int, str]], Ledger]:
+def rows(path: Path, data: bytes) -> tuple[list[tuple[int, str]], DataReport]:
     path.write_bytes(data)
-    ledger = Ledger()
-    return list(read_rows(path, ledger)), ledger
+    data_report = DataReport()
+    return list(read_rows(path, data_report)), data_report
 
 
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
@@ -136,25 +136,25 @@ def test_rows_of_any_writer(tmp_path: Path, bom: bytes, end: bytes) -> None:
 
 
 def test_a_row_that_is_not_utf8_is_entered_and_the_others_are_read(tmp_path: Path) -> None:
-    found, ledger = rows(tmp_path / "x", b"one\ncaf\xe9\nthree\n")
+    found, data_report = rows(tmp_path / "x", b"one\ncaf\xe9\nthree\n")
     assert found == [(1, "one"), (3, "three")]
-    assert [str(entry) for entry in ledger.skipped] == [f"{tmp_path / 'x'}:2: not UTF-8: byte 0xe9"]
+    assert [str(entry) for entry in data_report.skipped] == [f"{tmp_path / 'x'}:2: not UTF-8: byte 0xe9"]
 
 
 def test_utf16_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is UTF-16 text; save it as UTF-8"):
         rows(tmp_path / "x", "1,2".encode("utf-16"))
     with pytest.raises(DataError, match="No such file"):
-        list(read_rows(tmp_path / "missing", Ledger()))
+        list(read_rows(tmp_path / "missing", DataReport()))
 
 
-def split(tmp_path: Path, outlines: list, size: tuple[int, int] | None = None) -> LabelledImages:
+def split(tmp_path: Path, outlines: list, size: tuple[int, int] | None = None) -> LabeledImages:
     path = tmp_path / "x.png"
     Pillow.new("RGB", (100, 50)).save(path)
     labels = Labels(size=size)
     for outline in outlines:
-        labels.add(outline, "word", False, Ledger(), path, None)
-    return LabelledImages([(path, labels)])
+        labels.add(outline, "word", False, DataReport(), path, None)
+    return LabeledImages([(path, labels)])
 
 
 def moved(x: float, y: float) -> list[tuple[float, float]]:

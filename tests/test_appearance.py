@@ -14,13 +14,13 @@ from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from ocr_trainer.config.schema import AugmentConfig
-from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, grey, recolour, vary
+from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, gray, recolour, vary
 
-ALL = AugmentConfig(colour=0.3, tint=0.3, grey=1, blur=1, noise=1, jpeg=1)
+ALL = AugmentConfig(color=0.3, tint=0.3, gray=1, blur=1, noise=1, jpeg=1)
 
 
 def photograph(height: int = 80, width: int = 120) -> np.ndarray:
-    """Something smooth, and of every colour."""
+    """Something smooth, and of every color."""
     rows, columns = np.linspace(0, 6, height)[:, None, None], np.linspace(0, 9, width)[None, :, None]
     return (127 + 120 * np.sin(rows + columns * [1.0, 0.6, 0.3])).astype(np.uint8)
 
@@ -36,7 +36,7 @@ def test_shape_and_type_stay_and_the_original_is_untouched(height, width, seed, 
     image = np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
     before = image.copy()
     config = AugmentConfig(
-        colour=0.2 * share, tint=share * 0.9, grey=share, blur=share, noise=share, jpeg=share
+        color=0.2 * share, tint=share * 0.9, gray=share, blur=share, noise=share, jpeg=share
     )
     one, same = (vary(image, config, np.random.default_rng(seed)) for _ in range(2))
     assert (one.shape, one.dtype) == (image.shape, np.uint8)
@@ -51,15 +51,15 @@ def test_another_seed_gives_another_picture():
 
 def test_what_is_switched_off_changes_nothing_and_draws_nothing():
     names = {field.name for field in fields(AugmentConfig)}
-    assert {"colour", "tint", "grey", "blur", "noise", "jpeg"} <= names
+    assert {"color", "tint", "gray", "blur", "noise", "jpeg"} <= names
     rng, fresh = np.random.default_rng(0), np.random.default_rng(0)
-    np.testing.assert_array_equal(vary(photograph(), AugmentConfig(colour=0), rng), photograph())
+    np.testing.assert_array_equal(vary(photograph(), AugmentConfig(color=0), rng), photograph())
     assert rng.random() == fresh.random()
 
 
-@pytest.mark.parametrize("name", ["grey", "blur", "noise", "jpeg"])
+@pytest.mark.parametrize("name", ["gray", "blur", "noise", "jpeg"])
 def test_each_effect_happens_as_often_as_asked(name: str):
-    config = AugmentConfig(colour=0, **{name: 0.3})
+    config = AugmentConfig(color=0, **{name: 0.3})
     rng = np.random.default_rng(0)
     changed = [not np.array_equal(vary(photograph(), config, rng), photograph()) for _ in range(400)]
     assert np.mean(changed) == pytest.approx(0.3, abs=0.07)
@@ -115,15 +115,15 @@ def test_compression_is_jpegs_and_keeps_red_red():
     assert np.abs(compress(red, 90).astype(int) - red).max() <= 3
 
 
-def test_grey_is_pillows():
+def test_gray_is_pillows():
     expected = np.asarray(Pillow.fromarray(photograph()).convert("L"), int)
-    assert np.abs(grey(photograph()).astype(int) - expected[..., None]).max() <= 1
+    assert np.abs(gray(photograph()).astype(int) - expected[..., None]).max() <= 1
 
 
 @settings(deadline=None)
 @given(st.floats(0, 0.9), st.floats(0, 0.9), st.integers(0, 1000))
-def test_colours_keep_the_order_of_light_and_dark(colour: float, tint: float, seed: int):
-    table = draw_table(colour, tint, np.random.default_rng(seed))
+def test_colours_keep_the_order_of_light_and_dark(color: float, tint: float, seed: int):
+    table = draw_table(color, tint, np.random.default_rng(seed))
     assert (np.diff(table.astype(int), axis=0) >= 0).all()
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
     np.testing.assert_array_equal(recolour(ramp, table)[:, 0], np.broadcast_to(table, (256, 3)))

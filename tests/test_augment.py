@@ -53,7 +53,7 @@ def centre_of_light(image: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 def test_each_mark_lies_where_its_polygon_says(seed: int, scale: float, rotate: float, flip: float):
     points = np.array([[60, 50], [150, 60], [100, 140], [210, 120]], float)
     sample = marked(200, 260, points)
-    config = AugmentConfig(crop=384, scale=[scale, scale], rotate=rotate, flip=flip, colour=0.0)
+    config = AugmentConfig(crop=384, scale=[scale, scale], rotate=rotate, flip=flip, color=0.0)
     out = Augmenter(config, lambda height, width: 1.0)(sample, np.random.default_rng(seed))
     assert out.image.shape == (384, 384, 3)
     seen = 0
@@ -114,7 +114,7 @@ def test_the_original_is_untouched():
 
 
 def framed(height: int, width: int, quads: np.ndarray, radius: float) -> Sample:
-    """A grey page with a bright disc at every corner of every quad; the texts count the quads."""
+    """A gray page with a bright disc at every corner of every quad; the texts count the quads."""
     ys, xs = np.mgrid[:height, :width]
     image = np.full((height, width, 3), 90, np.uint8)
     for x, y in quads.reshape(-1, 2):
@@ -175,7 +175,7 @@ def test_nothing_is_shifted_by_part_of_a_pixel_where_a_page_is_made_smaller(name
 def test_flipping_is_mirroring():
     image = np.random.default_rng(0).integers(1, 256, size=(64, 64, 3), dtype=np.uint8)
     page = np.array([[0, 0], [63, 0], [63, 63], [0, 63]], np.float32)
-    config = AugmentConfig(crop=96, scale=[1, 1], rotate=0, flip=1, colour=0)
+    config = AugmentConfig(crop=96, scale=[1, 1], rotate=0, flip=1, color=0)
     sample = Sample(image, [page], [""], [False], "made")
     out = Augmenter(config, lambda h, w: 1.0)(sample, np.random.default_rng(0))
     left, top = out.polygons[0].min(axis=0).astype(int)
@@ -202,7 +202,7 @@ def test_shapes_follow_the_most_extreme_perspective(seed, perspective, rotate, w
     stray = np.array([[130, y] for y in down] + [[140, y] for y in down[::-1]], np.float32)
     sample = Sample(sample.image, [*polygons, stray], [""] * 5, [False] * 4 + [True], "made")
     config = AugmentConfig(
-        crop=384, scale=[1, 1], rotate=rotate, perspective=perspective, whole_text=whole, flip=0.5, colour=0
+        crop=384, scale=[1, 1], rotate=rotate, perspective=perspective, whole_text=whole, flip=0.5, color=0
     )
     out = Augmenter(config, lambda height, width: 1.0)(sample, np.random.default_rng(seed))
     bright = (out.image[..., 0] > 127).astype(np.uint8)

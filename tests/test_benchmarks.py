@@ -76,7 +76,7 @@ def test_each_set_is_scored_whole_and_what_is_missing_is_told(cli: Cli, tmp_path
     [
         (["--benchmarks", "nowhere"], "--benchmarks: there is no folder 'nowhere'"),
         (["--benchmarks", "."], "holds no folder with texts that a plugin can read"),
-        (["--benchmarks", ".", "--recognizer", "x.ckpt"], "takes a recogniser's checkpoint alone"),
+        (["--benchmarks", ".", "--recognizer", "x.ckpt"], "takes a recognizer's checkpoint alone"),
     ],
 )
 def test_mistakes(cli: Cli, checkpoint: Path, words: list[str], said: str):

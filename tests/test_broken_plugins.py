@@ -86,8 +86,8 @@ UNDESCRIBED = [
     ),
     Case(
         "raises",
-        "raise RuntimeError('there is no licence')\n",
-        "importing it failed with RuntimeError: there is no licence",
+        "raise RuntimeError('there is no license')\n",
+        "importing it failed with RuntimeError: there is no license",
     ),
     Case("exits", "import sys\nsys.exit(3)\n", "importing it failed with SystemExit: 3"),
     Case("asserts", "assert False, 'never'\n", "importing it failed with AssertionError: never"),

@@ -16,7 +16,7 @@ from pages import RUN, box, mirror, page
 from ocr_trainer.builtin.synthetic import Pages
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.cli.main import main
-from ocr_trainer.data.split import some
+from ocr_trainer.data.split import subsample
 from ocr_trainer.tasks.detection.calibrate import calibrate
 from ocr_trainer.tasks.detection.data import scoring_loader
 
@@ -32,7 +32,7 @@ def test_the_best_thresholds_and_unclipping_are_found():
     assert (done.before, done.after, done.images) == (0.0, 1.0, 3)
     assert 0.45 < model.config.box_threshold <= 0.55
     assert model.config.unclip is Unclip.exact or model.config.unclip_ratio != 0.3
-    assert done.told()["chosen"]["box_threshold"] == model.config.box_threshold
+    assert done.to_dict()["chosen"]["box_threshold"] == model.config.box_threshold
 
 
 def test_what_is_best_already_stays():
@@ -52,7 +52,7 @@ def test_where_nothing_can_be_found_nothing_is_chosen():
 
 @pytest.mark.parametrize(("length", "most"), [(10, 3), (10, 10), (3, 200), (7, 1)])
 def test_some_of_a_split_are_spread_evenly(length: int, most: int):
-    chosen = some(range(length), most)
+    chosen = subsample(range(length), most)
     taken = [chosen[index] for index in range(len(chosen))]
     assert 0 < len(taken) <= most
     assert len(set(taken)) == len(taken)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ocr_trainer.config.schema import CharsetConfig, Unknown
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.plugin import Ledger
-from ocr_trainer.tasks.recognition.charset import Codec, carry_over, choose
+from ocr_trainer.plugin import DataReport
+from ocr_trainer.tasks.recognition.charset import Codec, choose, remap_charset_rows
 from ocr_trainer.tasks.recognition.coverage import cover, decide, foresee, survey, usable
 
 
@@ -68,11 +68,11 @@ def covered(charset: str, *texts: str):
 
 def test_coverage_names_character_count_and_files():
     _, found = covered("ab", "ab", "aüü", "ü", "aß")
-    assert found.told()["unknown"] == [
+    assert found.to_dict()["unknown"] == [
         {"character": "ü", "count": 3, "files": ["1.png", "2.png"]},
         {"character": "ß", "count": 1, "files": ["3.png"]},
     ]
-    assert found.told()["with_unknown_characters"] == 3
+    assert found.to_dict()["with_unknown_characters"] == 3
     found.decision = "nothing"
     assert str(found) == (
         "train: the charset lacks 2 characters of the data: 4 of 8, in 3 of 4 texts; nothing\n"
@@ -97,24 +97,24 @@ def test_unknown_error_refuses_the_run():
         decide(found, Unknown.error, "?")
 
 
-def test_unknown_skip_leaves_texts_out_and_control_characters_go_into_the_ledger():
+def test_unknown_skip_leaves_texts_out_and_control_characters_go_into_the_data_report():
     split, found = covered("ab", "ab", "aü", "b\x07", "b")
     decide(found, Unknown.skip, "?")
-    ledger = Ledger()
-    assert list(usable(found, Unknown.skip, split, ledger) or ()) == [0, 3]
-    assert [entry.file for entry in ledger.skipped] == ["2.png"]
+    data_report = DataReport()
+    assert list(usable(found, Unknown.skip, split, data_report) or ()) == [0, 3]
+    assert [entry.file for entry in data_report.skipped] == ["2.png"]
 
 
 def test_unknown_replace_keeps_the_texts():
     split, found = covered("ab?", "ab", "aü")
     decide(found, Unknown.replace, "?")
-    assert usable(found, Unknown.replace, split, Ledger()) is None
+    assert usable(found, Unknown.replace, split, DataReport()) is None
     assert Codec("ab?", "?").encode("aü").tolist() == [0, 2]
 
 
 def test_tensors_of_another_model_are_not_carried_over():
     found, own = {"b": torch.ones(7)}, {"b": torch.zeros(4)}
-    assert dict(carry_over(found, own, {"b": 1}, "", "abc")) == {}
+    assert dict(remap_charset_rows(found, own, {"b": 1}, "", "abc")) == {}
 
 
 def test_a_charset_is_never_taken_for_an_interpolation():
@@ -148,7 +148,7 @@ def test_rows_follow_their_characters(old: list[str], new: list[str], first: int
         return torch.tensor([[mark + sum(map(ord, name))] for name in names])
 
     found, own = {"w": tensor(old, 0)}, {"w": tensor(new, 1000)}
-    (taken,) = dict(carry_over(found, own, {"w": first}, "".join(old), "".join(new))).values()
+    (taken,) = dict(remap_charset_rows(found, own, {"w": first}, "".join(old), "".join(new))).values()
     expected = tensor(new, 0)
     for place, character in enumerate(new):
         if character not in old:

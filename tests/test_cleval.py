@@ -17,7 +17,7 @@ from ocr_trainer.metrics import character_matching
 from ocr_trainer.metrics.character_points import Rings
 from ocr_trainer.metrics.cleval import Counts, Tally, evaluate
 from ocr_trainer.metrics.spelling import longest_common_subsequence
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -37,7 +37,7 @@ def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
 def korean_documents() -> Counts:
     """The sum over the 100 documents."""
     archives = [FIXTURES / "cleval" / f"{side}_eval_doc_v1_kr.zip" for side in ("gt", "res")]
-    gt, pred = (read(archive, Ledger(), None, "", confidence=False).pages for archive in archives)
+    gt, pred = (read(archive, DataReport(), None, "", confidence=False).pages for archive in archives)
     assert gt.keys() == pred.keys()
     assert len(gt) == 100
     counts = Counts()
@@ -101,8 +101,10 @@ def characters_of(quad: list, length: int) -> list[tuple[float, float]]:
     return [tuple(start + step / 2 + step * i) for i in range(length)]
 
 
-def twin(truths: list, texts: list[str], ignore: list[bool], found: list, readings: list[str]) -> Counts:
-    gt, det = [p.tolist() for p in truths], [p.tolist() for p in found]
+def twin(
+    ground_truths: list, texts: list[str], ignore: list[bool], found: list, recognitions: list[str]
+) -> Counts:
+    gt, det = [p.tolist() for p in ground_truths], [p.tolist() for p in found]
     assumed = [min(round(0.5 + max(ratio(p), 1 / ratio(p))), 10) for p in gt]
     points = [characters_of(p, assumed[i] if ignore[i] else len(texts[i])) for i, p in enumerate(gt)]
     shapes, outlines = [shapely.Polygon(p) for p in gt], [shapely.Polygon(p) for p in det]
@@ -146,7 +148,7 @@ def twin(truths: list, texts: list[str], ignore: list[bool], found: list, readin
     false = sum(min(round(0.5 + 1 / (1e-5 + ratio(det[d]))), 10) for d in kept if not contents[d])
     penalties = [sum(max(len(some) - 1, 0) for some in side) for side in (pieces, contents)]
     total = sum(len(texts[i]) for i in cared)
-    left, right = list(readings), 0
+    left, right = list(recognitions), 0
     for i in cared:
         waiting, order = list(pieces[i]), []
         for k in range(len(points[i])):
@@ -160,7 +162,7 @@ def twin(truths: list, texts: list[str], ignore: list[bool], found: list, readin
         for character in common:
             holder = next(d for d in order if character in left[d])
             left[holder] = left[holder].replace(character, "", 1)
-    read = sum(len(readings[d]) for d in kept)
+    read = sum(len(recognitions[d]) for d in kept)
     return Counts(
         Tally(total, len(hits) + false, len(set(hits)), false, *penalties),
         Tally(total, read, right, read - right, *penalties),
@@ -196,14 +198,14 @@ words = st.tuples(boxes | leaning | rising, st.text("abcd", max_size=5))
 
 
 @settings(deadline=None, max_examples=150)
-@given(truths=st.lists(words, max_size=6), found=st.lists(words, max_size=6), data=st.data())
-def test_agrees_with_its_twin(truths: list, found: list, data: st.DataObject) -> None:
+@given(ground_truths=st.lists(words, max_size=6), found=st.lists(words, max_size=6), data=st.data())
+def test_agrees_with_its_twin(ground_truths: list, found: list, data: st.DataObject) -> None:
     # Detections are often the truths, moved a little or cut.
-    for polygon, text in truths:
+    for polygon, text in ground_truths:
         if data.draw(st.booleans()):
             found = [*found, (polygon + data.draw(st.integers(-1, 1)), text[: data.draw(st.integers(0, 5))])]
-    ignore = data.draw(st.lists(st.booleans(), min_size=len(truths), max_size=len(truths)))
-    page = ([p for p, _ in truths], [t for _, t in truths], ignore, [p for p, _ in found])
-    readings = [t for _, t in found]
-    assert evaluate(*page, readings) == twin(*page, readings)
-    assert evaluate(*page).detection == twin(*page, readings).detection
+    ignore = data.draw(st.lists(st.booleans(), min_size=len(ground_truths), max_size=len(ground_truths)))
+    page = ([p for p, _ in ground_truths], [t for _, t in ground_truths], ignore, [p for p, _ in found])
+    recognitions = [t for _, t in found]
+    assert evaluate(*page, recognitions) == twin(*page, recognitions)
+    assert evaluate(*page).detection == twin(*page, recognitions).detection

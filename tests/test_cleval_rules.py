@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.metrics.character_matching import inside
-from ocr_trainer.metrics.character_points import Rings, centres
+from ocr_trainer.metrics.character_points import Rings, centers
 from ocr_trainer.metrics.cleval import Counts, Tally, evaluate
 
 
@@ -38,8 +38,8 @@ def test_a_word_in_two_pieces_costs_one_character() -> None:
 
 
 def test_two_words_in_one_detection_cost_one_character() -> None:
-    truths = [WORD, box(50, 0, 90, 10)]
-    counts = evaluate(truths, ["four", "four"], [False, False], [box(0, 0, 90, 10)], ["four four"])
+    ground_truths = [WORD, box(50, 0, 90, 10)]
+    counts = evaluate(ground_truths, ["four", "four"], [False, False], [box(0, 0, 90, 10)], ["four four"])
     assert counts.merged == 1
     assert counts.detection == Tally(8, 8, 8, merge_penalty=1)
     assert counts.end_to_end == Tally(8, 9, 8, false_positives=1, merge_penalty=1)
@@ -78,19 +78,19 @@ def test_text_is_cut_out_of_a_dont_care_region() -> None:
 def test_readings_are_matched_in_order_and_used_up() -> None:
     counts = evaluate([WORD], ["word"], [False], [WORD], ["draw"])
     assert counts.end_to_end == Tally(4, 4, 1, 3)
-    truths = [box(0, 0, 20, 10), box(20, 0, 40, 10)]
-    counts = evaluate(truths, ["ab", "ab"], [False, False], [WORD], ["ab"])
+    ground_truths = [box(0, 0, 20, 10), box(20, 0, 40, 10)]
+    counts = evaluate(ground_truths, ["ab", "ab"], [False, False], [WORD], ["ab"])
     assert counts.end_to_end == Tally(4, 2, 2, merge_penalty=1)
 
 
 def test_without_its_text_a_truth_is_as_long_as_it_looks() -> None:
     assert evaluate([WORD], [None], [False], [WORD]).detection == Tally(4, 4, 4)
     assert evaluate([WORD], [""], [False], [WORD]).detection == Tally(0, 1, 0, 1)
-    assert evaluate([box(0, 0, 900, 10)], [None], [False], []).detection.truths == 10
+    assert evaluate([box(0, 0, 900, 10)], [None], [False], []).detection.ground_truths == 10
 
 
 def test_upright_text_is_read_along_its_height() -> None:
-    points, owners = centres(Rings.of([box(0, 0, 10, 40), WORD]), np.array([2, 2]))
+    points, owners = centers(Rings.of([box(0, 0, 10, 40), WORD]), np.array([2, 2]))
     assert owners.tolist() == [0, 0, 1, 1]
     # As in the original, upwards.
     assert points.tolist() == [[5, 30], [5, 10], [10, 5], [30, 5]]
@@ -98,12 +98,12 @@ def test_upright_text_is_read_along_its_height() -> None:
 
 def test_characters_follow_a_bent_text() -> None:
     corner = np.array([(0, 0), (40, 0), (40, 40), (30, 40), (30, 10), (0, 10)], dtype=float)
-    points, _ = centres(Rings.of([corner]), np.array([4]))
+    points, _ = centers(Rings.of([corner]), np.array([4]))
     # Its middle line: from (0, 5) to (35, 5), then down to (35, 40).
     assert points == pytest.approx(np.array([(8.75, 5), (26.25, 5), (35, 13.75), (35, 31.25)]))
     # Of five points the upper two face the lower three: the middle line has a bend at (10, 5).
     five = np.array([(0, 0), (20, 0), (20, 20), (10, 10), (0, 10)], dtype=float)
-    points, _ = centres(Rings.of([five, WORD]), np.array([4, 1]))
+    points, _ = centers(Rings.of([five, WORD]), np.array([4, 1]))
     assert points.tolist() == [[2.5, 5], [7.5, 5], [12.5, 6.25], [17.5, 8.75], [20, 5]]
 
 
@@ -167,18 +167,18 @@ pages = st.lists(
 
 
 @settings(deadline=None)
-@given(truths=pages, found=pages, data=st.data())
+@given(ground_truths=pages, found=pages, data=st.data())
 def test_order_and_place_do_not_matter_and_sums_are_those_of_the_set(
-    truths: list, found: list, data: st.DataObject
+    ground_truths: list, found: list, data: st.DataObject
 ) -> None:
-    texts = [None] * len(truths)
-    ignore = data.draw(st.lists(st.booleans(), min_size=len(truths), max_size=len(truths)))
-    counts = evaluate(truths, texts, ignore, found)
-    order = data.draw(st.permutations(range(len(truths))))
-    shuffled = [truths[i] for i in order], texts, [ignore[i] for i in order]
+    texts = [None] * len(ground_truths)
+    ignore = data.draw(st.lists(st.booleans(), min_size=len(ground_truths), max_size=len(ground_truths)))
+    counts = evaluate(ground_truths, texts, ignore, found)
+    order = data.draw(st.permutations(range(len(ground_truths))))
+    shuffled = [ground_truths[i] for i in order], texts, [ignore[i] for i in order]
     assert evaluate(*shuffled, data.draw(st.permutations(found))) == counts
     # Two pages are one page with the second far to the right, whatever is on them.
-    moved = [[p + np.array((1000, 0)) for p in side] for side in (truths, found)]
-    both = evaluate(truths + moved[0], texts * 2, ignore * 2, found + moved[1])
+    moved = [[p + np.array((1000, 0)) for p in side] for side in (ground_truths, found)]
+    both = evaluate(ground_truths + moved[0], texts * 2, ignore * 2, found + moved[1])
     assert both == counts + counts
-    assert counts.detection.matched <= min(counts.detection.truths, counts.detection.detections)
+    assert counts.detection.matched <= min(counts.detection.ground_truths, counts.detection.detections)

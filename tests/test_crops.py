@@ -18,8 +18,8 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.crops import Crops, cut
-from ocr_trainer.formats.labelled import LabelledImages
-from ocr_trainer.plugin import Context, Kind, Ledger, Task
+from ocr_trainer.formats.labeled import LabeledImages
+from ocr_trainer.plugin import Context, DataReport, Kind, Task
 from ocr_trainer.plugin.build import build
 from ocr_trainer.testing import TextDatasetSuite
 
@@ -31,10 +31,10 @@ BOX = np.array([[20, 30], [79, 30], [79, 49], [20, 49]], np.float32)
 """Names columns 20 to 79 and rows 30 to 49."""
 
 
-def pages(folder: Path) -> LabelledImages:
+def pages(folder: Path) -> LabeledImages:
     """Three pages of four labels: two texts, one that is "don't care", one beyond the page; the last is gone."""
 
-    def labelled(number: int) -> tuple[Path, Labels]:
+    def labeled(number: int) -> tuple[Path, Labels]:
         file = folder / f"{number}.png"
         if number < 2:
             Pillow.fromarray(NOISE if number else NOISE[:, :, [0, 0, 0]]).save(file)
@@ -42,11 +42,11 @@ def pages(folder: Path) -> LabelledImages:
         texts = ["first", "a second text of more than forty characters", "third", "fourth"]
         return file, Labels(polygons, texts, [False, False, True, False])
 
-    return LabelledImages(labelled(number) for number in range(3))
+    return LabeledImages(labeled(number) for number in range(3))
 
 
 def test_each_label_is_one_sample(tmp_path: Path):
-    crops = Crops(pages(tmp_path), Ledger())
+    crops = Crops(pages(tmp_path), DataReport())
     assert len(crops) == 9
     assert list(crops.texts)[:4] == [
         "first",
@@ -66,7 +66,7 @@ def test_each_label_is_one_sample(tmp_path: Path):
 
 @pytest.mark.parametrize("cache_mb", [0, 1, 256])
 def test_what_is_kept_is_what_is_cut(tmp_path: Path, cache_mb: int):
-    crops, plain = Crops(pages(tmp_path), Ledger(), 0.1, cache_mb=cache_mb), pages(tmp_path)
+    crops, plain = Crops(pages(tmp_path), DataReport(), 0.1, cache_mb=cache_mb), pages(tmp_path)
     for index in (0, 3, 1, 4, 0, 3):
         sample = crops[index]
         page, place = divmod(index, 3)
@@ -77,31 +77,36 @@ def test_what_is_kept_is_what_is_cut(tmp_path: Path, cache_mb: int):
 
 
 def test_a_plain_sequence_of_samples_will_do():
-    ledger = Ledger()
+    data_report = DataReport()
     samples = [Sample(NOISE, [BOX, BOX + 40, BOX], ["a", " ", "b"], np.array([0, 0, 1]), "made")]
-    crops = Crops(samples, ledger)
+    crops = Crops(samples, data_report)
     assert [(sample.text, sample.source) for sample in crops] == [("a", 'image 0#1 "a"')]
-    assert [str(entry) for entry in ledger.skipped] == ["image 0: label 2: the text is empty"]
+    assert [str(entry) for entry in data_report.skipped] == ["image 0: label 2: the text is empty"]
 
 
 def test_small_texts_are_left_out_and_counted(tmp_path: Path):
-    ledger = Ledger()
-    assert len(Crops(pages(tmp_path), ledger, min_height=20)) == 0
+    data_report = DataReport()
+    assert len(Crops(pages(tmp_path), data_report, min_height=20)) == 0
     assert (
-        str(ledger.skipped[0]) == f"{tmp_path}/0.png: label 1: it is 19 pixels high, less than min_height=20"
+        str(data_report.skipped[0])
+        == f"{tmp_path}/0.png: label 1: it is 19 pixels high, less than min_height=20"
     )
-    assert {entry.what for entry in ledger.skipped} == {"text"}  # wanted so, which is no fault of a label
-    assert len(Crops(pages(tmp_path), Ledger(), min_height=19, min_width=59)) == 9
-    assert len(Crops(pages(tmp_path), Ledger(), min_width=60)) == 0
+    assert {entry.what for entry in data_report.skipped} == {
+        "text"
+    }  # wanted so, which is no fault of a label
+    assert len(Crops(pages(tmp_path), DataReport(), min_height=19, min_width=59)) == 9
+    assert len(Crops(pages(tmp_path), DataReport(), min_width=60)) == 0
 
 
 def test_outlines_that_begin_anywhere_are_told_by_their_number(tmp_path: Path):
     Pillow.fromarray(NOISE).save(tmp_path / "a.png")
     turned = Labels([np.roll(BOX, turn, axis=0) for turn in (0, 1, 2, 3)], list("abcd"), [False] * 4)
-    crops = Crops(LabelledImages([(tmp_path / "a.png", turned)]), Ledger())
+    crops = Crops(LabeledImages([(tmp_path / "a.png", turned)]), DataReport())
     for sample in crops:
         np.testing.assert_array_equal(sample.image, NOISE[30:50, 20:80])
-    assert Crops(LabelledImages([(tmp_path / "a.png", turned)]), Ledger(), ordered=True)[1].image.shape == (
+    assert Crops(LabeledImages([(tmp_path / "a.png", turned)]), DataReport(), ordered=True)[
+        1
+    ].image.shape == (
         60,
         20,
         3,
@@ -112,7 +117,7 @@ def test_longer_outlines_that_begin_anywhere_are_told_too(tmp_path: Path):
     Pillow.fromarray(NOISE).save(tmp_path / "a.png")
     line = np.insert(BOX, [1, 3], [[50, 30], [50, 49]], axis=0)
     turned = Labels([np.roll(line, turn, axis=0) for turn in (0, 1, 2, 3)], list("abcd"), [False] * 4)
-    crops = Crops(LabelledImages([(tmp_path / "a.png", turned)]), Ledger())
+    crops = Crops(LabeledImages([(tmp_path / "a.png", turned)]), DataReport())
     assert not crops.ordered
     for sample in crops:
         np.testing.assert_array_equal(sample.image, NOISE[30:50, 20:80])
@@ -149,11 +154,11 @@ class EndlessLabelled(Endless):
 
 
 def test_a_split_that_tells_its_labels_will_do():
-    crops = Crops(EndlessLabelled(), Ledger())
+    crops = Crops(EndlessLabelled(), DataReport())
     assert [sample.source for sample in crops] == ['page 0#1 "text 0"', 'page 1#1 "text 1"']
     assert (crops.texts[:], crops.texts[-1], crops[-2].text) == (["text 0", "text 1"], "text 1", "text 0")
     with pytest.raises(DataError, match="put crops inside concat"):
-        Crops(Endless(), Ledger())
+        Crops(Endless(), DataReport())
 
 
 def test_nothing_is_cut_that_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -164,7 +169,7 @@ def test_nothing_is_cut_that_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
         return cut(image, polygon, *options)
 
     monkeypatch.setattr("ocr_trainer.formats.crops.cut", counted)
-    crops = Crops(pages(tmp_path), Ledger(), cache_mb=0)
+    crops = Crops(pages(tmp_path), DataReport(), cache_mb=0)
     assert crops[1].text.startswith("a second")
     np.testing.assert_array_equal(cuts, [BOX + 40])
 

@@ -154,10 +154,10 @@ def test_readings_heed_their_own_steps_and_may_be_empty(beam):
         [[1, 1, 0, 1, 2, 2], [3, 4, 3, 2, 2, 2], [0, 0, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2]]
     ):
         logits[image, range(6), path] = 20.0
-    readings = model.decode({"logits": logits, "steps": torch.tensor([6, 3, 6, 0])})
-    assert [reading.text for reading in readings] == ["aañ", "한 한", "", ""]
-    assert [reading.score for reading in readings] == pytest.approx([1] * 4)
-    for reading in readings:
+    recognitions = model.decode({"logits": logits, "steps": torch.tensor([6, 3, 6, 0])})
+    assert [reading.text for reading in recognitions] == ["aañ", "한 한", "", ""]
+    assert [reading.score for reading in recognitions] == pytest.approx([1] * 4)
+    for reading in recognitions:
         assert reading.scores.dtype == np.float32
         assert reading.scores.shape == (len(reading.text),)
         assert isinstance(reading.score, float)

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from ocr_trainer.config.compose import compose
-from ocr_trainer.data.loader import Keys
+from ocr_trainer.data.loader import KeyedSampler
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Kind, Skipped, Task, discovery
+from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
 from ocr_trainer.tasks.detection.data import fit, pad, scoring_loader, training_loader
 
 RUN = compose(
@@ -46,7 +46,7 @@ class Numbered:
 
 
 def plainly(run: Any = RUN) -> Any:
-    still = replace(run.augment, scale=[1.0, 1.0], rotate=0.0, colour=0.0)
+    still = replace(run.augment, scale=[1.0, 1.0], rotate=0.0, color=0.0)
     return replace(run, augment=still)
 
 
@@ -103,7 +103,7 @@ def test_what_a_sample_says_of_itself_reaches_the_batch(model: Any):
     class Telling(Numbered):
         def __getitem__(self, index: int) -> Sample:
             sample = super().__getitem__(index)
-            sample.skipped.append(Skipped("label", f"page {index}", None, "outside"))
+            sample.skipped.append(SkippedItem("label", f"page {index}", None, "outside"))
             return sample
 
     for loader in (training_loader, scoring_loader):
@@ -114,7 +114,7 @@ def test_what_a_sample_says_of_itself_reaches_the_batch(model: Any):
 def test_scoring_goes_through_in_order_and_skips_what_it_cannot_read(model: Any):
     run = replace(RUN, data=replace(RUN.data, eval_batch_size=2))
     batches = list(scoring_loader(Numbered(5, broken={1, 2, 3}), model, run))
-    assert [[truth.texts for truth in batch.truths] for batch in batches] == [[["0"]], [], [["4"]]]
+    assert [[truth.texts for truth in batch.ground_truths] for batch in batches] == [[["0"]], [], [["4"]]]
     assert [len(batch) for batch in batches] == [1, 0, 1]
     assert [entry.reason for batch in batches for entry in batch.skipped] == [
         f"page {i} is torn" for i in (1, 2, 3)
@@ -152,8 +152,8 @@ def test_processes_share_the_samples(length: int, monkeypatch: pytest.MonkeyPatc
     def keys(shuffle: bool) -> list[list[int]]:
         found = []
         for rank in range(3):
-            monkeypatch.setattr(loader, "place", lambda rank=rank: (rank, 3))
-            mine = Keys(length, seed=5, shuffle=shuffle)
+            monkeypatch.setattr(loader, "rank_and_world_size", lambda rank=rank: (rank, 3))
+            mine = KeyedSampler(length, seed=5, shuffle=shuffle)
             found.append([index for _, index in mine])
             assert len(found[-1]) == len(mine)
         return found

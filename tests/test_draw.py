@@ -24,8 +24,8 @@ def page(height: int = 200, width: int = 300) -> np.ndarray:
     return np.full((height, width, 3), 255, dtype=np.uint8)
 
 
-def tinted(colour: tuple[int, int, int]) -> np.ndarray:
-    return np.rint(TINT * np.array(colour) + (1 - TINT) * 255)
+def tinted(color: tuple[int, int, int]) -> np.ndarray:
+    return np.rint(TINT * np.array(color) + (1 - TINT) * 255)
 
 
 def test_found_is_outlined_and_truth_tinted() -> None:
@@ -88,9 +88,9 @@ def test_a_legend_is_added_below() -> None:
     plain, legend = draw(page(), [], truth=truth), draw(page(), [], truth=truth, legend=True)
     assert np.array_equal(legend[:200], plain)
     assert legend.shape[0] > 200
-    colours = {tuple(pixel) for pixel in legend[200:].reshape(-1, 3).tolist()}
-    assert TRUTH in colours
-    assert FOUND not in colours  # nothing was found
+    colors = {tuple(pixel) for pixel in legend[200:].reshape(-1, 3).tolist()}
+    assert TRUTH in colors
+    assert FOUND not in colors  # nothing was found
 
 
 @pytest.mark.skipif(

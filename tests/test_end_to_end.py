@@ -12,7 +12,7 @@ import pytest
 from checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
 
 from ocr_trainer.cli.main import main
-from ocr_trainer.data.types import Detections, Reading, Sample
+from ocr_trainer.data.types import Detections, Recognition, Sample
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.end_to_end import EndToEnd, count_image
 from ocr_trainer.evaluation.pipeline import Reader, recognize, trained_margin
@@ -32,7 +32,7 @@ def sample(*texts: str, ignore: tuple[int, ...] = ()) -> Sample:
 
 def counted(truth: Sample, polygons: list[np.ndarray], texts: list[str]) -> EndToEnd:
     found = Detections(polygons, np.ones(len(polygons), np.float32))
-    return count_image(truth, found, [Reading(t, np.ones(len(t), np.float32), 1.0) for t in texts])
+    return count_image(truth, found, [Recognition(t, np.ones(len(t), np.float32), 1.0) for t in texts])
 
 
 def words(counts: EndToEnd) -> tuple[int, int, int]:
@@ -133,9 +133,9 @@ def test_what_cannot_be_cut_out_reads_as_nothing_and_says_so(pair: tuple[Path, P
     cv2.putText(image, "12", (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2)
     flat = np.array([(5, 5), (9, 5), (9, 5), (5, 5)], np.float32)
     found = Detections([flat, box(0, 60, 10), flat + 1000], np.ones(3, np.float32))
-    readings = Reader(None, model).read(image, found)  # type: ignore[arg-type]
-    assert [reading.text for reading in (readings[0], readings[2])] == ["", ""]
-    assert readings[1].text == recognize(model, [image[10:31, 0:61]])[0].text
+    recognitions = Reader(None, model).read(image, found)  # type: ignore[arg-type]
+    assert [reading.text for reading in (recognitions[0], recognitions[2])] == ["", ""]
+    assert recognitions[1].text == recognize(model, [image[10:31, 0:61]])[0].text
     assert len(found.warnings) == 2
     assert found.warnings[0].startswith("the text at 5, 5 cannot be read: ")
 
@@ -178,7 +178,7 @@ def test_two_checkpoints_are_scored_end_to_end(
     (made,) = (tmp_path / "runs" / "both").iterdir()
     assert sorted(path.name for path in (made / "pictures").iterdir()) == ["1.png", "2.png", "3.png"]
 
-    # What the detector finds is scored as without a recogniser.
+    # What the detector finds is scored as without a recognizer.
     assert run(monkeypatch, tmp_path, "test", det, "trainer.accelerator=cpu", "exp_name=alone") == 0
     alone = report(tmp_path, "alone")["scores"]
     assert {name: told["scores"][name] for name in alone} == alone

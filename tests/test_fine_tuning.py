@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ocr_trainer.checkpoint import files
-from ocr_trainer.checkpoint.init_from import adopt
+from ocr_trainer.checkpoint.init_from import load_initial_weights
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import plain
@@ -59,7 +59,7 @@ def saved(tmp_path: Path) -> tuple[Path, dict]:
 def test_all_weights_are_taken_over(saved: tuple[Path, dict]):
     path, state = saved
     run, model = model_of()
-    told = adopt(model, run.model, path).told()
+    told = load_initial_weights(model, run.model, path).to_dict()
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert told["loaded"] == len(state)
     assert not any(
@@ -71,17 +71,17 @@ def test_what_does_not_fit_stays_as_it_was_and_is_told(saved: tuple[Path, dict])
     path, state = saved
     run, model = model_of("model.neck_channels=16")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    adopted = adopt(model, run.model, path)
+    weight_report = load_initial_weights(model, run.model, path)
     for name, value in model.state_dict().items():
         assert torch.equal(value, state[name] if value.shape == state[name].shape else before[name])
-    assert "options that differ: neck_channels=8 there, 16 here" in str(adopted)
-    assert "neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)" in str(adopted)
+    assert "options that differ: neck_channels=8 there, 16 here" in str(weight_report)
+    assert "neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)" in str(weight_report)
 
 
 def test_another_backbone_leaves_tensors_over(saved: tuple[Path, dict]):
     path, _ = saved
     run, model = model_of("model.backbone.name=resnet34")
-    told = adopt(model, run.model, path).told()
+    told = load_initial_weights(model, run.model, path).to_dict()
     own = set(model.state_dict())
     assert set(told["not_in_checkpoint"]) == {n for n in own if n not in saved[1]} != set()
     assert told["left_over"] == []
@@ -96,7 +96,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
         path,
     )
     with pytest.raises(CheckpointError, match="does not fit this model: 0 of"):
-        adopt(model, run.model, path)
+        load_initial_weights(model, run.model, path)
 
 
 def test_a_checkpoint_that_is_not_there_is_refused_before_torch():
@@ -122,10 +122,10 @@ def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
     assert cli("test", str(second), "dataset.test_pages=1").returncode == 0
 
 
-def test_text_too_small_to_be_learnt_is_noted(cli: Cli, tmp_path: Path):
+def test_text_too_small_to_be_learned_is_noted(cli: Cli, tmp_path: Path):
     done = cli(*SMALL, "model.min_text_size=500")
     assert done.returncode == 0, done.stderr
-    assert "but nothing of them is learnt" in done.stdout
+    assert "but nothing of them is learned" in done.stdout
     (report,) = tmp_path.glob("runs/default/*/report.json")
     assert len(json.loads(report.read_text(encoding="utf-8"))["notes"]) == 1
 
@@ -144,11 +144,11 @@ def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int], targets: dict,
         DetectionTask(model_of()[1], model_of()[0], Path(), 2).check_batch(batch)
 
 
-def test_one_batch_is_learnt_by_heart(cli: Cli):
+def test_one_batch_is_learned_by_heart(cli: Cli):
     done = cli("overfit", *SMALL, "model.neck_channels=64", "optimizer.lr=3e-3", "--steps", "200")
     assert done.returncode == 0, done.stderr + done.stdout
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("learnt: loss ")
+    assert last.startswith("learned: loss ")
     first, end = (float(last.split()[place]) for place in (2, 4))
     assert end <= 0.1 * first
 
@@ -156,7 +156,7 @@ def test_one_batch_is_learnt_by_heart(cli: Cli):
 def test_that_it_cannot_is_told(cli: Cli):
     done = cli("overfit", *SMALL, "optimizer.lr=1e-9", "--steps", "3")
     assert done.returncode == 1
-    assert "ocr-train: not learnt: loss " in done.stderr
+    assert "ocr-train: not learned: loss " in done.stderr
     assert "optimizer.lr=1e-09" in done.stderr
 
 

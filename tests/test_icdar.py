@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.metrics.icdar import Counts, match
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.submission import read
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -43,7 +43,7 @@ def test_published_figures(truth: str, submission: str, key: str) -> None:
         figures = figures["checked_here"]  # four decimals, with counts
 
     gt, detected = (
-        read(FIXTURES / f, Ledger(), None, "", confidence=False).pages for f in (truth, submission)
+        read(FIXTURES / f, DataReport(), None, "", confidence=False).pages for f in (truth, submission)
     )
     total = Counts()
     for image, page in gt.items():
@@ -59,9 +59,9 @@ def test_published_figures(truth: str, submission: str, key: str) -> None:
 # A brute-force twin
 
 
-def twin(truths: list, ignore: list[bool], detections: list) -> Counts:
+def twin(ground_truths: list, ignore: list[bool], detections: list) -> Counts:
     """The challenge's script, loop by loop."""
-    gt = {i: Shape(p) for i, p in enumerate(truths) if Shape(p).is_valid}
+    gt = {i: Shape(p) for i, p in enumerate(ground_truths) if Shape(p).is_valid}
     regions = [shape for i, shape in gt.items() if ignore[i]]
     cared = {i: shape for i, shape in gt.items() if not ignore[i]}
     det = {j: Shape(p) for j, p in enumerate(detections) if Shape(p).is_valid}
@@ -87,21 +87,21 @@ quads = st.lists(
 
 
 @settings(deadline=None)
-@given(truths=quads, detections=quads, data=st.data())
-def test_agrees_with_its_twin(truths: list, detections: list, data: st.DataObject) -> None:
-    size = len(truths)
+@given(ground_truths=quads, detections=quads, data=st.data())
+def test_agrees_with_its_twin(ground_truths: list, detections: list, data: st.DataObject) -> None:
+    size = len(ground_truths)
     ignore = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
-    assert match(truths, ignore, detections) == twin(truths, ignore, detections)
+    assert match(ground_truths, ignore, detections) == twin(ground_truths, ignore, detections)
 
 
 def test_agrees_with_its_twin_on_a_crowded_page() -> None:
     rng = np.random.default_rng(5)
     corners = rng.uniform(0, 400, (300, 2))
-    truths = [box(x, y, x + 40, y + 15) for x, y in corners]
-    detections = [p + rng.normal(0, 3, 2) for p in truths]
+    ground_truths = [box(x, y, x + 40, y + 15) for x, y in corners]
+    detections = [p + rng.normal(0, 3, 2) for p in ground_truths]
     ignore = list(rng.random(300) < 0.1)
-    counts = match(truths, ignore, detections)
-    assert counts == twin(truths, ignore, detections)
+    counts = match(ground_truths, ignore, detections)
+    assert counts == twin(ground_truths, ignore, detections)
     assert counts.matched > 100
 
 
@@ -126,9 +126,9 @@ def test_the_first_good_enough_wins_over_the_best() -> None:
 
 def test_indices_are_those_of_the_input() -> None:
     bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)])
-    truths = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
+    ground_truths = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
     detections = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
-    assert match(truths, [False, True, False], detections) == Counts(1, 1, 1, ((2, 2),))
+    assert match(ground_truths, [False, True, False], detections) == Counts(1, 1, 1, ((2, 2),))
 
 
 def test_detections_in_a_dont_care_region_are_dropped() -> None:

@@ -20,7 +20,7 @@ from ocr_trainer.data.images import (
     files_in,
     is_image,
     read_image,
-    read_labelled,
+    read_labeled,
 )
 from ocr_trainer.errors import DataError
 
@@ -49,14 +49,14 @@ def test_lossless_images_are_read_as_rgb(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "I;16"])
-def test_every_colour_mode_gives_three_channels(tmp_path: Path, mode: str) -> None:
+def test_every_color_mode_gives_three_channels(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "x.png"
-    grey = Pillow.fromarray(GRADIENT).convert("L")
+    gray = Pillow.fromarray(GRADIENT).convert("L")
     stored = (
-        Pillow.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+        Pillow.fromarray(np.asarray(gray).astype(np.uint16) * 257) if mode == "I;16" else gray.convert(mode)
     )
     stored.save(path)
-    expected = np.asarray(grey if mode == "I;16" else stored.convert("RGB").convert("L"))
+    expected = np.asarray(gray if mode == "I;16" else stored.convert("RGB").convert("L"))
     assert np.array_equal(read_image(path), np.dstack([expected] * 3))
 
 
@@ -87,8 +87,8 @@ def test_outlines_are_of_stored_pixels_unless_their_size_says_otherwise(tmp_path
     Pillow.fromarray(GRADIENT).save(path, exif=exif)
     stored = GRADIENT.shape[:2]
     for size in (None, stored, (1, 1)):
-        assert np.array_equal(read_labelled(path, size), GRADIENT)
-    assert np.array_equal(read_labelled(path, stored[::-1]), read_image(path))
+        assert np.array_equal(read_labeled(path, size), GRADIENT)
+    assert np.array_equal(read_labeled(path, stored[::-1]), read_image(path))
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])

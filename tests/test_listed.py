@@ -23,7 +23,7 @@ class Rows(ListedDataset):
     def read(self, file: Path) -> Iterator[Annotated]:
         for row in file.read_text().splitlines():
             name, _, split = row.partition(" ")
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             yield Annotated(name, Labels(), split or None)
 
 
@@ -114,10 +114,10 @@ def test_folders_before_a_name_may_be_too_many(tmp_path: Path) -> None:
     ]
     (tmp_path / "train.rows").write_text("\n".join(rows))
     exact, context = open_rows(tmp_path, val_share=0)
-    assert (len(exact.train), len(context.ledger.skipped)) == (0, 5)
+    assert (len(exact.train), len(context.data_report.skipped)) == (0, 5)
     dataset, context = open_rows(tmp_path, Tails, val_share=0)
     assert dataset.train.files[:] == [tmp_path / "images" / "pages" / "1.png"]
-    assert [(entry.file, entry.reason) for entry in context.ledger.skipped] == [
+    assert [(entry.file, entry.reason) for entry in context.data_report.skipped] == [
         ("/data/images/pages/1.png", "it is annotated before"),
         ("/data/gone.png", "there is no such image"),
         (str(tmp_path / "images" / ".."), "the name '..' leads out of the folder of images"),

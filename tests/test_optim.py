@@ -1,4 +1,4 @@
-"""Optimisers and schedules, against torch's own."""
+"""Optimizers and schedules, against torch's own."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.labelled import LabelledImages
+from ocr_trainer.formats.labeled import LabeledImages
 from ocr_trainer.formats.rows import Row, RowDataset, parse_corners
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import PairedConfig
@@ -35,10 +35,10 @@ def opened(root: Path, **options) -> tuple[Corners, Context]:
 
 
 def entries(context: Context, root: Path) -> list[str]:
-    return [str(entry).replace(f"{root}/", "") for entry in context.ledger.skipped]
+    return [str(entry).replace(f"{root}/", "") for entry in context.data_report.skipped]
 
 
-def stems(split: LabelledImages | None) -> list[str] | None:
+def stems(split: LabeledImages | None) -> list[str] | None:
     return None if split is None else [path.stem for path in split.files]
 
 
@@ -58,7 +58,7 @@ def test_names_suffixes_and_labels(tmp_path: Path) -> None:
     )
     dataset, context = opened(tmp_path, val_share=0)
     assert len(dataset.train) == 8
-    assert (dataset.val, dataset.test, context.ledger.skipped) == (None, None, [])
+    assert (dataset.val, dataset.test, context.data_report.skipped) == (None, None, [])
     for sample in dataset.train:
         assert isinstance(sample, Sample)
         assert sample.image.shape == (10, 20, 3)
@@ -80,18 +80,18 @@ def test_what_has_no_partner_is_entered_and_a_text_free_image_is_kept(tmp_path: 
         "images/d.png: 'gt/gt_d.txt' is UTF-16 text; save it as UTF-8",
         "images/e.png: one annotation cannot serve both it and 'e.jpg'",
     ]
-    assert context.ledger.images == 6
+    assert context.data_report.images == 6
 
 
 def test_nothing_is_read_before_a_split_is_asked_for(tmp_path: Path) -> None:
     make(tmp_path / "train", ["a.png"])
     make(tmp_path / "test", ["b.png"])
     dataset, context = opened(tmp_path, val_share=0)
-    assert context.ledger.images == 0
+    assert context.data_report.images == 0
     assert dataset.train is dataset.train
-    assert (context.ledger.images, context.ledger.labels) == (1, 1)
+    assert (context.data_report.images, context.data_report.labels) == (1, 1)
     assert len(dataset.test) == 1
-    assert context.ledger.images == 2
+    assert context.data_report.images == 2
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_layouts(tmp_path: Path, images: str, rows: str, row_name: str) -> None:
     (tmp_path / "val.txt").write_text("X1\n", encoding="utf-8")
     dataset, context = opened(tmp_path)
     assert (stems(dataset.train), stems(dataset.val)) == (["X0 (1)", "X2"], ["X1"])
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 SEPARATE = [("official", "truth"), ("gt/test", "gt/test"), ("more", "more")]
@@ -129,7 +129,7 @@ def test_each_split_is_looked_for_by_itself(
     given = {"test_images": Path(test[0]), "test_annotations": Path(test[1])}
     dataset, context = opened(tmp_path, val_share=0, **({} if test == SEPARATE[0] else given))
     assert (stems(dataset.train), stems(dataset.test)) == (["a", "b"], ["a"])
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_folders_and_lists_that_the_options_name(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_options_that_contradict_each_other() -> None:
     root = Path("x")
-    assert list(PairedConfig(root=root).faults()) == []
-    assert len(list(PairedConfig(root=root, val_share=0.5, test_share=0.5).faults())) == 1
-    assert len(list(PairedConfig(root=root, images=Path("i")).faults())) == 1
-    assert len(list(PairedConfig(root=root, test_images=Path("i"), images=Path("i")).faults())) == 2
+    assert list(PairedConfig(root=root).validate()) == []
+    assert len(list(PairedConfig(root=root, val_share=0.5, test_share=0.5).validate())) == 1
+    assert len(list(PairedConfig(root=root, images=Path("i")).validate())) == 1
+    assert len(list(PairedConfig(root=root, test_images=Path("i"), images=Path("i")).validate())) == 2

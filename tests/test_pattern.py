@@ -54,12 +54,12 @@ def test_what_a_pattern_writes_matches_it(data: st.DataObject):
 def test_a_pattern_without_end_or_sense_is_refused(expression: str):
     with pytest.raises(ValueError, match=r"at character \d+ of the pattern "):
         pattern.parse(expression)
-    assert list(SyntheticTextConfig(pattern=expression).faults())
+    assert list(SyntheticTextConfig(pattern=expression).validate())
 
 
 def test_faults_are_named():
     config = SyntheticTextConfig(pattern="a", characters=" ", min_length=9, max_length=8, charsets=["digit"])
-    faults = list(config.faults())
+    faults = list(config.validate())
     assert faults[0].startswith("words, pattern and characters are three sources of words, set one of them")
     assert faults[1] == "characters has nothing but space; a line gets its spaces by max_words"
     assert faults[2].startswith("there is no set of characters 'digit'. Did you mean 'digits'?")

@@ -1,4 +1,4 @@
-"""`ocr-train predict` with a detector, a recogniser, and both; models are small and have learnt nothing."""
+"""`ocr-train predict` with a detector, a recognizer, and both; models are small and have learned nothing."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_detector_alone_writes_no_texts(pair: tuple[str, str], predict: Predic
     assert "text" not in found
 
 
-def test_a_recogniser_alone_reads_images_of_words(pair: tuple[str, str], predict: Predict, tmp_path: Path):
+def test_a_recognizer_alone_reads_images_of_words(pair: tuple[str, str], predict: Predict, tmp_path: Path):
     # More than are read at once, of all widths: the rows must still belong to their images.
     for number in range(70):
         picture(
@@ -161,7 +161,7 @@ def test_one_image_is_read_ahead_and_no_more(tmp_path: Path, monkeypatch: pytest
 
 
 def test_of_a_file_of_many_pages_the_first_is_read(pair: tuple[str, str], predict: Predict, tmp_path, capsys):
-    first, *more = [Image.new("RGB", (150, 90), grey) for grey in ("white", "grey", "black")]
+    first, *more = [Image.new("RGB", (150, 90), gray) for gray in ("white", "gray", "black")]
     first.save(tmp_path / "pages.tif", save_all=True, append_images=more)
     assert predict(pair[0], "pages.tif") == 0
     warning = "the file has 3 pages, only the first was read"

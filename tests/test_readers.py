@@ -11,7 +11,7 @@ from ocr_trainer.config.compose import compose
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.engine import build
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Kind, Sign, discovery
+from ocr_trainer.plugin import FormatSignature, Kind, discovery
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FOLDERS = {
@@ -31,7 +31,7 @@ ROOTED = [
 
 def test_every_format_has_a_sign():
     assert len(ROOTED) >= 18
-    assert [name for name in ROOTED if not discovery.load(Kind.dataset, name).signs] == []
+    assert [name for name in ROOTED if not discovery.load(Kind.dataset, name).signatures] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -63,8 +63,16 @@ def test_files_that_cannot_be_read_are_no_sign(tmp_path: Path):
     assert discovery.readers(tmp_path) == []
 
 
-@pytest.mark.parametrize("sign", [Sign("*.txt", "("), Sign("/etc/*"), Sign(""), Sign("**/*.txt", "")])
-def test_a_malformed_sign_stands_nowhere(sign: Sign, tmp_path: Path):
+@pytest.mark.parametrize(
+    "sign",
+    [
+        FormatSignature("*.txt", "("),
+        FormatSignature("/etc/*"),
+        FormatSignature(""),
+        FormatSignature("**/*.txt", ""),
+    ],
+)
+def test_a_malformed_sign_stands_nowhere(sign: FormatSignature, tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.txt").touch()
     (tmp_path / "b.txt").touch()

@@ -1,4 +1,4 @@
-"""Whole runs of a recogniser, as a user does them."""
+"""Whole runs of a recognizer, as a user does them."""
 
 from __future__ import annotations
 

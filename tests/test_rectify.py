@@ -20,7 +20,7 @@ def waves(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return 128 + 50 * np.sin(u / 7 + 1) + 50 * np.cos(v / 5 + u / 31)
 
 
-def grey(values: np.ndarray) -> np.ndarray:
+def gray(values: np.ndarray) -> np.ndarray:
     return np.repeat(np.rint(values).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
@@ -53,7 +53,7 @@ def test_what_lies_outside_the_image_repeats_its_border():
 
 def test_a_parallelogram_is_what_pillow_makes_of_it():
     xs, ys = np.meshgrid(np.arange(160.0), np.arange(120.0))
-    page = grey(waves(xs, ys))
+    page = gray(waves(xs, ys))
     quad = np.array([[30, 20], [110, 40], [100, 70], [20, 50]], float)
     out = cut(page, quad)
     height, width = out.shape[:2]
@@ -84,7 +84,7 @@ def test_a_plane_in_space_is_seen_from_the_front(moves: list[float], margin: flo
     matrix = np.append(np.linalg.solve(rows, target.ravel()), 1).reshape(3, 3)
     xs, ys = np.meshgrid(np.arange(160.0), np.arange(120.0))
     u, v, depth = np.tensordot(matrix, np.stack([xs, ys, np.ones_like(xs)]), axes=1)
-    out = cut(grey(waves(u / depth, v / depth)), quad, margin)
+    out = cut(gray(waves(u / depth, v / depth)), quad, margin)
     pad = round(margin * text_size(quad)[0])
     expected = waves(*np.meshgrid(np.arange(-pad, width + pad), np.arange(-pad, height + pad)))
     assert out.shape == (height + 2 * pad, width + 2 * pad, 3)
@@ -97,7 +97,7 @@ def test_a_curved_text_is_laid_straight(margin: float, clockwise: bool):
     xs, ys = np.meshgrid(np.arange(300.0), np.arange(200.0))
     # An arc around (150, 220), from 150 to 180 pixels away: its middle line is the measure of its width.
     away, angle = np.hypot(xs - 150, ys - 220), np.arctan2(xs - 150, 220 - ys)
-    page = grey(waves(165 * angle + 200, 180 - away))
+    page = gray(waves(165 * angle + 200, 180 - away))
     angles = np.linspace(-0.6, 0.6, 9)
     edges = [np.stack([150 + r * np.sin(angles), 220 - r * np.cos(angles)], axis=1) for r in (180, 150)]
     outline = np.concatenate([edges[0], edges[1][::-1]])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.data.types import Detections, Reading
+from ocr_trainer.data.types import Detections, Recognition
 from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
 from ocr_trainer.results.outline import hull
 
@@ -26,8 +26,8 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def reading(text: str, score: float = 0.5) -> Reading:
-    return Reading(text, np.full(len(text), score, np.float32), score)
+def reading(text: str, score: float = 0.5) -> Recognition:
+    return Recognition(text, np.full(len(text), score, np.float32), score)
 
 
 def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Page:

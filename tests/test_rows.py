@@ -104,8 +104,8 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
     )
     labels, context = read(tmp_path, data)
     assert (labels.texts, labels.ignore) == (["good", "bow tie", ""], [False, True, True])
-    assert context.ledger.labels == 9
-    assert [(entry.line, entry.reason) for entry in context.ledger.skipped] == [
+    assert context.data_report.labels == 9
+    assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == [
         (2, "'good?' is not a number"),
         (3, "not x1,y1,x2,y2,x3,y3,x4,y4,TEXT: '221,208,###'"),
         (4, "the coordinate nan is not a finite number"),
@@ -114,7 +114,7 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
         (8, "the outline crosses itself: kept as don't care"),
         (9, "not UTF-8: byte 0xe9"),
     ]
-    assert {(e.what, e.file) for e in context.ledger.skipped} == {("label", str(tmp_path / "image.txt"))}
+    assert {(e.what, e.file) for e in context.data_report.skipped} == {("label", str(tmp_path / "image.txt"))}
 
 
 junk = st.binary(max_size=200) | st.text('0123456789.,-+enaif #*"\r\n_ ٣', max_size=200).map(str.encode)
@@ -131,5 +131,7 @@ def test_random_bytes_are_read_or_refused_and_every_row_accounted_for(
             read(tmp_path, data, dataset)
         return
     labels, context = read(tmp_path, data, dataset)
-    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+    assert (
+        context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+    )

@@ -151,7 +151,7 @@ def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ocr_trainer.engine.train.task_class", lambda _task: Watching)
-        train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, timing.Laps())
+        train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, timing.PhaseTimer())
     saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     weight = "model.probability.0.weight"
     torch.testing.assert_close(seen[0][weight], saved["state_dict"][weight], rtol=0, atol=0)

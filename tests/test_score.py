@@ -212,9 +212,9 @@ def test_average_precision(found: list[tuple[float, bool]], missed: int) -> None
     for place, (_, hit) in enumerate(sorted(found, key=lambda pair: -pair[0]), start=1):
         right += hit
         total += right / place if hit else 0
-    truths = sum(hit for _, hit in found) + missed
+    ground_truths = sum(hit for _, hit in found) + missed
     confidences, hits = np.array([c for c, _ in found]), np.array([h for _, h in found], dtype=bool)
-    assert average_precision(confidences, hits, truths) == pytest.approx(total / truths)
+    assert average_precision(confidences, hits, ground_truths) == pytest.approx(total / ground_truths)
 
 
 def test_scoring_needs_no_torch(gt: Path) -> None:

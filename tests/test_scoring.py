@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import RUN, Mirror, box, mirror, page
 
-from ocr_trainer.data.types import Detections, Sample, Truth
+from ocr_trainer.data.types import Detections, GroundTruth, Sample
 from ocr_trainer.metrics import icdar
 from ocr_trainer.tasks.detection.data import scoring_loader
 from ocr_trainer.tasks.detection.diagnosis import diagnose
@@ -21,8 +21,8 @@ def scored(model: Mirror, samples: list[Sample]) -> tuple[Tally, Scorer, tuple]:
     scorer = Scorer(model)
     for batch in scoring_loader(samples, model, RUN):
         outputs = model(batch.images)
-        scorer.add(outputs, batch.truths)
-    return scorer.finish(), scorer, (outputs, batch.truths[-1])
+        scorer.add(outputs, batch.ground_truths)
+    return scorer.finish(), scorer, (outputs, batch.ground_truths[-1])
 
 
 GOOD = page({"one": (box(20, 20, 100, 24), 0.9), "two": (box(20, 60, 40, 24), 0.8)})
@@ -50,31 +50,31 @@ def test_an_error_in_a_thread_is_not_lost():
         scored(model, [GOOD])
 
 
-def truth(polygons: list[np.ndarray], texts: list[str] | None = None) -> Truth:
+def truth(polygons: list[np.ndarray], texts: list[str] | None = None) -> GroundTruth:
     texts = texts if texts is not None else ["text"] * len(polygons)
-    return Truth(polygons, texts, np.zeros(len(polygons), bool), "here", (400, 400), (1.0, 1.0))
+    return GroundTruth(polygons, texts, np.zeros(len(polygons), bool), "here", (400, 400), (1.0, 1.0))
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 2**32 - 1))
-def test_the_curve_is_what_matching_the_rest_by_itself_gives(truths: int, found: int, seed: int):
+def test_the_curve_is_what_matching_the_rest_by_itself_gives(ground_truths: int, found: int, seed: int):
     rng = np.random.default_rng(seed)
 
     def boxes(count: int) -> list[np.ndarray]:
         return [box(*rng.uniform(0, 60, 2), *rng.uniform(10, 60, 2)) for _ in range(count)]
 
-    gt, polygons, scores = boxes(truths), boxes(found), rng.random(found).astype(np.float32)
+    gt, polygons, scores = boxes(ground_truths), boxes(found), rng.random(found).astype(np.float32)
     tally = tally_image(truth(gt), Detections(polygons, scores))
     for threshold, row in zip(THRESHOLDS, tally.curve.tolist(), strict=True):
         left = [polygon for polygon, score in zip(polygons, scores, strict=True) if score >= threshold]
-        counts = icdar.match(gt, np.zeros(truths, bool), left)
+        counts = icdar.match(gt, np.zeros(ground_truths, bool), left)
         assert row == [counts.matched, counts.cared_truths, counts.cared_detections]
-    assert tally.heights[:, 0].sum() == tally.aspects[:, 0].sum() == tally.best_iou.sum() == truths
+    assert tally.heights[:, 0].sum() == tally.aspects[:, 0].sum() == tally.best_iou.sum() == ground_truths
     assert tally.heights[:, 1].sum() == tally.heights[:, 3].sum() == tally.icdar.matched
 
 
 def test_classes_of_height_and_aspect_go_by_the_pixels_that_the_model_sees():
-    half = Truth([box(0, 0, 200, 40)], ["wide"], np.array([False]), "here", (200, 200), (0.5, 0.5))
+    half = GroundTruth([box(0, 0, 200, 40)], ["wide"], np.array([False]), "here", (200, 200), (0.5, 0.5))
     details = tally_image(half, Detections([box(0, 0, 200, 40)], np.ones(1, np.float32))).details()
     (height,), (aspect,) = details["by_height"], details["by_aspect"]
     assert (height["from"], height["below"], height["hmean"]) == (16.0, 24.0, 1.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import carve, carve_missing, read_list, refuse_overlap
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 names = st.lists(st.text(max_size=12), unique=True, min_size=2, max_size=60)
 SHARES = {"test": 0.2, "val": 0.1}
@@ -77,18 +77,18 @@ def test_a_list_names_images_with_or_without_suffix_and_folder(tmp_path: Path) -
     path = tmp_path / "train.txt"
     path.write_bytes("﻿b\r\nimages/a 1.JPG\r\n\r\nc.v2\r\nimg\\d.png\r\nmissing\r\nb.jpg\r\n".encode())
     known = {stem: Path(stem) for stem in ("a 1", "b", "c.v2", "d", "e")}
-    ledger = Ledger()
-    assert list(read_list(path, known, ledger)) == ["b", "a 1", "c.v2", "d"]
-    assert [str(entry) for entry in ledger.skipped] == [
+    data_report = DataReport()
+    assert list(read_list(path, known, data_report)) == ["b", "a 1", "c.v2", "d"]
+    assert [str(entry) for entry in data_report.skipped] == [
         f"{path}:6: 'missing' there is no such image",
         f"{path}:7: 'b.jpg' is listed before",
     ]
-    assert ledger.images == 2
+    assert data_report.images == 2
 
 
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no list file"):
-        read_list(tmp_path / "train.txt", {}, Ledger())
+        read_list(tmp_path / "train.txt", {}, DataReport())
 
 
 def test_an_image_in_two_splits_is_refused() -> None:

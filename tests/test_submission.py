@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.results import submission
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect, form_of
 from ocr_trainer.scoring.submission import Page, Submission, image_of, read
@@ -27,14 +27,14 @@ def zipped(path: Path, files: dict[str, bytes | str]) -> Path:
     return path
 
 
-def opened(path: Path, form: Form | None = None) -> tuple[Submission, Ledger]:
-    ledger = Ledger()
-    return read(path, ledger, form, "--form", confidence=True), ledger
+def opened(path: Path, form: Form | None = None) -> tuple[Submission, DataReport]:
+    data_report = DataReport()
+    return read(path, data_report, form, "--form", confidence=True), data_report
 
 
-def page_of(tmp_path: Path, content: bytes | str, form: Form | None = None) -> tuple[Page, Ledger]:
-    found, ledger = opened(zipped(tmp_path / "a.zip", {"gt_1.txt": content}), form)
-    return found.pages["1"], ledger
+def page_of(tmp_path: Path, content: bytes | str, form: Form | None = None) -> tuple[Page, DataReport]:
+    found, data_report = opened(zipped(tmp_path / "a.zip", {"gt_1.txt": content}), form)
+    return found.pages["1"], data_report
 
 
 # Forms
@@ -57,10 +57,10 @@ ARCHIVES = {
 @pytest.mark.skipif(not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)")
 @pytest.mark.parametrize(("archive", "expected"), ARCHIVES.items())
 def test_the_forms_of_real_archives(archive: str, expected: tuple[str, int, int]) -> None:
-    found, ledger = opened(FIXTURES / archive)
+    found, data_report = opened(FIXTURES / archive)
     rows = sum(len(page.polygons) for page in found.pages.values())
     assert (str(found.form), len(found.pages), rows) == expected
-    assert (ledger.images, ledger.labels, ledger.skipped) == (expected[1], expected[2], [])
+    assert (data_report.images, data_report.labels, data_report.skipped) == (expected[1], expected[2], [])
 
 
 numbers = st.integers(-20, 2000)
@@ -136,11 +136,11 @@ def test_forms_have_names() -> None:
 
 def test_oddities_of_rows(tmp_path: Path) -> None:
     content = b'\xef\xbb\xbf0,0,9,0,9,9,0,9,"quoted, \\"so\\""\r\n\r\n 0, 0, -9, 0, -9, 9.5, 0, 9 , ### \r\n0,0,9,0,9,9,0,9,"open\n'
-    page, ledger = page_of(tmp_path, content)
+    page, data_report = page_of(tmp_path, content)
     assert page.texts == ['quoted, "so"', "###", '"open']
     assert page.polygons[1].tolist() == [[0, 0], [-9, 0], [-9, 9.5], [0, 9]]
     assert page.lines == [1, 3, 4]
-    assert ledger.skipped == []
+    assert data_report.skipped == []
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_oddities_of_rows(tmp_path: Path) -> None:
     ],
 )
 def test_unreadable_rows_are_named(row: bytes, form: str, reason: str, tmp_path: Path) -> None:
-    page, ledger = page_of(tmp_path, b"\n" + row + b"\n", form_of(form))
+    page, data_report = page_of(tmp_path, b"\n" + row + b"\n", form_of(form))
     assert page.polygons == []
-    assert [str(entry) for entry in ledger.skipped] == [f"{tmp_path}/a.zip/gt_1.txt:2: {reason}"]
-    assert ledger.labels == 1
+    assert [str(entry) for entry in data_report.skipped] == [f"{tmp_path}/a.zip/gt_1.txt:2: {reason}"]
+    assert data_report.labels == 1
 
 
 # Files
@@ -192,8 +192,8 @@ def test_names_of_one_image(names: tuple[str, ...]) -> None:
 
 def test_what_is_no_text_file_is_named(tmp_path: Path) -> None:
     files = {"1.txt": "1,1,2,2", "a.jpg": "", "__MACOSX/._1.txt": "", ".1.txt": ""}
-    _, ledger = opened(zipped(tmp_path / "a.zip", files))
-    assert {Path(entry.file).name for entry in ledger.skipped} == {"._1.txt", ".1.txt", "a.jpg"}
+    _, data_report = opened(zipped(tmp_path / "a.zip", files))
+    assert {Path(entry.file).name for entry in data_report.skipped} == {"._1.txt", ".1.txt", "a.jpg"}
 
 
 def test_a_zip_is_never_unpacked(tmp_path: Path) -> None:

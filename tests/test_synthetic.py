@@ -121,7 +121,7 @@ def test_pages_are_sound_for_any_options(data: st.DataObject) -> None:
         max_font_size=data.draw(st.integers(smallest, 80)),
         max_angle=data.draw(st.floats(0, 90)),
     )
-    assert not list(config.faults())
+    assert not list(config.validate())
     sample = Pages(config, data.draw(st.integers(0, 2**32 - 1)), "train", 1)[data.draw(st.integers(0, 10**6))]
     check(sample, config)
     assert sample.texts
@@ -140,7 +140,7 @@ def level(ink: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Cut a word out of the page and set it level, by OpenCV's own geometry."""
     width, height = (max(2, round(float(np.linalg.norm(quad[i] - quad[0])))) for i in (1, 3))
     corners = np.float32([(0, 0), (width, 0), (width, height), (0, height)])
-    # OpenCV counts pixels at their centres.
+    # OpenCV counts pixels at their centers.
     matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), corners - np.float32(0.5))
     return cv2.warpPerspective(ink, matrix, (width, height))
 
@@ -156,10 +156,10 @@ def test_all_ink_is_inside_the_outlines() -> None:
     for seed in range(PAGES):
         image, polygons, _ = make_page(SMALL, np.random.default_rng(seed))
         rows, columns = np.nonzero(image[..., 0] < 250)
-        centres = shapely.points(columns + 0.5, rows + 0.5)
+        centers = shapely.points(columns + 0.5, rows + 0.5)
         outlines = shapely.union_all(shapely.polygons(np.array(polygons)))
-        assert len(centres) > 100
-        assert shapely.distance(centres, outlines).max() < 1.5  # resampling blurs by a pixel
+        assert len(centers) > 100
+        assert shapely.distance(centers, outlines).max() < 1.5  # resampling blurs by a pixel
 
 
 @pytest.mark.usefixtures("bare")
@@ -233,12 +233,12 @@ def test_a_font_that_is_none(tmp_path: Path) -> None:
 
 def test_faults_are_named() -> None:
     config = SyntheticConfig(min_words=9, max_words=8, min_font_size=40, max_font_size=20, height=100)
-    assert list(config.faults()) == [
+    assert list(config.validate()) == [
         "min_words=9 is more than max_words=8",
         "min_font_size=40 is more than max_font_size=20",
         "min_font_size=40 is more than a quarter of the page, height=100 and width=512",
     ]
-    assert not list(SyntheticConfig().faults())
+    assert not list(SyntheticConfig().validate())
 
 
 def test_the_factory_needs_neither_torch_nor_opencv() -> None:

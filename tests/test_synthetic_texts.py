@@ -20,7 +20,7 @@ from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
 from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Ledger, Task
+from ocr_trainer.plugin import Context, DataReport, Task
 from ocr_trainer.text import fonts
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
@@ -28,7 +28,7 @@ DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 
 def dataset(seed: int = 0, font: list[Path] | None = None, **options: Any) -> Synthetic:
     config = SyntheticConfig(fonts=font or [], text=SyntheticTextConfig(**options))
-    assert not list(config.text.faults())
+    assert not list(config.text.validate())
     return Synthetic(config, Context(task=Task.recognition, seed=seed))
 
 
@@ -99,7 +99,7 @@ def test_no_word_is_in_two_splits(tmp_path: Path):
     path = listed(tmp_path, "".join(f"word{index}\n" for index in range(300)))
     for options in ({"words": path}, {"pattern": r"\d\d"}, {"words": path, "max_words": 3}):
         config, found = SyntheticTextConfig(**options), fonts.Fonts([None])
-        made = texts.Texts(config, texts.source_of(config, found, Ledger()), found)
+        made = texts.Texts(config, texts.source_of(config, found, DataReport()), found)
         rng = np.random.default_rng(0)
         seen = {
             name: {word for _ in range(400) for word in made.text(name, rng).split()}
@@ -212,14 +212,14 @@ def test_a_list_says_what_it_cannot_use(tmp_path: Path):
     config = SyntheticConfig(text=SyntheticTextConfig(words=listed(tmp_path, content), held_out=0))
     data = Synthetic(config, context)
     assert {data.train[index].text for index in range(20)} == {"one", "two three"}
-    assert [(skipped.line, skipped.reason) for skipped in context.ledger.skipped] == [
+    assert [(skipped.line, skipped.reason) for skipped in context.data_report.skipped] == [
         (5, "no font has 가 나"),
         (6, "control character U+0001 in the text"),
         (7, "the text is empty"),
         (8, "no font has é"),
         (9, "not UTF-8: byte 0xff"),
     ]
-    assert context.ledger.labels == 8
+    assert context.data_report.labels == 8
     assert data.characters == " ehnortw"
 
 

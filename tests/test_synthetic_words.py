@@ -15,7 +15,7 @@ from ocr_trainer.plugin import Context, Task
 
 def dataset(context: Context | None = None, **options: Any) -> Synthetic:
     config = SyntheticConfig(text=SyntheticTextConfig(**options))
-    assert not list(config.text.faults())
+    assert not list(config.text.validate())
     return Synthetic(config, context or Context(task=Task.recognition))
 
 
@@ -54,7 +54,7 @@ def test_what_shows_nothing_is_no_word(tmp_path: Path):
     context = Context(task=Task.recognition)
     data = dataset(context, words=listed(tmp_path, "\u200d\na\nb \u200c\n"), held_out=0)
     assert {data.train[index].text for index in range(9)} == {"a"}
-    assert [skipped.line for skipped in context.ledger.skipped] == [1, 3]
+    assert [skipped.line for skipped in context.data_report.skipped] == [1, 3]
 
 
 def test_random_words_have_visible_characters_only():

@@ -142,7 +142,7 @@ BUILT_FAULTS = {
         ("test_it_has_splits", "no end", "must raise IndexError"),
         ("test_samples_are_valid", "a dict", "not dict"),
         ("test_samples_are_valid", "float image", "must be a uint8 array, not float64"),
-        ("test_samples_are_valid", "grey image", r"not \(48, 64\)"),
+        ("test_samples_are_valid", "gray image", r"not \(48, 64\)"),
         ("test_samples_are_valid", "view", "contiguous"),
         ("test_samples_are_valid", "no texts", "texts must be strings"),
         ("test_samples_are_valid", "no source", "source must say"),

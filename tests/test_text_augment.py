@@ -82,9 +82,9 @@ def test_options_of_the_same_name_mean_the_same():
         field.name for field in fields(TextAugmentConfig)
     }
     assert shared >= {
-        "colour",
+        "color",
         "tint",
-        "grey",
+        "gray",
         "blur",
         "blur_sigma",
         "noise",

@@ -13,7 +13,7 @@ import torch
 from ocr_trainer.config.compose import compose
 from ocr_trainer.data.types import Batch, TextImage
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Skipped, Task
+from ocr_trainer.plugin import Context, SkippedItem, Task
 from ocr_trainer.tasks.recognition.data import pad, prepare, scoring_loader, training_loader
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
@@ -34,7 +34,7 @@ RUN = compose(
 
 
 class Proportional(Recognizer):
-    """A recogniser without a network: what is asked of one when batches are made."""
+    """A recognizer without a network: what is asked of one when batches are made."""
 
     stride = 8
 
@@ -135,7 +135,7 @@ def test_images_keep_their_proportions():
         (" \n ", "label", "the text is empty"),
     ],
 )
-def test_what_cannot_be_learnt_is_replaced_and_entered(odd: Any, what: str, reason: str):
+def test_what_cannot_be_learned_is_replaced_and_entered(odd: Any, what: str, reason: str):
     batches = epoch(Numbers(8, _3=odd))
     assert sum(map(len, batches)) == 8
     seen = Counter(text for batch in batches for text in texts(batch))
@@ -169,10 +169,10 @@ def test_scoring_takes_every_sample_once_and_leaves_out_what_cannot_be_read():
     loader = scoring_loader(Numbers(11, _5=DataError("torn"), _6="long enough: 123456"), Proportional(), RUN)
     batches = list(loader)
     assert len(batches) == len(loader)
-    truths = Counter(truth.text for batch in batches for truth in batch.truths)
-    assert truths == {**{str(i): 1 for i in range(11) if i not in (5, 6)}, "long enough: 123456": 1}
+    ground_truths = Counter(truth.text for batch in batches for truth in batch.ground_truths)
+    assert ground_truths == {**{str(i): 1 for i in range(11) if i not in (5, 6)}, "long enough: 123456": 1}
     assert [entry for batch in batches for entry in batch.skipped] == [
-        Skipped("image", "sample 5", None, "torn")
+        SkippedItem("image", "sample 5", None, "torn")
     ]
     assert all(int(batch.images[0, 0, 0, 0]) % 256 in range(11) for batch in batches)
 
@@ -203,7 +203,9 @@ def test_batches_of_scoring_do_not_go_from_narrow_to_wide():
 def test_with_a_limit_texts_are_scored_as_they_come():
     run = replace(RUN, trainer=replace(RUN.trainer, limit_val_batches=2))
     batches = list(scoring_loader(Numbers(40), Proportional(), run))
-    first = [truth.text for truth in batches[0].truths] + [truth.text for truth in batches[1].truths]
+    first = [truth.text for truth in batches[0].ground_truths] + [
+        truth.text for truth in batches[1].ground_truths
+    ]
     assert sorted(first, key=int) == [str(index) for index in range(8)]
 
 

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer.formats.texts import TextImages, is_usable
-from ocr_trainer.plugin import Context, Ledger, Task
+from ocr_trainer.plugin import Context, DataReport, Task
 from ocr_trainer.plugin.options import ListedConfig
 
 # A lone surrogate is what JSON may hold.
@@ -60,9 +60,9 @@ def test_a_text_costs_tens_of_bytes():
 
 @pytest.mark.parametrize(("text", "usable"), [("a", True), (" a ", True), ("", False), (" \u3000\t", False)])
 def test_an_empty_text_is_entered(text: str, usable: bool):
-    ledger = Ledger()
-    assert is_usable(text, ledger, Path("gt.txt"), 3) is usable
-    assert [str(entry) for entry in ledger.skipped] == [] if usable else ["gt.txt:3: the text is empty"]
+    data_report = DataReport()
+    assert is_usable(text, data_report, Path("gt.txt"), 3) is usable
+    assert [str(entry) for entry in data_report.skipped] == [] if usable else ["gt.txt:3: the text is empty"]
 
 
 class Rows(ListedDataset):
@@ -71,7 +71,7 @@ class Rows(ListedDataset):
 
     def read(self, file: Path) -> Iterator[Annotated]:
         for line, row in enumerate(file.read_text().splitlines(), start=1):
-            self._ledger.read(images=1, labels=1)
+            self._data_report.read(images=1, labels=1)
             yield Annotated(*row.split(" "), None, line)
 
 
@@ -97,7 +97,7 @@ def test_a_list_of_texts(tmp_path: Path):
     assert len(both) == 10
     assert len(dataset.val) > 0
     file = tmp_path / "train.rows"
-    assert [str(entry) for entry in context.ledger.skipped] == [
+    assert [str(entry) for entry in context.data_report.skipped] == [
         f"{file}:11: '0.png': it is annotated before",
         f"{file}:12: '../0.png': the name '../0.png' leads out of the folder of images",
         f"{file}:13: 'gone.png': there is no such image",

@@ -171,7 +171,7 @@ def test_it_trains(acme: Environment, receipts: Path):
     assert [row["val/hmean"] for row in rows if "val/hmean" in row] == [report["scores"]["val/hmean"]]
 
 
-def test_its_recogniser_trains(acme: Environment, slips: Path):
+def test_its_recognizer_trains(acme: Environment, slips: Path):
     done = acme.ocr_train(
         *("model=scribe", "model.channels=4", "dataset=slips", f"dataset.root={slips}", "logger=[]"),
         *("charset.names=[digits]", "data.batch_size=2", "data.workers=0", "data.max_skipped=0.5"),

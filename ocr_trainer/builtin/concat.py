@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ocr_trainer.builtin.plugin import ConcatConfig
 from ocr_trainer.data.split import name_of
 from ocr_trainer.data.types import Sample, TextImage
-from ocr_trainer.formats.labelled import LazySplits
+from ocr_trainer.formats.labeled import LazySplits
 from ocr_trainer.plugin import Context, Kind
 from ocr_trainer.plugin.build import build
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ocr_trainer.builtin.plugin import CropsConfig
 from ocr_trainer.formats.crops import Crops as CropsOf
 from ocr_trainer.formats.crops import ordered_before
-from ocr_trainer.formats.labelled import LazySplits
+from ocr_trainer.formats.labeled import LazySplits
 from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.plugin.build import build
 
@@ -16,7 +16,7 @@ class Crops(LazySplits[CropsOf]):
     """Three splits, each of the texts in a split of another dataset."""
 
     def __init__(self, config: CropsConfig, context: Context) -> None:
-        self._config, self._ledger = config, context.ledger
+        self._config, self._data_report = config, context.data_report
         self._pages = build(Kind.dataset, config.of, replace(context, task=Task.detection))
 
     def _open(self, split: str) -> CropsOf | None:
@@ -25,7 +25,7 @@ class Crops(LazySplits[CropsOf]):
             return None
         return CropsOf(
             pages,
-            self._ledger,
+            self._data_report,
             margin=config.margin,
             mask=config.mask,
             ordered=ordered_before(self, split) if config.ordered is None else config.ordered,

@@ -49,7 +49,7 @@ class Block:
     """Lines of words as one piece."""
 
     mask: Image.Image
-    """Grey: how much ink there is."""
+    """Gray: how much ink there is."""
     quads: np.ndarray
     """(words, 4, 2): the ink of each word, clockwise from the top left, at pixel edges."""
     texts: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 CONTRAST = 70
 """Least difference in lightness, of 255, between ink and the mean of what it is written on."""
@@ -14,26 +14,26 @@ CONTRAST = 70
 def sheet(height: int, width: int, rng: np.random.Generator) -> Image.Image:
     """Make empty paper: plain, shaded or blotchy, light as a rule, ruled at times."""
     light = rng.uniform(190, 255) if rng.random() < 0.7 else rng.uniform(20, 190)
-    colour = light + rng.normal(0, 4 if rng.random() < 0.6 else 18, size=3)
+    color = light + rng.normal(0, 4 if rng.random() < 0.6 else 18, size=3)
     cells = rng.integers(1, 5, size=2)
     shading = rng.uniform(-1, 1, size=(*cells, 1)) * rng.uniform(0, 22)
-    grid = np.clip(colour + shading, 0, 255).astype(np.uint8)
+    grid = np.clip(color + shading, 0, 255).astype(np.uint8)
     page = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
     if rng.random() < 0.25:
-        _rule(page, _towards(colour, light - 40 if light > 128 else light + 40), rng)
+        _rule(page, _towards(color, light - 40 if light > 128 else light + 40), rng)
     return page
 
 
-def _rule(page: Image.Image, colour: Colour, rng: np.random.Generator) -> None:
+def _rule(page: Image.Image, color: Color, rng: np.random.Generator) -> None:
     """Draw the lines of a ruled sheet, or of a table."""
     draw = ImageDraw.Draw(page)
     thickness = int(rng.integers(1, 3))
     pitch = int(rng.integers(14, 60))
     for y in range(int(rng.integers(pitch)), page.height, pitch):
-        draw.line([(0, y), (page.width, y)], colour, thickness)
+        draw.line([(0, y), (page.width, y)], color, thickness)
     if rng.random() < 0.5:
         for x in rng.integers(page.width, size=rng.integers(1, 6)).tolist():
-            draw.line([(x, 0), (x, page.height)], colour, thickness)
+            draw.line([(x, 0), (x, page.height)], color, thickness)
 
 
 def write(
@@ -43,11 +43,11 @@ def write(
     outline: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Put ink on the page, sometimes over a panel of another colour.
+    """Put ink on the page, sometimes over a panel of another color.
 
     Args:
         page: Is changed.
-        mask: Grey: how much ink there is.
+        mask: Gray: how much ink there is.
         place: Left and top of the mask on the page.
         outline: (4, 2), the corners of the block on the page.
         rng: What chance is drawn from.
@@ -55,29 +55,29 @@ def write(
     if rng.random() < 0.15:
         ground = rng.uniform(0, 255)
         corners = [tuple(point) for point in outline.tolist()]
-        ImageDraw.Draw(page).polygon(corners, _colour(ground, rng))
+        ImageDraw.Draw(page).polygon(corners, _color(ground, rng))
     else:
         box = (*place, place[0] + mask.width, place[1] + mask.height)
         ground = np.array(page.resize((4, 4), Image.Resampling.NEAREST, box)).mean()
     page.paste(_ink(ground, rng), place, mask)
 
 
-def _ink(ground: float, rng: np.random.Generator) -> Colour:
-    """Choose a colour that can be read on a ground of the lightness given."""
+def _ink(ground: float, rng: np.random.Generator) -> Color:
+    """Choose a color that can be read on a ground of the lightness given."""
     dark, light = ground - CONTRAST, 255 - (ground + CONTRAST)
     if rng.random() * (max(dark, 0) + max(light, 0)) < dark:
-        return _colour(dark * rng.random() ** 2, rng)
-    return _colour(255 - light * rng.random() ** 2, rng)
+        return _color(dark * rng.random() ** 2, rng)
+    return _color(255 - light * rng.random() ** 2, rng)
 
 
-def _colour(lightness: float, rng: np.random.Generator) -> Colour:
-    """Choose a colour, grey or tinted, whose channels have the mean given."""
+def _color(lightness: float, rng: np.random.Generator) -> Color:
+    """Choose a color, gray or tinted, whose channels have the mean given."""
     tint = rng.normal(0, 1, size=3) * (rng.uniform(0, 60) if rng.random() < 0.4 else 0)
     return _towards(tint - tint.mean(), lightness)
 
 
-def _towards(colour: np.ndarray, lightness: float) -> Colour:
-    shifted = np.clip(colour - colour.mean() + lightness, 0, 255)
+def _towards(color: np.ndarray, lightness: float) -> Color:
+    shifted = np.clip(color - color.mean() + lightness, 0, 255)
     return tuple(shifted.astype(int).tolist())
 
 
@@ -95,21 +95,21 @@ def clutter(
     right, bottom = left + size[0] - 1, top + size[1] - 1
     draw = ImageDraw.Draw(page)
     ground = float(np.mean(page.getpixel((left, top))))
-    colour = _ink(ground, rng)
+    color = _ink(ground, rng)
     thickness = int(rng.integers(1, 4))
     match rng.integers(5):
         case 0:
             for x in range(left, right, int(rng.integers(2, 5))):
                 if rng.random() < 0.6:
-                    draw.line([(x, top), (x, bottom)], colour, 1)
+                    draw.line([(x, top), (x, bottom)], color, 1)
         case 1:
-            draw.line([(left, top), (right, bottom)], colour, thickness)
+            draw.line([(left, top), (right, bottom)], color, thickness)
         case 2:
-            draw.rectangle([left, top, right, bottom], outline=colour, width=thickness)
+            draw.rectangle([left, top, right, bottom], outline=color, width=thickness)
         case 3:
-            draw.ellipse([left, top, right, bottom], outline=colour, width=thickness)
+            draw.ellipse([left, top, right, bottom], outline=color, width=thickness)
         case _:
-            draw.ellipse([left, top, right, bottom], fill=colour)
+            draw.ellipse([left, top, right, bottom], fill=color)
 
 
 def grain(page: Image.Image, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ from ocr_trainer.plugin import (
 
 @dataclass
 class SyntheticTextConfig(Options):
-    """Words and lines for a recogniser. The words are made up; or of a list, a pattern or characters."""
+    """Words and lines for a recognizer. The words are made up; or of a list, a pattern or characters."""
 
     train_texts: int = option(10000, at_least=1)
     """Texts per epoch; they are new ones in every epoch."""
@@ -64,7 +64,7 @@ class SyntheticTextConfig(Options):
     blur: float = option(0.3, at_least=0, at_most=1)
     """How often the text is blurred."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what contradicts itself, and what cannot be read."""
         drawn = bool(self.characters or self.charsets or self.characters_file)
         if (self.words is not None) + (self.pattern is not None) + drawn > 1:
@@ -123,9 +123,9 @@ class SyntheticConfig(Config):
     system_fonts: bool = False
     """Use the fonts of this machine, too; other machines then make other pictures."""
     text: SyntheticTextConfig = field(default_factory=SyntheticTextConfig)
-    """What a recogniser is given; of the options above, only the fonts concern it."""
+    """What a recognizer is given; of the options above, only the fonts concern it."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield the ranges that are upside down, and fonts that fill the page."""
         if self.min_words > self.max_words:
             yield f"min_words={self.min_words} is more than max_words={self.max_words}"

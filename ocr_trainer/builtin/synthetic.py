@@ -43,7 +43,7 @@ class Synthetic:
     def __init__(self, config: SyntheticConfig, context: Context) -> None:
         found = Fonts(find(config.fonts, config.system_fonts))
         if context.task is Task.recognition:
-            texts = Texts(config.text, source_of(config.text, found, context.ledger), found)
+            texts = Texts(config.text, source_of(config.text, found, context.data_report), found)
             self.characters = texts.characters
             """All that the texts can have."""
             kind: Callable[..., Any] = partial(Words, config.text, texts, context.seed)

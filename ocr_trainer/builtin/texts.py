@@ -17,7 +17,7 @@ from ocr_trainer.builtin.plugin import SyntheticTextConfig
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, carve
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.text import charset_file, charsets, normalize
 from ocr_trainer.text.fonts import Fonts, can_shape, is_invisible, needs_shaping
 
@@ -76,17 +76,17 @@ class Listed(Source):
         DataError: If the file cannot be read, or no word of it can be used.
     """
 
-    def __init__(self, held_out: float, path: Path, fonts: Fonts, ledger: Ledger) -> None:
+    def __init__(self, held_out: float, path: Path, fonts: Fonts, data_report: DataReport) -> None:
         super().__init__(held_out)
         words: dict[str, None] = {}
-        for line, row in read_rows(path, ledger):
-            ledger.read(labels=1)
+        for line, row in read_rows(path, data_report):
+            data_report.read(labels=1)
             try:
                 words[usable(normalize.clean(row), fonts)] = None
             except ValueError as fault:
-                ledger.skip_label(path, line, str(fault))
+                data_report.skip_label(path, line, str(fault))
         if not words:
-            reasons = [skipped for skipped in ledger.skipped if skipped.file == str(path)]
+            reasons = [skipped for skipped in data_report.skipped if skipped.file == str(path)]
             because = f"; {reasons[0]}\n{FONTS}" if reasons else ", one a row is wanted"
             raise DataError(f"the list '{path}' has no words that can be used{because}")
         self.path, self.words = path, list(words)
@@ -160,14 +160,14 @@ def _cleaned(characters: set[str]) -> str:
     return normalize.ordered(normalize.clean(character) for character in characters).replace(" ", "")
 
 
-def source_of(config: SyntheticTextConfig, fonts: Fonts, ledger: Ledger) -> Source:
+def source_of(config: SyntheticTextConfig, fonts: Fonts, data_report: DataReport) -> Source:
     """Return where the words of a dataset come from.
 
     Raises:
         DataError: If it has no words, or no font has a character of theirs.
     """
     if config.words is not None:
-        return Listed(config.held_out, config.words.expanduser(), fonts, ledger)
+        return Listed(config.held_out, config.words.expanduser(), fonts, data_report)
     source: Source = MadeUp(config.held_out)
     if config.pattern is not None:
         source = Patterned(config.held_out, config.pattern)

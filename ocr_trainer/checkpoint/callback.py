@@ -1,6 +1,6 @@
 """Keeping a run's state, so that it goes on exactly where it was.
 
-`last.ckpt` is written at the end of optimiser steps: before each validation, at the end of an epoch,
+`last.ckpt` is written at the end of optimizer steps: before each validation, at the end of an epoch,
 after so many steps or minutes, and when a signal ends the run. So whenever a model is scored, its
 state is on disk already, and `best.ckpt` is a second name of that file.
 
@@ -31,7 +31,7 @@ from ocr_trainer.runs.signals import STOP, Stopped
 log = logging.getLogger("ocr_trainer")
 
 
-class SealedIO(CheckpointIO):
+class CheckpointFileIO(CheckpointIO):
     """Writes and reads checkpoints for Lightning. One that cannot be written costs a warning, not the run."""
 
     failed: str | None = None
@@ -49,10 +49,10 @@ class SealedIO(CheckpointIO):
                 f"{path.name} of step {checkpoint['global_step']}", path, sum(_sizes(checkpoint)), error
             )
 
-    def also_as(self, path: Path, other: Path) -> None:
+    def link_as(self, path: Path, other: Path) -> None:
         """Give a checkpoint a second name."""
         try:
-            files.also_as(path, other)
+            files.link_as(path, other)
         except OSError as error:
             self._fail(other.name, other, path.stat().st_size, error)
 
@@ -74,10 +74,10 @@ class SealedIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def storage_of(trainer: Trainer) -> SealedIO:
+def storage_of(trainer: Trainer) -> CheckpointFileIO:
     """Return what writes the checkpoints of a Trainer of ours."""
     storage = trainer.strategy.checkpoint_io
-    assert isinstance(storage, SealedIO)
+    assert isinstance(storage, CheckpointFileIO)
     return storage
 
 
@@ -90,7 +90,7 @@ def _sizes(value: Any) -> Iterator[int]:
             yield from _sizes(item)
 
 
-class Keeper(Callback):
+class CheckpointCallback(Callback):
     """Writes `last.ckpt`, `previous.ckpt` and, where there are scores, `best.ckpt`; ends on signals."""
 
     state_key = "ocr_trainer.Keeper"
@@ -161,7 +161,7 @@ class Keeper(Callback):
             # In the middle of a step: what training goes on from is of its beginning.
             trainer.save_checkpoint(self.folder / reading.BEST)
         elif trainer.is_global_zero and storage_of(trainer).failed is None:
-            storage_of(trainer).also_as(self.folder / reading.LAST, self.folder / reading.BEST)
+            storage_of(trainer).link_as(self.folder / reading.LAST, self.folder / reading.BEST)
 
     def on_save_checkpoint(self, trainer: Trainer, _: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Bring Lightning's account of where it is into the one form that checkpoints have."""

@@ -48,7 +48,7 @@ def write(content: dict[str, Any], path: Path, keep: Path | None = None) -> None
             os.fsync(file.fileno())
         sync_folder(path.parent)
         if keep is not None and path.is_file():
-            also_as(path, keep)
+            link_as(path, keep)
         beside.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -103,7 +103,7 @@ def is_sealed(path: Path) -> bool:
     return True
 
 
-def also_as(path: Path, other: Path) -> None:
+def link_as(path: Path, other: Path) -> None:
     """Give a file a second name, in place of what has that name; at no moment is the name without a file.
 
     Raises:

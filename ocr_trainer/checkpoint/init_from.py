@@ -14,7 +14,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Adopted:
+class WeightLoadReport:
     """The account of every tensor of the model and of the checkpoint, by name."""
 
     source: str
@@ -28,7 +28,7 @@ class Adopted:
     options: list[str]
     """Options of the model that differ."""
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as report.json keeps it."""
         return {
             "checkpoint": self.source,
@@ -51,7 +51,7 @@ class Adopted:
         return f"{len(self.loaded)} of {wanted} tensors begin as in {self.source}{''.join(lines)}"
 
 
-def adopt(model: Any, config: Any, path: Path) -> Adopted:
+def load_initial_weights(model: Any, config: Any, path: Path) -> WeightLoadReport:
     """Load what fits of a checkpoint's weights into a model.
 
     Args:
@@ -65,13 +65,13 @@ def adopt(model: Any, config: Any, path: Path) -> Adopted:
     saved = read.read(path)
     found, own = read.model_state(saved), model.state_dict()
     if isinstance(charset := getattr(model, "charset", None), str):
-        from ocr_trainer.tasks.recognition.charset import carry_over
+        from ocr_trainer.tasks.recognition.charset import remap_charset_rows
 
         old = saved["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
-        found |= carry_over(found, own, model.character_rows(), old, charset)
+        found |= remap_charset_rows(found, own, model.character_rows(), old, charset)
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
-    theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.lasting())
-    adopted = Adopted(
+    theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.without_init_weights())
+    weight_report = WeightLoadReport(
         source=str(path),
         loaded=list(fitting),
         fresh=[name for name in own if name not in found],
@@ -88,9 +88,9 @@ def adopt(model: Any, config: Any, path: Path) -> Adopted:
         ],
     )
     if not fitting:
-        raise CheckpointError(f"init_from={path} does not fit this model: {adopted}")
+        raise CheckpointError(f"init_from={path} does not fit this model: {weight_report}")
     model.load_state_dict(own | fitting)
-    return adopted
+    return weight_report
 
 
 def _some(names: list[str]) -> str:

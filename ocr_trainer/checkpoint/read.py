@@ -77,7 +77,7 @@ def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Found:
+class ResumePoint:
     """The checkpoint that a run goes on from."""
 
     path: Path
@@ -86,7 +86,7 @@ class Found:
     """Why newer ones cannot be used."""
 
 
-def newest(folder: Path) -> Found | None:
+def find_newest(folder: Path) -> ResumePoint | None:
     """Return the newest checkpoint in a folder that is whole and can be gone on from.
 
     Raises:
@@ -103,7 +103,7 @@ def newest(folder: Path) -> Found | None:
             continue
         place = content["ocr_trainer"].get("place")
         if place is not None and place["whole_step"]:
-            found.append((content["global_step"], Found(path, content, faults)))
+            found.append((content["global_step"], ResumePoint(path, content, faults)))
             if path.name == LAST:
                 break  # the others are never newer
         else:
@@ -117,7 +117,7 @@ def newest(folder: Path) -> Found | None:
     return None
 
 
-def make_ready(folder: Path, found: Found | None) -> None:
+def prepare_folder(folder: Path, found: ResumePoint | None) -> None:
     """Have what is gone on from be the last checkpoint; remove what was left half written.
 
     Raises:
@@ -127,6 +127,6 @@ def make_ready(folder: Path, found: Found | None) -> None:
         files.tidy(folder)
         if found is not None and found.path.name != LAST:
             # A damaged last one would be kept as the previous one, in place of this.
-            files.also_as(found.path, folder / LAST)
+            files.link_as(found.path, folder / LAST)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written: {error.strerror or error}") from error

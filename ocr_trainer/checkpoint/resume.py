@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ocr_trainer.checkpoint.read import Found, model_state
+from ocr_trainer.checkpoint.read import ResumePoint, model_state
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.engine.build import Loaders
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs.run_dir import is_first
 
 
-def go_on(found: Found, run: RunConfig, model: Any, loaders: Loaders) -> None:
+def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, loaders: Loaders) -> None:
     """Check that a checkpoint fits what was built, and have the training data begin where it ends.
 
     Raises:

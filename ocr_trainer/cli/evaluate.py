@@ -32,12 +32,12 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
     parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
-    parser.add_argument("--benchmarks", metavar="DIR", help="score a recogniser on each dataset in a folder")
+    parser.add_argument("--benchmarks", metavar="DIR", help="score a recognizer on each dataset in a folder")
     _add_recognizer(parser)
     arguments = parser.parse_intermixed_args(words)
-    laps = timing.Laps()
+    timer = timing.PhaseTimer()
     if arguments.benchmarks is not None:
-        return _benchmarks(arguments, claim, laps)
+        return _benchmarks(arguments, claim, timer)
     overrides, reading = _told_apart(arguments, arguments.overrides)
     saved, second = _saved_pair("test", arguments.checkpoint, arguments.recognizer)
     run = _composed(saved, [*TESTED, *overrides])
@@ -46,7 +46,7 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
         folder = claim(run)
         from ocr_trainer.evaluation.test import test as score
 
-        score(run, saved, arguments.checkpoint, folder, laps)
+        score(run, saved, arguments.checkpoint, folder, timer)
         return 0
     recognizer = _composed(second, [*UNBOUND, *reading])
     folder = claim(run)
@@ -57,20 +57,20 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
         Checkpoint(arguments.recognizer, recognizer, second),
         arguments.margin,
         folder,
-        laps,
+        timer,
     )
     return 0
 
 
-def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: timing.Laps) -> int:
-    """Score a recogniser on each dataset of a folder."""
+def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], timer: timing.PhaseTimer) -> int:
+    """Score a recognizer on each dataset of a folder."""
     if arguments.recognizer is not None:
-        raise ConfigError("--benchmarks takes a recogniser's checkpoint alone, without --recognizer")
+        raise ConfigError("--benchmarks takes a recognizer's checkpoint alone, without --recognizer")
     _told_apart(arguments, arguments.overrides)
     saved, folder = _saved(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
     if _task_of(saved) is not Task.recognition:
         raise CheckpointError(
-            f"--benchmarks is for recognisers; {arguments.checkpoint} finds text: model={_model_name(saved)}"
+            f"--benchmarks is for recognizers; {arguments.checkpoint} finds text: model={_model_name(saved)}"
         )
     sets = _sets_in(folder)
     # Of a set without a test split, all of it is the test.
@@ -80,10 +80,10 @@ def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], laps: 
         for path, reader in sets.items()
     }
     _refuse_no_test(next(iter(runs.values())))
-    laps.end("compose")
+    timer.end("compose")
     from ocr_trainer.evaluation.benchmarks import benchmark
 
-    benchmark(runs, saved, arguments.checkpoint, claim(next(iter(runs.values()))), laps)
+    benchmark(runs, saved, arguments.checkpoint, claim(next(iter(runs.values()))), timer)
     return 0
 
 
@@ -106,7 +106,7 @@ def _sets_in(folder: Path) -> dict[Path, str]:
     readable = set(discovery.datasets_for(Task.recognition))
     found = {}
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
-        if readers := [name for name in discovery.readers(path) if name in readable]:
+        if readers := [name for name in discovery.matching_datasets(path) if name in readable]:
             found[path] = readers[0]
         else:
             print(f"ocr-train: passed over: no dataset that can be read: {path}", file=sys.stderr)
@@ -121,7 +121,7 @@ def _sets_in(folder: Path) -> dict[Path, str]:
 def predict(words: Sequence[str]) -> int:
     """Find text in images, read it, or both."""
     parser = ArgumentParser("ocr-train predict", description="Find text in images, and read it.")
-    parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recogniser's for images of words")
+    parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recognizer's for images of words")
     parser.add_argument(
         "images",
         nargs="+",
@@ -134,7 +134,7 @@ def predict(words: Sequence[str]) -> int:
         "--format",
         metavar="LIST",
         help="of json, page (PAGE XML), hocr, text, overlay (a picture), with commas; json,text,overlay "
-        "if not given, json,overlay without a recogniser",
+        "if not given, json,overlay without a recognizer",
     )
     arguments = parser.parse_intermixed_args(words)
     others, reading = _told_apart(arguments, arguments.images)
@@ -164,18 +164,18 @@ def _add_recognizer(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--recognizer",
         metavar="CKPT",
-        help="a recogniser's .ckpt file, to read what is found; recognizer.KEY=VALUE sets an option of it",
+        help="a recognizer's .ckpt file, to read what is found; recognizer.KEY=VALUE sets an option of it",
     )
     parser.add_argument(
         "--margin",
         type=float,
-        help="what is cut out around a text, as a share of its height; as in the recogniser's training "
+        help="what is cut out around a text, as a share of its height; as in the recognizer's training "
         "if not given",
     )
 
 
 def _told_apart(arguments: Namespace, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell the overrides of the recogniser's model from the other words; those come first."""
+    """Tell the overrides of the recognizer's model from the other words; those come first."""
     prefix = "recognizer."
     own = [word for word in words if word.startswith(prefix) and "=" in word]
     margin = arguments.margin
@@ -208,7 +208,7 @@ def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
 
 
 def _saved_pair(command: str, first: str, second: str | None) -> tuple[Saved, Saved | None]:
-    """Read a checkpoint and, where it is given, the recogniser's; refuse them in the wrong place.
+    """Read a checkpoint and, where it is given, the recognizer's; refuse them in the wrong place.
 
     Raises:
         CheckpointError: One is not there, damaged or not ours, or does not do what its place asks for.

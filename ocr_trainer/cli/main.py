@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.encoding import use_utf8
-from ocr_trainer.config.security import hidden
+from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError, OcrTrainerError, did_you_mean
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import timing
@@ -37,7 +37,7 @@ Train OCR models by name.
   ocr-train check-data [OVERRIDE…] [--json]    read every sample of a dataset; list all that cannot be used
   ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
-                                               a recogniser with --benchmarks DIR, on each set in a folder
+                                               a recognizer with --benchmarks DIR, on each set in a folder
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
                                                read it, too: --format json,text,overlay,page,hocr
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
@@ -56,13 +56,13 @@ def main() -> int:
     # Collecting garbage is a fifth of the time that importing torch takes; training starts it again.
     gc.disable()
     use_utf8()
-    with STOP.listening(lasting=True):
+    with STOP.listening(keep_if_asked=True):
         return _answer()
 
 
 def _answer() -> int:
     try:
-        words = allowlist.take_off(sys.argv[1:])
+        words = allowlist.pop_rules(sys.argv[1:])
         if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
             print(HELP, end="")
             return 0
@@ -75,7 +75,7 @@ def _answer() -> int:
             return _each_run(words, _train)
         return _command(words[0])(words[1:])
     except OcrTrainerError as error:
-        print(f"ocr-train: {hidden(str(error))}", file=sys.stderr)
+        print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
         return 2
     except Stopped as stopped:
         said = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
@@ -136,7 +136,7 @@ def _check_data(words: Sequence[str]) -> int:
 
 def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
     """Compose the runs that the words describe and do the task with each."""
-    from ocr_trainer.config.compose import compose, through_hydra
+    from ocr_trainer.config.compose import compose, run_hydra
 
     if not any(word.startswith("-") for word in words):
         task(compose(words))
@@ -145,43 +145,43 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
 
     def fail(error: OcrTrainerError) -> None:
         # One run of a sweep does not cost the others.
-        print(f"ocr-train: {hidden(str(error))}", file=sys.stderr)
+        print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
         failed.append(error)
 
-    through_hydra(task, fail, words)
+    run_hydra(task, fail, words)
     return 2 if failed else 0
 
 
 def _train(run: RunConfig) -> None:
-    laps = timing.Laps()
+    timer = timing.PhaseTimer()
     folder = _agreed(lambda before: _folder(run, before))
     if folder is not None:
-        _train_in(folder, run, laps)
+        _train_in(folder, run, timer)
 
 
 def _resume(words: Sequence[str]) -> int:
     from ocr_trainer.config.compose import compose
-    from ocr_trainer.runs.resume import is_over, saved_config, take_up
+    from ocr_trainer.runs.resume import begin_resume, is_finished, saved_config
 
-    laps = timing.Laps()
+    timer = timing.PhaseTimer()
     if not words:
         raise ConfigError("ocr-train resume: which run? Name its folder: ocr-train resume RUN_FOLDER")
     folder, overrides = Path(words[0]).resolve(), words[1:]
     run = compose(overrides, saved_config(folder))
-    if overrides or not is_over(folder):
-        take_up(folder, run, overrides)
-        _train_in(folder, run, laps)
+    if overrides or not is_finished(folder):
+        begin_resume(folder, run, overrides)
+        _train_in(folder, run, timer)
     return 0
 
 
-def _train_in(folder: Path, run: RunConfig, laps: timing.Laps) -> None:
+def _train_in(folder: Path, run: RunConfig, timer: timing.PhaseTimer) -> None:
     from ocr_trainer.runs.run_dir import is_first
 
-    laps.end("compose")
+    timer.end("compose")
     try:
         from ocr_trainer.engine.train import train
 
-        train(run, folder, laps)
+        train(run, folder, timer)
     except Stopped as stopped:
         stopped.add_note(f"to go on: ocr-train resume {folder}")
         if is_first():
@@ -193,13 +193,13 @@ def _train_in(folder: Path, run: RunConfig, laps: timing.Laps) -> None:
 
 def _folder(run: RunConfig, before: Path | None = None) -> Path | None:
     """Return the folder to train in, which may be known, and None if that is done already."""
-    from ocr_trainer.runs.resume import earlier, is_over, take_up, wanted
+    from ocr_trainer.runs.resume import begin_resume, find_earlier_run, is_finished, resume_requested
 
-    folder = before or (earlier(run) if wanted(run) else None)
+    folder = before or (find_earlier_run(run) if resume_requested(run) else None)
     if folder is not None:
-        if is_over(folder):
+        if is_finished(folder):
             return None
-        take_up(folder, run)
+        begin_resume(folder, run)
         return folder
     return _claim(run)
 
@@ -211,9 +211,9 @@ def _agreed(choose: Callable[[Path | None], Path | None]) -> Path | None:
     if (folder := inherited()) is not None:
         return folder
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from ocr_trainer.engine.distributed import shared
+        from ocr_trainer.engine.distributed import share_choice
 
-        return shared(choose)
+        return share_choice(choose)
     return choose(None)
 
 

@@ -33,7 +33,7 @@ def list_plugins(words: Sequence[str]) -> int:
             "summary": p.summary,
             "conflict": p.denial is None and providers[p.kind, p.name] > 1,
             "denied": p.denial,
-            "broken": metadata.flaw(p),
+            "broken": metadata.find_defect(p),
         }
         for p in found
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
 from ocr_trainer.scoring.row_forms import FORMS, form_of
 from ocr_trainer.scoring.score_pages import score_pages
@@ -38,9 +38,9 @@ def score(words: Sequence[str]) -> int:
         DataError: If one side cannot be read, or the two do not belong together.
     """
     options = _options(words)
-    ledger = Ledger()
-    report = (score_text if options.metric == "text" else score_pages)(options, ledger)
-    report["left_out"] = [str(entry) for entry in ledger.skipped]
+    data_report = DataReport()
+    report = (score_text if options.metric == "text" else score_pages)(options, data_report)
+    report["left_out"] = [str(entry) for entry in data_report.skipped]
     print(_table(report))
     if options.json:
         _write(Path(options.json), report)

@@ -1,4 +1,4 @@
-"""From command-line overrides to a typed configuration, with Hydra and OmegaConf."""
+"""From command-line overrides to a to_run_config configuration, with Hydra and OmegaConf."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ocr_trainer.config.convert import typed
-from ocr_trainer.config.hydra_guard import guarded, own_resolvers
+from ocr_trainer.config.convert import to_run_config
+from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import PluginSource, plugin_schema
 from ocr_trainer.config.messages import Fault, explain
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.security import code_keys, hidden, names_code
+from ocr_trainer.config.security import code_key_message, code_keys, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import Kind, discovery
 
-__all__ = ["compose", "plugin_schema", "through_hydra", "to_yaml", "typed"]
+__all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config", "to_yaml"]
 
 OBJECTIONS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError),
@@ -66,7 +66,7 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
                 if fault.fatal or fault.override not in remaining:
                     _object(faults)
                 remaining.remove(fault.override)
-        return typed(config, [fault.message for fault in faults])
+        return to_run_config(config, [fault.message for fault in faults])
 
 
 def _object(faults: Sequence[Fault]) -> NoReturn:
@@ -76,7 +76,7 @@ def _object(faults: Sequence[Fault]) -> NoReturn:
     refuse([fault.message for fault in faults])
 
 
-def through_hydra(
+def run_hydra(
     task: Callable[[RunConfig], None], fail: Callable[[OcrTrainerError], None], arguments: Sequence[str]
 ) -> None:
     """Do what the flags ask of Hydra: sweeps, --cfg, --info, --config-dir, completion.
@@ -97,8 +97,8 @@ def through_hydra(
     def attempt(config: DictConfig) -> None:
         _clean_up_after_sweeper()
         try:
-            with own_resolvers():  # a launcher may have started another process
-                run = typed(config)
+            with restricted_resolvers():  # a launcher may have started another process
+                run = to_run_config(config)
             task(run)
         except OcrTrainerError as error:
             fail(error)
@@ -117,7 +117,7 @@ def through_hydra(
             elif flags.cfg:
                 with redirect_stdout(io.StringIO()) as shown:
                     hydra.show_cfg("train", flags.overrides, flags.cfg, flags.package)
-                print(hidden(shown.getvalue()), end="")
+                print(redact(shown.getvalue()), end="")
             elif flags.shell_completion:
                 hydra.shell_completion("train", flags.overrides)
             elif flags.info:
@@ -169,13 +169,13 @@ def _clean_up_after_sweeper() -> None:
     file = Path(HydraConfig.get().sweep.dir, "multirun.yaml")
     if file.is_file():
         text = file.read_text(encoding="utf-8")
-        if text != (clean := hidden(text)):
+        if text != (clean := redact(text)):
             file.write_text(clean, encoding="utf-8")
 
 
 def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
     """Offer a saved configuration as an experiment, so that overrides apply to it as to any other."""
-    if faults := [names_code(key, " (in the saved configuration)") for key in code_keys(saved)]:
+    if faults := [code_key_message(key, " (in the saved configuration)") for key in code_keys(saved)]:
         refuse(faults)
     chosen = {override.partition("=")[0] for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}

@@ -12,12 +12,12 @@ from omegaconf.errors import OmegaConfBaseException
 from ocr_trainer.config.hydra_source import plugin_schema
 from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
-from ocr_trainer.config.security import keep, masked, reads
-from ocr_trainer.config.validate import NO_BOUNDS, refuse, run_faults, value_faults
+from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
+from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
 from ocr_trainer.plugin import REQUIRED, Kind, discovery
 
 
-def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
+def to_run_config(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
     """Turn a composed configuration into dataclasses, checked.
 
     Args:
@@ -43,15 +43,15 @@ def typed(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
                 found.append(f"{field.name}: {str(error).splitlines()[0]}")
                 continue
         if section is not None and section != REQUIRED:
-            found.extend(value_faults(section, field.name, field.metadata.get("bounds", NO_BOUNDS)))
+            found.extend(validate_value(section, field.name, field.metadata.get("bounds", NO_BOUNDS)))
         sections[field.name] = section
     if found:
         refuse(found)
     run = RunConfig(**sections)
     configuration = values(run)
-    if found := [*_misnamed(run)] or [*run_faults(run), *masked(configuration)]:
+    if found := [*_misnamed(run)] or [*validate_run(run), *check_redacted_urls(configuration)]:
         refuse(found)
-    keep(configuration, references)
+    remember_references(configuration, references)
     return run
 
 
@@ -116,13 +116,13 @@ def _resolved(config: DictConfig, references: dict[tuple[str, ...], str]) -> Ite
     """
     try:
         for path, text in _interpolations(OmegaConf.to_container(config, resolve=False)):
-            before, node = reads(), config
+            before, node = environment_reads(), config
             for key in path[:-1]:
                 node = node[int(key) if isinstance(node, ListConfig) else key]
             value = node[int(path[-1]) if isinstance(node, ListConfig) else path[-1]]
             if OmegaConf.is_config(value):
                 OmegaConf.to_container(value, resolve=True)
-            if reads() > before:
+            if environment_reads() > before:
                 references[path] = text
         OmegaConf.resolve(config)
     except (OmegaConfBaseException, RecursionError) as error:

@@ -19,7 +19,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 from ocr_trainer.config.hydra_source import SearchPath
-from ocr_trainer.config.security import code_keys, environment, hydra_faults, names_code, override_faults
+from ocr_trainer.config.security import (
+    check_hydra_options,
+    check_overrides,
+    code_key_message,
+    code_keys,
+    environment,
+)
 from ocr_trainer.config.validate import refuse
 
 CONFIGS = "ocr_trainer.configs"
@@ -35,7 +41,7 @@ class GuardedLoader(ConfigLoaderImpl):
 
     def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
         # Comes first whatever is asked for, and may import a package that hydra.searchpath names.
-        if faults := list(override_faults(overrides)):
+        if faults := list(check_overrides(overrides)):
             refuse(faults)
         return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
 
@@ -48,14 +54,14 @@ class GuardedLoader(ConfigLoaderImpl):
         config = super().load_configuration(*arguments, **options)
         content = OmegaConf.to_container(config, resolve=False)
         assert isinstance(content, dict)
-        faults = [*hydra_faults(content.pop("hydra")), *map(names_code, code_keys(content))]
+        faults = [*check_hydra_options(content.pop("hydra")), *map(code_key_message, code_keys(content))]
         if faults:
             refuse(faults)
         return config
 
 
 @contextmanager
-def own_resolvers() -> Iterator[None]:
+def restricted_resolvers() -> Iterator[None]:
     """Let interpolations be resolved by nothing but `oc.env` under guard and `RESOLVERS`."""
     before = BaseContainer._resolvers
     BaseContainer._resolvers = {name: before[name] for name in RESOLVERS if name in before}
@@ -75,7 +81,10 @@ def guarded(given: Path | None = None) -> Iterator[Hydra]:
     """
     SearchPath.given = given
     try:
-        with initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"), own_resolvers():
+        with (
+            initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
+            restricted_resolvers(),
+        ):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.config.security import file_faults
+from ocr_trainer.config.security import check_config_file
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import REQUIRED, Kind, discovery
 
@@ -97,7 +97,7 @@ class PluginSource(ConfigSource):
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
 
 
-class GivenSource(FileConfigSource):
+class ConfigDirSource(FileConfigSource):
     """Serves the files of `--config-dir`, which may come from anybody: as data, and within that folder."""
 
     @staticmethod
@@ -125,7 +125,7 @@ class GivenSource(FileConfigSource):
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
-            if faults := list(file_faults(content, package)):
+            if faults := list(check_config_file(content, package)):
                 raise ConfigError("\n".join(f"{file}: {fault}" for fault in faults))
             return super().load_config(config_path)
         except (OSError, UnicodeDecodeError) as error:
@@ -154,5 +154,5 @@ class SearchPath(SearchPathPlugin):
             search_path.append(provider="command-line", path=f"given://{self.given.resolve()}")
 
 
-for extension in (PluginSource, GivenSource, SearchPath):
+for extension in (PluginSource, ConfigDirSource, SearchPath):
     Plugins.instance().register(extension)

@@ -9,12 +9,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.config.security import writable
+from ocr_trainer.config.security import redact_config
 from ocr_trainer.plugin import REQUIRED, Config, Options, option
 
 
 class OptimizerName(Enum):
-    """The optimisers of torch.optim that a run can choose."""
+    """The optimizers of torch.optim that a run can choose."""
 
     sgd = "sgd"
     adam = "adam"
@@ -59,7 +59,7 @@ class OptimizerConfig(Options):
 
 @dataclass
 class ScheduleConfig(Options):
-    """How the learning rate goes over the optimiser's steps."""
+    """How the learning rate goes over the optimizer's steps."""
 
     name: ScheduleName = ScheduleName.cosine
     """The curve after the warm-up: constant, poly, cosine, or one_cycle (which warms up along a cosine)."""
@@ -99,12 +99,12 @@ class AugmentConfig(Options):
     """How often the crop is laid so that it holds text; elsewhere it may fall anywhere."""
     whole_text: bool = False
     """Cut between texts only, and scale what is cut out to the size of the crop; `scale` is then not used."""
-    colour: float = option(0.2, at_least=0, below=1)
+    color: float = option(0.2, at_least=0, below=1)
     """The greatest change of brightness and contrast, as a share."""
     tint: float = option(0.0, at_least=0, below=1)
     """The greatest loss of each of red, green and blue, as a share, as in coloured light."""
-    grey: float = option(0.0, at_least=0, at_most=1)
-    """How often the colours are taken away."""
+    gray: float = option(0.0, at_least=0, at_most=1)
+    """How often the colors are taken away."""
     blur: float = option(0.0, at_least=0, at_most=1)
     """How often the crop is blurred."""
     blur_sigma: float = option(2.0, above=0, at_most=20)
@@ -112,13 +112,13 @@ class AugmentConfig(Options):
     noise: float = option(0.0, at_least=0, at_most=1)
     """How often noise is added."""
     noise_sigma: float = option(15.0, above=0, at_most=128)
-    """The strongest noise: its standard deviation, of 255 grey levels."""
+    """The strongest noise: its standard deviation, of 255 gray levels."""
     jpeg: float = option(0.0, at_least=0, at_most=1)
     """How often the crop is compressed as JPEG."""
     jpeg_quality: int = option(30, at_least=1, at_most=100)
     """The lowest quality of the compression."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if len(self.scale) != 2 or self.scale[0] > self.scale[1]:
             yield f"scale must be [lowest, highest], not {list(self.scale)}"
@@ -138,12 +138,12 @@ class TextAugmentConfig(Options):
     """The greatest factor by which a text is widened or narrowed."""
     jitter: float = option(0.05, at_least=0, at_most=0.3)
     """How far each border may move in or out, as where a detector cuts too tightly or too widely."""
-    colour: float = option(0.2, at_least=0, below=1)
+    color: float = option(0.2, at_least=0, below=1)
     """The greatest change of brightness and contrast, as a share."""
     tint: float = option(0.0, at_least=0, below=1)
     """The greatest loss of each of red, green and blue, as a share, as in coloured light."""
-    grey: float = option(0.0, at_least=0, at_most=1)
-    """How often the colours are taken away."""
+    gray: float = option(0.0, at_least=0, at_most=1)
+    """How often the colors are taken away."""
     invert: float = option(0.0, at_least=0, at_most=1)
     """How often dark and light change places."""
     erode: float = option(0.0, at_least=0, at_most=1)
@@ -161,7 +161,7 @@ class TextAugmentConfig(Options):
     noise: float = option(0.1, at_least=0, at_most=1)
     """How often noise is added."""
     noise_sigma: float = option(15.0, above=0, at_most=128)
-    """The strongest noise: its standard deviation, of 255 grey levels."""
+    """The strongest noise: its standard deviation, of 255 gray levels."""
     jpeg: float = option(0.1, at_least=0, at_most=1)
     """How often the image is compressed as JPEG."""
     jpeg_quality: int = option(40, at_least=1, at_most=100)
@@ -182,7 +182,7 @@ class Unknown(Enum):
 
 @dataclass
 class CharsetConfig(Options):
-    """The characters that a recogniser tells apart: those of all sources given here together."""
+    """The characters that a recognizer tells apart: those of all sources given here together."""
 
     names: list[str] = field(default_factory=list)
     """Sets by name, such as digits, latin, german or hangul."""
@@ -202,7 +202,7 @@ class CharsetConfig(Options):
         """Whether any source but the data is given."""
         return bool(self.names or self.file or self.characters)
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         for name in self.names:
             # On use: the table of sets costs nothing to runs that name none.
@@ -223,9 +223,9 @@ class DataConfig(Options):
     """How samples reach the model."""
 
     batch_size: int | None = option(None, at_least=1)
-    """Images per training step and device; left empty: 4 to detect text in, 64 to recognise."""
+    """Images per training step and device; left empty: 4 to detect text in, 64 to recognize."""
     eval_batch_size: int | None = option(None, at_least=1)
-    """Images per scoring step, padded to the largest; left empty: 1 to detect text in, 64 to recognise."""
+    """Images per scoring step, padded to the largest; left empty: 1 to detect text in, 64 to recognize."""
     pool: int = option(8, at_least=1)
     """Batches that are drawn together and sorted by width, so that little is padded; for recognition."""
     workers: int | None = option(None, at_least=0)
@@ -262,7 +262,7 @@ class CheckpointConfig(Options):
     """When a run's state is kept, beside before each validation, at each epoch's end and on a signal."""
 
     every_n_steps: int | None = option(None, at_least=1)
-    """After every so many optimiser steps."""
+    """After every so many optimizer steps."""
     every_minutes: float | None = option(15.0, above=0)
     """After so many minutes: what a run that is killed loses at most."""
 
@@ -315,7 +315,7 @@ class TrainerConfig(Options):
     min_epochs: int | None = option(None, at_least=0)
     """Train at least so many epochs."""
     max_steps: int = option(-1, at_least=-1)
-    """Stop after so many optimiser steps; -1 for no end."""
+    """Stop after so many optimizer steps; -1 for no end."""
     min_steps: int | None = option(None, at_least=0)
     """Train at least so many steps."""
     max_time: Any = None
@@ -365,7 +365,7 @@ class TrainerConfig(Options):
     barebones: bool = False
     """Switch off everything that costs time beside training."""
     sync_batchnorm: bool = False
-    """Normalise over the batches of all devices."""
+    """Normalize over the batches of all devices."""
     reload_dataloaders_every_n_epochs: int = option(0, at_least=0)
     """Make the loaders anew every so many epochs."""
     enable_autolog_hparams: bool = True
@@ -378,7 +378,7 @@ class TrainerConfig(Options):
         """Whether nothing bounds the steps; a limit of time may still end the run."""
         return self.max_steps == -1 and self.max_epochs in (None, -1)
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         limits = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
         for name in (*limits, "overfit_batches"):
@@ -416,7 +416,7 @@ class RunConfig(Options):
     text_augment: TextAugmentConfig = field(default_factory=TextAugmentConfig)
     """How training images are varied, for recognition."""
     charset: CharsetConfig = field(default_factory=CharsetConfig)
-    """The characters that a recogniser tells apart."""
+    """The characters that a recognizer tells apart."""
     data: DataConfig = field(default_factory=DataConfig)
     """How samples reach the model."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -446,7 +446,7 @@ def plain(value: Any) -> Any:
 
     References to the environment stand in it as they were given, and URLs without their credentials.
     """
-    return writable(values(value))
+    return redact_config(values(value))
 
 
 def values(value: Any) -> Any:

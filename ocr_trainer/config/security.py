@@ -1,6 +1,6 @@
 """What a configuration may say, what it may read, and what of it may be written; see SECURITY.md.
 
-A configuration is data: it chooses plugins by name and never names code. It reads the environment
+A configuration is data: it chooses plugins by name and never names code. It environment_reads the environment
 variables that the user allows, and what it read is written nowhere: the reference stands in its place.
 """
 
@@ -60,7 +60,7 @@ def code_keys(value: Any) -> Iterator[str]:
             rest.extend((f"{path}{index}.", item) for index, item in enumerate(value))
 
 
-def names_code(key: str, origin: str = "") -> str:
+def code_key_message(key: str, origin: str = "") -> str:
     """Say that a key names code."""
     return (
         f"{key}{origin} names code to run, which no configuration may\n"
@@ -68,12 +68,12 @@ def names_code(key: str, origin: str = "") -> str:
     )
 
 
-def override_faults(overrides: Iterable[str]) -> Iterator[str]:
+def check_overrides(overrides: Iterable[str]) -> Iterator[str]:
     """Yield what overrides must not set: code, and those of Hydra's own options that lead to code."""
     for override in overrides:
         option, _, package = override.lstrip("+~").partition("=")[0].partition("@")
         if any(part in CODE_KEYS for part in re.split("[./@:]", f"{option}@{package}")):
-            yield names_code(option, f" (from {override!r})")
+            yield code_key_message(option, f" (from {override!r})")
         elif any(_is_hydras(place) and not _is_harmless(place) for place in (option, *package.split(":"))):
             yield (
                 f"{override!r} sets an option of Hydra that can run code or read other files\n"
@@ -81,14 +81,14 @@ def override_faults(overrides: Iterable[str]) -> Iterator[str]:
             )
 
 
-def file_faults(content: Any, package: str | None) -> Iterator[str]:
+def check_config_file(content: Any, package: str | None) -> Iterator[str]:
     """Yield what a configuration file that came from anywhere must not say.
 
     Args:
         content: What is in it.
         package: Where its header puts it.
     """
-    yield from (names_code(key) for key in code_keys(content))
+    yield from (code_key_message(key) for key in code_keys(content))
     if not isinstance(content, Mapping):
         return
     if any(str(key).partition(".")[0] == "hydra" for key in content) or _is_hydras(package or ""):
@@ -111,10 +111,10 @@ def _choices(defaults: Any) -> Iterator[str]:
             yield from map(str, names if isinstance(names, list) else [names])
 
 
-def hydra_faults(hydra: Mapping[str, Any]) -> Iterator[str]:
+def check_hydra_options(hydra: Mapping[str, Any]) -> Iterator[str]:
     """Yield what of Hydra's own composed options makes it run code, however it came there."""
     own = ("launcher._target_", "sweeper._target_")  # Hydra takes none but its installed plugins
-    yield from (names_code(f"hydra.{key}") for key in code_keys(hydra) if key not in own)
+    yield from (code_key_message(f"hydra.{key}") for key in code_keys(hydra) if key not in own)
     job = hydra["job"]
     empty = {
         "callbacks": hydra["callbacks"],
@@ -178,7 +178,7 @@ def environment(name: str, *default: Any) -> str | None:
     return value
 
 
-def reads() -> int:
+def environment_reads() -> int:
     """Return how often configurations have asked for an environment variable."""
     return _reads
 
@@ -186,14 +186,14 @@ def reads() -> int:
 # What of it may be written
 
 
-def keep(configuration: Any, references: Mapping[tuple[str, ...], str]) -> None:
+def remember_references(configuration: Any, references: Mapping[tuple[str, ...], str]) -> None:
     """Note which values were read from the environment.
 
     Args:
         configuration: The whole run as dicts, lists, strings and numbers.
         references: The text that the configuration has at a path, such as `${oc.env:X}`.
     """
-    if references or configuration != writable(configuration):
+    if references or configuration != redact_config(configuration):
         sys.excepthook = _without_secrets
     for path, text in references.items():
         value, section, option = configuration, "", ""
@@ -205,7 +205,7 @@ def keep(configuration: Any, references: Mapping[tuple[str, ...], str]) -> None:
         _kept[section, option, repr(value)] = text
 
 
-def writable(value: Any, section: str = "", option: str = "") -> Any:
+def redact_config(value: Any, section: str = "", option: str = "") -> Any:
     """Return a configuration of dicts, lists, strings and numbers without what must not be written.
 
     What was read from the environment becomes the reference to it again, and a URL loses its credentials.
@@ -213,13 +213,13 @@ def writable(value: Any, section: str = "", option: str = "") -> Any:
     if (text := _kept.get((section, option, repr(value)))) is not None:
         return text
     if isinstance(value, dict):
-        return {key: writable(item, option, str(key)) for key, item in value.items()}
+        return {key: redact_config(item, option, str(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [writable(item, section, option) for item in value]
-    return hidden(value) if isinstance(value, str) else value
+        return [redact_config(item, section, option) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
-def masked(value: Any, path: str = "") -> Iterator[str]:
+def check_redacted_urls(value: Any, path: str = "") -> Iterator[str]:
     """Yield the keys of URLs that have lost their credentials, in words that say what to do."""
     if isinstance(value, str) and re.search(r":/{1,2}\*\*\*@", value):
         yield (
@@ -227,10 +227,10 @@ def masked(value: Any, path: str = "") -> Iterator[str]:
             "    or let it read them whenever it goes on: https://${oc.env:USER_AND_PASSWORD}@…"
         )
     for key, item in value.items() if isinstance(value, dict) else ():
-        yield from masked(item, f"{path}.{key}" if path else str(key))
+        yield from check_redacted_urls(item, f"{path}.{key}" if path else str(key))
 
 
-def hidden(text: str) -> str:
+def redact(text: str) -> str:
     """Return a text without the credentials of URLs and without what was read from the environment."""
     for value in sorted(_values, key=len, reverse=True):
         if len(value) >= _SHORTEST:
@@ -242,4 +242,4 @@ def _without_secrets(kind: type[BaseException], error: BaseException, trace: Tra
     """Print a traceback as Python does, but without what was read from the environment."""
     import traceback
 
-    print(hidden("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)

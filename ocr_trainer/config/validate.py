@@ -30,7 +30,7 @@ def refuse(faults: Sequence[str]) -> NoReturn:
     raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
-def run_faults(run: RunConfig) -> Iterator[str]:
+def validate_run(run: RunConfig) -> Iterator[str]:
     """Yield what is wrong with a run whose sections are right."""
     yield from _task_faults(run)
     if run.trainer.endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
@@ -49,25 +49,25 @@ def run_faults(run: RunConfig) -> Iterator[str]:
         )
 
 
-def option_faults(options: Options, path: str = "") -> Iterator[str]:
+def validate_options(options: Options, path: str = "") -> Iterator[str]:
     """Yield the values that are out of range, and what each section says of itself."""
     for field in fields(options):
         value, key = getattr(options, field.name), f"{path}{field.name}"
-        yield from value_faults(value, key, field.metadata.get("bounds", NO_BOUNDS))
-    for fault in options.faults():
+        yield from validate_value(value, key, field.metadata.get("bounds", NO_BOUNDS))
+    for fault in options.validate():
         yield f"{path.rstrip('.')}: {fault}" if path else fault
 
 
-def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[str]:
+def validate_value(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[str]:
     """Yield what is wrong with the value of an option, or with all values of a section."""
     if isinstance(value, Options) and is_dataclass(value):
-        yield from option_faults(value, f"{key}.")
+        yield from validate_options(value, f"{key}.")
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from value_faults(item, f"{key}.{name}", bounds)
+            yield from validate_value(item, f"{key}.{name}", bounds)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from value_faults(item, f"{key}[{index}]", bounds)
+            yield from validate_value(item, f"{key}[{index}]", bounds)
     elif isinstance(value, str | Path) and UNWRITABLE.search(str(value)):
         yield f"{key}={str(value)!r} holds a NUL or bytes that are no UTF-8"
     elif isinstance(value, float) and not math.isfinite(value):
@@ -76,7 +76,7 @@ def value_faults(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[s
         yield f"{key} must be {bounds}, not {value:g}"
 
 
-class Within(NamedTuple):
+class NestedPlugin(NamedTuple):
     """A plugin among the options of a plugin."""
 
     key: str
@@ -86,18 +86,18 @@ class Within(NamedTuple):
     """What it must offer, where that is not what the run's model does."""
 
 
-def plugins_within(options: Any, path: str = "", task: Task | None = None) -> Iterator[Within]:
+def nested_plugins(options: Any, path: str = "", task: Task | None = None) -> Iterator[NestedPlugin]:
     """Yield the plugins among the options of a plugin, and among theirs."""
     if isinstance(options, dict):
         for name, item in options.items():
-            yield from plugins_within(item, f"{path}.{name}", task)
+            yield from nested_plugins(item, f"{path}.{name}", task)
     elif isinstance(options, Options) and is_dataclass(options):
         for field in fields(options):
             value, key = getattr(options, field.name), f"{path}.{field.name}"
             asked = field.metadata.get("task") or task
             if "plugin" in field.metadata and isinstance(value, Config):
-                yield Within(key, field.metadata["plugin"], value, asked)
-            yield from plugins_within(value, key, asked)
+                yield NestedPlugin(key, field.metadata["plugin"], value, asked)
+            yield from nested_plugins(value, key, asked)
 
 
 def _name_faults(run: RunConfig) -> Iterator[str]:
@@ -117,8 +117,8 @@ def _name_faults(run: RunConfig) -> Iterator[str]:
 def _task_faults(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
-    named = Within("dataset", Kind.dataset, run.dataset, None)
-    for key, kind, config, asked in [named, *plugins_within(run.dataset, "dataset")]:
+    named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
+    for key, kind, config, asked in [named, *nested_plugins(run.dataset, "dataset")]:
         dataset, task = discovery.load(kind, config.name), asked or model.task
         if isinstance(dataset, DatasetPlugin) and task not in dataset.tasks:
             offered = " and ".join(task.value for task in dataset.tasks)

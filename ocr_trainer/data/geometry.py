@@ -1,6 +1,6 @@
 """Where pixels go: maps of the plane as 3 x 3 matrices, for images and points alike.
 
-A point (x, y) is the centre of the pixel in column x and row y, as in OpenCV, so that an image of
+A point (x, y) is the center of the pixel in column x and row y, as in OpenCV, so that an image of
 `width` columns reaches from -0.5 to width - 0.5, and resizing by f maps x to f (x + 0.5) - 0.5.
 """
 

@@ -59,7 +59,7 @@ def is_image(path: PurePath) -> bool:
 
 
 def read_image(path: Path) -> Image:
-    """Decode an image of any depth and colour mode.
+    """Decode an image of any depth and color mode.
 
     Returns:
         uint8, (height, width, 3), RGB, as it is shown: an EXIF orientation is applied, 16 bits are scaled
@@ -71,7 +71,7 @@ def read_image(path: Path) -> Image:
     return _turned(*_decode(_content(path), path))
 
 
-def read_labelled(path: Path, size: tuple[int, int] | None) -> Image:
+def read_labeled(path: Path, size: tuple[int, int] | None) -> Image:
     """Decode an image as `read_image` does, in the pixels that its outlines were made in.
 
     Those of the public sets are the stored ones, without EXIF orientation. Tools that turn a photograph

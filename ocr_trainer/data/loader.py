@@ -20,9 +20,16 @@ from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
 from ocr_trainer.data.types import Image
-from ocr_trainer.data.workers import DEATHS, Watched, begin, kill, sheltered, shut_down
+from ocr_trainer.data.workers import (
+    WORKER_MONITOR,
+    TracksCurrentSample,
+    begin,
+    block_signals,
+    kill,
+    shut_down,
+)
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 
 Key = tuple[int, int]
 """Epoch and index."""
@@ -30,7 +37,7 @@ Key = tuple[int, int]
 Sum = TypeVar("Sum")
 
 
-class Keys(Sampler[Key]):
+class KeyedSampler(Sampler[Key]):
     """Yields (epoch, index) for each sample that this process is to handle."""
 
     def __init__(self, length: int, seed: int, shuffle: bool, whole: int = 1) -> None:
@@ -52,7 +59,7 @@ class Keys(Sampler[Key]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        rank, ranks = place()
+        rank, ranks = rank_and_world_size()
         if not self.shuffle:
             return len(range(rank, self.length, ranks))
         # In training every process takes equally many, as they step together.
@@ -63,20 +70,20 @@ class Keys(Sampler[Key]):
         order: Sequence[int] = range(self.length)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist()
-        rank, ranks = place()
+        rank, ranks = rank_and_world_size()
         epoch, done = self.done
         begin = done if epoch == self.epoch else 0
         yield from ((self.epoch, index) for index in order[rank::ranks][begin : len(self)])
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """Return the rank of this process and how many there are."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
 
 
-def gathered(counts: Sum) -> Sum:
+def all_reduce_sum(counts: Sum) -> Sum:
     """Add up what all processes counted, where there are several."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return counts
@@ -92,14 +99,14 @@ NO_IMAGES = torch.zeros((0, 3, 1, 1), dtype=torch.uint8)
 class Learnt(Protocol):
     """What becomes of a sample in training."""
 
-    skipped: list[Skipped]
+    skipped: list[SkippedItem]
 
 
 E = TypeVar("E", bound=Learnt)
 
 
-class TrainingSet(Watched[E], ABC, Generic[E]):
-    """Samples as they are learnt. One that cannot be used is replaced by the next."""
+class TrainingSet(TracksCurrentSample[E], ABC, Generic[E]):
+    """Samples as they are learned. One that cannot be used is replaced by the next."""
 
     TRIES = 20
 
@@ -113,7 +120,7 @@ class TrainingSet(Watched[E], ABC, Generic[E]):
 
     @abstractmethod
     def encode(self, sample: Any, rng: np.random.Generator) -> E:
-        """Augment a sample and return what is learnt of it.
+        """Augment a sample and return what is learned of it.
 
         Raises:
             Unusable: Nothing is.
@@ -128,7 +135,7 @@ class TrainingSet(Watched[E], ABC, Generic[E]):
         self.note(index)
         # For plugins that draw from the global generators; ours are given theirs.
         seed_generators(self.seed, epoch, index)
-        skipped: list[Skipped] = []
+        skipped: list[SkippedItem] = []
         for attempt in range(min(self.TRIES, len(self))):
             place = epoch * len(self) + index + attempt if self.endless else (index + attempt) % len(self)
             try:
@@ -139,7 +146,7 @@ class TrainingSet(Watched[E], ABC, Generic[E]):
             except DataError as error:
                 skipped.append(unreadable(self.split, place, error))
             except Unusable as error:
-                skipped.append(Skipped(error.what, name_of(self.split, place), None, str(error)))
+                skipped.append(SkippedItem(error.what, name_of(self.split, place), None, str(error)))
         else:
             # An exception would reach the user as torch words those of its workers.
             encoded = self.nothing()
@@ -147,8 +154,8 @@ class TrainingSet(Watched[E], ABC, Generic[E]):
         return encoded
 
 
-class ScoringSet(Watched[Any], ABC):
-    """Samples as a model is scored on them: image, truth, what was skipped. Unusable ones are `Skipped`."""
+class ScoringSet(TracksCurrentSample[Any], ABC):
+    """Samples as a model is scored on them: image, truth, what was skipped. Unusable ones are `SkippedItem`."""
 
     def __init__(self, split: Split[Any], model: Any) -> None:
         """Keep the split and the model whose size its images are brought to."""
@@ -165,7 +172,7 @@ class ScoringSet(Watched[Any], ABC):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, key: Key | int) -> tuple[Image, Any, list[Skipped]] | Skipped:
+    def __getitem__(self, key: Key | int) -> tuple[Image, Any, list[SkippedItem]] | SkippedItem:
         index = key[1] if isinstance(key, tuple) else key
         self.note(index)
         try:
@@ -175,7 +182,7 @@ class ScoringSet(Watched[Any], ABC):
         try:
             image, truth = self.show(sample)
         except Unusable as error:
-            return Skipped(error.what, name_of(self.split, index), None, str(error))
+            return SkippedItem(error.what, name_of(self.split, index), None, str(error))
         return image, truth, sample.skipped
 
 
@@ -187,18 +194,18 @@ class Loader(DataLoader[Any]):
 
     def begin_at(self, epoch: int, batches: int) -> None:
         """Go on after so many batches of an epoch, counted from 0."""
-        if isinstance(self.sampler, Keys):
+        if isinstance(self.sampler, KeyedSampler):
             self.sampler.done = (epoch, batches * (self.batch_size or 1))
 
     # A generator, so that workers begin once Lightning has told the sampler which epoch it is.
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield batches."""
-        with sheltered():
+        with block_signals():
             batches = self._running = super().__iter__()
-        DEATHS.register()
+        WORKER_MONITOR.register()
         try:
-            yield from DEATHS.each(batches)
-            if isinstance(self.dataset, Watched):
+            yield from WORKER_MONITOR.each(batches)
+            if isinstance(self.dataset, TracksCurrentSample):
                 self.dataset.forget()
         except GeneratorExit:
             raise
@@ -220,9 +227,9 @@ class Loader(DataLoader[Any]):
         self._iterator = self._running = None
 
 
-def loader(
-    dataset: Watched[Any],
-    keys: Keys,
+def make_loader(
+    dataset: TracksCurrentSample[Any],
+    keys: KeyedSampler,
     batch_size: int,
     collate: Any,
     data: DataConfig,

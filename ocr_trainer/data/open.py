@@ -12,7 +12,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Config, Context, Kind, Ledger, Task, discovery
+from ocr_trainer.plugin import Config, Context, DataReport, Kind, Task, discovery
 from ocr_trainer.plugin.build import build
 
 Opener = Callable[[str], Any]
@@ -89,7 +89,7 @@ def _other_readers(config: Config) -> str:
     root = getattr(config, "root", None)
     if not isinstance(root, Path) or not root.is_dir():
         return ""
-    own, readers = config.name.rpartition(":")[2], discovery.readers(root)
+    own, readers = config.name.rpartition(":")[2], discovery.matching_datasets(root)
     others = [name for name in readers if name != own]
     if not others or own in readers:
         return ""
@@ -113,36 +113,38 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
         return None
     files = getattr(split, "files", None)
     if files and run.data.check_images:
-        _look_at(files, run, context.ledger)
-    refuse_unusable(context.ledger, run)
+        _look_at(files, run, context.data_report)
+    refuse_unusable(context.data_report, run)
     if not len(split):
-        raise DataError(f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.ledger)}")
+        raise DataError(
+            f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.data_report)}"
+        )
     return split
 
 
-def _look_at(files: Sequence[Path], run: RunConfig, ledger: Ledger) -> None:
+def _look_at(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:
     """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
     chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
     broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
     for file, reason in broken:
-        ledger.skip_image(file, reason)
+        data_report.skip_image(file, reason)
     if len(broken) > run.data.max_skipped * len(chosen):
         raise DataError(
             f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
-            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(ledger)}"
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}"
         )
 
 
-def refuse_unusable(ledger: Ledger, run: RunConfig) -> None:
+def refuse_unusable(data_report: DataReport, run: RunConfig) -> None:
     """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
-    for fault in too_many(ledger, run):
-        raise DataError(f"{fault}{_skips(ledger)}")
+    for fault in too_many(data_report, run):
+        raise DataError(f"{fault}{_skips(data_report)}")
 
 
-def too_many(ledger: Ledger, run: RunConfig) -> Iterator[str]:
+def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
     """Say of what more is unusable than `data.max_skipped` allows."""
-    for what, total in (("image", ledger.images), ("label", ledger.labels)):
-        skipped = sum(entry.what == what for entry in ledger.skipped)
+    for what, total in (("image", data_report.images), ("label", data_report.labels)):
+        skipped = sum(entry.what == what for entry in data_report.skipped)
         # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
         if total and skipped > run.data.max_skipped * total:
             yield (
@@ -151,7 +153,7 @@ def too_many(ledger: Ledger, run: RunConfig) -> Iterator[str]:
             )
 
 
-def _skips(ledger: Ledger, most: int = 10) -> str:
-    lines = [f"\n  {entry}" for entry in ledger.skipped[:most]]
-    more = len(ledger.skipped) - most
+def _skips(data_report: DataReport, most: int = 10) -> str:
+    lines = [f"\n  {entry}" for entry in data_report.skipped[:most]]
+    more = len(data_report.skipped) - most
     return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")

@@ -28,10 +28,10 @@ def vary(
         rng: What chance follows from.
         unit: How many pixels the options' lengths are counted in.
     """
-    if config.colour or config.tint:
-        image = recolour(image, draw_table(config.colour, config.tint, rng))
-    if happens(config.grey, rng):
-        image = grey(image)
+    if config.color or config.tint:
+        image = recolour(image, draw_table(config.color, config.tint, rng))
+    if happens(config.gray, rng):
+        image = gray(image)
     if happens(config.blur, rng):
         image = blur(image, *rng.uniform(0, config.blur_sigma * unit, size=2))
     if happens(config.noise, rng):
@@ -47,11 +47,11 @@ def happens(share: float, rng: np.random.Generator) -> bool:
     return share > 0 and rng.random() < share
 
 
-def draw_table(colour: float, tint: float, rng: np.random.Generator) -> np.ndarray:
+def draw_table(color: float, tint: float, rng: np.random.Generator) -> np.ndarray:
     """Draw what becomes of each value: uint8, (256, 1) for all channels or (256, 3) for each."""
     table = np.arange(256.0)[:, None]
-    if colour:
-        contrast, shift = 1 + rng.uniform(-colour, colour), 255 * rng.uniform(-colour, colour) / 2
+    if color:
+        contrast, shift = 1 + rng.uniform(-color, color), 255 * rng.uniform(-color, color) / 2
         table = (table - 127.5) * contrast + 127.5 + shift
     if tint:
         table = table * (1 - rng.uniform(0, tint, size=3))
@@ -63,8 +63,8 @@ def recolour(image: Image, table: np.ndarray) -> Image:
     return cv2.LUT(image, table[None])
 
 
-def grey(image: Image) -> Image:
-    """Take the colours away."""
+def gray(image: Image) -> Image:
+    """Take the colors away."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
@@ -97,7 +97,7 @@ def thin(image: Image, size: int, strength: float) -> Image:
 
 
 def add_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:
-    """Add normal noise of so many grey levels to each channel of each pixel."""
+    """Add normal noise of so many gray levels to each channel of each pixel."""
     # A table of quantiles: seven times as fast as drawing from the normal distribution itself.
     table = np.rint(sigma * NORMAL).astype(np.int16)
     noise = cv2.LUT(rng.integers(256, size=image.shape, dtype=np.uint8), table)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 
 S = TypeVar("S", covariant=True)
 
@@ -35,7 +35,7 @@ class Splits:
     """What the task has found out about the data, for report.json."""
 
 
-class Chosen:
+class Subset:
     """Some samples of a split, by their places."""
 
     def __init__(self, split: Split[Any], places: Sequence[int]) -> None:
@@ -52,14 +52,14 @@ class Chosen:
         return name_of(self._split, self._places[index])
 
 
-def some(split: Split[Any], most: int) -> Chosen:
+def subsample(split: Split[Any], most: int) -> Subset:
     """Return at most so many samples of a split, evenly spread."""
-    return Chosen(split, range(0, len(split), max(1, -(-len(split) // most))))
+    return Subset(split, range(0, len(split), max(1, -(-len(split) // most))))
 
 
-def unreadable(split: Split[Any], index: int, error: DataError) -> Skipped:
+def unreadable(split: Split[Any], index: int, error: DataError) -> SkippedItem:
     """Return the entry of an image that could not be read."""
-    return Skipped("image", name_of(split, index), None, str(error))
+    return SkippedItem("image", name_of(split, index), None, str(error))
 
 
 def name_of(split: Split[Any], index: int) -> str:
@@ -72,7 +72,7 @@ def name_of(split: Split[Any], index: int) -> str:
 
 
 class Unusable(Exception):
-    """A sample cannot be learnt, though it can be read; `what` is that of `Skipped`."""
+    """A sample cannot be learned, though it can be read; `what` is that of `SkippedItem`."""
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(reason)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -28,10 +28,10 @@ class Sample:
     texts: list[str]
     """One per polygon; empty where it is not known."""
     ignore: np.ndarray
-    """bool, (polygons,): text that is neither learnt nor scored ("don't care")."""
+    """bool, (polygons,): text that is neither learned nor scored ("don't care")."""
     source: str
     """Where it came from, in words that lead the user there: a path, as a rule."""
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
     """What of it turned out to be unusable only now that the image was read."""
 
     def __post_init__(self) -> None:
@@ -47,15 +47,15 @@ class TextImage:
 
     image: Image
     text: str
-    """As it is labelled, in logical order; the core brings it to normal form C. Never empty."""
+    """As it is labeled, in logical order; the core brings it to normal form C. Never empty."""
     source: str
     """Where it came from, in words that lead the user there: a path, as a rule."""
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
     """What of it turned out to be unusable only now that the image was read."""
 
 
 @dataclass(slots=True)
-class Truth:
+class GroundTruth:
     """What scoring needs of a sample: its labels in pixels of the original image."""
 
     polygons: list[Polygon]
@@ -69,7 +69,7 @@ class Truth:
 
 
 @dataclass(slots=True)
-class TextTruth:
+class TextGroundTruth:
     """What scoring needs of a `TextImage`."""
 
     text: str
@@ -84,12 +84,12 @@ class Batch:
     images: Tensor
     """uint8, (batch, 3, height, width), RGB; zeros to the right and below where sizes differ."""
     targets: dict[str, Tensor]
-    """What is to be learnt, stacked along the first axis; empty when scoring."""
+    """What is to be learned, stacked along the first axis; empty when scoring."""
     texts: int = 0
     """How many texts the images of a training batch show that are not "don't care"."""
-    truths: list[Any] = field(default_factory=list)
-    """One `Truth` or `TextTruth` per image when scoring; empty in training."""
-    skipped: list[Skipped] = field(default_factory=list)
+    ground_truths: list[Any] = field(default_factory=list)
+    """One `GroundTruth` or `TextGroundTruth` per image when scoring; empty in training."""
+    skipped: list[SkippedItem] = field(default_factory=list)
     """What could not be read on the way."""
     widths: Tensor | None = None
     """For recognition: int64, (batch,), how many columns of each image are no padding."""
@@ -125,8 +125,8 @@ class Detections:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What a recogniser read in one image."""
+class Recognition:
+    """What a recognizer read in one image."""
 
     text: str
     """In logical order, of characters of the charset."""

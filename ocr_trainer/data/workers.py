@@ -32,31 +32,33 @@ PROCESSES = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
 """How it names them."""
 
 
-class Watched(Dataset[T]):
+class TracksCurrentSample(Dataset[T]):
     """A dataset whose workers note which sample they have in hand, where the main process can see it."""
 
     split: Any
-    in_hand: torch.Tensor | None = None
+    current_samples: torch.Tensor | None = None
     """int64, (workers, 2): which process, and which sample; -1 before the first."""
 
     def watch(self, workers: int) -> None:
         """Make room for the notes of so many workers."""
-        self.in_hand = torch.full((workers, 2), -1, dtype=torch.int64).share_memory_() if workers else None
+        self.current_samples = (
+            torch.full((workers, 2), -1, dtype=torch.int64).share_memory_() if workers else None
+        )
 
     def note(self, index: int) -> None:
         """Note that this process is about to read a sample."""
         worker = get_worker_info()
-        if worker is not None and self.in_hand is not None:
-            self.in_hand[worker.id, 1] = index
-            self.in_hand[worker.id, 0] = os.getpid()
+        if worker is not None and self.current_samples is not None:
+            self.current_samples[worker.id, 1] = index
+            self.current_samples[worker.id, 0] = os.getpid()
 
     def forget(self) -> None:
         """Forget the notes: all was read."""
-        if self.in_hand is not None:
-            self.in_hand.fill_(-1)
+        if self.current_samples is not None:
+            self.current_samples.fill_(-1)
 
 
-class Deaths:
+class WorkerMonitor:
     """Has the death of a worker told where a batch is waited for, and nowhere else.
 
     torch raises wherever the main process is when the system tells it: in the middle of writing a
@@ -109,14 +111,14 @@ class Deaths:
             yield batch
 
 
-DEATHS = Deaths()
+WORKER_MONITOR = WorkerMonitor()
 """Of the workers of this process."""
 OUTSIDE = {signal.SIGTERM, signal.SIGINT}
 """Signals sent to all of a run's processes are the main one's to answer, which still needs its workers."""
 
 
 @contextmanager
-def sheltered() -> Iterator[None]:
+def block_signals() -> Iterator[None]:
     """Start workers that such signals do not reach before `begin` has them ignored."""
     # Else each worker has a temporary folder of its own, which stays if it is killed.
     get_temp_dir()
@@ -210,11 +212,11 @@ def telling(loaders: Sequence[HasWorkers]) -> Iterator[None]:
         if isinstance(error, RuntimeError) and FAILED.search(str(error)):
             # Where it names the process, torch may say why in what that follows from.
             told = f"{error} {error.__cause__ or ''}"
-            raise DataError(f"{_reason(told, loaders)}{_in_hand(told, loaders)}\n{HINT}") from error
+            raise DataError(f"{_reason(told, loaders)}{_current_samples(told, loaders)}\n{HINT}") from error
         raise
     finally:
         kill_rest()
-        DEATHS.told = None
+        WORKER_MONITOR.told = None
 
 
 HINT = (
@@ -233,7 +235,7 @@ def _reason(message: str, loaders: Sequence[HasWorkers]) -> str:
     return f"a process that prepares samples {how}"
 
 
-def _in_hand(message: str, loaders: Sequence[HasWorkers]) -> str:
+def _current_samples(message: str, loaders: Sequence[HasWorkers]) -> str:
     """Return what the workers that torch names read last; of all of them, where it names none."""
     from ocr_trainer.data.split import name_of
 
@@ -241,8 +243,8 @@ def _in_hand(message: str, loaders: Sequence[HasWorkers]) -> str:
     lines = []
     for loader in loaders:
         dataset = loader.dataset
-        if isinstance(dataset, Watched) and dataset.in_hand is not None:
-            for worker, (process, index) in enumerate(dataset.in_hand.tolist()):
+        if isinstance(dataset, TracksCurrentSample) and dataset.current_samples is not None:
+            for worker, (process, index) in enumerate(dataset.current_samples.tolist()):
                 if index >= 0 and (not dead or process in dead):
                     lines.append(f"\n  worker {worker}: sample {index}, {name_of(dataset.split, index)}")
     whose = "it" if dead else "the workers"

@@ -14,15 +14,15 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from ocr_trainer.checkpoint.callback import Keeper, SealedIO
+from ocr_trainer.checkpoint.callback import CheckpointCallback, CheckpointFileIO
 from ocr_trainer.config.schema import RunConfig, TrainerConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.engine.callbacks.progress import Progress
-from ocr_trainer.engine.distributed import SeveralRanks
-from ocr_trainer.engine.loggers import Contained
+from ocr_trainer.engine.distributed import RestartableDDPStrategy
+from ocr_trainer.engine.loggers import SafeLogger
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.optim.ema import WeightEma
-from ocr_trainer.plugin import Context, Kind, Ledger, LoggerConfig, ModelPlugin, discovery
+from ocr_trainer.plugin import Context, DataReport, Kind, LoggerConfig, ModelPlugin, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.tasks.base import task_class
@@ -44,7 +44,7 @@ def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Con
         folder=folder,
         exp_name=run.exp_name,
         charset=run.charset.characters,
-        ledger=Ledger(),
+        data_report=DataReport(),
         resume_step=resume_step,
     )
 
@@ -68,7 +68,7 @@ def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
         return []
     configs: list[LoggerConfig] = [config for config in run.logger.values() if config.enabled]
     return [
-        Contained(
+        SafeLogger(
             discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context, Logger)
         )
         for config in configs
@@ -110,10 +110,10 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
     )
 
 
-def build_keeper(run: RunConfig, folder: Path, monitor: str) -> Keeper:
+def build_checkpoint_callback(run: RunConfig, folder: Path, monitor: str) -> CheckpointCallback:
     """Return what keeps the run's state; nothing of it where no checkpoints are wanted."""
     kept = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
-    return Keeper(folder / "checkpoints" if kept else None, run.checkpoint, monitor)
+    return CheckpointCallback(folder / "checkpoints" if kept else None, run.checkpoint, monitor)
 
 
 def early_stopping(run: RunConfig, monitor: str, scored: bool) -> list[Callback]:
@@ -145,7 +145,7 @@ def build_trainer(
     options = {field.name: getattr(run.trainer, field.name) for field in fields(TrainerConfig)}
     for split in ("train", "val", "test"):
         name, loader = f"limit_{split}_batches", getattr(loaders, split)
-        options[name] = whole(options[name], len(loader)) if loader is not None else 0
+        options[name] = at_least_one_batch(options[name], len(loader)) if loader is not None else 0
     # The keeper serves instead.
     options["enable_checkpointing"] = False
     if run.trainer.barebones:
@@ -154,7 +154,7 @@ def build_trainer(
     shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
     if run.trainer.strategy in (DDP, DDP_UNUSED):
-        options["strategy"] = SeveralRanks(
+        options["strategy"] = RestartableDDPStrategy(
             timeout=timedelta(seconds=run.ranks.timeout),
             find_unused_parameters=run.trainer.strategy == DDP_UNUSED,
         )
@@ -162,7 +162,7 @@ def build_trainer(
         **options,
         logger=list(loggers) or False,
         callbacks=[*averaging, *([Progress()] if shown else []), *callbacks],
-        plugins=[SealedIO()],
+        plugins=[CheckpointFileIO()],
         default_root_dir=folder,
     )
 
@@ -179,6 +179,6 @@ def make_trainer(**options: Any) -> Trainer:
         raise ConfigError(f"this run cannot start: one of trainer.* does not fit: {error}") from error
 
 
-def whole(limit: int | float | None, batches: int) -> int | float | None:
+def at_least_one_batch(limit: int | float | None, batches: int) -> int | float | None:
     """Return a limit as Lightning takes it; a share that comes to less than one batch is one."""
     return 1 if isinstance(limit, float) and 0 < limit * batches < 1 else limit

@@ -21,7 +21,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-from ocr_trainer.data.loader import gathered, place
+from ocr_trainer.data.loader import all_reduce_sum, rank_and_world_size
 from ocr_trainer.data.workers import die_with_parent
 from ocr_trainer.errors import DataError, ProcessLost
 from ocr_trainer.runs.run_dir import is_first
@@ -40,7 +40,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-def shared(choose: Callable[[Path | None], Path | None]) -> Path | None:
+def share_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
     """Return what the first process chooses, in all of them: a folder, or none if nothing is to be done.
 
     Args:
@@ -69,7 +69,7 @@ def _agent(timeout: timedelta) -> TCPStore:
     )
 
 
-class SeveralRanks(DDPStrategy):
+class RestartableDDPStrategy(DDPStrategy):
     """Lightning's DDP, for processes that torchrun's agent starts again, too.
 
     The agent keeps their addresses of the last time, to which they would connect in vain.
@@ -93,7 +93,7 @@ def started_by_lightning() -> bool:
     return not is_first() and "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ
 
 
-def enough(samples: Mapping[str, int], processes: int) -> None:
+def check_enough_samples(samples: Mapping[str, int], processes: int) -> None:
     """Refuse splits that leave a process without any sample: all of them step, and score, together.
 
     Args:
@@ -112,13 +112,13 @@ def enough(samples: Mapping[str, int], processes: int) -> None:
             )
 
 
-def united(own: Mapping[K, V]) -> dict[K, V]:
+def gather_dict(own: Mapping[K, V]) -> dict[K, V]:
     """Return what all processes have noted, that of the first of them first."""
-    return {key: value for noted in gathered([dict(own)]) for key, value in noted.items()}
+    return {key: value for noted in all_reduce_sum([dict(own)]) for key, value in noted.items()}
 
 
 @contextmanager
-def together(timeout: float) -> Iterator[None]:
+def joint_shutdown(timeout: float) -> Iterator[None]:
     """Let this process end with the others.
 
     Args:
@@ -138,7 +138,7 @@ def together(timeout: float) -> Iterator[None]:
             if isinstance(error, Stopped):
                 # Lightning kills the first process once another ended by a signal. When it ends, so do we.
                 time.sleep(FAREWELL)
-        if isinstance(error, RuntimeError) and place()[1] > 1 and LOST.search(str(error)):
+        if isinstance(error, RuntimeError) and rank_and_world_size()[1] > 1 and LOST.search(str(error)):
             raise ProcessLost(
                 f"another process of this run ended, or did not answer for {timeout:g} s (ranks.timeout)"
             ) from error

@@ -29,20 +29,20 @@ def _answer(name: str, default: Any = None) -> property:
 def _relay(name: str) -> Callable[..., None]:
     """A method of the logger within."""
 
-    def call(self: Contained, *args: Any, **options: Any) -> None:
+    def call(self: SafeLogger, *args: Any, **options: Any) -> None:
         self._call(name, *args, **options)
 
     return call
 
 
-class Nothing(DummyExperiment):
+class NullExperiment(DummyExperiment):
     """What a logger that is off has in place of what it had: callable, with any attribute."""
 
     def __call__(self, *args: Any, **options: Any) -> None:
         """Do nothing."""
 
 
-class Contained(Logger):
+class SafeLogger(Logger):
     """A logger whose errors end here; it is asked to write on rank zero alone.
 
     What the logger has beside Lightning's methods, such as `log_image` and `close`, this one has, too,
@@ -112,7 +112,7 @@ class Contained(Logger):
             except Exception as error:  # as above
                 self._give_up(error)
         getattr(type(self._logger), name)  # what it never had, it does not have now
-        return Nothing()
+        return NullExperiment()
 
     def _give_up(self, error: Exception) -> None:
         self.failure = reason(error)
@@ -134,11 +134,11 @@ def reason(error: BaseException) -> str:
 
 def told(loggers: Iterable[Logger]) -> dict[str, str]:
     """Return which loggers failed, by name, and why: those that are off, or say so by `failure`."""
-    contained = [logger for logger in loggers if isinstance(logger, Contained)]
+    contained = [logger for logger in loggers if isinstance(logger, SafeLogger)]
     return {logger.plugin.name: str(failure) for logger in contained if (failure := _failure(logger))}
 
 
-def _failure(logger: Contained) -> Any:
+def _failure(logger: SafeLogger) -> Any:
     return logger.failure or getattr(logger._logger, "failure", None)
 
 

@@ -18,11 +18,11 @@ from ocr_trainer.engine.callbacks.sanity import PATIENCE
 from ocr_trainer.engine.train import collect_again, quieten, take_over
 from ocr_trainer.errors import DataError
 from ocr_trainer.optim.optimizer import make_optimizer
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 LEARNT = 0.1
-"""The share of the first loss below which a batch counts as learnt."""
+"""The share of the first loss below which a batch counts as learned."""
 SHOWN = 10
 LINES = 10
 """How often the loss is told."""
@@ -33,7 +33,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
 
     Args:
         run: A checked configuration; its schedule, averaging and Trainer are not used.
-        steps: The most optimiser steps; it ends earlier once the loss is at a tenth of what it was.
+        steps: The most optimizer steps; it ends earlier once the loss is at a tenth of what it was.
 
     Returns:
         Whether it got there.
@@ -61,20 +61,20 @@ def overfit(run: RunConfig, steps: int) -> bool:
     share = losses[-1] / losses[0]
     told = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
     if share <= LEARNT:
-        print(f"learnt: {told}")
+        print(f"learned: {told}")
         return True
     print(
-        f"ocr-train: not learnt: {told}\n"
+        f"ocr-train: not learned: {told}\n"
         "  if it still falls, give it more steps: --steps N\n"
         f"  if it stands still or jumps, change the learning rate: optimizer.lr={run.optimizer.lr:g}\n"
-        "  if nothing helps, look at what is learnt: are the labels on the text?",
+        "  if nothing helps, look at what is learned: are the labels on the text?",
         file=sys.stderr,
     )
     return False
 
 
 def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> Batch:
-    skipped: list[Skipped] = []
+    skipped: list[SkippedItem] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
             return batch

@@ -14,15 +14,15 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.config.validate import plugins_within
-from ocr_trainer.plugin import Kind, Ledger, Skipped, allowlist, discovery
+from ocr_trainer.config.validate import nested_plugins
+from ocr_trainer.plugin import DataReport, Kind, SkippedItem, allowlist, discovery
 from ocr_trainer.tasks.base import LearningTask
 
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
     """Return which plugins a run uses, from which distributions, and the hash of their code."""
     chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
-    chosen += [(kind, config.name) for _, kind, config, _ in plugins_within(run.dataset)]
+    chosen += [(kind, config.name) for _, kind, config, _ in nested_plugins(run.dataset)]
     chosen += [(Kind.logger, config.name) for config in run.logger.values() if config.enabled]
     found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]
     return [
@@ -76,22 +76,22 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **libraries}
 
 
-def skips(ledger: Ledger, unreadable: list[Skipped]) -> dict[str, Any]:
+def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, Any]:
     """Return the account of what was left out."""
     # An image that its header gives away before training fails again whenever it is read.
-    known = {entry.file for entry in ledger.skipped if entry.what == "image"}
-    entries = [*ledger.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
+    known = {entry.file for entry in data_report.skipped if entry.what == "image"}
+    entries = [*data_report.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
     return {
         "images": sum(entry.what == "image" for entry in entries),
         "labels": sum(entry.what == "label" for entry in entries),
         "texts": sum(entry.what == "text" for entry in entries),
-        "of_images": ledger.images,
-        "of_labels": ledger.labels,
+        "of_images": data_report.images,
+        "of_labels": data_report.labels,
         "entries": [str(entry) for entry in entries],
     }
 
 
-def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger) -> dict[str, Any]:
+def summary(run: RunConfig, trainer: Trainer, task: LearningTask, data_report: DataReport) -> dict[str, Any]:
     """Return what a report says of every kind of run."""
     return {
         "details": task.details(),
@@ -99,7 +99,7 @@ def summary(run: RunConfig, trainer: Trainer, task: LearningTask, ledger: Ledger
         "headline": list(task.headline),
         "diagnosis": task.diagnosis,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-        "skipped": skips(ledger, list(task.skipped.values())),
+        "skipped": skips(data_report, list(task.skipped.values())),
         "plugins": used_plugins(run),
         "plugin_rules": allowlist.rules(),
         "versions": versions(),

@@ -20,32 +20,32 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.callback import storage_of
-from ocr_trainer.checkpoint.files import also_as
-from ocr_trainer.checkpoint.init_from import Adopted, adopt
+from ocr_trainer.checkpoint.files import link_as
+from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import (
     BEST,
     LAST,
-    Found,
-    make_ready,
+    ResumePoint,
+    find_newest,
     model_state,
-    newest,
+    prepare_folder,
     read,
     set_options,
 )
-from ocr_trainer.checkpoint.resume import go_on
+from ocr_trainer.checkpoint.resume import prepare_resume
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.workers import telling
 from ocr_trainer.engine import build, distributed, report
-from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
+from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
-from ocr_trainer.engine.callbacks.sanity import FirstBatch
+from ocr_trainer.engine.callbacks.sanity import SanityCheck
 from ocr_trainer.engine.loggers import close
 from ocr_trainer.engine.loggers import told as loggers_told
 from ocr_trainer.errors import CheckpointError, MemoryExhausted
 from ocr_trainer.plugin import Task
 from ocr_trainer.runs import timing
-from ocr_trainer.runs.resume import BEFORE, REPORT, resumptions
+from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
 from ocr_trainer.tasks.base import LearningTask, task_class
@@ -82,7 +82,7 @@ class ToStandardError(logging.Handler):
             print(self.format(record), file=sys.stderr)
 
 
-class FirstStep(Callback):
+class FirstStepTimer(Callback):
     """Notes when the first training step was done."""
 
     seconds: float | None = None
@@ -94,7 +94,7 @@ class FirstStep(Callback):
 
 
 @STOP.listening()
-def train(run: RunConfig, folder: Path, laps: timing.Laps) -> dict[str, Any]:
+def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, Any]:
     """Train, test the best checkpoint, and report; go on where the folder's checkpoints end, if it has any.
 
     Args:
@@ -109,55 +109,60 @@ def train(run: RunConfig, folder: Path, laps: timing.Laps) -> dict[str, Any]:
         OcrTrainerError: The data or a plugin cannot serve.
         Stopped: A signal ended the run.
     """
-    imported(laps)
-    found = newest(folder / "checkpoints")
+    imported(timer)
+    found = find_newest(folder / "checkpoints")
     if is_first():
-        make_ready(folder / "checkpoints", found)
+        prepare_folder(folder / "checkpoints", found)
     if found is not None:
-        run = replace(run, model=run.model.lasting(), init_from=None)
+        run = replace(run, model=run.model.without_init_weights(), init_from=None)
     seed_everything(run.seed, verbose=False)
     # One that was stopped before its first checkpoint goes on, too: from its beginning.
-    step = found.content["global_step"] if found is not None else 0 if resumptions(folder) else None
+    step = found.content["global_step"] if found is not None else 0 if resume_history(folder) else None
     context = build.context(run, folder, step)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build_model(run, context)
-    adopted = take_over(model, run)
+    weight_report = take_over(model, run)
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)
     loggers = build.build_loggers(run, context)
-    scored, keeper = loaders.val is not None, build.build_keeper(run, folder, task.monitor)
-    first, look, latest, finite = FirstStep(), FirstBatch(), LatestBatch(), FiniteSteps(run.optimizer)
+    scored, keeper = loaders.val is not None, build.build_checkpoint_callback(run, folder, task.monitor)
+    first, look, latest, finite = (
+        FirstStepTimer(),
+        SanityCheck(),
+        LatestBatch(),
+        NonfiniteGuard(run.optimizer),
+    )
     stopping = build.early_stopping(run, task.monitor, scored)
     trainer = build.build_trainer(
         run, loaders, loggers, [finite, latest, look, first, *stopping, keeper], folder
     )
-    distributed.enough(loaders.samples(), trainer.world_size)
+    distributed.check_enough_samples(loaders.samples(), trainer.world_size)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
     if found is not None:
-        go_on(found, run, model, loaders)
-    laps.end("build")
+        prepare_resume(found, run, model, loaders)
+    timer.end("build")
 
     collect_again()
     with (
-        distributed.together(run.ranks.timeout),
+        distributed.joint_shutdown(run.ranks.timeout),
         telling(loaders.all()),
         explaining(latest, run, context.task),
     ):
         fit(trainer, task, loaders, found)
-        laps.end("fit")
+        timer.end("fit")
         checkpoint = keep_best(folder / "checkpoints", trainer)
         scores = task.best_scores
         calibration = None
         if checkpoint is not None and loaders.calibrate is not None:
             calibration = calibrate_best(task, checkpoint, loaders.calibrate, trainer)
-            laps.end("calibrate")
+            timer.end("calibrate")
         if loaders.test is not None:
             scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
-        laps.end("test")
+        timer.end("test")
     close(loggers)
-    task.skipped = distributed.united(task.skipped)
+    task.skipped = distributed.gather_dict(task.skipped)
     told = {
         "scores": scores,
         "test_split": loaders.test_split,
@@ -165,14 +170,14 @@ def train(run: RunConfig, folder: Path, laps: timing.Laps) -> dict[str, Any]:
         "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        **report.summary(run, trainer, task, context.ledger),
+        **report.summary(run, trainer, task, context.data_report),
         "data": splits.told,
         "notes": look.notes,
-        "nonfinite": finite.told(),
+        "nonfinite": finite.to_dict(),
         "loggers": loggers_told(loggers),
-        "resumed": resumptions(folder),
-        "init_from": adopted.told() if adopted is not None else None,
-        "seconds": laps.seconds,
+        "resumed": resume_history(folder),
+        "init_from": weight_report.to_dict() if weight_report is not None else None,
+        "seconds": timer.seconds,
         "first_step_after": first.seconds,
     }
     if trainer.is_global_zero:
@@ -187,14 +192,14 @@ def train(run: RunConfig, folder: Path, laps: timing.Laps) -> dict[str, Any]:
     return told
 
 
-def take_over(model: nn.Module, run: RunConfig) -> Adopted | None:
+def take_over(model: nn.Module, run: RunConfig) -> WeightLoadReport | None:
     """Begin with the weights of `init_from`, if it is given, and say what did not fit."""
     if run.init_from is None:
         return None
-    adopted = adopt(model, run.model, run.init_from)
+    weight_report = load_initial_weights(model, run.model, run.init_from)
     if is_first():
-        print(adopted, file=sys.stderr)
-    return adopted
+        print(weight_report, file=sys.stderr)
+    return weight_report
 
 
 @contextmanager
@@ -212,7 +217,7 @@ def explaining(latest: LatestBatch, run: RunConfig, task: Task) -> Iterator[None
         raise
 
 
-def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, found: Found | None) -> None:
+def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, found: ResumePoint | None) -> None:
     """Train; a signal ends it between two steps.
 
     Raises:
@@ -241,7 +246,7 @@ def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
     """Return the best checkpoint; where nothing was scored, the last is that, too."""
     best, last = checkpoints / BEST, checkpoints / LAST
     if trainer.is_global_zero and not best.is_file() and last.is_file():
-        also_as(last, best)
+        link_as(last, best)
     trainer.strategy.barrier("best")
     return best if best.is_file() else None
 
@@ -257,11 +262,11 @@ def calibrate_best(
     return told
 
 
-def imported(laps: timing.Laps) -> None:
+def imported(timer: timing.PhaseTimer) -> None:
     """Do what every command does once what it needs is imported."""
     quieten()
     spare_imports()
-    laps.end("import")
+    timer.end("import")
 
 
 def collect_again() -> None:

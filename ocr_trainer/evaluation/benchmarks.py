@@ -31,9 +31,13 @@ SIX = {
 
 
 def benchmark(
-    runs: Mapping[str, RunConfig], saved: dict[str, Any], checkpoint: str, folder: Path, laps: timing.Laps
+    runs: Mapping[str, RunConfig],
+    saved: dict[str, Any],
+    checkpoint: str,
+    folder: Path,
+    timer: timing.PhaseTimer,
 ) -> dict[str, Any]:
-    """Score a recogniser on several sets; write report.json and print the table.
+    """Score a recognizer on several sets; write report.json and print the table.
 
     Two averages are told: over the sets, each counting alike, and over the texts. Published tables use
     either; the alphanumeric word accuracy is the one that most of them give.
@@ -48,7 +52,7 @@ def benchmark(
     Raises:
         OcrTrainerError: A set or a plugin cannot serve.
     """
-    imported(laps)
+    imported(timer)
     first = next(iter(runs.values()))
     model = rebuild(first, saved, folder)
     collect_again()
@@ -72,9 +76,9 @@ def benchmark(
             scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
         assert task.tally is not None
         rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
-        skipped = report.skips(context.ledger, list(task.skipped.values()))
+        skipped = report.skips(context.data_report, list(task.skipped.values()))
         found[name] = {"split": splits.test_split, "skipped": skipped, **splits.told}
-        laps.end(name)
+        timer.end(name)
     if not rows:
         raise DataError(f"none of the {len(runs)} sets can be used")
     six = _six(rows)
@@ -88,7 +92,7 @@ def benchmark(
         "missing_of_six": [name for name in SIX if name not in six],
         "plugins": report.used_plugins(first),
         "versions": report.versions(),
-        "seconds": laps.seconds,
+        "seconds": timer.seconds,
     }
     report.write(folder, told)
     print(table(told, folder))

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.loader import Key, Keys, loader
+from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.data.workers import Watched, telling
+from ocr_trainer.data.workers import TracksCurrentSample, telling
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
 from ocr_trainer.engine.train import quieten
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
-from ocr_trainer.plugin import Ledger, Skipped
+from ocr_trainer.plugin import DataReport, SkippedItem
 
 BATCH_SIZE = 16
 """Samples that a worker reads before it tells."""
@@ -49,10 +49,10 @@ class Seen:
     """What came of reading a sample."""
 
     counts: Counts = field(default_factory=Counts)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
 
 
-class Reading(Watched[Seen]):
+class Recognition(TracksCurrentSample[Seen]):
     """Each sample of a split, read and counted."""
 
     def __init__(self, split: Split[Any]) -> None:
@@ -93,38 +93,41 @@ def check_data(run: RunConfig, as_json: bool = False) -> None:
     context = build.context(run, Path())
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
-    found = {name: _read(name, split, run, context.ledger) for name, split in opened.items()}
-    if not context.ledger.images:  # a dataset that does not count what it reads
-        context.ledger.read(images=sum(map(len, opened.values())))
-    print(_json(found, context.ledger) if as_json else _table(found, context.ledger))
+    found = {name: _read(name, split, run, context.data_report) for name, split in opened.items()}
+    if not context.data_report.images:  # a dataset that does not count what it reads
+        context.data_report.read(images=sum(map(len, opened.values())))
+    print(_json(found, context.data_report) if as_json else _table(found, context.data_report))
     empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
-    if faults := [*empty, *too_many(context.ledger, run)]:
+    if faults := [*empty, *too_many(context.data_report, run)]:
         raise DataError("\n  ".join(faults))
 
 
-def _read(name: str, split: Split[Any], run: RunConfig, ledger: Ledger) -> Counts:
+def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport) -> Counts:
     """Read a split; what cannot be used of it goes into the ledger."""
     total = Counts()
-    keys = Keys(len(split), run.seed, shuffle=False)
-    batches = loader(Reading(split), keys, BATCH_SIZE, list, run.data)
+    keys = KeyedSampler(len(split), run.seed, shuffle=False)
+    batches = make_loader(Recognition(split), keys, BATCH_SIZE, list, run.data)
     with telling([batches]), progress(len(split), f"reading {name}") as tell:
         for seen in (seen for batch in batches for seen in batch):
             total.add(seen.counts)
-            ledger.skipped += seen.skipped
+            data_report.skipped += seen.skipped
             tell()
     return total
 
 
-def _json(found: dict[str, Counts], ledger: Ledger) -> str:
-    told = {"splits": {name: asdict(counts) for name, counts in found.items()}, "skipped": skips(ledger, [])}
+def _json(found: dict[str, Counts], data_report: DataReport) -> str:
+    told = {
+        "splits": {name: asdict(counts) for name, counts in found.items()},
+        "skipped": skips(data_report, []),
+    }
     return json.dumps(told, indent=2)
 
 
-def _table(found: dict[str, Counts], ledger: Ledger) -> str:
+def _table(found: dict[str, Counts], data_report: DataReport) -> str:
     heads = ("images", "labels", "don't care", "texts")
     rows = [("", heads), *((name, asdict(counts).values()) for name, counts in found.items())]
     lines = [f"  {name:5} " + " ".join(f"{value!s:>10}" for value in values) for name, values in rows]
-    skipped = skips(ledger, [])
+    skipped = skips(data_report, [])
     told = [f"{skipped[what]:,} {what}" for what in ("images", "labels", "texts") if skipped[what]]
     lines += ["", f"left out: {', '.join(told)}" if told else "all of it can be used"]
     return "\n".join([*lines, *(f"  {_shown(entry)}" for entry in skipped["entries"])])

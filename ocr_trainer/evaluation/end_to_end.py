@@ -2,7 +2,7 @@
 
 CLEval's end-to-end score counts the characters that were found and read. Word accuracy asks for whole
 texts: a truth is right if the detection that ICDAR's score matches it with, at an IoU above one half,
-reads exactly its text. Both compare texts as they are learnt (`charsets.clean`), so that a label in another
+reads exactly its text. Both compare texts as they are learned (`charsets.clean`), so that a label in another
 normal form is not wrong. Of a truth whose text is not known (empty, or not to be used) no text is asked:
 word accuracy leaves it out, and CLEval takes it for "don't care" in the end-to-end score.
 """
@@ -19,14 +19,14 @@ import numpy as np
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.split import unreadable
-from ocr_trainer.data.types import Detections, Image, Reading, Sample, Truth
+from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.train import collect_again, imported
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import Reader, open_reader
 from ocr_trainer.metrics import cleval, icdar
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import timing
@@ -74,11 +74,11 @@ class EndToEnd:
         }
 
 
-def count_image(sample: Sample, found: Detections, readings: Sequence[Reading]) -> EndToEnd:
+def count_image(sample: Sample, found: Detections, recognitions: Sequence[Recognition]) -> EndToEnd:
     """Count what was found and read in one image."""
     texts = [_known(text) for text in sample.texts]
     unknown = sample.ignore | np.array([text is None for text in texts], dtype=bool)
-    read = [reading.text for reading in readings]
+    read = [reading.text for reading in recognitions]
     pairs = icdar.match(sample.polygons, sample.ignore, found.polygons).pairs
     asked = [(texts[truth], read[detection]) for truth, detection in pairs]
     return EndToEnd(
@@ -98,7 +98,7 @@ def _known(text: str) -> str | None:
 
 
 def score_end_to_end(
-    detector: Checkpoint, recognizer: Checkpoint, margin: float | None, folder: Path, laps: timing.Laps
+    detector: Checkpoint, recognizer: Checkpoint, margin: float | None, folder: Path, timer: timing.PhaseTimer
 ) -> dict[str, Any]:
     """Score two checkpoints on the detector's test split, or on val where there is none; write report.json.
 
@@ -107,7 +107,7 @@ def score_end_to_end(
     Args:
         detector: What finds texts; its run says in which images.
         recognizer: What reads them.
-        margin: What is cut out around a text, as a share of its height; None for what the recogniser
+        margin: What is cut out around a text, as a share of its height; None for what the recognizer
             was trained with.
         folder: Where the report goes.
         laps: The phases so far.
@@ -115,7 +115,7 @@ def score_end_to_end(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    imported(laps)
+    imported(timer)
     run = detector.run
     reader = open_reader(
         (run, detector.saved),
@@ -127,10 +127,10 @@ def score_end_to_end(
     context = build.context(run, folder)
     splits = open_test(run, context)
     collect_again()
-    laps.end("build")
+    timer.end("build")
     scored = _Scored(run)
     scored.go_through(splits.test, reader)
-    laps.end("test")
+    timer.end("test")
     scores = {
         f"test/{name}": value for name, value in (scored.tally.scores() | scored.counts.scores()).items()
     }
@@ -151,12 +151,12 @@ def score_end_to_end(
         "parameters": sum(
             p.numel() for model in (reader.detector, reader.recognizer) for p in model.parameters()
         ),
-        "skipped": report.skips(context.ledger, scored.skipped),
+        "skipped": report.skips(context.data_report, scored.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
         "versions": report.versions(),
         "seed": run.seed,
         "device": str(next(reader.detector.parameters()).device),
-        "seconds": laps.seconds,
+        "seconds": timer.seconds,
     }
     report.write(folder, told)
     print(report.table(told, folder))
@@ -170,7 +170,7 @@ class _Scored:
         self.run = run
         self.tally = Tally()
         self.counts = EndToEnd()
-        self.skipped: list[Skipped] = []
+        self.skipped: list[SkippedItem] = []
         self.pictures: list[Image] = []
 
     def go_through(self, split: Any, reader: Reader) -> None:
@@ -200,13 +200,13 @@ class _Scored:
             yield sample
 
     def _score(self, sample: Sample, reader: Reader) -> None:
-        found, readings = reader(sample.image)
-        assert readings is not None
+        found, recognitions = reader(sample.image)
+        assert recognitions is not None
         image, scale = fit(sample.image, reader.detector)
         size = (image.shape[0], image.shape[1])
-        truth = Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         self.tally += tally_image(truth, found)
-        self.counts += count_image(sample, found, readings)
+        self.counts += count_image(sample, found, recognitions)
         if len(self.pictures) < self.run.data.pictures:
-            page = page_of(sample.source, sample.image.shape[:2], found, readings)
+            page = page_of(sample.source, sample.image.shape[:2], found, recognitions)
             self.pictures.append(draw_page(sample.image, page, max_side=PICTURE_SIDE))

@@ -1,4 +1,4 @@
-"""From an image to its texts: a detector, and a recogniser behind it."""
+"""From an image to its texts: a detector, and a recognizer behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.geometry import resize_points
-from ocr_trainer.data.types import Detections, Image, Polygon, Reading
+from ocr_trainer.data.types import Detections, Image, Polygon, Recognition
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.formats.rectify import cut
@@ -24,7 +24,7 @@ from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 BATCH_SIZE = 64
 """Texts that are read at once."""
-NOTHING = Reading("", np.zeros(0, dtype=np.float32), 0.0)
+NOTHING = Recognition("", np.zeros(0, dtype=np.float32), 0.0)
 """What is read where there is nothing to be seen."""
 
 Saved = tuple[RunConfig, dict[str, Any]]
@@ -42,17 +42,17 @@ def detect(model: Detector, image: Image) -> Detections:
 
 
 @torch.inference_mode()
-def recognize(model: Recognizer, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> list[Reading]:
+def recognize(model: Recognizer, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> list[Recognition]:
     """Read the images of words or lines, those of like width together; return one reading for each."""
     order = sorted(range(len(images)), key=lambda place: model.size(*images[place].shape[:2])[1])
-    readings = [NOTHING] * len(images)
+    recognitions = [NOTHING] * len(images)
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         inputs: Sequence[Tensor] = prepare([images[place] for place in places], model)
         outputs = model(*(tensor.to(_device(model)) for tensor in inputs))
         for place, reading in zip(places, model.decode(outputs), strict=True):
-            readings[place] = reading
-    return readings
+            recognitions[place] = reading
+    return recognitions
 
 
 def _device(model: torch.nn.Module) -> torch.device:
@@ -61,22 +61,22 @@ def _device(model: torch.nn.Module) -> torch.device:
 
 @dataclass(frozen=True)
 class Reader:
-    """A detector and, where texts are to be read, a recogniser; both in evaluation mode."""
+    """A detector and, where texts are to be read, a recognizer; both in evaluation mode."""
 
     detector: Detector
     recognizer: Recognizer | None = None
     margin: float = 0.0
-    """What is cut out around a text, as a share of its height: what the recogniser was trained with."""
+    """What is cut out around a text, as a share of its height: what the recognizer was trained with."""
 
-    def __call__(self, image: Image) -> tuple[Detections, list[Reading] | None]:
-        """Find the texts in an image and read them; without a recogniser there are no readings.
+    def __call__(self, image: Image) -> tuple[Detections, list[Recognition] | None]:
+        """Find the texts in an image and read them; without a recognizer there are no readings.
 
         What was found but cannot be cut out reads as nothing, with a warning.
         """
         found = detect(self.detector, image)
         return found, self.read(image, found) if self.recognizer else None
 
-    def read(self, image: Image, found: Detections) -> list[Reading]:
+    def read(self, image: Image, found: Detections) -> list[Recognition]:
         """Read what was found in an image: one reading per polygon."""
         assert self.recognizer is not None
         crops = [self._cut(image, polygon, found.warnings) for polygon in found.polygons]
@@ -133,7 +133,7 @@ def trained_margin(config: Mapping[str, Any]) -> float:
     margins = sorted(set(_margins(config["dataset"])))
     if len(margins) > 1:
         listed = " and ".join(f"{margin:g}" for margin in margins)
-        raise ConfigError(f"the recogniser was trained with margins of {listed}: choose one with --margin")
+        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with --margin")
     return margins[0] if margins else 0.0
 
 

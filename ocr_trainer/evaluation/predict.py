@@ -50,7 +50,7 @@ def predict(
     formats: Sequence[str] = ("json", "overlay"),
     margin: float | None = None,
 ) -> int:
-    """Find text in images, and read it where there is a recogniser; write the results for each to `out`.
+    """Find text in images, and read it where there is a recognizer; write the results for each to `out`.
 
     One image is in work and one is read ahead, however many there are. An image that cannot be read is
     named on standard error and passed over.
@@ -62,7 +62,7 @@ def predict(
         out: The folder of results; made if there is none.
         recognizer: What reads the texts.
         formats: Of `FORMATS`.
-        margin: What is cut out around a text, as a share of its height; None for what the recogniser
+        margin: What is cut out around a text, as a share of its height; None for what the recognizer
             was trained with.
 
     Returns:
@@ -77,9 +77,9 @@ def predict(
     done = texts = 0
     with _writing(out), progress(len(images), "reading") as tell:
         for path, image in _readable(images, tell):
-            found, readings = reader(image)
+            found, recognitions = reader(image)
             found.warnings += _pages_left(path)
-            page = page_of(path, image.shape[:2], found, readings)
+            page = page_of(path, image.shape[:2], found, recognitions)
             for name in formats:
                 suffix, make = FORMATS[name]
                 _write(out / f"{names[path]}{suffix}", make(page, image))
@@ -91,7 +91,7 @@ def predict(
 
 
 def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:
-    """Read images of single words or lines; write `readings.jsonl` and `readings.tsv` to `out`.
+    """Read images of single words or lines; write `recognitions.jsonl` and `recognitions.tsv` to `out`.
 
     The one has a JSON object a row, the other file, tab and text. Images that cannot be read are named on
     standard error and passed over.
@@ -112,8 +112,8 @@ def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path],
             # Small at once: a folder of photographs would fill the memory.
             readable = ((path, fit(image, model)) for path, image in _readable(images, tell))
             while chunk := list(islice(readable, BATCH_SIZE)):
-                readings = recognize(model, [image for _, image in chunk])
-                for (path, _), reading in zip(chunk, readings, strict=True):
+                recognitions = recognize(model, [image for _, image in chunk])
+                for (path, _), reading in zip(chunk, recognitions, strict=True):
                     name = shown_path(path)
                     print(json_file.row(name, reading), file=rows)
                     print(f"{name}\t{reading.text}", file=table)

@@ -38,7 +38,7 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
 
 
 def test(
-    run: RunConfig, saved: dict[str, Any], checkpoint: str, folder: Path, laps: timing.Laps
+    run: RunConfig, saved: dict[str, Any], checkpoint: str, folder: Path, timer: timing.PhaseTimer
 ) -> dict[str, Any]:
     """Score a checkpoint on the test split, or on val where there is none; write report.json.
 
@@ -52,7 +52,7 @@ def test(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    imported(laps)
+    imported(timer)
     model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     kind = task_class(context.task)
@@ -62,17 +62,17 @@ def test(
     loggers = build.build_loggers(run, context)
     trainer = tester(run, loader, loggers, folder)
     collect_again()
-    laps.end("build")
+    timer.end("build")
     with telling([loader]):
         scores = trainer.test(task, loader, verbose=False)[0]
-    laps.end("test")
+    timer.end("test")
     told = {
         "checkpoint": checkpoint,
         "scores": dict(scores),
         "test_split": splits.test_split,
         "data": splits.told,
-        **report.summary(run, trainer, task, context.ledger),
-        "seconds": laps.seconds,
+        **report.summary(run, trainer, task, context.data_report),
+        "seconds": timer.seconds,
     }
     report.write(folder, told)
     print(report.table(told, folder))
@@ -85,7 +85,7 @@ def tester(run: RunConfig, loader: DataLoader[Any], loggers: Sequence[Logger], f
         accelerator=run.trainer.accelerator,
         devices=run.trainer.devices,
         precision=run.trainer.precision,
-        limit_test_batches=build.whole(run.trainer.limit_test_batches, len(loader)),
+        limit_test_batches=build.at_least_one_batch(run.trainer.limit_test_batches, len(loader)),
         logger=list(loggers) or False,
         enable_progress_bar=sys.stdout.isatty() and run.trainer.enable_progress_bar is not False,
         default_root_dir=folder,

@@ -1,6 +1,6 @@
 """Reading labels: what every dataset of annotated images needs, whatever its format.
 
-No label leaves in silence: what cannot be used is entered in the `Ledger` with file and line.
+No label leaves in silence: what cannot be used is entered in the `DataReport` with file and line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 Points = Sequence[tuple[float, float]]
 
@@ -53,7 +53,7 @@ class Labels:
         points: Points,
         text: str,
         ignore: bool,
-        ledger: Ledger,
+        data_report: DataReport,
         file: Path,
         line: int | None,
         where: str = "",
@@ -61,50 +61,50 @@ class Labels:
         """Take a label in, or enter in the ledger why not; `where` goes before the reason.
 
         An outline whose last point is its first is opened. One that crosses itself shows where text is,
-        but not its shape: its convex hull is kept as "don't care", so that it is not learnt as
+        but not its shape: its convex hull is kept as "don't care", so that it is not learned as
         background, and the ledger tells.
         """
-        ledger.read(labels=1)
+        data_report.read(labels=1)
         if len(points) > 1 and tuple(points[0]) == tuple(points[-1]):
             points = points[:-1]
         if fault := polygon_fault(points):
-            ledger.skip_label(file, line, f"{where}{fault}")
+            data_report.skip_label(file, line, f"{where}{fault}")
             return
         if crosses_itself(points):
-            ledger.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
+            data_report.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
             points, ignore = _hull(points), True
         elif abs(_signed_area(points)) < LEAST_AREA:
-            ledger.skip_label(file, line, f"{where}the outline has no area")
+            data_report.skip_label(file, line, f"{where}the outline has no area")
             return
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
         self.ignore.append(ignore)
 
 
-def read_rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, str]]:
+def read_rows(path: Path, data_report: DataReport) -> Iterator[tuple[int, str]]:
     """Yield line number, from 1, and text of each row of a file; see `rows_of`.
 
     Raises:
         DataError: If the file cannot be read or is UTF-16.
     """
-    return rows_of(read_bytes(path), path, ledger)
+    return rows_of(read_bytes(path), path, data_report)
 
 
-def rows_of(data: bytes, file: Path | str, ledger: Ledger) -> Iterator[tuple[int, str]]:
+def rows_of(data: bytes, file: Path | str, data_report: DataReport) -> Iterator[tuple[int, str]]:
     """Yield line number, from 1, and text of each row that is not blank.
 
     Rows end in LF, CRLF or CR. One that is not UTF-8 or beyond `ROW_LIMIT` goes into the ledger as a label.
     """
     for number, row in enumerate(data.splitlines(), start=1):  # bytes know CR and LF, no other line ends
         if len(row) > ROW_LIMIT:
-            ledger.read(labels=1)
-            ledger.skip_label(file, number, f"a row of {len(row):,} bytes is none of a label")
+            data_report.read(labels=1)
+            data_report.skip_label(file, number, f"a row of {len(row):,} bytes is none of a label")
             continue
         try:
             text = row.decode("utf-8")
         except UnicodeDecodeError as fault:
-            ledger.read(labels=1)
-            ledger.skip_label(file, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
+            data_report.read(labels=1)
+            data_report.skip_label(file, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
             continue
         if text.strip():
             yield number, text
@@ -159,7 +159,7 @@ def crosses_itself(points: Points) -> bool:
     return any(
         _apart(*sides[i], *sides[j]) and _apart(*sides[j], *sides[i])
         for i in range(last - 1)
-        for j in range(i + 2, last + (i > 0))  # neighbours share a point, so they cannot cross
+        for j in range(i + 2, last + (i > 0))  # neighbors share a point, so they cannot cross
     )
 
 

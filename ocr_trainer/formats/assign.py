@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 SPLITS = ("train", "val", "test")
 
@@ -58,7 +58,7 @@ def carve_missing(
     return members | drawn
 
 
-def read_list(path: Path, known: Mapping[str, T], ledger: Ledger) -> dict[str, T]:
+def read_list(path: Path, known: Mapping[str, T], data_report: DataReport) -> dict[str, T]:
     """Return those of the images `known` by stem that a list file names, one a row, in its order.
 
     A row is a stem or a file name; folders before it do not count. A row that names no image, or one
@@ -70,15 +70,15 @@ def read_list(path: Path, known: Mapping[str, T], ledger: Ledger) -> dict[str, T
     if not path.is_file():
         raise DataError(f"there is no list file '{path}'")
     listed: dict[str, T] = {}
-    for line, row in read_rows(path, ledger):
+    for line, row in read_rows(path, data_report):
         name = PurePosixPath(row.strip().replace("\\", "/")).name
         stem = name if name in known else PurePosixPath(name).stem
         if stem in known and stem not in listed:
             listed[stem] = known[stem]
             continue
-        ledger.read(images=1)
+        data_report.read(images=1)
         reason = "is listed before" if stem in listed else "there is no such image"
-        ledger.skip_image(f"{path}:{line}", f"'{row.strip()}' {reason}")
+        data_report.skip_image(f"{path}:{line}", f"'{row.strip()}' {reason}")
     return listed
 
 

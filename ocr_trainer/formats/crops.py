@@ -1,4 +1,4 @@
-"""The texts of annotated images, one by one: what a detection split gives to a recogniser."""
+"""The texts of annotated images, one by one: what a detection split gives to a recognizer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ocr_trainer.data.types import Image, Polygon, TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS
-from ocr_trainer.formats.labelled import Strings
+from ocr_trainer.formats.labeled import Strings
 from ocr_trainer.formats.rectify import cut, text_size
 from ocr_trainer.formats.texts import Texts
-from ocr_trainer.plugin import Ledger, Skipped
+from ocr_trainer.plugin import DataReport, SkippedItem
 
 __all__ = ["Crops", "cut", "ordered_before"]
 
@@ -28,7 +28,7 @@ SHOWN = 40
 class Crops(Sequence[TextImage]):
     """One `TextImage` per label that has a text and is not "don't care", in the order of the labels.
 
-    Of a split with `labels(index)`, such as `LabelledImages`, they are read without decoding, of one
+    Of a split with `labels(index)`, such as `LabeledImages`, they are read without decoding, of one
     epoch if it is endless; any other is gone through once.
 
     Args:
@@ -49,7 +49,7 @@ class Crops(Sequence[TextImage]):
     def __init__(
         self,
         split: Any,
-        ledger: Ledger,
+        data_report: DataReport,
         margin: float = 0.0,
         mask: bool = True,
         ordered: bool | None = None,
@@ -57,7 +57,7 @@ class Crops(Sequence[TextImage]):
         min_width: int = 0,
         cache_mb: int = 256,
     ) -> None:
-        self._split, self._ledger = split, ledger
+        self._split, self._data_report = split, data_report
         self._margin, self._mask = margin, mask
         self._least = (min_height, min_width)
         self._pages = array("q")
@@ -66,7 +66,7 @@ class Crops(Sequence[TextImage]):
         self._kept = _Kept(cache_mb << 20)
         self.ordered = _ordered(split) if ordered is None else ordered
         """Whether the first corners of outlines tell where their texts begin."""
-        for page, labels in _labelled(split, ledger):
+        for page, labels in _labeled(split, data_report):
             self._take(page, labels)
 
     def _take(self, page: int, labels: Labels) -> None:
@@ -78,10 +78,12 @@ class Crops(Sequence[TextImage]):
             try:
                 small = self._small(polygon, text)
             except ValueError as fault:
-                self._ledger.skip_label(name, None, f"label {place + 1}: {fault}")
+                self._data_report.skip_label(name, None, f"label {place + 1}: {fault}")
                 continue
             if small:  # no fault of the label: the user wants none such
-                self._ledger.skipped.append(Skipped("text", name, None, f"label {place + 1}: {small}"))
+                self._data_report.skipped.append(
+                    SkippedItem("text", name, None, f"label {place + 1}: {small}")
+                )
                 continue
             self._pages.append(page)
             self._places.append(place)
@@ -157,7 +159,7 @@ class Crops(Sequence[TextImage]):
         return int(first), int(last)
 
 
-def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
+def _labeled(split: Any, data_report: DataReport) -> Iterator[tuple[int, Labels]]:
     """Yield the labels of each image, without decoding it where the split can."""
     if labels := getattr(split, "labels", None):
         yield from ((page, labels(page)) for page in range(len(split)))
@@ -172,9 +174,9 @@ def _labelled(split: Any, ledger: Ledger) -> Iterator[tuple[int, Labels]]:
         try:
             sample = split[page]
         except DataError as fault:
-            ledger.skip_image(_name(split, page), str(fault))
+            data_report.skip_image(_name(split, page), str(fault))
             continue
-        ledger.skipped += sample.skipped
+        data_report.skipped += sample.skipped
         yield page, Labels(sample.polygons, sample.texts, sample.ignore.tolist())
 
 
@@ -205,9 +207,9 @@ def _name(split: Any, page: int) -> str:
 
 
 def _packed(image: Image) -> np.ndarray:
-    """Return one channel of what is grey, as many scans are, to keep three times as much of it."""
-    grey = (image == image[:, :, :1]).all()
-    return image[:, :, :1].copy() if grey else image
+    """Return one channel of what is gray, as many scans are, to keep three times as much of it."""
+    gray = (image == image[:, :, :1]).all()
+    return image[:, :, :1].copy() if gray else image
 
 
 class _Kept:

@@ -22,7 +22,7 @@ from ocr_trainer.formats.annotations import (
     read_bytes,
     without_mark,
 )
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 BOUNDED = reprlib.Repr()
 """Writes values out as Python does, but goes only so deep."""
@@ -55,7 +55,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"'{path}' is no JSON to be read: {fault}") from fault
 
 
-def read_json_rows(path: Path, ledger: Ledger, key: str = "") -> Iterator[tuple[int, str, Any]]:
+def read_json_rows(path: Path, data_report: DataReport, key: str = "") -> Iterator[tuple[int, str, Any]]:
     """Yield line number, from 1, name and value of each row of JSON that is not blank.
 
     Each is counted as an image; one that is not JSON goes into the ledger.
@@ -73,11 +73,11 @@ def read_json_rows(path: Path, ledger: Ledger, key: str = "") -> Iterator[tuple[
         except (ValueError, RecursionError) as fault:
             if count > HOPELESS and not usable:
                 raise DataError(f"'{path}': none of {HOPELESS:,} rows can be used: {fault}") from None
-            ledger.read(images=1)
-            ledger.skip_image(f"{path}:{line}", str(fault))
+            data_report.read(images=1)
+            data_report.skip_image(f"{path}:{line}", str(fault))
             continue
         usable = True
-        ledger.read(images=1)
+        data_report.read(images=1)
         yield line, name, value
 
 
@@ -113,7 +113,7 @@ def _rows(path: Path) -> Iterator[tuple[int, bytes]]:
 def read_words(
     items: Iterable[tuple[str, Any]],
     parse: Callable[[dict[str, Any]], Word],
-    ledger: Ledger,
+    data_report: DataReport,
     file: Path,
     line: int | None = None,
 ) -> Labels:
@@ -131,10 +131,10 @@ def read_words(
                 raise ValueError(f"{shown(item)} is no object")
             word = parse(item)
         except ValueError as fault:
-            ledger.read(labels=1)
-            ledger.skip_label(file, line, f"{where}{fault}")
+            data_report.read(labels=1)
+            data_report.skip_label(file, line, f"{where}{fault}")
             continue
-        labels.add(*word, ledger, file, line, where)
+        labels.add(*word, data_report, file, line, where)
     return labels
 
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS, carve_missing, refuse_overlap
-from ocr_trainer.formats.fence import Fence, leads_out
-from ocr_trainer.formats.labelled import LabelledImages, LazySplits, Strings
+from ocr_trainer.formats.labeled import LabeledImages, LazySplits, Strings
 from ocr_trainer.formats.paired import open_root
+from ocr_trainer.formats.path_guard import PathGuard, leads_out
 from ocr_trainer.formats.texts import TextImages
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ListedConfig
@@ -62,9 +62,9 @@ class ListedDataset(LazySplits[Any]):
     def __init__(self, config: ListedConfig, context: Context) -> None:
         self._config = config
         self._task = context.task
-        self._ledger = context.ledger
+        self._data_report = context.data_report
         self._root = open_root(config)
-        self._fence = Fence(self._root, config)
+        self._fence = PathGuard(self._root, config)
         found = {split: self._file(split) for split in SPLITS}
         self._files = {split: path for split, path in found.items() if path}
         if not self._files:
@@ -78,7 +78,7 @@ class ListedDataset(LazySplits[Any]):
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what an annotation file says of each image.
 
-        Count each image with `self._ledger.read(images=1)`; one whose entry cannot be used goes into
+        Count each image with `self._data_report.read(images=1)`; one whose entry cannot be used goes into
         the ledger and is not yielded.
 
         Raises:
@@ -94,7 +94,7 @@ class ListedDataset(LazySplits[Any]):
 
     @cached_property
     def _splits(self) -> dict[str, Any]:
-        packed: Any = TextImages if self._task is Task.recognition else LabelledImages
+        packed: Any = TextImages if self._task is Task.recognition else LabeledImages
         pools: dict[str, Any] = {}
         members: dict[str, dict[str, int]] = {split: {} for split in self._files}
         for split, file in self._files.items():
@@ -122,9 +122,9 @@ class ListedDataset(LazySplits[Any]):
                     raise DataError("it is annotated before")
             except DataError as fault:
                 if line is None:
-                    self._ledger.skip_image(folder / name, str(fault))
+                    self._data_report.skip_image(folder / name, str(fault))
                 else:
-                    self._ledger.skip_image(f"{file}:{line}", f"'{name}': {fault}")
+                    self._data_report.skip_image(f"{file}:{line}", f"'{name}': {fault}")
                 continue
             seen.add(image)
             homes.append(home or "")

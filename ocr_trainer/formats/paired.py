@@ -12,8 +12,8 @@ from ocr_trainer.data.images import is_image, names_in
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS, carve_missing, read_list, refuse_overlap
-from ocr_trainer.formats.fence import Fence
-from ocr_trainer.formats.labelled import LabelledImages, LazySplits
+from ocr_trainer.formats.labeled import LabeledImages, LazySplits
+from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
 from ocr_trainer.plugin.options import FolderConfig, PairedConfig
 
@@ -54,7 +54,7 @@ def open_root(config: FolderConfig) -> Path:
     return root
 
 
-class PairedDataset(LazySplits[LabelledImages]):
+class PairedDataset(LazySplits[LabeledImages]):
     """Three splits, each read when it is first asked for; a format says how to read one annotation file.
 
     Raises:
@@ -72,30 +72,30 @@ class PairedDataset(LazySplits[LabelledImages]):
 
     def __init__(self, config: PairedConfig, context: Context) -> None:
         self._config = config
-        self._ledger = context.ledger
+        self._data_report = context.data_report
         self._root = open_root(config)
-        self._fence = Fence(self._root, config)
+        self._fence = PathGuard(self._root, config)
         self._folders = self._find()
 
     @abstractmethod
     def read(self, annotation: Path) -> Labels:
-        """Read one annotation file; what cannot be used of it goes into `self._ledger`.
+        """Read one annotation file; what cannot be used of it goes into `self._data_report`.
 
         Raises:
             DataError: If nothing of it can be used.
         """
 
-    def _open(self, split: str) -> LabelledImages | None:
+    def _open(self, split: str) -> LabeledImages | None:
         pairs = self._members.pop(split, None)  # who they are is not needed again
-        return None if pairs is None else LabelledImages(self._labelled(split, pairs))
+        return None if pairs is None else LabeledImages(self._labeled(split, pairs))
 
-    def _labelled(self, split: str, pairs: Pairs) -> Iterator[tuple[Path, Labels]]:
+    def _labeled(self, split: str, pairs: Pairs) -> Iterator[tuple[Path, Labels]]:
         home = self._home(split)
         for pair in pairs.values():
             image = home.images / pair.image
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             if pair.annotation is None:
-                self._ledger.skip_image(image, f"no annotation file for it in '{home.annotations}'")
+                self._data_report.skip_image(image, f"no annotation file for it in '{home.annotations}'")
                 continue
             try:
                 annotation = home.annotations / pair.annotation
@@ -103,7 +103,7 @@ class PairedDataset(LazySplits[LabelledImages]):
                 self._fence.check(annotation)
                 labels = self.read(annotation)
             except DataError as fault:
-                self._ledger.skip_image(image, str(fault))
+                self._data_report.skip_image(image, str(fault))
                 continue
             yield image, labels
 
@@ -111,7 +111,7 @@ class PairedDataset(LazySplits[LabelledImages]):
     def _members(self) -> dict[str, Pairs]:
         """The images of each split: as lists say, then as folders say, then by share."""
         pools = {folders: self._pairs(folders) for folders in self._folders.values()}
-        members = {s: read_list(p, pools[self._home(s)], self._ledger) for s, p in self._lists.items()}
+        members = {s: read_list(p, pools[self._home(s)], self._data_report) for s, p in self._lists.items()}
         images = {
             split: [self._home(split).images / pair.image for pair in pairs.values()]
             for split, pairs in members.items()
@@ -147,8 +147,8 @@ class PairedDataset(LazySplits[LabelledImages]):
                 continue
             if path.stem in pairs:
                 other = pairs[path.stem].image
-                self._ledger.read(images=1)
-                self._ledger.skip_image(
+                self._data_report.read(images=1)
+                self._data_report.skip_image(
                     folders.images / image, f"one annotation cannot serve both it and '{other}'"
                 )
                 continue
@@ -157,9 +157,9 @@ class PairedDataset(LazySplits[LabelledImages]):
             pairs[path.stem] = Pair(image, None if name is None else annotations.pop(name))
         if not self._lists:  # a list chooses, and what it leaves out may well be without an image
             for annotation in annotations.values():
-                self._ledger.read(images=1)
+                self._data_report.read(images=1)
                 reason = f"no image for this annotation in '{folders.images}'"
-                self._ledger.skip_image(folders.annotations / annotation, reason)
+                self._data_report.skip_image(folders.annotations / annotation, reason)
         return pairs
 
     def _annotations(self, folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Cutting one text out of an image so that it can be read from left to right.
 
-A point (x, y) is the centre of the pixel in column x and row y; a box from 10 to 50 is cut as the 41
+A point (x, y) is the center of the pixel in column x and row y; a box from 10 to 50 is cut as the 41
 columns that it names, and nothing is resampled where it lies straight.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from ocr_trainer.data.geometry import UNIT_SQUARE, apply, extent
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.formats.annotations import LEAST_AREA
-from ocr_trainer.formats.bands import Band, find_band, projection, sound
+from ocr_trainer.formats.curved import Band, find_band, projection, sound
 
 LEAST_SIDE = 1.5
 """Pixels from the first to the last; what is thinner shows no text."""
@@ -131,7 +131,7 @@ def _straighten(image: Image, band: Band, height: int, width: int, pad: int) -> 
 
 
 def _blank_outside(text: Image, points: np.ndarray, pad: int) -> None:
-    """Give what lies further than `pad` pixels from a polygon the colour that its outline mostly has."""
+    """Give what lies further than `pad` pixels from a polygon the color that its outline mostly has."""
     outline = [np.rint(points).astype(np.int32)]
     edge = cv2.polylines(np.zeros(text.shape[:2], np.uint8), outline, True, 1) > 0
     inside = cv2.fillPoly(np.zeros(text.shape[:2], np.uint8), outline, 1)

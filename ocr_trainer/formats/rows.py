@@ -42,7 +42,7 @@ class RowDataset(PairedDataset):
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
         """Yield line number, from 1, and text of each label."""
-        return read_rows(annotation, self._ledger)
+        return read_rows(annotation, self._data_report)
 
     def read(self, annotation: Path) -> Labels:
         """Read one annotation file; a row that cannot be used goes into the ledger.
@@ -59,8 +59,8 @@ class RowDataset(PairedDataset):
                     raise DataError(
                         f"'{annotation}': none of {HOPELESS:,} rows can be used: {fault}"
                     ) from None
-                self._ledger.read(labels=1)
-                self._ledger.skip_label(annotation, line, str(fault))
+                self._data_report.read(labels=1)
+                self._data_report.skip_label(annotation, line, str(fault))
                 continue
             self.add(labels, points, text, annotation, line)
         return labels
@@ -70,7 +70,7 @@ class RowDataset(PairedDataset):
     ) -> None:
         """Take a label in, "don't care" if its text says so; `where` tells what has no line."""
         ignored = self.is_ignored(text)
-        labels.add(points, "" if ignored else text, ignored, self._ledger, file, line, where)
+        labels.add(points, "" if ignored else text, ignored, self._data_report, file, line, where)
 
 
 def parse_corners(row: str) -> Row:

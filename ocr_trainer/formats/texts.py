@@ -1,4 +1,4 @@
-"""Images of one text each, words or lines, in compact arrays: what `labelled` is to detection."""
+"""Images of one text each, words or lines, in compact arrays: what `labeled` is to detection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ocr_trainer.data.images import read_image
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.formats.labelled import Files, Strings
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.formats.labeled import Files, Strings
+from ocr_trainer.plugin import DataReport
 
 
 class Texts(Sequence[str]):
@@ -75,9 +75,9 @@ class TextImages(Sequence[TextImage]):
         return TextImage(read_image(Path(file)), self._texts[place], file)
 
 
-def is_usable(text: str, ledger: Ledger, file: Path, line: int | None) -> bool:
+def is_usable(text: str, data_report: DataReport, file: Path, line: int | None) -> bool:
     """Tell whether there is anything to learn in a text; one that is empty goes into the ledger."""
     if text and not text.isspace():
         return True
-    ledger.skip_label(file, line, "the text is empty")
+    data_report.skip_label(file, line, "the text is empty")
     return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from ocr_trainer.metrics.character_points import Rings, centres
+from ocr_trainer.metrics.character_points import Rings, centers
 
 AREA_PRECISION = 0.3
 """The share of a detection's area that must lie in the truths it is matched with."""
@@ -92,7 +92,7 @@ class Pairs:
         return {truth: [*found, waiting[truth][0]] for truth, found in order.items()}
 
 
-def pair_up(truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
+def pair_up(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
     """Find the truths and detections of an image that meet.
 
     Args:
@@ -103,9 +103,9 @@ def pair_up(truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections:
     """
     # The original's polygon library works on whole pixels.
     found = Rings(np.trunc(detections.points), detections.sizes)
-    shapes, regions = _shapes(found), _shapes(Rings(np.trunc(truths.points), truths.sizes))
+    shapes, regions = _shapes(found), _shapes(Rings(np.trunc(ground_truths.points), ground_truths.sizes))
     _cut_away(regions, ignored)
-    points, owners = centres(truths, lengths)
+    points, owners = centers(ground_truths, lengths)
     character, holder = inside(points, found)
     # Of texts, only those matter whose characters are found; of don't-care regions, all that overlap.
     dont_care = np.flatnonzero(ignored)
@@ -165,7 +165,7 @@ def inside(points: np.ndarray, rings: Rings) -> tuple[np.ndarray, np.ndarray]:
     """Return which points lie in which polygons, as indices of both, sorted by point.
 
     Its left and upper sides belong to a polygon, its right and lower ones do not, so that a point
-    between two neighbours lies in one of them. This is the rule of the original's polygon library.
+    between two neighbors lies in one of them. This is the rule of the original's polygon library.
 
     Args:
         points: float64, (points, 2).

@@ -1,4 +1,4 @@
-"""Where the characters of a text lie, guessed from its outline: the pseudo character centres of CLEval.
+"""Where the characters of a text lie, guessed from its outline: the pseudo character centers of CLEval.
 
 An outline starts where the text does, runs along its one side and back along the other. Points that
 face each other give the middle line, which the characters share evenly, as in Baek et al.,
@@ -102,8 +102,8 @@ class Rings:
         return np.minimum(np.round(0.5 + ratio), MOST_ASSUMED).astype(int)
 
 
-def centres(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centres of the characters, float64 (characters, 2), and the polygon of each, int.
+def centers(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centers of the characters, float64 (characters, 2), and the polygon of each, int.
 
     Args:
         rings: Where the texts are; polygons of at least 3 points.
@@ -121,6 +121,6 @@ def centres(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sections = rings.sizes[owners] // 2 - 1
     section = (2 * place + 1) * sections // (2 * length)
     start = rings.starts[owners] + section
-    # In this order of operations, a quadrilateral's centres are those of CLEval to the last bit.
+    # In this order of operations, a quadrilateral's centers are those of CLEval to the last bit.
     step = (middle[start + 1] - middle[start]) * sections[:, None] / length[:, None]
     return middle[start] + step / 2 + step * (place - section * length / sections)[:, None], owners

@@ -2,7 +2,7 @@
 
 Follows Baek et al., "CLEval: Character-Level Evaluation for Text Detection and Recognition Tasks"
 (2020), and the authors' clovaai/CLEval with its default flags, whose published figures it gives. A
-text found in several pieces, or together with its neighbours, is not lost as with a score by
+text found in several pieces, or together with its neighbors, is not lost as with a score by
 intersection over union: what counts are the characters found, and each cut costs one of them.
 """
 
@@ -23,7 +23,7 @@ from ocr_trainer.metrics.spelling import spelt
 class Tally:
     """The characters of one image, or by addition of a set, as one of the two scores counts them."""
 
-    truths: int = 0
+    ground_truths: int = 0
     """Characters of the ground truth that is not don't-care."""
     detections: int = 0
     """Characters of the detections that are not don't-care, false ones included."""
@@ -42,7 +42,7 @@ class Tally:
     @property
     def recall(self) -> float:
         """The share of the ground truth's characters that are found; 0 where there are none."""
-        return max(0, self.matched - self.split_penalty) / self.truths if self.truths else 0.0
+        return max(0, self.matched - self.split_penalty) / self.ground_truths if self.ground_truths else 0.0
 
     @property
     def precision(self) -> float:
@@ -101,12 +101,12 @@ def evaluate(
         det_polygons: Detections, each float (points, 2), in the same pixels.
         det_texts: One per detection, to be scored end to end, too.
     """
-    (usable, truths), (found, detections) = _usable(gt_polygons), _usable(det_polygons)
+    (usable, ground_truths), (found, detections) = _usable(gt_polygons), _usable(det_polygons)
     texts, ignored = [gt_texts[i] for i in usable], np.asarray(gt_ignore, dtype=bool)[usable]
     known = np.array([-1 if text is None else len(text) for text in texts], dtype=int)
-    lengths = np.where(ignored | (known < 0), truths.assumed_lengths, known)
+    lengths = np.where(ignored | (known < 0), ground_truths.assumed_lengths, known)
 
-    pairs = pair_up(truths, lengths, ignored, detections)
+    pairs = pair_up(ground_truths, lengths, ignored, detections)
     cared = ~pairs.in_dont_care(ignored, len(found))
     matched = pairs.match(~ignored, cared)
     pieces = np.bincount(pairs.truth[matched], minlength=len(usable))
@@ -122,9 +122,9 @@ def evaluate(
     total = int(lengths[~ignored].sum())
     end_to_end = Tally()
     if det_texts is not None:
-        readings = [det_texts[i] for i in found]
-        read = sum(len(readings[i]) for i in np.flatnonzero(cared))
-        right = spelt([text or "" for text in texts], readings, pairs.reading_orders(matched))
+        recognitions = [det_texts[i] for i in found]
+        read = sum(len(recognitions[i]) for i in np.flatnonzero(cared))
+        right = spelt([text or "" for text in texts], recognitions, pairs.reading_orders(matched))
         end_to_end = Tally(total, read, right, read - right, **penalties)
     return Counts(
         detection=Tally(total, len(hits) + false, hit, false, **penalties),

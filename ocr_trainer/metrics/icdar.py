@@ -61,12 +61,12 @@ class Overlaps:
     Worked out once, it is matched at as many thresholds as wanted.
     """
 
-    truths: np.ndarray
+    ground_truths: np.ndarray
     """Indices of the ground truth that is valid and not don't-care."""
     detections: np.ndarray
     """Indices of the detections that are valid and not dropped for lying in a don't-care region."""
     pairs: np.ndarray
-    """int, (pairs, 2): places in `truths` and `detections` that meet, sorted."""
+    """int, (pairs, 2): places in `ground_truths` and `detections` that meet, sorted."""
     iou: np.ndarray
     """float64, (pairs,)."""
 
@@ -88,8 +88,8 @@ class Overlaps:
             if truth not in matched and detection not in taken:
                 matched[truth] = detection
                 taken.add(detection)
-        pairs = tuple((int(self.truths[i]), int(self.detections[j])) for i, j in matched.items())
-        return Counts(len(pairs), len(self.truths), kept, pairs)
+        pairs = tuple((int(self.ground_truths[i]), int(self.detections[j])) for i, j in matched.items())
+        return Counts(len(pairs), len(self.ground_truths), kept, pairs)
 
 
 def overlaps(
@@ -131,7 +131,7 @@ def match(
     return overlaps(gt_polygons, gt_ignore, det_polygons).match(iou_threshold)
 
 
-def average_precision(confidences: np.ndarray, hits: np.ndarray, truths: int) -> float:
+def average_precision(confidences: np.ndarray, hits: np.ndarray, ground_truths: int) -> float:
     """Return the mean over all truths of the precision at which each was found, as the challenges do.
 
     Args:
@@ -141,7 +141,7 @@ def average_precision(confidences: np.ndarray, hits: np.ndarray, truths: int) ->
     """
     hits = hits[np.argsort(-confidences, kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].sum() / truths) if truths else 0.0
+    return float(precision[hits].sum() / ground_truths) if ground_truths else 0.0
 
 
 def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:

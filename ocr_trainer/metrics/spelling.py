@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-def spelt(texts: Sequence[str], readings: Sequence[str], orders: Mapping[int, Sequence[int]]) -> int:
+def spelt(texts: Sequence[str], recognitions: Sequence[str], orders: Mapping[int, Sequence[int]]) -> int:
     """Count the characters of texts that their readings hold, each character of a reading used once.
 
     Text after text, the longest common subsequence with what is left of its readings is counted,
@@ -16,7 +16,7 @@ def spelt(texts: Sequence[str], readings: Sequence[str], orders: Mapping[int, Se
         readings: What the detections say.
         orders: The readings that belong to each text, both as indices, in the order they are read.
     """
-    left = list(readings)
+    left = list(recognitions)
     right = 0
     for place, order in orders.items():
         text, reading = texts[place], "".join(left[i] for i in order)

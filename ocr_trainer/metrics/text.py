@@ -1,4 +1,4 @@
-"""Scores of recognised text: word accuracy, error rates, normalised edit distances, confusions.
+"""Scores of recognized text: word accuracy, error rates, normalized edit distances, confusions.
 
 Texts are compared in normal form C and in logical order, the order they are typed in, whichever way
 they are written.

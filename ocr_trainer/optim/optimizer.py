@@ -12,7 +12,7 @@ from ocr_trainer.config.schema import OptimizerConfig, OptimizerName
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
-    """Return the optimiser; norms and biases (parameters of one dimension) decay only if asked to."""
+    """Return the optimizer; norms and biases (parameters of one dimension) decay only if asked to."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     weights = [p for p in parameters if p.ndim > 1 or config.decay_norms]
     others = [p for p in parameters if p.ndim <= 1 and not config.decay_norms]

@@ -14,7 +14,7 @@ def factor(step: int, steps: int, config: ScheduleConfig) -> float:
     """Return what the learning rate is multiplied by at a step.
 
     Args:
-        step: The optimiser's step, from 0.
+        step: The optimizer's step, from 0.
         steps: How many there will be.
         config: The curve. `poly` is (1 - t) ** power, `cosine` goes down along half a wave, `one_cycle`
             goes up along one, too (Smith and Topin 2018, without the momentum's cycle).

@@ -40,7 +40,7 @@ def restrict(allow: Sequence[str] | None = None, deny: Sequence[str] = ()) -> No
         _of_command[DENY_WORD] = list(deny)
 
 
-def take_off(words: Sequence[str]) -> list[str]:
+def pop_rules(words: Sequence[str]) -> list[str]:
     """Let the rules among the words of a command hold; return the other words.
 
     Raises:
@@ -83,7 +83,7 @@ def denial(kind: Kind, distribution: str, name: str) -> str | None:
     return None
 
 
-def normal(distribution: str) -> str:
+def canonical_name(distribution: str) -> str:
     """Return the form in which names of distributions are compared: `Acme_OCR` is `acme-ocr`."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
@@ -98,7 +98,7 @@ def _means(entry: str, origin: str, kind: Kind, distribution: str, name: str) ->
         )
     return (
         fnmatchcase(kind.value, parts[1] or "*")
-        and fnmatchcase(normal(distribution), normal(parts[2] or "*"))
+        and fnmatchcase(canonical_name(distribution), canonical_name(parts[2] or "*"))
         and fnmatchcase(name, parts[3])
     )
 

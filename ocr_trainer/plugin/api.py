@@ -103,7 +103,7 @@ class Options:
     Types: int, float, bool, str, Path, Enum, `X | None`, list, dict, nested `Options`.
     """
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together, in the user's words."""
         yield from ()
 
@@ -120,7 +120,7 @@ class Config(Options):
     name: str = ""
     """The name the plugin was chosen by; filled in, not set."""
 
-    def lasting(self) -> Self:
+    def without_init_weights(self) -> Self:
         """Return the options as a checkpoint keeps them: without what only a fresh start needs."""
         return self
 
@@ -134,7 +134,7 @@ class LoggerConfig(Config):
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedItem:
     """An image or a label that was left out, and why."""
 
     what: str  # "image" or "label"; "text": left out on purpose, which is no fault of the data
@@ -148,12 +148,12 @@ class Skipped:
 
 
 @dataclass
-class Ledger:
+class DataReport:
     """The account of what a dataset read and what it left out, so that nothing is dropped in silence."""
 
     images: int = 0
     labels: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
 
     def read(self, images: int = 0, labels: int = 0) -> None:
         """Count what was met, usable or not."""
@@ -162,11 +162,11 @@ class Ledger:
 
     def skip_image(self, file: str | Path, reason: str) -> None:
         """Enter an image that cannot be used."""
-        self.skipped.append(Skipped("image", str(file), None, reason))
+        self.skipped.append(SkippedItem("image", str(file), None, reason))
 
     def skip_label(self, file: str | Path, line: int | None, reason: str) -> None:
         """Enter a label that cannot be used; `line` counts from 1."""
-        self.skipped.append(Skipped("label", str(file), line, reason))
+        self.skipped.append(SkippedItem("label", str(file), line, reason))
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,11 @@ class Context:
     exp_name: str = "default"
     """What the user calls the run."""
     charset: str = ""
-    """The characters that a recogniser is to tell apart, in the order of its outputs; NFC, each once."""
-    ledger: Ledger = field(default_factory=Ledger)
+    """The characters that a recognizer is to tell apart, in the order of its outputs; NFC, each once."""
+    data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset enters what it reads and what it leaves out."""
     resume_step: int | None = None
-    """The optimiser step at which a resumed run goes on, counted from 0: loggers go on there."""
+    """The optimizer step at which a resumed run goes on, counted from 0: loggers go on there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +219,7 @@ class ModelPlugin(Plugin):
 
 
 @dataclass(frozen=True)
-class Sign:
+class FormatSignature:
     """What a dataset's folder is known by: a file, and what stands in its beginning."""
 
     files: str
@@ -248,7 +248,7 @@ class DatasetPlugin(Plugin):
 
     tasks: tuple[Task, ...]
     """What models can learn from it."""
-    signs: tuple[Sign, ...] = ()
+    signatures: tuple[FormatSignature, ...] = ()
     """What a folder of its format is known by, any of them: who opens it as another is told of this one."""
 
 

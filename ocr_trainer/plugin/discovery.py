@@ -31,14 +31,14 @@ from ocr_trainer.plugin import (
     PLUGIN_TYPES,
     Config,
     DatasetPlugin,
+    FormatSignature,
     Kind,
     LoggerConfig,
     Plugin,
-    Sign,
     Task,
     allowlist,
 )
-from ocr_trainer.plugin.metadata import Installed, flaw, installed
+from ocr_trainer.plugin.metadata import Installed, find_defect, installed
 
 FILES_LOOKED_AT = 5
 
@@ -56,7 +56,10 @@ def matching(kind: Kind, name: str) -> list[Installed]:
         for plugin in installed()
         if plugin.kind is kind
         and plugin.name == own
-        and (not distribution or allowlist.normal(distribution) == allowlist.normal(plugin.distribution))
+        and (
+            not distribution
+            or allowlist.canonical_name(distribution) == allowlist.canonical_name(plugin.distribution)
+        )
     ]
 
 
@@ -113,11 +116,11 @@ def _said(error: BaseException) -> str:
 def _import(plugin: Installed) -> Any:
     """Import what the entry point names, with stevedore."""
     if not EntryPoint.pattern.match(plugin.target):
-        raise broken(plugin, str(flaw(plugin)))
+        raise broken(plugin, str(find_defect(plugin)))
 
     from stevedore import ExtensionManager
 
-    class Chosen(ExtensionManager[Any]):
+    class Subset(ExtensionManager[Any]):
         def list_entry_points(self) -> list[EntryPoint]:
             return [EntryPoint(plugin.name, plugin.target, plugin.kind.group)]
 
@@ -127,7 +130,7 @@ def _import(plugin: Installed) -> Any:
     try:
         # What a plugin prints would stand in our output, which programs read.
         with redirect_stdout(sys.stderr):
-            return Chosen(plugin.kind.group, on_load_failure_callback=fail).extensions[0].plugin
+            return Subset(plugin.kind.group, on_load_failure_callback=fail).extensions[0].plugin
     # A plugin's module may do anything on import, `sys.exit()` included.
     except (Exception, SystemExit) as error:
         raise broken(plugin, f"importing it failed with {_said(error)}") from error
@@ -191,10 +194,12 @@ def described(plugin: Installed) -> Plugin:
     return description
 
 
-def readers(folder: Path) -> list[str]:
+def matching_datasets(folder: Path) -> list[str]:
     """Return the dataset plugins that know a folder by its signs; one that is broken knows none."""
     found = _described_datasets()
-    return [name for name, dataset in found.items() if any(_shows(folder, sign) for sign in dataset.signs)]
+    return [
+        name for name, dataset in found.items() if any(_shows(folder, sign) for sign in dataset.signatures)
+    ]
 
 
 def datasets_for(task: Task) -> list[str]:
@@ -212,7 +217,7 @@ def _described_datasets() -> dict[str, DatasetPlugin]:
     return described
 
 
-def _shows(folder: Path, sign: Sign) -> bool:
+def _shows(folder: Path, sign: FormatSignature) -> bool:
     """Look for a sign in the first few files that it may stand in; a malformed one stands nowhere."""
     try:
         return any(

@@ -90,7 +90,7 @@ def installed() -> tuple[Installed, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def flaw(plugin: Installed) -> str | None:
+def find_defect(plugin: Installed) -> str | None:
     """Return what can be seen to be wrong with a plugin without importing anything of it."""
     if not EntryPoint.pattern.match(plugin.target):
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"

@@ -28,7 +28,7 @@ class FolderConfig(Config):
     follow_links: bool = False
     """Whether links out of the dataset's folder are followed: whoever made them decides what is read."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if self.val_share + self.test_share >= 1:
             yield "val_share and test_share leave no image to train on; together they must be below 1"
@@ -59,9 +59,9 @@ class PairedConfig(FolderConfig):
     test_list: Path | None = None
     """A file that names the test images; `test.txt` if null and there is one."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
-        yield from super().faults()
+        yield from super().validate()
         for images in ("images", "test_images"):
             annotations = images.replace("images", "annotations")
             if (getattr(self, images) is None) != (getattr(self, annotations) is None):
@@ -87,7 +87,7 @@ class ListedConfig(FolderConfig):
 
 @dataclass
 class RecognizerConfig(Config):
-    """A recogniser that sees texts at one height, in their own proportions."""
+    """A recognizer that sees texts at one height, in their own proportions."""
 
     height: int = option(32, at_least=8, at_most=512)
     """The height that texts are scaled to, in pixels."""
@@ -98,7 +98,7 @@ class RecognizerConfig(Config):
     max_width: int = option(2048, at_least=16)
     """Wider texts are squeezed to this, in pixels."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if self.min_width > self.max_width:
             yield f"min_width={self.min_width} is more than max_width={self.max_width}"
@@ -106,7 +106,7 @@ class RecognizerConfig(Config):
 
 @dataclass
 class CtcConfig(RecognizerConfig):
-    """A recogniser that is trained with CTC."""
+    """A recognizer that is trained with CTC."""
 
     beam: int = option(1, at_least=1, at_most=1000)
     """How many prefixes the beam search keeps when reading; 1 for the likeliest class of each step."""

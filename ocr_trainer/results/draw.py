@@ -16,14 +16,14 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.results import Page
 from ocr_trainer.text.fonts import Fonts, find, needs_shaping, open_font
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-# Told apart by the colour-blind, too (after Okabe and Ito), and on paper as well as in the dark.
-FOUND: Colour = (230, 60, 0)
-TRUTH: Colour = (0, 120, 255)
-DONT_CARE: Colour = (140, 140, 140)
-READ: Colour = (0, 0, 0)
-PALE: Colour = (200, 200, 200)
+# Told apart by the color-blind, too (after Okabe and Ito), and on paper as well as in the dark.
+FOUND: Color = (230, 60, 0)
+TRUTH: Color = (0, 120, 255)
+DONT_CARE: Color = (140, 140, 140)
+READ: Color = (0, 0, 0)
+PALE: Color = (200, 200, 200)
 
 TINT = 0.35
 """How much of a tint covers what is below it."""
@@ -44,7 +44,7 @@ def draw(
     max_side: int | None = None,
     legend: bool = False,
 ) -> Image:
-    """Return a copy of an image with polygons drawn on it: found orange, truth blue, don't-care grey.
+    """Return a copy of an image with polygons drawn on it: found orange, truth blue, don't-care gray.
 
     The truth is tinted and what was found is outlined, so that both are seen where they coincide
     and the text stays readable. Lines grow with the picture.
@@ -56,7 +56,7 @@ def draw(
         truth: Ground truth, each (points, 2), in pixels of the image.
         truth_ignore: bool, one per truth: don't-care.
         max_side: Shrink the picture, before drawing, until no side has more pixels.
-        legend: Add a strip below that says what the colours mean, with the number of each.
+        legend: Add a strip below that says what the colors mean, with the number of each.
 
     Returns:
         uint8, (height, width, 3), RGB.
@@ -174,34 +174,34 @@ def _points(polygon: Polygon, scale: float) -> np.ndarray:
     return np.rint(np.asarray(polygon) * scale).astype(np.int32)
 
 
-def _tint(canvas: Image, groups: list[tuple[list[Polygon], Colour]], scale: float) -> None:
-    """Lay a see-through colour over each group's polygons."""
+def _tint(canvas: Image, groups: list[tuple[list[Polygon], Color]], scale: float) -> None:
+    """Lay a see-through color over each group's polygons."""
     if not any(polygons for polygons, _ in groups):
         return
     tinted = canvas.copy()
-    for polygons, colour in groups:
+    for polygons, color in groups:
         for polygon in polygons:  # one by one: together, their overlaps would be left out
-            cv2.fillPoly(tinted, [_points(polygon, scale)], colour, cv2.LINE_AA)
+            cv2.fillPoly(tinted, [_points(polygon, scale)], color, cv2.LINE_AA)
     cv2.addWeighted(tinted, TINT, canvas, 1 - TINT, 0, dst=canvas)
 
 
-def _label(canvas: Image, text: str, corner: np.ndarray, unit: int, colour: Colour) -> None:
+def _label(canvas: Image, text: str, corner: np.ndarray, unit: int, color: Color) -> None:
     """Write on a label above a corner, or where the label stays within the picture."""
     size = 0.35 * unit
     (width, height), _ = cv2.getTextSize(text, FONT, size, unit)
     x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - width)))
     y = int(np.clip(corner[1] - 2 * unit, height, max(height, canvas.shape[0] - 1)))
     cv2.rectangle(canvas, (x, y - height), (x + width, y), (255, 255, 255), cv2.FILLED)
-    cv2.putText(canvas, text, (x, y), FONT, size, colour, unit, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), FONT, size, color, unit, cv2.LINE_AA)
 
 
-def _with_legend(canvas: Image, entries: list[tuple[str, int, Colour]], unit: int) -> Image:
+def _with_legend(canvas: Image, entries: list[tuple[str, int, Color]], unit: int) -> Image:
     """Return the picture with a strip below it; entries that count nothing are left out."""
     strip = np.full((24 * unit, canvas.shape[1], 3), 255, dtype=np.uint8)
     x = 6 * unit
-    for name, count, colour in entries:
+    for name, count, color in entries:
         if count:
             text = f"{name}: {count}"
-            cv2.putText(strip, text, (x, 17 * unit), FONT, 0.5 * unit, colour, unit, cv2.LINE_AA)
+            cv2.putText(strip, text, (x, 17 * unit), FONT, 0.5 * unit, color, unit, cv2.LINE_AA)
             x += cv2.getTextSize(text, FONT, 0.5 * unit, unit)[0][0] + 16 * unit
     return np.vstack([canvas, strip])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from xml.etree.ElementTree import Element, SubElement
 
-from ocr_trainer.results.markup import clean, serialise
+from ocr_trainer.results.markup import clean, serialize
 from ocr_trainer.results.outline import Outline, box, hull, outline
 from ocr_trainer.results.page import Page, Text
 
@@ -40,7 +40,7 @@ def write(page: Page, creator: str) -> str:
         top.set("dir", "rtl")
     for number, block in enumerate(page.blocks, start=1):
         _area(top, number, block, page)
-    return serialise(root, "<!DOCTYPE html>")
+    return serialize(root, "<!DOCTYPE html>")
 
 
 def _area(top: Element, number: int, block: Sequence[Sequence[Text]], page: Page) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ocr_trainer.data.types import Reading
+from ocr_trainer.data.types import Recognition
 from ocr_trainer.results.page import Page, Text
 
 
@@ -26,7 +26,7 @@ def write(page: Page) -> str:
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
-def row(source: str, reading: Reading) -> str:
+def row(source: str, reading: Recognition) -> str:
     """Return what was read in a text image as one line of JSON, without the end of the line."""
     return json.dumps({"image": source, **_reading(reading)}, ensure_ascii=False)
 
@@ -39,7 +39,7 @@ def _detection(text: Text) -> dict[str, Any]:
     return told | _reading(text.reading) if text.reading else told
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def _reading(reading: Recognition) -> dict[str, Any]:
     return {
         "text": reading.text,
         "text_score": round(float(reading.score), 4),

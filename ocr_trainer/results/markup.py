@@ -17,7 +17,7 @@ def clean(text: str) -> str:
     return FORBIDDEN.sub("\ufffd", text)
 
 
-def serialise(root: ElementTree.Element, head: str) -> str:
+def serialize(root: ElementTree.Element, head: str) -> str:
     """Return a document, indented, behind its first line.
 
     Empty elements get an end tag: readers of HTML would take what follows for their content. Only that of

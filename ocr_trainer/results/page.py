@@ -6,19 +6,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ocr_trainer.data.types import Detections, Polygon, Reading
+from ocr_trainer.data.types import Detections, Polygon, Recognition
 from ocr_trainer.results.reading_order import reading_order, right_to_left
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that was found and, where there is a recogniser, read."""
+    """A text that was found and, where there is a recognizer, read."""
 
     polygon: Polygon
     """In pixels of the image."""
     score: float
     """How sure the detector is, 0 to 1."""
-    reading: Reading | None = None
+    reading: Recognition | None = None
 
     @property
     def words(self) -> str:
@@ -54,7 +54,7 @@ def page_of(
     source: str | os.PathLike[str],
     size: tuple[int, int],
     found: Detections,
-    readings: Sequence[Reading] | None = None,
+    recognitions: Sequence[Recognition] | None = None,
 ) -> Page:
     """Put what was found in reading order.
 
@@ -65,7 +65,9 @@ def page_of(
         readings: One per polygon, if they were read.
     """
     height, width = size
-    read: Sequence[Reading | None] = readings if readings is not None else [None] * len(found.polygons)
+    read: Sequence[Recognition | None] = (
+        recognitions if recognitions is not None else [None] * len(found.polygons)
+    )
     texts = [Text(p, float(s), r) for p, s, r in zip(found.polygons, found.scores, read, strict=True)]
     layout = reading_order(found.polygons, [text.words for text in texts])
     blocks = [[[texts[index] for index in line] for line in block] for block in layout]

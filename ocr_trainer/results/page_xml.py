@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from ocr_trainer.results.markup import clean, joined, serialise, unit
+from ocr_trainer.results.markup import clean, joined, serialize, unit
 from ocr_trainer.results.outline import Outline, hull, outline
 from ocr_trainer.results.page import Page, Text
 
@@ -47,7 +47,7 @@ def write(page: Page, creator: str, created: datetime) -> str:
             SubElement(order, "RegionRefIndexed", index=str(index), regionRef=f"r{index + 1}")
     for number, block in enumerate(page.blocks, start=1):
         _region(top, f"r{number}", block, page)
-    return serialise(root, '<?xml version="1.0" encoding="UTF-8"?>')
+    return serialize(root, '<?xml version="1.0" encoding="UTF-8"?>')
 
 
 def _head(root: Element, creator: str, created: datetime) -> None:
@@ -80,7 +80,7 @@ def _coords(parent: Element, points: Outline) -> Element:
 
 
 def _reading(parent: Element, words: str, texts: Sequence[Text]) -> None:
-    """Say what was read, with the mean of the confidences; nothing where no recogniser was at work."""
+    """Say what was read, with the mean of the confidences; nothing where no recognizer was at work."""
     scores = [text.reading.score for text in texts if text.reading]
     if scores:
         reading = SubElement(parent, "TextEquiv", conf=unit(float(np.mean(scores))))

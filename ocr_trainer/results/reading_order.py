@@ -4,7 +4,7 @@ First the page is turned so that most text runs level. Then it is cut into block
 (Nagy & Seth, "Hierarchical representation of optically scanned documents", 1984) with one rule of its
 own: a gap from top to bottom divides a page only where the text on both sides fills lines, as prose in
 columns does. So names and amounts of a receipt, and the cells of a table, stay together row by row.
-Within a block, texts that overlap vertically with their neighbour form a line.
+Within a block, texts that overlap vertically with their neighbor form a line.
 
 Texts run from left to right, or from right to left if most letters of the page do; a run of the other
 direction within a line keeps its own (Unicode Standard Annex 9, for whole texts). Columns of upright
@@ -195,9 +195,9 @@ def _lines(boxes: np.ndarray, members: np.ndarray) -> list[list[int]]:
     bend, as on a crumpled page.
     """
     spans = dict(zip(members.tolist(), boxes[members][:, [1, 3]].tolist(), strict=True))
-    centres = boxes[members, 0] + boxes[members, 2]
+    centers = boxes[members, 0] + boxes[members, 2]
     lines: list[list[int]] = []
-    for member in members[np.argsort(centres, kind="stable")].tolist():
+    for member in members[np.argsort(centers, kind="stable")].tolist():
         likeness, nearest = 0.0, None
         for line in lines:
             found = _likeness(spans[member], spans[line[-1]])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_trainer.config.security import hidden
+from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs.run_dir import CONFIG, hold, is_first, runs
 
@@ -31,13 +31,13 @@ PASSING = ("resume",)
 """What is no part of a run."""
 
 
-def wanted(run: RunConfig) -> bool:
+def resume_requested(run: RunConfig) -> bool:
     """Tell whether a run is to go on with an earlier one, be it that SLURM or torchrun started it again."""
     again = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
     return run.resume.value == "auto" or any(os.environ.get(name, "0") not in ("", "0") for name in again)
 
 
-def earlier(run: RunConfig) -> Path | None:
+def find_earlier_run(run: RunConfig) -> Path | None:
     """Return the folder of the newest run of this name and configuration."""
     from ocr_trainer.config.schema import plain
 
@@ -69,7 +69,7 @@ def saved_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def is_over(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
     """Tell whether a run has come to its end; if so, say it."""
     if not (folder / REPORT).is_file():
         return False
@@ -82,7 +82,7 @@ def is_over(folder: Path) -> bool:
     return True
 
 
-def take_up(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) -> None:
+def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) -> None:
     """Lock a run's folder, and note there that it goes on, and with which changes.
 
     Raises:
@@ -105,20 +105,20 @@ def take_up(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) -> None
     hold(folder)
     for change in changes:
         effect = "no effect: the checkpoint's holds" if _within(change, KEPT) else "from here on"
-        print(f"ocr-train: {hidden(change)} ({effect})", file=sys.stderr)
+        print(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
         from ocr_trainer.config.compose import to_yaml
 
         _replace(folder / CONFIG, to_yaml(run))
     if (folder / REPORT).is_file():
         (folder / REPORT).replace(folder / BEFORE)
-    said, changed = (list(map(hidden, texts)) for texts in (overrides, changes))
+    said, changed = (list(map(redact, texts)) for texts in (overrides, changes))
     entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "overrides": said, "changes": changed}
     with (folder / HISTORY).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
-def resumptions(folder: Path) -> list[dict[str, Any]]:
+def resume_history(folder: Path) -> list[dict[str, Any]]:
     """Return when and how a run was gone on with."""
     path = folder / HISTORY
     if not path.is_file():

@@ -69,8 +69,8 @@ class Stop:
                 signal.signal(number, self)
 
     @contextmanager
-    def listening(self, lasting: bool = False) -> Iterator[None]:
-        """Take over the signals for a while, in a main thread; `lasting`: for good, if one came."""
+    def listening(self, keep_if_asked: bool = False) -> Iterator[None]:
+        """Take over the signals for a while, in a main thread; `keep_if_asked`: for good, if one came."""
         if self._listening or not in_main_thread():
             yield
             return
@@ -82,7 +82,7 @@ class Stop:
         finally:
             self._listening = False
             # A process that was asked to end does so in a moment, which further signals are not to disturb.
-            if not (lasting and self.asked):
+            if not (keep_if_asked and self.asked):
                 self.asked = None
                 for number, handler in before.items():
                     signal.signal(number, handler)

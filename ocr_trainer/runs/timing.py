@@ -20,7 +20,7 @@ def _age() -> float:
 _BEGAN = time.perf_counter() - _age()
 
 
-class Laps:
+class PhaseTimer:
     """Splits the time of a run into named phases.
 
     The first run of a process began with it; a further one, as in a sweep, begins when this is made.
@@ -31,8 +31,8 @@ class Laps:
     def __init__(self) -> None:
         """Begin."""
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter() if Laps._made else _BEGAN
-        Laps._made = True
+        self._last = time.perf_counter() if PhaseTimer._made else _BEGAN
+        PhaseTimer._made = True
 
     def end(self, phase: str) -> None:
         """Count the time since the last phase's end to this one."""

@@ -14,7 +14,7 @@ from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.submission import Page, Submission, read
 
 
@@ -33,14 +33,14 @@ class Pair(NamedTuple):
     ignore: list[bool]
 
 
-def score_pages(options: Namespace, ledger: Ledger) -> dict[str, Any]:
+def score_pages(options: Namespace, data_report: DataReport) -> dict[str, Any]:
     """Return what is told of the predictions, without what was left out: that is in the ledger."""
-    gt = read(Path(options.gt), ledger, options.form, "--form", confidence=False)
-    pred = read(Path(options.pred), ledger, options.pred_form, "--pred-form", confidence=True)
-    pairs = list(_pairs(gt, pred, set(options.dont_care or ["###"]), ledger))
+    gt = read(Path(options.gt), data_report, options.form, "--form", confidence=False)
+    pred = read(Path(options.pred), data_report, options.pred_form, "--pred-form", confidence=True)
+    pairs = list(_pairs(gt, pred, set(options.dont_care or ["###"]), data_report))
     for pair in pairs:
         for page in (pair.truth, pair.found):
-            _note_unusable(page, options.metric, ledger)
+            _note_unusable(page, options.metric, data_report)
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
     else:
@@ -55,7 +55,7 @@ def score_pages(options: Namespace, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _pairs(gt: Submission, pred: Submission, dont_care: set[str], ledger: Ledger) -> Iterator[Pair]:
+def _pairs(gt: Submission, pred: Submission, dont_care: set[str], data_report: DataReport) -> Iterator[Pair]:
     """Bring ground truth and predictions together; an image without predictions has none."""
     if gt.form is None:
         raise DataError("the ground truth has not a single row")
@@ -68,19 +68,19 @@ def _pairs(gt: Submission, pred: Submission, dont_care: set[str], ledger: Ledger
         )
     for image, page in pred.pages.items():
         if image not in gt.pages:
-            ledger.skip_image(page.file, "no ground truth for it, not scored")
+            data_report.skip_image(page.file, "no ground truth for it, not scored")
     for image, truth in gt.pages.items():
         if image not in pred.pages:
-            ledger.skip_image(truth.file, "no predictions for it, scored as if nothing was found")
+            data_report.skip_image(truth.file, "no predictions for it, scored as if nothing was found")
         found = pred.pages.get(image, Page(""))
         yield Pair(truth, found.sorted(), [text in dont_care for text in truth.texts])
 
 
-def _note_unusable(page: Page, metric: str, ledger: Ledger) -> None:
+def _note_unusable(page: Page, metric: str, data_report: DataReport) -> None:
     """Enter the outlines that the metric passes over."""
     for line, polygon in zip(page.lines, page.polygons, strict=True):
         if fault := _fault(polygon, metric):
-            ledger.skip_label(page.file, line, f"{fault}, not scored")
+            data_report.skip_label(page.file, line, f"{fault}, not scored")
 
 
 def _fault(polygon: Polygon, metric: str) -> str | None:
@@ -118,18 +118,18 @@ def _cleval(pairs: Sequence[Pair], gt: Submission, pred: Submission, ignore_case
     read_too = written and pred.form is not None and pred.form.text
     total = cleval.Counts()
     for truth, found, ignore in pairs:
-        texts, readings = truth.texts, found.texts
+        texts, recognitions = truth.texts, found.texts
         if ignore_case:
-            texts, readings = [t.upper() for t in texts], [t.upper() for t in readings]
+            texts, recognitions = [t.upper() for t in texts], [t.upper() for t in recognitions]
         known = texts if written else [None] * len(texts)
         total += cleval.evaluate(
-            truth.polygons, known, ignore, found.polygons, readings if read_too else None
+            truth.polygons, known, ignore, found.polygons, recognitions if read_too else None
         )
     tallies = {"": total.detection, **({"end_to_end_": total.end_to_end} if read_too else {})}
     counts = {"split": total.split, "merged": total.merged, "overlapped": total.overlapped}
     for prefix, tally in tallies.items():
         counts |= {
-            f"{prefix}truth_characters": tally.truths,
+            f"{prefix}truth_characters": tally.ground_truths,
             f"{prefix}detected_characters": tally.detections,
             f"{prefix}true_positives": tally.matched,
             f"{prefix}false_positives": tally.false_positives,

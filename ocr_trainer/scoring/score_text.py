@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.metrics.text import tally_texts
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
 
 
-def score_text(options: Namespace, ledger: Ledger) -> dict[str, Any]:
+def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
     """Return what is told of the readings, without what was left out: that is in the ledger."""
-    gt = text_files.read(Path(options.gt), ledger, options.form, "--form", truth=True)
-    pred = text_files.read(Path(options.pred), ledger, options.pred_form, "--pred-form", truth=False)
+    gt = text_files.read(Path(options.gt), data_report, options.form, "--form", truth=True)
+    pred = text_files.read(Path(options.pred), data_report, options.pred_form, "--pred-form", truth=False)
     dont_care = set(options.dont_care or ["###"])
-    pairs = list(text_files.pairs(gt, pred, ledger))
+    pairs = list(text_files.pairs(gt, pred, data_report))
     tally = tally_texts(pair for pair in pairs if pair[0] not in dont_care)
     return {
         "metric": "text",

@@ -18,7 +18,7 @@ import numpy as np
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import rows_of, without_mark
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect
 
 MOST_BYTES = 16 * 2**20
@@ -63,7 +63,7 @@ class Submission:
     """By the name of the image."""
 
 
-def read(path: Path, ledger: Ledger, form: Form | None, option: str, confidence: bool) -> Submission:
+def read(path: Path, data_report: DataReport, form: Form | None, option: str, confidence: bool) -> Submission:
     """Read a folder or a zip; what cannot be used goes into the ledger.
 
     Args:
@@ -77,12 +77,12 @@ def read(path: Path, ledger: Ledger, form: Form | None, option: str, confidence:
         DataError: If there is no such place, nothing to read in it, or its form cannot be told.
     """
     files: dict[str, tuple[str, Lines]] = {}
-    for name, data in _members(path, ledger):
+    for name, data in _members(path, data_report):
         file, image = f"{path}/{name}", image_of(name)
         if image in files:
             raise DataError(f"two files are for the image '{image}': '{files[image][0]}' and '{file}'")
-        ledger.read(images=1)
-        files[image] = file, list(rows_of(without_mark(data, file), file, ledger))
+        data_report.read(images=1)
+        files[image] = file, list(rows_of(without_mark(data, file), file, data_report))
     if not files:
         raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
     rows = [row for _, lines in files.values() for _, row in lines]
@@ -98,7 +98,7 @@ def read(path: Path, ledger: Ledger, form: Form | None, option: str, confidence:
     pages = {image: Page(file) for image, (file, _) in files.items()}
     if form:
         for image, (_, lines) in files.items():
-            _parse(pages[image], lines, form, ledger)
+            _parse(pages[image], lines, form, data_report)
     return Submission(form if rows else None, pages)
 
 
@@ -108,13 +108,13 @@ def image_of(name: str) -> str:
     return PREFIXES.sub("", stem, count=1)
 
 
-def _parse(page: Page, lines: Lines, form: Form, ledger: Ledger) -> None:
+def _parse(page: Page, lines: Lines, form: Form, data_report: DataReport) -> None:
     for line, text in lines:
-        ledger.read(labels=1)
+        data_report.read(labels=1)
         try:
             row = form.parse(text)
         except ValueError as fault:
-            ledger.skip_label(page.file, line, str(fault))
+            data_report.skip_label(page.file, line, str(fault))
             continue
         page.polygons.append(row.polygon)
         page.texts.append(row.text)
@@ -122,11 +122,11 @@ def _parse(page: Page, lines: Lines, form: Form, ledger: Ledger) -> None:
         page.lines.append(line)
 
 
-def _members(path: Path, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
+def _members(path: Path, data_report: DataReport) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the text files, by name."""
     if path.is_dir():
         for file in sorted(path.iterdir()):
-            if file.is_file() and _is_text(path, file.name, ledger):
+            if file.is_file() and _is_text(path, file.name, data_report):
                 if file.stat().st_size > MOST_BYTES:
                     raise _too_large(f"{path}/{file.name}")
                 yield file.name, file.read_bytes()
@@ -136,7 +136,7 @@ def _members(path: Path, ledger: Ledger) -> Iterator[tuple[str, bytes]]:
     try:
         with ZipFile(path) as archive:
             for member in sorted(archive.infolist(), key=lambda member: member.filename):
-                if not member.is_dir() and _is_text(path, member.filename, ledger):
+                if not member.is_dir() and _is_text(path, member.filename, data_report):
                     yield member.filename, _content(archive, member, path)
     except (BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as fault:
         raise DataError(f"'{path}' is neither a folder nor a sound zip: {fault}") from fault
@@ -157,10 +157,10 @@ def _too_large(file: str) -> DataError:
     return DataError(f"'{file}' is larger than {MOST_BYTES >> 20} MiB: no file of rows for one image")
 
 
-def _is_text(path: Path, name: str, ledger: Ledger) -> bool:
+def _is_text(path: Path, name: str, data_report: DataReport) -> bool:
     place = PurePosixPath(name)
     # The `__MACOSX` folder holds a shadow of each file.
     if place.suffix.lower() == ".txt" and not place.name.startswith(".") and "__MACOSX" not in place.parts:
         return True
-    ledger.skip_image(f"{path}/{name}", "not a .txt file, not read")
+    data_report.skip_image(f"{path}/{name}", "not a .txt file, not read")
     return False

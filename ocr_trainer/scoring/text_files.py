@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from ocr_trainer.errors import ConfigError, DataError, did_you_mean
 from ocr_trainer.formats.annotations import read_bytes, read_rows
 from ocr_trainer.formats.rows import excerpt
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.row_forms import unquoted
 from ocr_trainer.text.normalize import clean
 
@@ -89,7 +89,7 @@ def check_form(form: str) -> None:
         )
 
 
-def read(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool) -> Texts:
+def read(path: Path, data_report: DataReport, form: str | None, option: str, truth: bool) -> Texts:
     """Read a file of rows or a folder of files; what cannot be used goes into the ledger.
 
     Args:
@@ -104,9 +104,9 @@ def read(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool)
         DataError: If there is no such place, nothing to read in it, or its form cannot be told.
     """
     if path.is_dir():
-        found = _folder(path, ledger, truth)
+        found = _folder(path, data_report, truth)
     elif path.is_file():
-        found = _file(path, ledger, form, option, truth)
+        found = _file(path, data_report, form, option, truth)
     else:
         raise DataError(f"there is no file or folder '{path}'")
     if truth and not found.texts:
@@ -114,7 +114,7 @@ def read(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool)
     return found
 
 
-def pairs(gt: Texts, pred: Texts, ledger: Ledger) -> Iterator[tuple[str, str]]:
+def pairs(gt: Texts, pred: Texts, data_report: DataReport) -> Iterator[tuple[str, str]]:
     """Yield each true text and its reading; where there is none, nothing was read.
 
     Names need not have the same folders if they are clear without.
@@ -132,27 +132,27 @@ def pairs(gt: Texts, pred: Texts, ledger: Ledger) -> Iterator[tuple[str, str]]:
         )
     for name, place in pred.places.items():
         if name not in gt.texts:
-            ledger.skip_label(*place, f"no ground truth for '{name}', not scored")
+            data_report.skip_label(*place, f"no ground truth for '{name}', not scored")
     for name, text in gt.texts.items():
         if name not in pred.texts:
-            ledger.skip_label(*gt.places[name], f"no reading of '{name}', scored as if nothing was read")
+            data_report.skip_label(*gt.places[name], f"no reading of '{name}', scored as if nothing was read")
         yield text, pred.texts.get(name, "")
 
 
-def _file(path: Path, ledger: Ledger, form: str | None, option: str, truth: bool) -> Texts:
-    rows = list(read_rows(path, ledger))
+def _file(path: Path, data_report: DataReport, form: str | None, option: str, truth: bool) -> Texts:
+    rows = list(read_rows(path, data_report))
     if not rows:
         return Texts(None)
     form = form or _detect(path, [row for _, row in rows], option, truth)
     found = Texts(form)
     for line, row in rows:
-        ledger.read(labels=1)
+        data_report.read(labels=1)
         parsed = FORMS[form](row)
         if parsed is None:
-            ledger.skip_label(path, line, f"not of the form {form}: {excerpt(row)}")
+            data_report.skip_label(path, line, f"not of the form {form}: {excerpt(row)}")
             continue
         name, text = parsed
-        _take(found, IMAGE_SUFFIX.sub("", name.strip()), text, (str(path), line), ledger)
+        _take(found, IMAGE_SUFFIX.sub("", name.strip()), text, (str(path), line), data_report)
     return found
 
 
@@ -169,7 +169,7 @@ def _detect(path: Path, rows: Sequence[str], option: str, truth: bool) -> str:
     return best
 
 
-def _folder(path: Path, ledger: Ledger, truth: bool) -> Texts:
+def _folder(path: Path, data_report: DataReport, truth: bool) -> Texts:
     own, other = (".gt", ".pred") if truth else (".pred", ".gt")
     files: dict[str, dict[str, Path]] = {}
     for file in sorted(path.iterdir()):
@@ -179,29 +179,29 @@ def _folder(path: Path, ledger: Ledger, truth: bool) -> Texts:
         raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
     found = Texts("folder")
     for name, candidates in files.items():
-        ledger.read(labels=1)
+        data_report.read(labels=1)
         file = next(candidates[kind] for kind in (own, "", other) if kind in candidates)
         try:
             text = read_bytes(file).decode("utf-8")
         except UnicodeDecodeError as fault:
             byte = fault.object[fault.start]
-            ledger.skip_label(file, None, f"not UTF-8: byte 0x{byte:02x}")
+            data_report.skip_label(file, None, f"not UTF-8: byte 0x{byte:02x}")
             continue
-        _take(found, name, text, (str(file), None), ledger)
+        _take(found, name, text, (str(file), None), data_report)
     return found
 
 
-def _take(found: Texts, name: str, text: str, place: tuple[str, int | None], ledger: Ledger) -> None:
+def _take(found: Texts, name: str, text: str, place: tuple[str, int | None], data_report: DataReport) -> None:
     """Take a text in, or enter in the ledger why not."""
     if not name:
-        ledger.skip_label(*place, "the name is empty, not used")
+        data_report.skip_label(*place, "the name is empty, not used")
         return
     if name in found.texts:
-        ledger.skip_label(*place, f"a second text of '{name}', not used")
+        data_report.skip_label(*place, f"a second text of '{name}', not used")
         return
     try:
         found.texts[name] = clean(text)
     except ValueError as fault:
-        ledger.skip_label(*place, f"{fault}, not used")
+        data_report.skip_label(*place, f"{fault}, not used")
         return
     found.places[name] = place

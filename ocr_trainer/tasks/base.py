@@ -28,7 +28,7 @@ from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
-from ocr_trainer.plugin import Context, Skipped, Task
+from ocr_trainer.plugin import Context, SkippedItem, Task
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
@@ -63,9 +63,9 @@ class LearningTask(LightningModule, ABC):
     losses: ClassVar[str] = "images cannot be read"
     """What is said of samples that are lost."""
     without_text: ClassVar[str] = "do the labels lie on the images?"
-    """What to look at where no text is learnt."""
+    """What to look at where no text is learned."""
     counted: ClassVar[frozenset[str]] = frozenset({"image"})
-    """Which kinds of `Skipped.what` cost a whole sample."""
+    """Which kinds of `SkippedItem.what` cost a whole sample."""
 
     def __init__(self, model: Any, run: RunConfig, folder: Path, samples: int) -> None:
         """Keep the model, the run, its folder, and how many samples there are to train on (or to test on)."""
@@ -78,7 +78,7 @@ class LearningTask(LightningModule, ABC):
         """Of the best validation so far."""
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
-        self.skipped: dict[Hashable, Skipped] = {}
+        self.skipped: dict[Hashable, SkippedItem] = {}
         """What could not be read, each once, in the order it was met."""
         self.pictures: list[Picture] = []
         """Of the latest scoring."""
@@ -121,8 +121,8 @@ class LearningTask(LightningModule, ABC):
             DataError: What is wrong with which.
         """
 
-    def unlearnt(self, batch: Batch) -> str | None:
-        """Say why nothing of a batch that shows text will be learnt, if that is so."""
+    def unlearned(self, batch: Batch) -> str | None:
+        """Say why nothing of a batch that shows text will be learned, if that is so."""
         return None
 
     @abstractmethod
@@ -138,7 +138,7 @@ class LearningTask(LightningModule, ABC):
         return {}
 
     def configure_optimizers(self) -> Any:
-        """Make the optimiser and its schedule, which goes by the optimiser's steps."""
+        """Make the optimizer and its schedule, which goes by the optimizer's steps."""
         optimizer = make_optimizer(self.model, self.run.optimizer)
         scheduler = make_scheduler(optimizer, self.run.schedule, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -150,7 +150,7 @@ class LearningTask(LightningModule, ABC):
 
     def training_step(self, batch: Batch, _index: int) -> Tensor | None:
         """Return the loss of a batch; nothing, which passes the step over, for one without images."""
-        self._enter(batch)
+        self._record_skipped(batch)
         if not len(batch):
             return self._no_loss()
         parts = self.loss_parts(batch)
@@ -166,11 +166,11 @@ class LearningTask(LightningModule, ABC):
             return None
         return 0 * torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum()
 
-    def identity(self, entry: Skipped) -> Hashable:
+    def identity(self, entry: SkippedItem) -> Hashable:
         """Return what two entries have in common that are of the same thing, met in several epochs."""
         return entry
 
-    def _enter(self, batch: Batch) -> None:
+    def _record_skipped(self, batch: Batch) -> None:
         """Account for what could not be read; stop if it is too much."""
         if not batch.skipped:
             return
@@ -186,10 +186,10 @@ class LearningTask(LightningModule, ABC):
             )
 
     def on_train_epoch_end(self) -> None:
-        """Stop where nothing could be learnt: a run of empty steps would look like a training."""
+        """Stop where nothing could be learned: a run of empty steps would look like a training."""
         if self.trainer.global_step == 0 and self.trainer.current_epoch == 0 and self.skipped:
             listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
-            raise DataError(f"the first epoch held nothing that can be learnt:\n{listed}")
+            raise DataError(f"the first epoch held nothing that can be learned:\n{listed}")
 
     @property
     def wanted(self) -> int:
@@ -216,7 +216,7 @@ class LearningTask(LightningModule, ABC):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score a batch, if anything of it could be read."""
-        self._enter(batch)
+        self._record_skipped(batch)
         if len(batch):
             self.score_batch(batch)
 
@@ -253,9 +253,9 @@ class LearningTask(LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put in what rebuilds the model: names and plain values."""
         # What only the beginning needed must not be needed again.
-        lasting = replace(self.run, model=self.run.model.lasting(), init_from=None)
+        without_init_weights = replace(self.run, model=self.run.model.without_init_weights(), init_from=None)
         checkpoint.setdefault("ocr_trainer", {}).update(
-            format=FORMAT, config=plain(lasting), best_scores=self.best_scores
+            format=FORMAT, config=plain(without_init_weights), best_scores=self.best_scores
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

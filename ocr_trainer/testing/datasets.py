@@ -35,7 +35,7 @@ class DatasetSuite(PluginSuite):
         """Yield the ways in which a sample breaks the contract."""
         yield from sample_faults(sample)
 
-    def learnt(self, sample: Any) -> int:
+    def learned(self, sample: Any) -> int:
         """Return how many texts of a sample there are to learn."""
         return int((~sample.ignore).sum())
 
@@ -83,7 +83,7 @@ class DatasetSuite(PluginSuite):
                 sample = split[index]
                 faults = list(self.faults(sample))
                 assert not faults, f"{name}[{index}] ({getattr(sample, 'source', '?')}): {'; '.join(faults)}"
-                cared += self.learnt(sample)
+                cared += self.learned(sample)
         assert cared, "none of the samples looked at has text to learn"
 
     def test_a_sample_stays_the_same(self, tmp_path: Path) -> None:
@@ -147,18 +147,18 @@ class DatasetSuite(PluginSuite):
                     f"{name}[{length}] must be the same when asked for again"
                 )
 
-    def test_the_ledger_adds_up(self, tmp_path: Path) -> None:
+    def test_the_data_report_adds_up(self, tmp_path: Path) -> None:
         """What is left out was met before, and there is a reason."""
         context = self.context(tmp_path)
         self.splits(context)
-        ledger = context.ledger
-        for what, met in (("image", ledger.images), ("label", ledger.labels)):
-            skipped = sum(entry.what == what for entry in ledger.skipped)
+        data_report = context.data_report
+        for what, met in (("image", data_report.images), ("label", data_report.labels)):
+            skipped = sum(entry.what == what for entry in data_report.skipped)
             assert skipped <= met, (
                 f"the ledger has {skipped} {what}s skipped of {met} met: enter each with"
                 f" ledger.read({what}s=1), usable or not, before ledger.skip_{what}"
             )
-        unfounded = [entry for entry in ledger.skipped if not (entry.file and entry.reason.strip())]
+        unfounded = [entry for entry in data_report.skipped if not (entry.file and entry.reason.strip())]
         assert not unfounded, f"say which file was skipped and why: {unfounded[:3]}"
 
 

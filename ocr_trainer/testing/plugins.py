@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 from ocr_trainer.cli.plugins import describe, documentation
 from ocr_trainer.config.compose import compose, plugin_schema
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.validate import NO_BOUNDS, option_faults, value_faults
+from ocr_trainer.config.validate import NO_BOUNDS, validate_options, validate_value
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import (
     REQUIRED,
@@ -133,7 +133,7 @@ class PluginSuite:
         if REQUIRED in plain(config).values():
             faults = [fault for field in fields(config) for fault in _field_faults(config, field)]
         else:
-            faults = list(option_faults(config))
+            faults = list(validate_options(config))
         assert not faults, f"a default must be valid: {'; '.join(faults)}"
 
     def test_its_options_compose(self) -> None:
@@ -182,7 +182,7 @@ def _compose(words: tuple[str, ...]) -> RunConfig:
 
 
 def _field_faults(config: Config, field: Any) -> Iterator[str]:
-    return value_faults(getattr(config, field.name), field.name, field.metadata.get("bounds", NO_BOUNDS))
+    return validate_value(getattr(config, field.name), field.name, field.metadata.get("bounds", NO_BOUNDS))
 
 
 def _undocumented(config: type[Options], prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a text recogniser has to keep."""
+"""What a text recognizer has to keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocr_trainer.testing.plugins import PluginSuite
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ocr_trainer.data.types import Batch, Image, Reading
+    from ocr_trainer.data.types import Batch, Image, Recognition
     from ocr_trainer.tasks.recognition import Recognizer
 
 CHARSET = " 0123456789가ñ"
@@ -24,7 +24,7 @@ TEXTS = ("0", "1 2", "77", "ñ가")
 
 
 class RecognizerSuite(PluginSuite):
-    """The contract of a text recogniser: what it is asked in training, scoring and loading."""
+    """The contract of a text recognizer: what it is asked in training, scoring and loading."""
 
     kind: ClassVar[Kind] = Kind.model
 
@@ -116,18 +116,18 @@ class RecognizerSuite(PluginSuite):
         import torch
 
         model = self.model(tmp_path)
-        learnt = batch(model, TEXTS)
+        learned = batch(model, TEXTS)
         optimizer = torch.optim.Adam(model.parameters(), lr=self.lr)
         read: list[str] = []
         for step in range(1, self.steps + 1):
-            loss = torch.stack(list(_loss(model.train(), learnt).values())).sum()
+            loss = torch.stack(list(_loss(model.train(), learned).values())).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if step % 10 == 0 or step == self.steps:
                 with torch.inference_mode():
-                    readings = model.eval().decode(model(learnt.images, learnt.widths))
-                read = [reading.text for reading in readings]
+                    recognitions = model.eval().decode(model(learned.images, learned.widths))
+                read = [reading.text for reading in recognitions]
                 if read == list(TEXTS):
                     break
         else:
@@ -135,7 +135,7 @@ class RecognizerSuite(PluginSuite):
                 f"after {self.steps} steps on {TEXTS}, it must read them, not {read}. Do loss and decode mean"
                 " the same characters? If it is only slow, set `steps` or `lr` of the suite"
             )
-        for reading in readings:
+        for reading in recognitions:
             assert reading.scores.shape == (len(reading.text),), "there must be one score per character"
             every = [*reading.scores.tolist(), reading.score]
             assert all(0 <= score <= 1 for score in every), f"scores must be 0 to 1, not {every}"
@@ -203,7 +203,7 @@ def _loss(model: Recognizer, given: Batch) -> dict[str, Tensor]:
     return model.loss(model(given.images, given.widths), given.targets)
 
 
-def _read(model: Recognizer, images: list[Image]) -> list[Reading]:
+def _read(model: Recognizer, images: list[Image]) -> list[Recognition]:
     from ocr_trainer.tasks.recognition.data import prepare
 
     return model.decode(model(*prepare(images, model)))

@@ -11,7 +11,7 @@ from ocr_trainer.data.types import Polygon, Sample
 
 
 def page(height: int, width: int, polygons: list[Polygon] | None = None, ignore: bool = False) -> Sample:
-    """Return a light page with one dark box; labelled as text, unless other polygons are given."""
+    """Return a light page with one dark box; labeled as text, unless other polygons are given."""
     rng = np.random.default_rng(0)
     top, bottom, left, right = height // 4, 3 * height // 4, width // 8, 7 * width // 8
     image = rng.integers(200, 255, (height, width, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ from ocr_trainer.testing.datasets import DatasetSuite, image_faults
 
 
 class TextDatasetSuite(DatasetSuite):
-    """The contract of a dataset of texts; `overrides` has to choose a recogniser: `model=crnn`."""
+    """The contract of a dataset of texts; `overrides` has to choose a recognizer: `model=crnn`."""
 
     task: ClassVar[Task] = Task.recognition
 
@@ -28,7 +28,7 @@ class TextDatasetSuite(DatasetSuite):
         if not (isinstance(sample.source, str) and sample.source):
             yield "source must say where the sample came from"
 
-    def learnt(self, sample: Any) -> int:
+    def learned(self, sample: Any) -> int:
         """Return 1: each sample is a text to learn."""
         return 1
 

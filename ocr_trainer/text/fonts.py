@@ -205,6 +205,6 @@ def has(path: Path | None, character: str) -> bool:
 
 @cache
 def _missing(path: Path | None) -> tuple[tuple[float, float, float, float], bytes]:
-    """Return the extent and the grey levels of what a font shows for a character that it lacks."""
+    """Return the extent and the gray levels of what a font shows for a character that it lacks."""
     font = open_font(path, SIZE)
     return font.getbbox(MISSING), bytes(font.getmask(MISSING))

@@ -27,7 +27,7 @@ FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Return a text as it is learnt and scored.
+    """Return a text as it is learned and scored.
 
     In normal form C; each run of whitespace, newlines too, as one space, none at the ends; without
     `INVISIBLE` marks. A soft hyphen is a hyphen at the end of a text, where it shows, and nothing elsewhere.

@@ -1,4 +1,4 @@
-"""Small trainings that can be spoilt at chosen batches, without a process of their own."""
+"""Small trainings that can be spoiled at chosen batches, without a process of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from ocr_trainer.config.compose import compose
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.engine import build
-from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
+from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.train import quieten
 from ocr_trainer.tasks.base import LearningTask, task_class
 
@@ -29,8 +29,8 @@ Spoil = Callable[[LearningTask, set[int]], None]
 
 def fit(
     folder: Path, words: list[str], spoil: Spoil, batches: set[int], *callbacks: Callback, **options: Any
-) -> tuple[FiniteSteps, LearningTask, Trainer]:
-    """Train for an epoch of 6 batches, of which some are spoilt; each step is saved in last.ckpt."""
+) -> tuple[NonfiniteGuard, LearningTask, Trainer]:
+    """Train for an epoch of 6 batches, of which some are spoiled; each step is saved in last.ckpt."""
     quieten()
     run = compose(words)
     torch.manual_seed(0)
@@ -41,7 +41,7 @@ def fit(
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)
     spoil(task, batches)
-    finite = FiniteSteps(run.optimizer)
+    finite = NonfiniteGuard(run.optimizer)
     keeper = ModelCheckpoint(folder, "last", every_n_train_steps=1, enable_version_counter=False)
     # Ours divides the samples already.
     off = ("logger", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Kind, Ledger, Task, discovery
+from ocr_trainer.plugin import Context, DataReport, Kind, Task, discovery
 from ocr_trainer.text import normalize
 
 WIDTH, HEIGHT = 48, 32
@@ -46,18 +46,18 @@ class Reader:
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(picture())
 
-    def read(self, root: Path, annotation: bytes) -> tuple[list[Any], Ledger]:
+    def read(self, root: Path, annotation: bytes) -> tuple[list[Any], DataReport]:
         """Return the samples that an annotation makes, through the dataset's own factory.
 
         Raises:
             DataError: The annotation is refused.
         """
         (root / self.file).write_bytes(annotation)
-        ledger = Ledger()
-        context = Context(task=self.task, ledger=ledger)
+        data_report = DataReport()
+        context = Context(task=self.task, data_report=data_report)
         config, factory = _plugin(self.dataset)
         dataset = factory(config(name=self.dataset, root=root, val_share=0.0), context)
-        return [sample for split in _splits(dataset) for sample in _samples(split, ledger)], ledger
+        return [sample for split in _splits(dataset) for sample in _samples(split, data_report)], data_report
 
 
 @cache
@@ -71,7 +71,7 @@ def _splits(dataset: Any) -> Iterator[Any]:
     return (split for split in splits if split is not None)
 
 
-def _samples(split: Any, ledger: Ledger) -> Iterator[Any]:
+def _samples(split: Any, data_report: DataReport) -> Iterator[Any]:
     for text in getattr(split, "texts", ()):
         try:
             normalize.clean(text)
@@ -81,9 +81,9 @@ def _samples(split: Any, ledger: Ledger) -> Iterator[Any]:
         try:
             sample = split[index]
         except DataError as fault:
-            ledger.skip_image(split.name_of(index) if hasattr(split, "name_of") else "", str(fault))
+            data_report.skip_image(split.name_of(index) if hasattr(split, "name_of") else "", str(fault))
         else:
-            ledger.skipped += sample.skipped
+            data_report.skipped += sample.skipped
             yield sample
 
 

@@ -14,7 +14,7 @@ import pytest
 from faults.payloads import FILES, FLAGS, HEADED, OVERRIDES, SAVED
 from omegaconf import OmegaConf
 
-from ocr_trainer.config.compose import compose, through_hydra
+from ocr_trainer.config.compose import compose, run_hydra
 from ocr_trainer.config.schema import plain
 from ocr_trainer.config.security import UNSAFE_LOADING, refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError, OcrTrainerError
@@ -82,7 +82,7 @@ def through(*words: str) -> None:
     def fail(error: OcrTrainerError) -> None:
         raise error
 
-    through_hydra(lambda run: pytest.fail(f"it runs: {words}"), fail, words)
+    run_hydra(lambda run: pytest.fail(f"it runs: {words}"), fail, words)
 
 
 def test_case_51_there_are_payloads_enough_and_the_trap_works(trap: Trap):
@@ -197,7 +197,7 @@ def test_case_51_what_sweeps_need_of_hydra_can_be_set(tmp_path: Path, monkeypatc
         "hydra.verbose=false",
         "hydra.run.dir=there",
     ]
-    through_hydra(lambda run: runs.append(run.optimizer.lr), pytest.fail, words)
+    run_hydra(lambda run: runs.append(run.optimizer.lr), pytest.fail, words)
     assert runs == [1e-3, 3e-3]
     assert (tmp_path / "swept" / "multirun.yaml").is_file()
 

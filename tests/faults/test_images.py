@@ -34,7 +34,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes) -> bytes:
-    """A PNG of one grey, of which the first rows are there."""
+    """A PNG of one gray, of which the first rows are there."""
     rows = zlib.compressobj(9)
     body = b"".join(rows.compress(bytes(width + 1)) for _ in range(min(height, 20))) + rows.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
@@ -83,7 +83,7 @@ BOMBS = {
     "30000 x 30000": png(30_000, 30_000),
     "one over the limit": png(PIXEL_LIMIT // 5 + 1, 5),
     "text in a PNG": png(4, 4, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 24), 9))] * 8),
-    "colour profile in a PNG": png(4, 4, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 24), 9))),
+    "color profile in a PNG": png(4, 4, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 24), 9))),
     "pages of a TIFF": tiff_of_pages(100_000),
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60000 60000\n%%EndComments\nshowpage\n",
     "GIF": b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08\x01\0;",

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.text import normalize
 from ocr_trainer.text.bidi import to_visual
@@ -34,7 +34,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "10,000 characters": ("ab " * 3333 + "c", "ab " * 3333 + "c"),
     "10,000 in one word": ("a" * 10_000, "a" * 10_000),
 }
-"""A text in a file, and how it is learnt and scored."""
+"""A text in a file, and how it is learned and scored."""
 REFUSED: dict[str, tuple[str, str]] = {
     "a control character": ("a\x07b", "control character U+0007 in the text"),
     "NUL": ("a\0b", "control character U+0000 in the text"),
@@ -43,10 +43,10 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
-def texts(root: Path, content: bytes) -> tuple[list[str], Ledger]:
+def texts(root: Path, content: bytes) -> tuple[list[str], DataReport]:
     READER.lay(root)
-    samples, ledger = READER.read(root, content)
-    return [sample.text for sample in samples], ledger
+    samples, data_report = READER.read(root, content)
+    return [sample.text for sample in samples], data_report
 
 
 def row(text: str) -> bytes:
@@ -54,7 +54,7 @@ def row(text: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_case_37_a_text_is_learnt_and_scored_in_one_form(tmp_path: Path, kind: str) -> None:
+def test_case_37_a_text_is_learned_and_scored_in_one_form(tmp_path: Path, kind: str) -> None:
     written, expected = TEXTS[kind]
     (found,), _ = texts(tmp_path, row(written))
     clean = normalize.clean(found)
@@ -65,7 +65,7 @@ def test_case_37_a_text_is_learnt_and_scored_in_one_form(tmp_path: Path, kind: s
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_case_37_a_text_that_cannot_be_learnt_is_told(tmp_path: Path, kind: str) -> None:
+def test_case_37_a_text_that_cannot_be_learned_is_told(tmp_path: Path, kind: str) -> None:
     written, reason = REFUSED[kind]
     (found,), _ = texts(tmp_path, row(written))
     with pytest.raises(ValueError, match=re.escape(reason)):
@@ -74,9 +74,9 @@ def test_case_37_a_text_that_cannot_be_learnt_is_told(tmp_path: Path, kind: str)
 
 @pytest.mark.parametrize("text", ["", " ", "\t", "\u3000", None])
 def test_case_37_an_empty_text_is_entered(tmp_path: Path, text: str | None) -> None:
-    found, ledger = texts(tmp_path, row(text))
+    found, data_report = texts(tmp_path, row(text))
     assert found == []
-    assert [(entry.what, entry.line, entry.reason) for entry in ledger.skipped] == [
+    assert [(entry.what, entry.line, entry.reason) for entry in data_report.skipped] == [
         ("label", 1, "the text is empty")
     ]
 
@@ -92,8 +92,8 @@ def test_case_37_an_unknown_character_is_named() -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_case_37_byte_order_mark_and_line_ends_are_no_text(tmp_path: Path, mark: bytes, end: bytes) -> None:
-    found, ledger = texts(tmp_path, mark + row("TOTAL") + end)
-    assert (found, ledger.skipped) == (["TOTAL"], [])
+    found, data_report = texts(tmp_path, mark + row("TOTAL") + end)
+    assert (found, data_report.skipped) == (["TOTAL"], [])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "shift-jis"])
@@ -101,11 +101,11 @@ def test_case_37_other_encodings_are_refused_or_entered(tmp_path: Path, encoding
     written = "\u00dc" if encoding == "latin-1" else "\u30c6"
     content = f'{{"image": "a.png", "text": "{written}"}}\n'.encode(encoding)
     try:
-        found, ledger = texts(tmp_path, content)
+        found, data_report = texts(tmp_path, content)
     except DataError as refused:
         told = [str(refused)]
     else:
-        told = [entry.reason for entry in ledger.skipped]
+        told = [entry.reason for entry in data_report.skipped]
         assert found == []
     assert told
 

@@ -9,21 +9,21 @@ import pytest
 from faults.readers import READERS, database
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 READER = READERS["lmdb"]
 DAMAGES = 30
 
 
-def outcome(root: Path, data: bytes) -> tuple[int, Ledger] | None:
+def outcome(root: Path, data: bytes) -> tuple[int, DataReport] | None:
     """Return how many samples are read and what is left out, or None if the file is refused."""
     try:
-        samples, ledger = READER.read(root, data)
+        samples, data_report = READER.read(root, data)
     except DataError as refused:
         told = str(refused)
     else:
-        assert len(samples) + len(ledger.skipped) >= ledger.images
-        return len(samples), ledger
+        assert len(samples) + len(data_report.skipped) >= data_report.images
+        return len(samples), data_report
     assert str(root) in told
     assert "\n" not in told
     return None
@@ -67,6 +67,6 @@ def test_case_39_random_pages_never_end_the_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["image-000000002", "label-000000002"])
 def test_case_39_a_missing_key_is_named_and_the_others_are_read(tmp_path: Path, key: str) -> None:
     READER.lay(tmp_path)
-    count, ledger = outcome(tmp_path, database(without=key))
+    count, data_report = outcome(tmp_path, database(without=key))
     assert count == 2
-    assert any(f"has no {key}" in entry.reason for entry in ledger.skipped)
+    assert any(f"has no {key}" in entry.reason for entry in data_report.skipped)

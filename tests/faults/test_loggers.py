@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from ocr_trainer.engine.build import build
-from ocr_trainer.engine.loggers import Contained, close, told
+from ocr_trainer.engine.loggers import SafeLogger, close, told
 from ocr_trainer.errors import ConfigError, PluginBroken
 from ocr_trainer.plugin import Context, Kind, Task, discovery
 
@@ -34,7 +34,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("place", Faulty.PLACES)
 def test_case_45_a_logger_that_raises_is_off_with_one_warning(place: str, tmp_path: Path, caplog):
     faulty, sound = Faulty(place), Faulty("")
-    loggers = [Contained(CSV, lambda: faulty), Contained(CSV, lambda: sound)]
+    loggers = [SafeLogger(CSV, lambda: faulty), SafeLogger(CSV, lambda: sound)]
     trainer = fit(Line(), loggers, 4, ModelCheckpoint(tmp_path, every_n_train_steps=2))
     for logger in loggers:
         logger.log_hyperparams({"a": 1})
@@ -53,7 +53,7 @@ def test_case_45_a_logger_that_raises_is_off_with_one_warning(place: str, tmp_pa
 
 
 def test_case_45_the_error_of_the_training_is_the_one_that_is_raised(caplog):
-    loggers = [Contained(CSV, lambda: Faulty("finalize"))]
+    loggers = [SafeLogger(CSV, lambda: Faulty("finalize"))]
     with pytest.raises(ZeroDivisionError, match="of the training"):
         fit(Line(fails_at=2), loggers, 4)
     assert told(loggers) == {"csv": "OSError: of finalize"}
@@ -64,20 +64,20 @@ def test_case_45_a_factory_that_fails_costs_a_warning_but_a_mistake_is_told(capl
     def make(error: Exception) -> Logger:
         raise error
 
-    logger = Contained(CSV, partial(make, OSError("no place")))
+    logger = SafeLogger(CSV, partial(make, OSError("no place")))
     fit(Line(), [logger], 2)
     assert not hasattr(logger, "log_image")
     assert told([logger]) == {"csv": "OSError: no place"}
     assert len(warned(caplog)) == 1
     for mistake in (ConfigError("option"), PluginBroken("not a logger")):
         with pytest.raises(type(mistake)):
-            Contained(CSV, partial(make, mistake))
+            SafeLogger(CSV, partial(make, mistake))
 
 
 def test_case_45_a_contained_logger_has_what_the_logger_has(monkeypatch):
-    with_pictures = Contained(CSV, lambda: Faulty("log_metrics"))
-    copy = pickle.loads(pickle.dumps(Contained(CSV, partial(Faulty, "")).plugin)) == CSV
-    without = Contained(CSV, partial(build, Kind.logger, _config("csv"), _context(Path("x"))))
+    with_pictures = SafeLogger(CSV, lambda: Faulty("log_metrics"))
+    copy = pickle.loads(pickle.dumps(SafeLogger(CSV, partial(Faulty, "")).plugin)) == CSV
+    without = SafeLogger(CSV, partial(build, Kind.logger, _config("csv"), _context(Path("x"))))
     assert copy
     assert [hasattr(with_pictures, name) for name in ("log_image", "close", "experiment", "other")] == [
         *(True, True, True),
@@ -88,7 +88,7 @@ def test_case_45_a_contained_logger_has_what_the_logger_has(monkeypatch):
     assert hasattr(with_pictures, "log_image")
     assert not hasattr(with_pictures, "other")
     with_pictures.experiment.add_scalar("a", 1)  # off: nothing comes of it
-    elsewhere = Contained(CSV, lambda: Faulty("log_metrics"))
+    elsewhere = SafeLogger(CSV, lambda: Faulty("log_metrics"))
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     elsewhere.log_metrics({"a": 1.0}, step=0)
     assert told([elsewhere]) == {}
@@ -102,9 +102,9 @@ def _config(name: str):
     return discovery.load(Kind.logger, name).config(name=name)
 
 
-def logger(name: str, folder: Path, resume_step: int | None = None) -> Contained:
+def logger(name: str, folder: Path, resume_step: int | None = None) -> SafeLogger:
     make = partial(build, Kind.logger, _config(name), _context(folder, resume_step))
-    return Contained(discovery.find(Kind.logger, name), make)
+    return SafeLogger(discovery.find(Kind.logger, name), make)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("left", [0, 4, 8, 12, 20])
 def test_case_44_a_full_disk_puts_the_logger_off(name: str, left: int, disk: Path, caplog):
     (disk / "filler").write_bytes(bytes((64 - left) * 1024 - 4096))
-    full, sound = logger(name, disk), Contained(CSV, lambda: Faulty(""))
+    full, sound = logger(name, disk), SafeLogger(CSV, lambda: Faulty(""))
     trainer = fit(Line(figures=15), [full, sound], 120)
     assert trainer.global_step == 120
     assert "No space left on device" in told([full, sound])[name]

@@ -15,7 +15,7 @@ from faults.fitting import CRNN, DBNET, Spoil, finite_checkpoint, fit
 from lightning.pytorch.plugins import MixedPrecision
 
 from ocr_trainer.config.compose import compose
-from ocr_trainer.engine.callbacks.nonfinite import FiniteSteps
+from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.errors import NumbersError
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.tasks.base import LearningTask
@@ -25,12 +25,12 @@ def loss(task: LearningTask, batches: set[int]) -> None:
     """Make the losses of some batches NaN, and nothing else: the gradients are zero."""
     parts, before = task.loss_parts, iter(range(100))
 
-    def spoilt(batch: Any) -> dict[str, torch.Tensor]:
+    def spoiled(batch: Any) -> dict[str, torch.Tensor]:
         found = parts(batch)
         bad = next(before) in batches
         return {n: v.where(torch.tensor(not bad), v.new_tensor(math.nan)) for n, v in found.items()}
 
-    task.loss_parts = spoilt
+    task.loss_parts = spoiled
 
 
 def gradient(task: LearningTask, batches: set[int]) -> None:
@@ -38,13 +38,13 @@ def gradient(task: LearningTask, batches: set[int]) -> None:
     before = iter(range(100))
     last = list(task.model.parameters())[-1]
 
-    def spoilt(value: torch.Tensor) -> torch.Tensor:
+    def spoiled(value: torch.Tensor) -> torch.Tensor:
         value = value.clone()
         if next(before) in batches:
             value.view(-1)[0] = math.inf
         return value
 
-    last.register_hook(spoilt)
+    last.register_hook(spoiled)
 
 
 def forward(task: LearningTask, batches: set[int]) -> None:
@@ -52,10 +52,10 @@ def forward(task: LearningTask, batches: set[int]) -> None:
     before = iter(range(100))
     first = next(m for m in task.model.modules() if isinstance(m, torch.nn.Conv2d))
 
-    def spoilt(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    def spoiled(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return output * (math.nan if next(before) in batches else 1.0)
 
-    first.register_forward_hook(spoilt)
+    first.register_forward_hook(spoiled)
 
 
 def nothing(task: LearningTask, batches: set[int]) -> None:
@@ -103,19 +103,19 @@ def test_case_30_a_step_passed_over_leaves_no_trace(spoil: Spoil, accumulate: in
     differing = [name for name in found.keys() - counters if not torch.equal(found[name], expected[name])]
     assert differing == []
 
-    told = finite.told()
+    told = finite.to_dict()
     assert told["count"] == 1
     assert told["first"][0]["step"] == 2 // accumulate + 1
     kept = torch.load(tmp_path / "skipped" / "last.ckpt", weights_only=True)["callbacks"]["FiniteSteps"]
-    again = FiniteSteps(compose(words).optimizer)
+    again = NonfiniteGuard(compose(words).optimizer)
     again.load_state_dict(kept)
-    assert (again.told(), again.in_a_row) == (told, 0)
+    assert (again.to_dict(), again.in_a_row) == (told, 0)
 
 
 def test_case_30_too_many_steps_in_a_row_end_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = [*CRNN, "optimizer.nonfinite=skip", "optimizer.max_nonfinite=2"]
     finite, *_ = fit(tmp_path / "apart", words, forward, {0, 2, 4})
-    assert finite.told()["count"] == 3
+    assert finite.to_dict()["count"] == 3
     assert capsys.readouterr().out.count("note: passed over step ") == 3
     with pytest.raises(NumbersError, match=r"^2 steps in a row were passed over \(optimizer.max_nonfinite\)"):
         fit(tmp_path / "together", words, forward, {1, 2})
@@ -127,7 +127,7 @@ def test_case_30_infinite_gradients_are_the_scalers_business(tmp_path: Path):
     precision = MixedPrecision("bf16-mixed", "cpu")
     precision.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     finite, *_ = fit(tmp_path, CRNN, gradient, {1, 3}, plugins=[precision])
-    assert (precision.scaler.get_scale(), finite.told()) == (256.0, None)
+    assert (precision.scaler.get_scale(), finite.to_dict()) == (256.0, None)
     finite_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(NumbersError, match="the loss"):
         fit(tmp_path, CRNN, forward, {2}, plugins=[precision])
@@ -136,7 +136,7 @@ def test_case_30_infinite_gradients_are_the_scalers_business(tmp_path: Path):
 @pytest.mark.filterwarnings("ignore:.training_step. returned .None.")
 def test_case_30_a_step_of_which_nothing_is_left_is_no_fault(tmp_path: Path):
     finite, _, trainer = fit(tmp_path, CRNN, nothing, {0, 1})
-    assert (trainer.global_step, finite.told()) == (6, None)
+    assert (trainer.global_step, finite.to_dict()) == (6, None)
 
 
 RANKS = """
@@ -152,7 +152,7 @@ finite, task, trainer = fit(folder, words, in_rank_1, {1}, strategy=ddp, devices
 
 
 def in_rank_1(task: LearningTask, batches: set[int]) -> None:
-    """Spoil the losses of the second process alone; its gradients are zero, so none is spoilt."""
+    """Spoil the losses of the second process alone; its gradients are zero, so none is spoiled."""
     begin = task.on_train_start
 
     def on_train_start() -> None:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from faults.test_images import encoded
 
-from ocr_trainer.data.types import Detections, Reading
+from ocr_trainer.data.types import Detections, Recognition
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.fence import Fence
+from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin.options import FolderConfig, ListedConfig
 from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml
 
@@ -44,8 +44,8 @@ for name, task, root, factory in made:
                 split[index]
                 read += 1
     except DataError as error:
-        context.ledger.skip_image(root, str(error))
-    found[root] = [read, context.ledger.images, [str(entry) for entry in context.ledger.skipped]]
+        context.data_report.skip_image(root, str(error))
+    found[root] = [read, context.data_report.images, [str(entry) for entry in context.data_report.skipped]]
 print(json.dumps([found, [path for path in opened if not path.isdigit()]]))
 """
 QUAD = [[2, 2], [30, 2], [30, 20], [2, 20]]
@@ -136,14 +136,14 @@ def test_case_66_links_within_a_dataset_and_those_that_the_user_trusts_are_follo
     (root / "inside.png").symlink_to("store/a.png")
     (root / "out").symlink_to(outside)
     (root / "out.png").symlink_to(outside / "a.png")
-    usual = Fence(root, FolderConfig(root=root))
+    usual = PathGuard(root, FolderConfig(root=root))
     usual.check(root / "inside.png")
     for path in (root / "out.png", root / "out", root / "out" / "a.png", root / "out" / ".." / "x.png"):
         with pytest.raises(DataError, match="behind a link out of the dataset's folder"):
             usual.check(path)
-        Fence(root, FolderConfig(root=root, follow_links=True)).check(path)
+        PathGuard(root, FolderConfig(root=root, follow_links=True)).check(path)
     for images in (Path("out"), outside):  # named by the user
-        named = Fence(root, ListedConfig(root=root, images=images))
+        named = PathGuard(root, ListedConfig(root=root, images=images))
         named.check(root / "out" / "a.png")
         named.check(outside / "a.png")
         with pytest.raises(DataError):
@@ -154,10 +154,10 @@ def test_case_66_a_root_relative_to_the_working_folder(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").touch()
     for root in (Path(), Path("../" + tmp_path.name)):
-        fence = Fence(root, FolderConfig(root=root))
-        fence.check(root / "a.png")
+        guard = PathGuard(root, FolderConfig(root=root))
+        guard.check(root / "a.png")
         with pytest.raises(DataError):
-            fence.check(root / ".." / "a.png")
+            guard.check(root / ".." / "a.png")
 
 
 EVIL = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "]]>&amp;</span>", "a\0\x1b[2J\ud800b"]
@@ -165,7 +165,7 @@ EVIL = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "]]>&amp;
 
 def evil_page(name: str, text: str) -> Page:
     found = Detections([np.array(QUAD, dtype=np.float32)], np.array([0.9], dtype=np.float32))
-    return page_of(name, (32, 48), found, [Reading(text, np.ones(len(text), dtype=np.float32), 0.9)])
+    return page_of(name, (32, 48), found, [Recognition(text, np.ones(len(text), dtype=np.float32), 0.9)])
 
 
 def file_name(text: str) -> str:

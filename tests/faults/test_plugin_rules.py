@@ -61,12 +61,12 @@ def test_case_60_rules_deny_and_allow(
 def test_case_60_the_environment_and_the_words_both_hold(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OCR_TRAIN_ALLOW_PLUGINS", "crnn,parseq")
     monkeypatch.setenv("OCR_TRAIN_DISABLE_PLUGINS", "parseq")
-    assert allowlist.take_off(["plugins.png", "plugins.allow=['dbnet', crnn]", "a=1"]) == [
+    assert allowlist.pop_rules(["plugins.png", "plugins.allow=['dbnet', crnn]", "a=1"]) == [
         "plugins.png",
         "a=1",
     ]
     assert discovery.names(Kind.model) == ["crnn"]
-    allowlist.take_off(["check"])
+    allowlist.pop_rules(["check"])
     assert allowlist.rules() == {
         "OCR_TRAIN_ALLOW_PLUGINS": ["crnn", "parseq"],
         "OCR_TRAIN_DISABLE_PLUGINS": ["parseq"],
@@ -117,7 +117,7 @@ def test_case_60_the_words_come_before_any_import(cli: Cli, tmp_path: Path, word
 
 
 def asked_with(word: str) -> None:
-    allowlist.take_off(["check", word])
+    allowlist.pop_rules(["check", word])
     discovery.names(Kind.model)
 
 

@@ -17,7 +17,7 @@ from ocr_trainer_dbnet.targets import make_targets
 from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data.types import Sample
 from ocr_trainer.formats.annotations import POINT_LIMIT, Labels
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.detection.augment import Augmenter
 
 SIDE = 32
@@ -83,8 +83,8 @@ CASES = [
 def test_case_36_an_outline_is_used_or_refused_and_told(tmp_path: Path, name: str, kind: str) -> None:
     reader, (points, reason) = READERS[name], OUTLINES[kind]
     reader.lay(tmp_path)
-    samples, ledger = reader.read(tmp_path, annotation(name, points))
-    told = [entry.reason for entry in ledger.skipped]
+    samples, data_report = reader.read(tmp_path, annotation(name, points))
+    told = [entry.reason for entry in data_report.skipped]
     if reason:
         assert any(reason in one for one in told) or (told and (name, kind) in UNLIKE), told
     if not reason:
@@ -113,12 +113,12 @@ outlines = st.lists(st.tuples(coordinates, coordinates), max_size=12)
 
 @settings(max_examples=1000)
 @given(st.lists(outlines, max_size=4), st.integers(0, 99))
-def test_case_36_any_outlines_are_learnt_or_told(found: list[list[tuple[float, float]]], seed: int) -> None:
-    labels, ledger = Labels(), Ledger()
+def test_case_36_any_outlines_are_learned_or_told(found: list[list[tuple[float, float]]], seed: int) -> None:
+    labels, data_report = Labels(), DataReport()
     for points in found:
-        labels.add(points, "TOTAL", False, ledger, Path("a.txt"), 1)
-    kept_yet_told = sum("kept as" in entry.reason for entry in ledger.skipped)
-    assert len(labels.polygons) + len(ledger.skipped) - kept_yet_told == len(found) == ledger.labels
+        labels.add(points, "TOTAL", False, data_report, Path("a.txt"), 1)
+    kept_yet_told = sum("kept as" in entry.reason for entry in data_report.skipped)
+    assert len(labels.polygons) + len(data_report.skipped) - kept_yet_told == len(found) == data_report.labels
     assert kept_yet_told <= sum(labels.ignore)
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     through(Sample(image, labels.polygons, labels.texts, np.array(labels.ignore, bool), "a.png"), seed)

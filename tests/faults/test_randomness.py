@@ -19,12 +19,13 @@ from lightning.pytorch import Callback, Trainer
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import DataConfig
-from ocr_trainer.data.loader import Keys, Loader, loader
-from ocr_trainer.data.workers import Watched
+from ocr_trainer.data import loader
+from ocr_trainer.data.loader import KeyedSampler, Loader, make_loader
+from ocr_trainer.data.workers import TracksCurrentSample
 from ocr_trainer.tasks.recognition.data import PooledLoader
 
 
-class Numbers(Watched[tuple[int, int]]):
+class Numbers(TracksCurrentSample[tuple[int, int]]):
     """Samples that are their own keys."""
 
     def __init__(self, length: int) -> None:
@@ -50,12 +51,12 @@ class Cutting:
         return [keys[n : n + self.batch_size] for n in range(0, len(keys), self.batch_size)][::-1]
 
 
-def made(samples: int, batch: int, pool: int | None) -> tuple[Loader, Keys]:
+def made(samples: int, batch: int, pool: int | None) -> tuple[Loader, KeyedSampler]:
     """Make a loader of detection (without pools) or of recognition."""
-    keys, data = Keys(samples, 7, shuffle=True), DataConfig(workers=0)
+    keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(workers=0)
     if pool is None:
-        return loader(Numbers(samples), keys, batch, list, data), keys
-    return loader(Numbers(samples), keys, batch * pool, Cutting(batch), data, kind=PooledLoader), keys
+        return make_loader(Numbers(samples), keys, batch, list, data), keys
+    return make_loader(Numbers(samples), keys, batch * pool, Cutting(batch), data, kind=PooledLoader), keys
 
 
 @given(
@@ -69,7 +70,7 @@ def test_case_11_wherever_an_epoch_is_cut_each_sample_comes_once(
     seen: list[tuple[int, int]] = []
     for rank in range(ranks):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loader, "place", lambda rank=rank: (rank, ranks))
+            patch.setattr(loader, "rank_and_world_size", lambda rank=rank: (rank, ranks))
             whole, keys = made(samples, batch, pool)
             keys.set_epoch(epoch)
             expected = list(whole)
@@ -91,7 +92,7 @@ def test_case_11_wherever_an_epoch_is_cut_each_sample_comes_once(
 
 @dataclass
 class Notes(Callback):
-    """What was learnt at each step, and the next 10 numbers of each generator while it was."""
+    """What was learned at each step, and the next 10 numbers of each generator while it was."""
 
     sources: dict[int, list[str]] = field(default_factory=dict)
     drawn: dict[int, list[float]] = field(default_factory=dict)
@@ -124,7 +125,7 @@ def test_case_12_the_generators_go_on(whole: tuple[Path, Notes], tmp_path: Path)
 
 
 def every_sample_once(place: Path, kill: bool, call: int) -> None:
-    """Cut a run off, go on with it, and count what was learnt."""
+    """Cut a run off, go on with it, and count what was learned."""
     words, first, second = [*RECOGNIZER, "checkpoint.every_n_steps=3"], Notes(), Notes()
     cut = Cut("on_train_batch_end", call, kill)
     folder = cut_off_with(place, words, cut, first)
@@ -132,9 +133,9 @@ def every_sample_once(place: Path, kill: bool, call: int) -> None:
     done = read(kept)["global_step"] if kept.is_file() else 0
     assert ocr_train(place, ["resume", str(folder)], second) == 0
     assert sorted(second.sources) == list(range(done, 12))
-    learnt = {step: names for step, names in first.sources.items() if step < done} | second.sources
+    learned = {step: names for step, names in first.sources.items() if step < done} | second.sources
     for epoch in (0, 1):
-        names = [name for step in range(6 * epoch, 6 * epoch + 6) for name in learnt[step]]
+        names = [name for step in range(6 * epoch, 6 * epoch + 6) for name in learned[step]]
         # Texts are drawn anew in every epoch, under new names.
         assert sorted(names) == sorted(f"synthetic/train/{22 * epoch + index}" for index in range(22))
 
@@ -146,7 +147,7 @@ def cut_off_with(place: Path, words: list[str], cut: Cut, notes: Notes) -> Path:
 
 
 @pytest.mark.parametrize(("call", "kill"), [(5, True), (9, False)])
-def test_case_11_each_sample_is_learnt_once_an_epoch(call: int, kill: bool, tmp_path: Path):
+def test_case_11_each_sample_is_learned_once_an_epoch(call: int, kill: bool, tmp_path: Path):
     every_sample_once(tmp_path, kill, call)
 
 

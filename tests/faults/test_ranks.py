@@ -16,7 +16,7 @@ from faults.two_ranks import TWO, forked, sums_of_images
 
 from ocr_trainer.checkpoint.read import LAST, PREVIOUS, read
 from ocr_trainer.data import loader
-from ocr_trainer.data.loader import Keys
+from ocr_trainer.data.loader import KeyedSampler
 
 PAGES = [
     *(*TINY, "dataset.train_pages=13", "dataset.val_pages=5", "dataset.test_pages=3"),
@@ -44,7 +44,7 @@ def readings_from_right_to_left() -> None:
     from ocr_trainer.tasks.recognition.task import RecognitionTask
 
     def score_batch(task: Any, batch: Any) -> None:
-        for truth in batch.truths:
+        for truth in batch.ground_truths:
             task.tally.add(truth.text, truth.text[::-1])
 
     RecognitionTask.score_batch = score_batch  # type: ignore[method-assign]
@@ -83,8 +83,8 @@ def test_two_ranks_are_one_process_with_the_doubled_batch(words: list[str], batc
 @pytest.mark.parametrize("length", [13, 16, 35])
 def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.MonkeyPatch):
     def keys(rank: int, ranks: int, whole: int) -> list[tuple[int, int]]:
-        monkeypatch.setattr(loader, "place", lambda: (rank, ranks))
-        mine = Keys(length, seed=3, shuffle=True, whole=whole)
+        monkeypatch.setattr(loader, "rank_and_world_size", lambda: (rank, ranks))
+        mine = KeyedSampler(length, seed=3, shuffle=True, whole=whole)
         mine.set_epoch(2)
         assert len(list(mine)) == len(mine)
         return list(mine)
@@ -93,8 +93,8 @@ def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.
         single = keys(0, 1, whole=2 * ranks)
         shares = [keys(rank, ranks, whole=2) for rank in range(ranks)]
         assert len({len(share) for share in shares}) == 1
-        learnt = list(chain(*shares))
-        assert len(learnt) == len(set(learnt)) > length - 2 * ranks
+        learned = list(chain(*shares))
+        assert len(learned) == len(set(learned)) > length - 2 * ranks
         for step in range(len(single) // (2 * ranks)):
             together = chain(*(share[2 * step : 2 * step + 2] for share in shares))
             assert set(together) == set(single[2 * ranks * step : 2 * ranks * (step + 1)])
@@ -102,16 +102,16 @@ def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.
 
 def stopping_at(step: int) -> None:
     """Have a process be told to end when a step is done."""
-    from ocr_trainer.checkpoint.callback import Keeper
+    from ocr_trainer.checkpoint.callback import CheckpointCallback
 
-    done = Keeper.on_train_batch_end
+    done = CheckpointCallback.on_train_batch_end
 
-    def on_train_batch_end(keeper: Keeper, trainer: Any, *rest: Any) -> None:
+    def on_train_batch_end(keeper: CheckpointCallback, trainer: Any, *rest: Any) -> None:
         if trainer.global_step == step and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGTERM)
         done(keeper, trainer, *rest)
 
-    Keeper.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
+    CheckpointCallback.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(

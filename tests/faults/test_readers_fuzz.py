@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 SECONDS = int(os.environ.get("OCR_TRAINER_FUZZ_SECONDS", "600"))
 FUZZER = Path(__file__).with_name("fuzz_readers.py")
@@ -27,29 +27,29 @@ PROPERTIES = settings(max_examples=40, suppress_health_check=[HealthCheck.functi
 IN_TEXT = [name for name in READERS if name != "lmdb"]
 
 
-def balanced(ledger: Ledger) -> bool:
+def balanced(data_report: DataReport) -> bool:
     """Tell whether no more was left out than was met."""
-    counts = {what: sum(entry.what == what for entry in ledger.skipped) for what in ("image", "label")}
-    return counts["image"] <= ledger.images and counts["label"] <= ledger.labels
+    counts = {what: sum(entry.what == what for entry in data_report.skipped) for what in ("image", "label")}
+    return counts["image"] <= data_report.images and counts["label"] <= data_report.labels
 
 
 def read(reader: Reader, root: Path, annotation: bytes) -> bool:
     """Read an annotation; tell whether it was not refused."""
     try:
-        _, ledger = reader.read(root, annotation)
+        _, data_report = reader.read(root, annotation)
     except DataError:
         return False
-    assert balanced(ledger)
+    assert balanced(data_report)
     return True
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_case_41_a_valid_annotation_is_read(tmp_path: Path, name: str) -> None:
     READERS[name].lay(tmp_path)
-    samples, ledger = READERS[name].read(tmp_path, READERS[name].valid)
+    samples, data_report = READERS[name].read(tmp_path, READERS[name].valid)
     texts = [text for sample in samples for text in getattr(sample, "texts", None) or [sample.text]]
     assert any("TO" in text for text in texts) or name in ("msra_td500", "mmocr", "mmocr coco")
-    assert ledger.images >= len(samples) >= 1
+    assert data_report.images >= len(samples) >= 1
 
 
 @pytest.mark.parametrize("name", IN_TEXT)
@@ -177,9 +177,9 @@ def test_case_41_a_long_row_is_entered_and_the_others_are_read(tmp_path: Path) -
     reader = READERS["icdar2015"]
     reader.lay(tmp_path)
     good = ",".join(map(str, FLAT)).encode() + b",TOTAL\n"
-    (sample,), ledger = reader.read(tmp_path, good + b"1," * 600_000 + b"\n" + good)
+    (sample,), data_report = reader.read(tmp_path, good + b"1," * 600_000 + b"\n" + good)
     assert sample.texts == ["TOTAL"] * 2
-    assert [(e.line, e.reason) for e in ledger.skipped] == [
+    assert [(e.line, e.reason) for e in data_report.skipped] == [
         (2, "a row of 1,200,000 bytes is none of a label")
     ]
 

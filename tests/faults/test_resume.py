@@ -20,7 +20,7 @@ from ocr_trainer.tasks.recognition.task import RecognitionTask
 
 Place = tuple[str, int]
 STEP, SCORING = "on_train_batch_end", "on_validation_batch_end"
-"""Six batches make an epoch of the recogniser, two make a validation."""
+"""Six batches make an epoch of the recognizer, two make a validation."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def goes_on_exactly(place: Path, words: list[str], *cuts: Place, kill: bool = Fa
 def test_case_10_a_signal_anywhere(tmp_path: Path):
     places = [(STEP, 1), (STEP, 3), (STEP, 6), (SCORING, 1), (STEP, 12)]
     whole = goes_on_exactly(tmp_path, RECOGNIZER, *places)
-    # What is compared depends on what was learnt.
+    # What is compared depends on what was learned.
     assert ocr_train(tmp_path / "other", [*RECOGNIZER, "seed=1"]) == 0
     assert len(differ(whole, run_folder(tmp_path / "other"))) > 100
 

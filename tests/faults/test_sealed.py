@@ -18,8 +18,8 @@ from checkpoints import RECOGNIZER, write_checkpoint
 from faults.states import PLACE, copied, killed_by, killing_at, save, state, steps, strays
 
 from ocr_trainer.checkpoint import files
-from ocr_trainer.checkpoint.callback import SealedIO
-from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, make_ready, newest, read
+from ocr_trainer.checkpoint.callback import CheckpointFileIO
+from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, newest, prepare_folder, read
 from ocr_trainer.errors import CheckpointError
 
 
@@ -30,7 +30,7 @@ def kept(tmp_path: Path) -> Path:
     folder.mkdir()
     save(folder, 1)
     save(folder, 2)
-    files.also_as(folder / LAST, folder / BEST)
+    files.link_as(folder / LAST, folder / BEST)
     return folder
 
 
@@ -52,7 +52,7 @@ def test_case_3_killed_between_any_two_lines_of_a_save(kept: Path, turns: int):
                 {PREVIOUS: 2, LAST: 3, BEST: 2},
             )
             assert strays(folder) <= 1
-            make_ready(folder, found)
+            prepare_folder(folder, found)
             assert not list(folder.glob(".*"))
             seen.append(steps(folder)[LAST])
         assert steps(folder) == {PREVIOUS: 2, LAST: 3, BEST: 2}
@@ -88,7 +88,7 @@ def no_file_above(size: int) -> Iterator[None]:
 
 
 def test_case_5_no_room_for_a_save(kept: Path, caplog: pytest.LogCaptureFixture):
-    storage = SealedIO()
+    storage = CheckpointFileIO()
     for attempt in range(10):
         caplog.clear()
         with no_file_above(attempt * 40_000), caplog.at_level(logging.INFO, "ocr_trainer"):
@@ -110,9 +110,9 @@ def test_case_5_no_room_for_a_second_name(kept: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "link", refuse)
     save(kept, 3)
     assert steps(kept) == {PREVIOUS: 2, LAST: 3, BEST: 2}
-    storage = SealedIO()
+    storage = CheckpointFileIO()
     with no_file_above(1000):
-        storage.also_as(kept / LAST, kept / BEST)
+        storage.link_as(kept / LAST, kept / BEST)
     assert str(storage.failed).startswith("best.ckpt cannot be written: File too large (0.0 MB needed, ")
     assert steps(kept)[BEST] == 2
     assert not list(kept.glob(".*"))
@@ -120,7 +120,7 @@ def test_case_5_no_room_for_a_second_name(kept: Path, monkeypatch: pytest.Monkey
 
 def test_case_5_a_file_in_the_way_of_the_folder(tmp_path: Path):
     (tmp_path / "checkpoints").touch()
-    storage = SealedIO()
+    storage = CheckpointFileIO()
     storage.save_checkpoint(state(3), tmp_path / "checkpoints" / "more" / LAST)
     assert "MB free in " + str(tmp_path) + ")" in str(storage.failed)
 
@@ -175,7 +175,9 @@ def test_case_7_an_exception_within_a_save_leaves_nothing(kept: Path, error: typ
     for last in (False, True):
         content = state(3, 100_000) | {"more": Unsavable(error("of the test"))}
         with pytest.raises(error, match="of the test"):
-            SealedIO().save_checkpoint(content, kept / (LAST if last else "new.ckpt"), kept / PREVIOUS)
+            CheckpointFileIO().save_checkpoint(
+                content, kept / (LAST if last else "new.ckpt"), kept / PREVIOUS
+            )
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
 
 
@@ -183,7 +185,7 @@ def test_case_8_killed_while_names_change_hands(kept: Path):
     def act() -> None:
         for step in (3, 4, 5, 6):
             save(folder, step)
-            files.also_as(folder / LAST, folder / BEST)
+            files.link_as(folder / LAST, folder / BEST)
 
     found = set()
     for attempt in range(100):
@@ -205,8 +207,8 @@ def test_case_8_a_damaged_last_is_not_kept_in_place_of_a_good_one(kept: Path):
     found = newest(kept)
     assert found is not None
     assert found.path.name == PREVIOUS
-    make_ready(kept, found)
-    files.also_as(kept / LAST, kept / BEST)
+    prepare_folder(kept, found)
+    files.link_as(kept / LAST, kept / BEST)
     assert steps(kept) == {PREVIOUS: 1, LAST: 1, BEST: 1}
     save(kept, 2)
     assert steps(kept) == {PREVIOUS: 1, LAST: 2, BEST: 1}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ocr_trainer.config import security
-from ocr_trainer.config.compose import compose, through_hydra, to_yaml
+from ocr_trainer.config.compose import compose, run_hydra, to_yaml
 from ocr_trainer.config.schema import plain
 from ocr_trainer.config.security import hidden
 from ocr_trainer.errors import ConfigError
@@ -207,7 +207,7 @@ def test_case_62_what_hydra_shows_has_none(
     capsys: pytest.CaptureFixture[str], run_nothing: Callable[..., None]
 ):
     word = "exp_name='https://alice:canary-in-a-url@example.org'"
-    through_hydra(run_nothing, run_nothing, ["--cfg", "all", word])
+    run_hydra(run_nothing, run_nothing, ["--cfg", "all", word])
     shown = capsys.readouterr().out
     assert "exp_name: https://***@example.org" in shown
     assert "canary" not in shown

@@ -75,7 +75,7 @@ def goes_on(place: Path, unbroken: Path) -> None:
     assert status(start(["resume", str(folder)], place)) == 0
     for name in (LAST, BEST):
         ends = [read(path / "checkpoints" / name) for path in (folder, unbroken)]
-        # How many workers there were makes no difference to what is learnt.
+        # How many workers there were makes no difference to what is learned.
         assert set(differences(*ends)) <= {"/ocr_trainer/config/data/workers"}
 
 
@@ -175,7 +175,7 @@ def test_case_22_a_signal_raised_where_it_is_lost_ends_the_run_all_the_same(tmp_
         lost = Lost()
         del lost
         with pytest.raises(Stopped):
-            train(run, claim(tmp_path, "run"), timing.Laps())
+            train(run, claim(tmp_path, "run"), timing.PhaseTimer())
     assert not list(tmp_path.glob("run/*/checkpoints/*"))
 
 
@@ -188,7 +188,7 @@ def test_case_24_a_run_in_another_thread_says_that_signals_are_not_handled(
 
     run, told = compose([*DETECTOR, "data.workers=1", f"output_dir={tmp_path}"]), []
     thread = threading.Thread(
-        target=lambda: told.append(train(run, claim(tmp_path, "run"), timing.Laps())), daemon=True
+        target=lambda: told.append(train(run, claim(tmp_path, "run"), timing.PhaseTimer())), daemon=True
     )
     thread.start()
     thread.join(120)

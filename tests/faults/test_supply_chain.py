@@ -91,14 +91,14 @@ def installed_with_us() -> dict[str, Distribution]:
     return found
 
 
-def licence(found: Distribution) -> str:
+def license(found: Distribution) -> str:
     metadata = found.metadata
     classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
     return " | ".join(filter(None, [metadata["License-Expression"], metadata["License"], *classifiers]))
 
 
 def test_case_71_every_licence_is_known_and_restricts_nobody():
-    found = {name: licence(entry) for name, entry in installed_with_us().items()}
+    found = {name: license(entry) for name, entry in installed_with_us().items()}
     assert {"torch", "lightning", "hydra-core", "numpy", "stevedore"} <= set(found)
     assert [name for name, text in found.items() if not text] == []
     assert {name: text for name, text in found.items() if RESTRICTED.search(text)} == {}

@@ -18,7 +18,7 @@ import pytest
 from faults.servers import server
 
 from ocr_trainer.engine.build import build
-from ocr_trainer.engine.loggers import Contained, told
+from ocr_trainer.engine.loggers import SafeLogger, told
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context, Kind, Task, discovery
 
@@ -50,13 +50,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     wandb.teardown()
 
 
-def logger(folder: Path, resume_step: int | None = None, **options: object) -> Contained:
+def logger(folder: Path, resume_step: int | None = None, **options: object) -> SafeLogger:
     config = discovery.load(Kind.logger, "wandb").config(name="wandb", **options)
     context = Context(task=Task.detection, folder=folder, resume_step=resume_step)
-    return Contained(discovery.find(Kind.logger, "wandb"), partial(build, Kind.logger, config, context))
+    return SafeLogger(discovery.find(Kind.logger, "wandb"), partial(build, Kind.logger, config, context))
 
 
-def record(logger: Contained, steps: range = range(20)) -> None:
+def record(logger: SafeLogger, steps: range = range(20)) -> None:
     for step in steps:
         logger.log_metrics({"train/loss": LOSSES[step]}, step=step)
 

@@ -63,11 +63,11 @@ def test_case_65_hostile_xml_is_refused_and_the_image_told_of(
     READERS[name].lay(tmp_path)
     hostile = HOSTILE[kind].replace("{canary}", str(watched))
     try:
-        samples, ledger = READERS[name].read(tmp_path, hostile.encode())
+        samples, data_report = READERS[name].read(tmp_path, hostile.encode())
     except DataError as refused:
         told, samples = [str(refused)], []
     else:
-        told = [entry.reason for entry in ledger.skipped if entry.what == "image"]
+        told = [entry.reason for entry in data_report.skipped if entry.what == "image"]
     assert not samples
     assert any(Path(READERS[name].file).name in reason for reason in told)
     assert max(map(len, told)) < 600

@@ -72,9 +72,9 @@ def _changed(
 
 
 def sums_of_images() -> None:
-    """Make a model's loss of a batch the mean of its images' losses, and have BatchNorm normalise nothing.
+    """Make a model's loss of a batch the mean of its images' losses, and have BatchNorm normalize nothing.
 
-    DBNet's own loss looks for hard negatives in the whole batch, and BatchNorm normalises over it: two halves
+    DBNet's own loss looks for hard negatives in the whole batch, and BatchNorm normalizes over it: two halves
     of a batch have other losses than the whole.
     """
     from torch.nn.modules.batchnorm import _BatchNorm

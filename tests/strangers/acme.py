@@ -31,7 +31,7 @@ def _polygon(make: Callable[[np.ndarray], Any]) -> Callable[[Sample], None]:
 
 FAULTS: dict[str, Callable[[Sample], None]] = {
     "float image": _set("image", lambda s: s.image / 255),
-    "grey image": _set("image", lambda s: s.image[..., 0].copy()),
+    "gray image": _set("image", lambda s: s.image[..., 0].copy()),
     "view": _set("image", lambda s: s.image[:, ::-1]),
     "no texts": _set("texts", lambda _: [None]),
     "no source": _set("source", lambda _: ""),
@@ -85,13 +85,13 @@ class Split(Sequence[Sample]):
 
 class Dataset:
     def __init__(self, config: DatasetConfig, context: Context) -> None:
-        fault, ledger = config.fault, context.ledger
+        fault, data_report = config.fault, context.data_report
         self.train = None if fault == "no train" else Split("train", 3, fault)
         self.val = Split("val", 0 if fault == "empty" else 2, fault)
         if fault != "no test":
             self.test = None
-        ledger.read(images=5, labels=0 if fault == "more skipped than met" else 1)
-        ledger.skip_label("train/0", 1, " " if fault == "no reason" else "no number")
+        data_report.read(images=5, labels=0 if fault == "more skipped than met" else 1)
+        data_report.skip_label("train/0", 1, " " if fault == "no reason" else "no number")
 
 
 # The model

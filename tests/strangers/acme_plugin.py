@@ -75,7 +75,7 @@ class OutOfBounds(DatasetConfig):
 
 @dataclass
 class AtOdds(DatasetConfig):
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         yield "these options never fit together"
 
 

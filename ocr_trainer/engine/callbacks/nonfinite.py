@@ -1,6 +1,6 @@
-"""Steps whose loss or gradient is not finite: found before the optimiser acts on them.
+"""Steps whose loss or gradient is not finite: found before the optimizer acts on them.
 
-A window is what one step of the optimiser adds up: `trainer.accumulate_grad_batches` batches. The host
+A window is what one step of the optimizer adds up: `trainer.accumulate_grad_batches` batches. The host
 waits for the device once in a window. The schedule goes on over steps that are passed over: they count.
 """
 
@@ -16,7 +16,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from ocr_trainer.config.schema import Nonfinite, OptimizerConfig
-from ocr_trainer.data.loader import gathered
+from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch
 from ocr_trainer.errors import NumbersError
 from ocr_trainer.tasks.base import LearningTask
@@ -28,7 +28,7 @@ Fault = tuple[bool, str, list[str]]
 """Whether it lies in the loss already, what is not finite, and the samples it came of."""
 
 
-class FiniteSteps(Callback):
+class NonfiniteGuard(Callback):
     """Ends the run before such a step, or passes the step over, as `optimizer.nonfinite` says.
 
     Buffers, such as BatchNorm's statistics, are put back as they were before the window. Where a
@@ -48,7 +48,7 @@ class FiniteSteps(Callback):
         self._places: list[tuple[dict[str, Any], str]] = []
         self._kept: list[Tensor] = []
 
-    def told(self) -> dict[str, Any] | None:
+    def to_dict(self) -> dict[str, Any] | None:
         """Return what report.json says of steps passed over; nothing if there were none."""
         return {"count": self.count, "first": self.events} if self.count else None
 
@@ -103,11 +103,11 @@ class FiniteSteps(Callback):
         else:
             self._put_back()
             fault = self._fault(trainer, pl_module.model, found[: len(losses)], found[len(losses) :])
-            self._pass_over(trainer, pl_module, optimizer, _joined(gathered([fault])))
+            self._pass_over(trainer, pl_module, optimizer, _joined(all_reduce_sum([fault])))
         self._close()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
-        """Score nothing with buffers that a batch has spoilt whose step is still to come."""
+        """Score nothing with buffers that a batch has spoiled whose step is still to come."""
         self._mend()
 
     def on_save_checkpoint(  # type: ignore[override]
@@ -184,7 +184,7 @@ class FiniteSteps(Callback):
             )
         if len(self.events) < KEPT:
             self.events.append({"step": step, "epoch": epoch, "lr": lr, "what": what, "samples": samples})
-        # Without gradients an optimiser does nothing: neither decay nor momentum.
+        # Without gradients an optimizer does nothing: neither decay nor momentum.
         optimizer.zero_grad(set_to_none=True)
         if self.count <= TOLD or self.count % 100 == 0:
             more = " (from here on each hundredth is told)" if self.count == TOLD else ""
@@ -196,7 +196,7 @@ def _scaled(trainer: Trainer) -> bool:
 
 
 def _norm(optimizer: Optimizer) -> Tensor:
-    """Return the gradients' Euclidean norm: it overflows where an optimiser that squares them does."""
+    """Return the gradients' Euclidean norm: it overflows where an optimizer that squares them does."""
     parameters = (p for group in optimizer.param_groups for p in group["params"])
     return get_total_norm([p.grad for p in parameters if p.grad is not None])
 

@@ -27,7 +27,7 @@ STEP = 32
 
 
 class LatestBatch(Callback):
-    """Remembers what was computed on last: the batch's shape, and whether it was scored or learnt."""
+    """Remembers what was computed on last: the batch's shape, and whether it was scored or learned."""
 
     shape: tuple[int, ...] | None = None
     """Images, channels, height, width."""
@@ -36,7 +36,7 @@ class LatestBatch(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Remember a batch that is learnt."""
+        """Remember a batch that is learned."""
         self.shape, self.scored = tuple(batch.images.shape), False
 
     def on_validation_batch_start(
@@ -88,7 +88,7 @@ def _hints(on_gpu: bool, latest: LatestBatch, run: RunConfig, task: Task) -> Ite
     if latest.scored:
         yield from _fewer_scored(latest, run)
     else:
-        yield from _fewer_learnt(latest, run)
+        yield from _fewer_learned(latest, run)
         if task is Task.detection and (crop := _less(run.augment.crop)):
             yield f"augment.crop={crop} (smaller images)"
     if not on_gpu:
@@ -105,7 +105,7 @@ def _fewer_scored(latest: LatestBatch, run: RunConfig) -> Iterator[str]:
         yield f"data.eval_batch_size={size // 2}"
 
 
-def _fewer_learnt(latest: LatestBatch, run: RunConfig) -> Iterator[str]:
+def _fewer_learned(latest: LatestBatch, run: RunConfig) -> Iterator[str]:
     size = run.data.batch_size or (latest.shape[0] if latest.shape else 1)
     if size > 1:
         half, times = size // 2, run.trainer.accumulate_grad_batches * -(-size // (size // 2))

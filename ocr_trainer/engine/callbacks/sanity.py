@@ -15,7 +15,7 @@ PATIENCE = 10
 SHOWN = 5
 
 
-class FirstBatch(Callback):
+class SanityCheck(Callback):
     """Checks sizes, targets, loss and gradients of the first step, and that text comes soon."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class FirstBatch(Callback):
         if len(batch):
             pl_module.check_batch(batch)
         if batch.texts:
-            if note := pl_module.unlearnt(batch):
+            if note := pl_module.unlearned(batch):
                 self._note(pl_module, note)
             self._without_text = -1
             return

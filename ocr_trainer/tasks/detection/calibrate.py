@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from ocr_trainer.config.schema import plain
-from ocr_trainer.data.loader import gathered
-from ocr_trainer.data.types import Batch, Truth
+from ocr_trainer.data.loader import all_reduce_sum
+from ocr_trainer.data.types import Batch, GroundTruth
 from ocr_trainer.metrics import icdar
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.scoring import Outputs, decode, images_of, threads
@@ -42,7 +42,7 @@ class Calibration:
     images: int
     tried: int
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as report.json and checkpoints keep it."""
         return {
             "split": "val",
@@ -92,11 +92,11 @@ def calibrate(
                 outputs = model(batch.images.to(device))
             # Once, and not by each variant.
             outputs = {name: value.cpu() for name, value in outputs.items()}
-            for one, truth in zip(images_of(outputs, len(batch)), batch.truths, strict=True):
+            for one, truth in zip(images_of(outputs, len(batch)), batch.ground_truths, strict=True):
                 count = partial(_count, outputs=one, truth=truth, levels=levels)
                 counts += np.stack(list(pool.map(count, variants)))
                 images += 1
-    counts, images = gathered(counts), int(gathered(np.array(images)))
+    counts, images = all_reduce_sum(counts), int(all_reduce_sum(np.array(images)))
     hmeans = 2 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1)
     before = float(hmeans[0, levels == own][0])
     if not hmeans.any():
@@ -113,7 +113,7 @@ def _variant(model: Detector, setting: Setting) -> Detector:
     return variant
 
 
-def _count(variant: Detector, outputs: Outputs, truth: Truth, levels: Sequence[float]) -> np.ndarray:
+def _count(variant: Detector, outputs: Outputs, truth: GroundTruth, levels: Sequence[float]) -> np.ndarray:
     """Return matched, truths and detections at each score threshold: int64, (levels, 3)."""
     found = decode(variant, outputs, truth)
     overlaps = icdar.overlaps(truth.polygons, truth.ignore, found.polygons)

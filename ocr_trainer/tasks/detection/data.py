@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.loader import NO_IMAGES, Keys, Loader, ScoringSet, TrainingSet, loader
-from ocr_trainer.data.split import Split, some
-from ocr_trainer.data.types import Batch, Image, Sample, Truth
+from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
+from ocr_trainer.data.split import Split, subsample
+from ocr_trainer.data.types import Batch, GroundTruth, Image, Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.tasks.detection.detector import Detector
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
@@ -28,7 +28,7 @@ class Encoded:
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     texts: int = 0
     source: str = ""
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
 
 
 class DetectionSet(TrainingSet[Encoded]):
@@ -51,17 +51,17 @@ class DetectionSet(TrainingSet[Encoded]):
         return Encoded(sample.image, self.model.encode(sample), texts, sample.source)
 
 
-Scored = tuple[Image, Truth, list[Skipped]] | Skipped
+Scored = tuple[Image, GroundTruth, list[SkippedItem]] | SkippedItem
 
 
 class DetectionScoringSet(ScoringSet):
     """Images at the model's scale, with their labels."""
 
-    def show(self, sample: Sample) -> tuple[Image, Truth]:
+    def show(self, sample: Sample) -> tuple[Image, GroundTruth]:
         """Return the resized image, and its labels in pixels of the original."""
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
-        return image, Truth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        return image, GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
 
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
@@ -113,11 +113,11 @@ class ScoringCollate:
 
     def __call__(self, items: Sequence[Scored]) -> Batch:
         """Return a batch; without images if none could be read."""
-        skipped = [item for item in items if isinstance(item, Skipped)]
-        usable = [item for item in items if not isinstance(item, Skipped)]
+        skipped = [item for item in items if isinstance(item, SkippedItem)]
+        usable = [item for item in items if not isinstance(item, SkippedItem)]
         skipped += [entry for _, _, entries in usable for entry in entries]
         images = pad([image for image, _, _ in usable], self.stride) if usable else NO_IMAGES
-        return Batch(images, {}, truths=[truth for _, truth, _ in usable], skipped=skipped)
+        return Batch(images, {}, ground_truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
 def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
@@ -127,15 +127,15 @@ def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Lo
             f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
         )
     size = run.data.batch_size or BATCH_SIZE
-    keys = Keys(len(split), run.seed, shuffle=True, whole=size)
-    return loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
+    keys = KeyedSampler(len(split), run.seed, shuffle=True, whole=size)
+    return make_loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
 
 
 def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
     """Return a loader that goes through a split once, in order."""
-    keys = Keys(len(split), run.seed, shuffle=False)
+    keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
-    return loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
+    return make_loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
 def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader | None:
@@ -146,4 +146,4 @@ def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) ->
     if limit is not None:
         batch = run.data.eval_batch_size or EVAL_BATCH_SIZE
         most = min(most, max(1, int(limit * (len(split) if isinstance(limit, float) else batch))))
-    return scoring_loader(some(split, most), model, run)
+    return scoring_loader(subsample(split, most), model, run)

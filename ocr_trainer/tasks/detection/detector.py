@@ -14,7 +14,7 @@ from ocr_trainer.data.types import Detections, Sample
 class Detector(nn.Module, ABC):
     """A text detector: from pixels to polygons, with its own pre- and post-processing.
 
-    It knows nothing of loaders, optimisers, metrics or devices; the core brings those. `decode` is
+    It knows nothing of loaders, optimizers, metrics or devices; the core brings those. `decode` is
     called from several threads, with the outputs for one image each, and reads its settings from
     `self.config` where the class offers `calibrations`.
     """
@@ -47,7 +47,7 @@ class Detector(nn.Module, ABC):
         """Run the network.
 
         Args:
-            images: uint8, (batch, 3, height, width), RGB; normalisation is the model's own.
+            images: uint8, (batch, 3, height, width), RGB; normalization is the model's own.
         """
 
     @abstractmethod

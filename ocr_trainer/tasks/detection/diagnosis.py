@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ocr_trainer.data.types import Truth
+from ocr_trainer.data.types import GroundTruth
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.scoring import Outputs, decode
 from ocr_trainer.tasks.detection.tally import Tally
@@ -16,7 +16,7 @@ NEAR_ZERO = 0.05
 """An hmean below this asks for an explanation."""
 
 
-def diagnose(tally: Tally, model: Detector, outputs: Outputs, truth: Truth) -> str | None:
+def diagnose(tally: Tally, model: Detector, outputs: Outputs, truth: GroundTruth) -> str | None:
     """Say why hardly anything was matched, or nothing if enough was.
 
     Args:
@@ -51,7 +51,7 @@ def diagnose(tally: Tally, model: Detector, outputs: Outputs, truth: Truth) -> s
     )
 
 
-def _nothing_found(model: Detector, outputs: Outputs, truth: Truth) -> str:
+def _nothing_found(model: Detector, outputs: Outputs, truth: GroundTruth) -> str:
     option = model.score_option
     config = getattr(model, "config", None)
     if option is not None and config is not None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ocr_trainer.data.geometry import resize_points
-from ocr_trainer.data.types import Detections, Truth
+from ocr_trainer.data.types import Detections, GroundTruth
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.tally import Tally, tally_image
 
@@ -35,10 +35,10 @@ class Scorer:
         self.tally = Tally()
         self.warnings: list[str] = []
 
-    def add(self, outputs: Outputs, truths: Sequence[Truth]) -> list[Future[Scored]]:
+    def add(self, outputs: Outputs, ground_truths: Sequence[GroundTruth]) -> list[Future[Scored]]:
         """Begin to score a batch; each result is there when its future is."""
-        images = images_of(outputs, len(truths))
-        begun = [self._pool.submit(self._score, o, t) for o, t in zip(images, truths, strict=True)]
+        images = images_of(outputs, len(ground_truths))
+        begun = [self._pool.submit(self._score, o, t) for o, t in zip(images, ground_truths, strict=True)]
         self._waiting.extend(begun)
         while len(self._waiting) > self._most:
             self._take()
@@ -56,13 +56,13 @@ class Scorer:
         self.tally = self.tally + tally
         self.warnings += found.warnings
 
-    def _score(self, outputs: Outputs, truth: Truth) -> Scored:
+    def _score(self, outputs: Outputs, truth: GroundTruth) -> Scored:
         found = decode(self._model, outputs, truth)
         found.warnings = [f"{truth.source}: {warning}" for warning in found.warnings]
         return found, tally_image(truth, found)
 
 
-def decode(model: Detector, outputs: Outputs, truth: Truth) -> Detections:
+def decode(model: Detector, outputs: Outputs, truth: GroundTruth) -> Detections:
     """Decode the outputs for one image; polygons are in pixels of the original."""
     # The mode is a thread's own.
     with torch.inference_mode():

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ocr_trainer.data.types import Detections, Polygon, Truth
+from ocr_trainer.data.types import Detections, GroundTruth, Polygon
 from ocr_trainer.metrics import cleval, icdar
 
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
@@ -65,14 +65,14 @@ class Tally:
             "by_height": _classes(HEIGHTS, self.heights),
             "by_aspect": _classes(ASPECTS, self.aspects),
             "by_threshold": [
-                {"threshold": threshold, **_rates(truths, matched, detections, matched)}
+                {"threshold": threshold, **_rates(ground_truths, matched, detections, matched)}
                 for threshold, row in zip(THRESHOLDS.tolist(), self.curve.tolist(), strict=True)
-                for matched, truths, detections in [row]
+                for matched, ground_truths, detections in [row]
             ],
         }
 
 
-def tally_image(truth: Truth, found: Detections) -> Tally:
+def tally_image(truth: GroundTruth, found: Detections) -> Tally:
     """Count what was found in one image; polygons are in pixels of the original image."""
     overlaps = icdar.overlaps(truth.polygons, truth.ignore, found.polygons)
     counts = overlaps.match()
@@ -80,9 +80,9 @@ def tally_image(truth: Truth, found: Detections) -> Tally:
     swept = [overlaps.match(keep=scores >= threshold) for threshold in THRESHOLDS]
     hits = np.array(counts.pairs, dtype=int).reshape(-1, 2)
     wanted, seen = _sides(truth.polygons, truth.scale), _sides(found.polygons, truth.scale)
-    kinds = (wanted[overlaps.truths], wanted[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
+    kinds = (wanted[overlaps.ground_truths], wanted[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
     texts = [text or None for text in truth.texts]  # empty: not known
-    best = np.zeros(len(overlaps.truths))
+    best = np.zeros(len(overlaps.ground_truths))
     np.maximum.at(best, overlaps.pairs[:, 0], overlaps.iou)
     return Tally(
         icdar=icdar.Counts() + counts,
@@ -124,14 +124,14 @@ def _classes(limits: Sequence[float], table: np.ndarray) -> list[dict[str, Any]]
     ]
 
 
-def _rates(truths: int, hit_truths: int, detections: int, hit_detections: int) -> dict[str, float]:
-    recall = hit_truths / truths if truths else 0.0
+def _rates(ground_truths: int, hit_truths: int, detections: int, hit_detections: int) -> dict[str, float]:
+    recall = hit_truths / ground_truths if ground_truths else 0.0
     precision = hit_detections / detections if detections else 0.0
     hmean = 2 * recall * precision / (recall + precision) if recall + precision else 0.0
     return {"precision": round(precision, 4), "recall": round(recall, 4), "hmean": round(hmean, 4)}
 
 
-def _outside(polygon: Polygon, truth: Truth) -> bool:
+def _outside(polygon: Polygon, truth: GroundTruth) -> bool:
     height, width = truth.size
     right, bottom = polygon.min(axis=0) * truth.scale
     return bool(right >= width or bottom >= height or (polygon.max(axis=0) <= 0).any())

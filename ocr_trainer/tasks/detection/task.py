@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ocr_trainer.data.geometry import resize_points
-from ocr_trainer.data.loader import gathered
-from ocr_trainer.data.types import Batch, Image, Truth
+from ocr_trainer.data.loader import all_reduce_sum
+from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.detection import data
@@ -23,7 +23,7 @@ from ocr_trainer.tasks.detection.detector import Detector
 if TYPE_CHECKING:
     from ocr_trainer.tasks.detection.tally import Tally
 
-Shown = tuple[Tensor, Truth, Future[Any]]
+Shown = tuple[Tensor, GroundTruth, Future[Any]]
 """The pixels of an image that is to be drawn, its labels, and what was found."""
 
 
@@ -47,7 +47,7 @@ class DetectionTask(LearningTask):
         from ocr_trainer.tasks.detection.calibrate import calibrate
 
         calibration = calibrate(self.model, val, device, precision)
-        return calibration.told() if calibration is not None else None
+        return calibration.to_dict() if calibration is not None else None
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
         """Run the model on a batch and return the parts of its loss."""
@@ -66,12 +66,12 @@ class DetectionTask(LearningTask):
             if len(target) != len(batch):
                 raise DataError(f"the target '{name}' has {len(target)} rows for {len(batch)} images")
 
-    def unlearnt(self, batch: Batch) -> str | None:
+    def unlearned(self, batch: Batch) -> str | None:
         """Say so if none of the texts leaves a mark in the targets."""
         if self.model.positives(batch.targets) != 0:
             return None
         return (
-            f"the first batch with text shows {batch.texts} texts, but nothing of them is learnt: "
+            f"the first batch with text shows {batch.texts} texts, but nothing of them is learned: "
             "are they too small for the model, at this augment.scale?"
         )
 
@@ -81,15 +81,15 @@ class DetectionTask(LearningTask):
 
         self.scorer = Scorer(self.model)
         self.shown: list[Shown] = []
-        self.latest: tuple[dict[str, Tensor], Truth] | None = None
+        self.latest: tuple[dict[str, Tensor], GroundTruth] | None = None
 
     def score_batch(self, batch: Batch) -> None:
         """Run the network; the scorer decodes and counts beside it."""
         outputs = self.model(batch.images)
-        scored = self.scorer.add(outputs, batch.truths)
+        scored = self.scorer.add(outputs, batch.ground_truths)
         # Of the latest image alone, to explain a score near zero by.
-        self.latest = {name: value[-1:] for name, value in outputs.items()}, batch.truths[-1]
-        for place, (truth, future) in enumerate(zip(batch.truths, scored, strict=True)):
+        self.latest = {name: value[-1:] for name, value in outputs.items()}, batch.ground_truths[-1]
+        for place, (truth, future) in enumerate(zip(batch.ground_truths, scored, strict=True)):
             if len(self.shown) < self.wanted:
                 self.shown.append((batch.images[place].cpu(), truth, future))
 
@@ -97,7 +97,7 @@ class DetectionTask(LearningTask):
         """Wait for the last images; return precision, recall and hmean."""
         from ocr_trainer.tasks.detection.diagnosis import diagnose
 
-        self.tally = gathered(self.scorer.finish())
+        self.tally = all_reduce_sum(self.scorer.finish())
         if warnings := self.scorer.warnings:
             more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
             self.print(f"{warnings[0]}{more}")
@@ -116,7 +116,7 @@ class DetectionTask(LearningTask):
         return {"hmean by height": told} if told else {}
 
 
-def _picture(pixels: Tensor, truth: Truth, scored: Future[Any]) -> Image:
+def _picture(pixels: Tensor, truth: GroundTruth, scored: Future[Any]) -> Image:
     """Draw what was found, at the size the model saw."""
     from ocr_trainer.results.draw import draw
 

@@ -1,4 +1,4 @@
-"""Text recognition: what a recogniser inherits, and everything around it."""
+"""Text recognition: what a recognizer inherits, and everything around it."""
 
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 

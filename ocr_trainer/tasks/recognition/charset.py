@@ -1,4 +1,4 @@
-"""The characters that a recogniser tells apart: where they come from, and how texts are written with them."""
+"""The characters that a recognizer tells apart: where they come from, and how texts are written with them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
     return charset
 
 
-def carry_over(
+def remap_charset_rows(
     found: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rows: dict[str, int], old: str, new: str
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Bring tensors that have a row per character from one charset to another.

@@ -12,7 +12,7 @@ from typing import Any
 from ocr_trainer.config.schema import Unknown
 from ocr_trainer.data.split import name_of
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import named
 from ocr_trainer.text import normalize
 
@@ -65,7 +65,7 @@ class Coverage:
     decision: str = ""
     """What becomes of the texts that lack one."""
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as report.json keeps it."""
         return {
             "split": self.split,
@@ -168,11 +168,11 @@ def foresee(lacking: set[str], unknown: Unknown, replacement: str) -> dict[str, 
     return {"lacking": "".join(sorted(lacking)), "decision": _decision(unknown, replacement)}
 
 
-def usable(coverage: Coverage, unknown: Unknown, split: Any, ledger: Ledger) -> Sequence[int] | None:
+def usable(coverage: Coverage, unknown: Unknown, split: Any, data_report: DataReport) -> Sequence[int] | None:
     """Return the places of the texts to learn, or None for all; the rest goes into the ledger."""
     left_out = dict(coverage.survey.unusable)
     for place, reason in left_out.items():
-        ledger.skip_label(name_of(split, place), None, reason)
+        data_report.skip_label(name_of(split, place), None, reason)
     if unknown is Unknown.skip:
         left_out |= coverage.lacking
     if not left_out:

@@ -1,4 +1,4 @@
-"""What the author of a recogniser trained with CTC inherits: the loss, and how its steps are read.
+"""What the author of a recognizer trained with CTC inherits: the loss, and how its steps are read.
 
 Graves, Fernández, Gomez, Schmidhuber, "Connectionist Temporal Classification", ICML 2006. At each step the
 network chooses between the blank, class 0, and the characters, character k being class k + 1. A path of
@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from ocr_trainer.data.types import Reading
+from ocr_trainer.data.types import Recognition
 from ocr_trainer.plugin.options import CtcConfig
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text.bidi import visual_order
@@ -26,7 +26,7 @@ Labelling = tuple[np.ndarray, np.ndarray, float]
 
 
 class CtcRecognizer(Recognizer):
-    """A recogniser of one height whose `forward` gives classes at steps from left to right.
+    """A recognizer of one height whose `forward` gives classes at steps from left to right.
 
     `forward` returns "logits", float (batch, steps, 1 + characters), and "steps", int64 (batch,): how many
     steps of each image are not padding.
@@ -79,7 +79,7 @@ class CtcRecognizer(Recognizer):
         codes, lengths = targets["codes"] + 1, targets["lengths"]
         return {"ctc": F.ctc_loss(log_probs, codes, outputs["steps"], lengths, BLANK, zero_infinity=True)}
 
-    def decode(self, outputs: dict[str, Tensor]) -> list[Reading]:
+    def decode(self, outputs: dict[str, Tensor]) -> list[Recognition]:
         """Read the likeliest class of each step, or search with `config.beam` prefixes if it is above 1."""
         log_probs = outputs["logits"].detach().float().log_softmax(-1)
         steps = outputs["steps"].tolist()
@@ -95,10 +95,10 @@ class CtcRecognizer(Recognizer):
             for codes, confidences, score in found
         ]
 
-    def _reading(self, seen: str, confidences: np.ndarray, score: float) -> Reading:
+    def _reading(self, seen: str, confidences: np.ndarray, score: float) -> Recognition:
         """Bring what stands from left to right into the order in which it is typed."""
         order = visual_order(seen)
-        return Reading("".join(seen[place] for place in order), confidences[order], score)
+        return Recognition("".join(seen[place] for place in order), confidences[order], score)
 
 
 def greedy(log_probs: np.ndarray) -> Labelling:
@@ -115,7 +115,7 @@ def collapse(path: np.ndarray, log_probs: np.ndarray) -> Labelling:
 
     Returns:
         The codes; as the confidence of each the highest probability among the steps it stands for, which are
-        usually one sharp one and weak neighbours; and the probability of the path, blanks included.
+        usually one sharp one and weak neighbors; and the probability of the path, blanks included.
     """
     path, probs = np.asarray(path), np.exp(np.minimum(log_probs, 0))
     starts = np.flatnonzero(np.diff(path, prepend=-1))

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ocr_trainer.config.schema import RunConfig, Unknown
 from ocr_trainer.data.geometry import resize
-from ocr_trainer.data.loader import NO_IMAGES, Keys, Loader, ScoringSet, TrainingSet, loader
+from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, Unusable
-from ocr_trainer.data.types import Batch, Image, TextImage, TextTruth
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.data.types import Batch, Image, TextGroundTruth, TextImage
+from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text import normalize
@@ -37,7 +37,7 @@ class Encoded:
     image: Image | None = None
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     source: str = ""
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
 
 
 class RecognitionSet(TrainingSet[Encoded]):
@@ -76,19 +76,19 @@ class RecognitionSet(TrainingSet[Encoded]):
         return Encoded(image, codes, sample.source)
 
 
-Scored = tuple[Image, TextTruth, list[Skipped]] | Skipped
+Scored = tuple[Image, TextGroundTruth, list[SkippedItem]] | SkippedItem
 
 
 class RecognitionScoringSet(ScoringSet):
     """Images at the model's height, with their texts."""
 
-    def show(self, sample: TextImage) -> tuple[Image, TextTruth]:
+    def show(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
         """Return the resized image and its clean text."""
         try:
             text = normalize.clean(sample.text)
         except ValueError as error:
             raise Unusable("label", str(error)) from error
-        return fit(sample.image, self.model), TextTruth(text, sample.source)
+        return fit(sample.image, self.model), TextGroundTruth(text, sample.source)
 
 
 def fit(image: Image, model: Recognizer) -> Image:
@@ -166,8 +166,8 @@ class ScoringCollate(Pooled):
 
     def __call__(self, items: Sequence[Scored]) -> list[Batch]:
         """Return the batches; one without images where none could be used."""
-        skipped = [item for item in items if isinstance(item, Skipped)]
-        usable = [item for item in items if not isinstance(item, Skipped)]
+        skipped = [item for item in items if isinstance(item, SkippedItem)]
+        usable = [item for item in items if not isinstance(item, SkippedItem)]
         skipped += [entry for _, _, entries in usable for entry in entries]
         parts = by_width(usable, self.batches(len(items)), lambda item: item[0].shape[1])
         # Not from narrow to wide: a limit would score the short ones alone.
@@ -177,18 +177,18 @@ class ScoringCollate(Pooled):
         made[0].skipped = skipped
         return made
 
-    def _batch(self, items: Sequence[tuple[Image, TextTruth, list[Skipped]]]) -> Batch:
+    def _batch(self, items: Sequence[tuple[Image, TextGroundTruth, list[SkippedItem]]]) -> Batch:
         if not items:
             return Batch(NO_IMAGES, {})
         images, widths = pad([image for image, _, _ in items], self.stride)
-        return Batch(images, {}, truths=[truth for _, truth, _ in items], widths=widths)
+        return Batch(images, {}, ground_truths=[truth for _, truth, _ in items], widths=widths)
 
 
 class PooledLoader(Loader):
     """A loader whose collate makes several batches at once, which it gives one by one."""
 
     given = (0, 0)
-    """An epoch, and how many batches of its first pool were learnt before the run was resumed."""
+    """An epoch, and how many batches of its first pool were learned before the run was resumed."""
 
     def begin_at(self, epoch: int, batches: int) -> None:
         """Go on after so many batches of an epoch, counted from 0."""
@@ -211,22 +211,22 @@ class PooledLoader(Loader):
 
 def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
     """Return the loader that training draws from."""
-    keys = Keys(len(split), run.seed, shuffle=True)
+    keys = KeyedSampler(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
     collate = TrainingCollate(size, model.stride)
-    return loader(
+    return make_loader(
         RecognitionSet(split, model, run), keys, size * run.data.pool, collate, run.data, kind=PooledLoader
     )
 
 
 def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
     """Return a loader that goes through a split once."""
-    keys = Keys(len(split), run.seed, shuffle=False)
+    keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or BATCH_SIZE
     collate = ScoringCollate(size, model.stride)
     limited = {run.trainer.limit_val_batches, run.trainer.limit_test_batches} - {None, 0, 1.0}
     # A limited number of batches must not be of one width.
     pool = 1 if limited else run.data.pool
-    return loader(
+    return make_loader(
         RecognitionScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader
     )

@@ -15,7 +15,7 @@ SIZE = 18
 """Pixels per em."""
 
 
-def draw_reading(image: Image, truth: str, reading: str) -> Image:
+def draw_recognition(image: Image, truth: str, reading: str) -> Image:
     """Return an image, enlarged, with the reading below it and, where it is wrong, the truth.
 
     The font that Pillow brings has Latin letters only: the captions, not the pictures, have every script.
@@ -27,6 +27,6 @@ def draw_reading(image: Image, truth: str, reading: str) -> Image:
     width = max(seen.width, *(int(font.getlength(text)) + 8 for text, _ in lines))
     canvas = Pillow.new("RGB", (width, seen.height + len(lines) * (SIZE + 6)), "white")
     canvas.paste(seen)
-    for place, (text, colour) in enumerate(lines):
-        ImageDraw.Draw(canvas).text((4, seen.height + 2 + place * (SIZE + 6)), text, colour, font)
+    for place, (text, color) in enumerate(lines):
+        ImageDraw.Draw(canvas).text((4, seen.height + 2 + place * (SIZE + 6)), text, color, font)
     return np.array(canvas)

@@ -112,7 +112,7 @@ OPERATIONS: dict[str, Operation] = {
     "posterise": _by_pillow(lambda image, level: ImageOps.posterize(image, max(1, 4 - int(4 * level)))),
     "solarise": _solarise,
     "solarise_add": _solarise_add,
-    "colour": _enhance(ImageEnhance.Color),
+    "color": _enhance(ImageEnhance.Color),
     "contrast": _enhance(ImageEnhance.Contrast),
     "brightness": _enhance(ImageEnhance.Brightness),
     "shear_x": _shear_x,

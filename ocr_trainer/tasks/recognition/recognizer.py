@@ -1,4 +1,4 @@
-"""What the author of a text recogniser inherits."""
+"""What the author of a text recognizer inherits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from ocr_trainer.data.types import Reading
+from ocr_trainer.data.types import Recognition
 
 
 class Recognizer(nn.Module, ABC):
-    """A text recogniser: from the image of a word or line to characters.
+    """A text recognizer: from the image of a word or line to characters.
 
-    It knows nothing of loaders, optimisers, metrics or devices; the core brings those.
+    It knows nothing of loaders, optimizers, metrics or devices; the core brings those.
     """
 
     charset: str
@@ -30,7 +30,7 @@ class Recognizer(nn.Module, ABC):
         """
 
     def fault(self, codes: int, repeats: int, width: int) -> str | None:
-        """Return why a text cannot be learnt from an image of that width, in the user's words, or None.
+        """Return why a text cannot be learned from an image of that width, in the user's words, or None.
 
         Args:
             codes: How many characters the text has.
@@ -44,7 +44,7 @@ class Recognizer(nn.Module, ABC):
         """Run the network; in evaluation mode, what the padding holds must make no difference.
 
         Args:
-            images: uint8, (batch, 3, height, width), RGB; normalisation is the model's own.
+            images: uint8, (batch, 3, height, width), RGB; normalization is the model's own.
             widths: int64, (batch,): columns of each image that are no padding, which is 0 and at the right.
 
         Returns:
@@ -62,8 +62,8 @@ class Recognizer(nn.Module, ABC):
         """
 
     @abstractmethod
-    def decode(self, outputs: dict[str, Tensor]) -> list[Reading]:
-        """Turn outputs into texts, one `Reading` per image.
+    def decode(self, outputs: dict[str, Tensor]) -> list[Recognition]:
+        """Turn outputs into texts, one `Recognition` per image.
 
         Args:
             outputs: What `forward` returned in evaluation mode.

@@ -1,4 +1,4 @@
-"""Training and scoring a recogniser, the same for every model."""
+"""Training and scoring a recognizer, the same for every model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.schema import RunConfig, Unknown
-from ocr_trainer.data.loader import gathered
-from ocr_trainer.data.split import Chosen
-from ocr_trainer.data.types import Batch, Image, Reading, TextTruth
+from ocr_trainer.data.loader import all_reduce_sum
+from ocr_trainer.data.split import Subset
+from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Context, Skipped
+from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data
@@ -32,13 +32,13 @@ NEAR_ZERO = 0.02
 
 
 class RecognitionTask(LearningTask):
-    """Trains a recogniser and scores what it reads by words and by characters."""
+    """Trains a recognizer and scores what it reads by words and by characters."""
 
     monitor = "val/ned_mean"
     model_type = Recognizer
     found = "readings"
     headline = ("word_accuracy", "word_accuracy_alphanumeric", "cer", "wer", "jamo_error_rate", "ned_mean")
-    losses = "texts cannot be learnt"
+    losses = "texts cannot be learned"
     without_text = "are the texts of characters of the charset, and short enough for their images?"
     counted = frozenset({"image", "label"})
     training_loader = staticmethod(data.training_loader)
@@ -49,7 +49,7 @@ class RecognitionTask(LearningTask):
 
     @classmethod
     def prepare(cls, run: RunConfig, context: Context, splits: Splits) -> tuple[RunConfig, Context, Splits]:
-        """Choose the charset, tell what the data has beyond it, and leave out what cannot be learnt.
+        """Choose the charset, tell what the data has beyond it, and leave out what cannot be learned.
 
         Raises:
             ConfigError: No charset is given, and the data tells none.
@@ -75,11 +75,11 @@ class RecognitionTask(LearningTask):
                 splits = replace(splits, told={**splits.told, **told})
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
-        refuse_unusable(context.ledger, run)
+        refuse_unusable(context.data_report, run)
         return run, context, replace(splits, test=splits.val) if same else splits
 
-    def identity(self, entry: Skipped) -> Hashable:
-        """Return the sample: its text is one, and why it cannot be learnt goes by how it was augmented."""
+    def identity(self, entry: SkippedItem) -> Hashable:
+        """Return the sample: its text is one, and why it cannot be learned goes by how it was augmented."""
         return entry.what, entry.file, entry.line
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
@@ -98,16 +98,16 @@ class RecognitionTask(LearningTask):
         from ocr_trainer.metrics.text import TextTally
 
         self.tally, self.empty = TextTally(), 0
-        self.shown: list[tuple[Image, TextTruth, Reading]] = []
+        self.shown: list[tuple[Image, TextGroundTruth, Recognition]] = []
 
     def score_batch(self, batch: Batch) -> None:
         """Read the images, and compare what was read with what is there."""
-        readings = self.model.decode(self.model(batch.images, batch.widths))
+        recognitions = self.model.decode(self.model(batch.images, batch.widths))
         # Spread over the first batches, whose images are of like width.
         shown = set(
-            np.linspace(0, len(readings) - 1, max(1, self.wanted - len(self.shown))).round().astype(int)
+            np.linspace(0, len(recognitions) - 1, max(1, self.wanted - len(self.shown))).round().astype(int)
         )
-        for place, (truth, reading) in enumerate(zip(batch.truths, readings, strict=True)):
+        for place, (truth, reading) in enumerate(zip(batch.ground_truths, recognitions, strict=True)):
             self.tally.add(truth.text, reading.text)
             self.empty += not reading.text
             if place in shown and len(self.shown) < self.wanted:
@@ -117,7 +117,7 @@ class RecognitionTask(LearningTask):
 
     def score(self, split: str) -> dict[str, float]:
         """Return the scores of all that was read."""
-        self.tally, self.empty = gathered(self.tally), int(gathered(np.array(self.empty)))
+        self.tally, self.empty = all_reduce_sum(self.tally), int(all_reduce_sum(np.array(self.empty)))
         scores = self.tally.scores()
         self.diagnosis = _diagnose(self.tally.texts, self.empty, scores["ned_mean"])
         self.pictures = [
@@ -156,9 +156,9 @@ def _covered(name: str, survey: coverage.Survey, run: RunConfig, context: Contex
         coverage.decide(found, unknown, run.charset.replacement)
     if found.unknown and is_first():
         print(found, file=sys.stderr)
-    places = coverage.usable(found, unknown, split, context.ledger)
-    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), found.told()]}
-    chosen = split if places is None else Chosen(split, places)
+    places = coverage.usable(found, unknown, split, context.data_report)
+    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), found.to_dict()]}
+    chosen = split if places is None else Subset(split, places)
     if not len(chosen):
         raise DataError(f"the {name} split of dataset={run.dataset.name} has no text that can be used")
     return replace(splits, told=told, **{name: chosen})
@@ -178,7 +178,7 @@ def _diagnose(texts: int, empty: int, ned: float) -> str | None:
     return "next to nothing is read right: usual in the first epochs; later, look at the pictures"
 
 
-def _picture(image: Image, truth: TextTruth, reading: Reading) -> Image:
-    from ocr_trainer.tasks.recognition.draw import draw_reading
+def _picture(image: Image, truth: TextGroundTruth, reading: Recognition) -> Image:
+    from ocr_trainer.tasks.recognition.draw import draw_recognition
 
-    return draw_reading(image, truth.text, reading.text)
+    return draw_recognition(image, truth.text, reading.text)

@@ -1,1 +1,1 @@
-"""CRNN, a text recogniser for ocr-trainer."""
+"""CRNN, a text recognizer for ocr-trainer."""

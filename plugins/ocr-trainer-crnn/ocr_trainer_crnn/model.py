@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
-from ocr_trainer_crnn.network import BiLSTM, Features, column_mask, initialise
+from ocr_trainer_crnn.network import BiLSTM, Features, column_mask, initialize
 from ocr_trainer_crnn.plugin import STRIDE, CRNNConfig
 
 LUMA = (0.299, 0.587, 0.114)
-"""The weights of red, green and blue in grey (ITU-R BT.601)."""
+"""The weights of red, green and blue in gray (ITU-R BT.601)."""
 HIDDEN = 256
 
 
 class CRNN(CtcRecognizer):
-    """A recogniser that looks at an image column by column, with what stands left and right of each in mind.
+    """A recognizer that looks at an image column by column, with what stands left and right of each in mind.
 
     Shi, Bai, Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition and Its
     Application to Scene Text Recognition", TPAMI 2017 (arXiv 1507.05717).
@@ -34,7 +34,7 @@ class CRNN(CtcRecognizer):
         self.upper = BiLSTM(hidden, hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * hidden, self.classes)
-        self.apply(initialise)
+        self.apply(initialize)
         self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1) / 127.5, persistent=False)
 
     def steps(self, width: int) -> int:
@@ -42,7 +42,7 @@ class CRNN(CtcRecognizer):
         return width // STRIDE - 1
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
-        """Run the network; grey from -1 to 1, and 0 in the padding.
+        """Run the network; gray from -1 to 1, and 0 in the padding.
 
         Args:
             images: uint8, (batch, 3, height, width), RGB; the width is a multiple of 4.
@@ -51,10 +51,10 @@ class CRNN(CtcRecognizer):
         Returns:
             "logits", (batch, width / 4 - 1, classes), and "steps", int64 (batch,).
         """
-        grey = (images.to(self.luma.dtype) * self.luma).sum(1)[..., None].permute(0, 3, 1, 2) - 1
+        gray = (images.to(self.luma.dtype) * self.luma).sum(1)[..., None].permute(0, 3, 1, 2) - 1
         # The permutation says that channels are last, where one channel leaves it open: on a CPU, the
         # convolutions take two thirds of the time that they take with the channels first.
-        x = self.features(grey * column_mask(widths, grey), widths)
+        x = self.features(gray * column_mask(widths, gray), widths)
         steps = torch.div(widths, STRIDE, rounding_mode="floor") - 1
         x = self.between(self.dropout(self.lower(x, steps)))
         return {"logits": self.head(self.dropout(self.upper(x, steps))), "steps": steps}

@@ -81,7 +81,7 @@ def column_mask(widths: Tensor, x: Tensor) -> Tensor:
     return (columns < widths[:, None]).to(x.dtype)[:, None, None]
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Set the weights of a new layer so that what differs between images reaches the last one undiminished.
 
     An LSTM's outputs are far below 1 at first; the linear layers make up for it. With torch's own first

@@ -38,9 +38,9 @@ class CRNNConfig(CtcConfig):
     dropout: float = option(0.0, at_least=0, below=1)
     """The share of values dropped behind each recurrent layer in training."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
-        yield from super().faults()
+        yield from super().validate()
         if self.height % HEIGHT_STRIDE:
             yield f"height={self.height} must be a multiple of {HEIGHT_STRIDE}"
         if self.min_width < 2 * STRIDE:

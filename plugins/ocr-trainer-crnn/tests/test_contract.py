@@ -11,7 +11,7 @@ class TestCRNN(RecognizerSuite):
 
     @pytest.fixture(autouse=True)
     def one_thread(self) -> Iterator[None]:
-        """Small pictures are learnt faster by one thread than by several that wait for each other."""
+        """Small pictures are learned faster by one thread than by several that wait for each other."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         self.overrides = ["model.size=tiny"]

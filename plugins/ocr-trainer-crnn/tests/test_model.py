@@ -147,7 +147,7 @@ def test_the_recurrent_layer_is_torchs_on_packed_texts():
     torch.testing.assert_close(ours(x, steps)[counts], expected[counts])
 
 
-def test_grey_is_luma_from_minus_one_to_one():
+def test_gray_is_luma_from_minus_one_to_one():
     net = model().eval()
     seen = []
     net.features.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -196,13 +196,13 @@ def test_it_learns_a_handful_of_words(beam):
         optimizer.step()
         if step % 10 == 9:
             with torch.inference_mode():
-                readings = net.eval().decode(net(images, widths))
+                recognitions = net.eval().decode(net(images, widths))
             net.train()
-            if [reading.text for reading in readings] == words:
+            if [reading.text for reading in recognitions] == words:
                 break
-    assert [reading.text for reading in readings] == words
-    assert all(0 < reading.score <= 1 for reading in readings)
-    assert [len(reading.scores) for reading in readings] == [4, 1, 2]
+    assert [reading.text for reading in recognitions] == words
+    assert all(0 < reading.score <= 1 for reading in recognitions)
+    assert [len(reading.scores) for reading in recognitions] == [4, 1, 2]
 
 
 def test_it_pickles_and_its_state_is_all_there_is():
@@ -219,7 +219,7 @@ def test_it_pickles_and_its_state_is_all_there_is():
 
 def test_what_is_wrong_with_options_is_told():
     def faults(**options):
-        return list(replace(CRNNConfig(), **options).faults())
+        return list(replace(CRNNConfig(), **options).validate())
 
     assert faults() == []
     assert faults(height=48, min_width=8) == []

@@ -39,7 +39,7 @@ def offset(polygon: np.ndarray, distance: float, round_corners: bool = True) -> 
 
 
 def clip(polygon: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-    """Return the pieces of a polygon within the pixels of an image, whose centres lie at whole numbers.
+    """Return the pieces of a polygon within the pixels of an image, whose centers lie at whole numbers.
 
     Args:
         polygon: (points, 2), finite.

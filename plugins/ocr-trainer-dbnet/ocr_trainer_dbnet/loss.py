@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 EPS = 1e-6
 LEAST_NEGATIVES = 0.01
-"""The share of the background learnt at least. Without it a batch without text would teach nothing:
+"""The share of the background learned at least. Without it a batch without text would teach nothing:
 there, no negatives match the positives, and dice is flat. It takes effect below one text pixel in 300."""
 
 

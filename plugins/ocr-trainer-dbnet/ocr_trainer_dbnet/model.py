@@ -107,7 +107,7 @@ class DBNet(Detector):
         return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
 
     def positives(self, targets: dict[str, Tensor]) -> int:
-        """Return how many pixels of a batch lie in kernels that are learnt."""
+        """Return how many pixels of a batch lie in kernels that are learned."""
         return int((targets["shrunk"] * targets["mask"]).sum())
 
     def calibrations(self) -> list[dict[str, Any]]:

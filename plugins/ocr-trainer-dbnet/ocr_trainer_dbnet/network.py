@@ -23,7 +23,7 @@ class FeaturePyramid(nn.Module):
         self.smooth = nn.ModuleList(
             nn.Conv2d(channels, channels // 4, 3, padding=1, bias=False) for _ in channels_in
         )
-        self.apply(initialise)
+        self.apply(initialize)
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Map the backbone's features to (batch, channels, h / 4, w / 4), the coarsest (p5) first."""
@@ -55,10 +55,10 @@ class Head(nn.Sequential):
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(narrow, 1, 2, stride=2),
         )
-        self.apply(initialise)
+        self.apply(initialize)
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Set the weights of a new layer as the authors do."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight)

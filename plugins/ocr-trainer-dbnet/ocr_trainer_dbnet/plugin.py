@@ -57,7 +57,7 @@ class BackboneConfig(Options):
     weights: str | None = None
     """A file (.pth, .pt, .safetensors) or a Hugging Face repository to start from; random weights if none."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if self.name not in RESNETS and not re.fullmatch(f"{TIMM}.+", self.name):
             nearest = get_close_matches(self.name, RESNETS, n=1)
@@ -96,7 +96,7 @@ class DBNetConfig(Config):
     thresh_max: float = option(0.7, at_least=0, at_most=1)
     """The threshold to learn on the border of text."""
     min_text_size: float = option(8, at_least=0)
-    """Text whose upright box is less high or wide than this, in pixels, is not learnt."""
+    """Text whose upright box is less high or wide than this, in pixels, is not learned."""
     k: float = option(50, above=0)
     """How steep the differentiable step is."""
 
@@ -107,7 +107,7 @@ class DBNetConfig(Config):
     threshold_weight: float = option(10, at_least=0)
     """The weight of the threshold map's L1 distance."""
     negative_ratio: float = option(3, above=0)
-    """How many hard background pixels are learnt per text pixel."""
+    """How many hard background pixels are learned per text pixel."""
 
     size: int = option(736, at_least=32)
     """Pixels the `side` of an image is resized to when scoring."""
@@ -131,11 +131,11 @@ class DBNetConfig(Config):
     unclip_ratio: float | None = option(None, above=0)
     """The factor of `unclip=ratio`; the authors' if not given: 1.5 for quads, 2.0 for polygons."""
 
-    def lasting(self) -> Self:
+    def without_init_weights(self) -> Self:
         """Return the options without the backbone's first weights: a checkpoint holds its own."""
         return replace(self, backbone=replace(self.backbone, weights=None))
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if self.neck_channels % 4:
             yield f"neck_channels={self.neck_channels} must be a multiple of 4"
@@ -149,7 +149,7 @@ class DBNetConfig(Config):
 
 dbnet = ModelPlugin(
     api=1,
-    summary="DBNet: segmentation with a learnt threshold (Liao et al., AAAI 2020)",
+    summary="DBNet: segmentation with a learned threshold (Liao et al., AAAI 2020)",
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNet",

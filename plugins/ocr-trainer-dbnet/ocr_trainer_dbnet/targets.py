@@ -14,7 +14,7 @@ from ocr_trainer_dbnet.geometry import area_and_perimeter, clip, offset, shrink_
 from ocr_trainer_dbnet.plugin import DBNetConfig
 
 REACH = 2.0**15
-"""Pixels: a polygon that goes farther than this from the image's corner is not learnt."""
+"""Pixels: a polygon that goes farther than this from the image's corner is not learned."""
 
 
 def make_targets(
@@ -22,7 +22,7 @@ def make_targets(
 ) -> dict[str, np.ndarray]:
     """Draw the targets of one image.
 
-    What cannot be learnt is masked out: ignored and too small text, polygons that are degenerate
+    What cannot be learned is masked out: ignored and too small text, polygons that are degenerate
     or shrink to nothing.
 
     Args:
@@ -33,7 +33,7 @@ def make_targets(
 
     Returns:
         Arrays of shape `size`: "shrunk" (uint8, 1 in a kernel), "mask" (uint8, 0 where nothing is
-        learnt), "threshold" (float16), "threshold_mask" (uint8, 1 where it is learnt).
+        learned), "threshold" (float16), "threshold_mask" (uint8, 1 where it is learned).
     """
     shrunk, mask, band_mask = np.zeros(size, np.uint8), np.ones(size, np.uint8), np.zeros(size, np.uint8)
     band = np.zeros(size, np.float32)
@@ -58,7 +58,7 @@ def make_targets(
 
 
 def shrink(polygon: np.ndarray, config: DBNetConfig) -> tuple[list[np.ndarray], float] | None:
-    """Return the pieces of a polygon's kernel and the offset to them, or `None` if it cannot be learnt."""
+    """Return the pieces of a polygon's kernel and the offset to them, or `None` if it cannot be learned."""
     if len(polygon) < 3 or not (np.abs(polygon) <= REACH).all():  # False for NaN, too
         return None
     if np.ptp(polygon, axis=0).min() < config.min_text_size:

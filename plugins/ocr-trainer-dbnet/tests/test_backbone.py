@@ -6,7 +6,7 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 PARAMETERS = {"resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032}
 TENSORS = {"resnet18": 120, "resnet34": 216, "resnet50": 318}  # torchvision 0.28's without fc
 
-# torchvision's resnet18, written out: convolutions and the normalisation after each.
+# torchvision's resnet18, written out: convolutions and the normalization after each.
 RESNET18 = """
 conv1 bn1 64,3,7,7
 layer1.0.conv1 layer1.0.bn1 64,64,3,3

@@ -132,7 +132,7 @@ def test_score_is_the_mean_inside():
 def test_thresholds_and_least_side_drop_regions():
     values = np.zeros(SIZE, np.float32)
     values[10:20, 10:60] = 0.55
-    values[40:43, 10:60] = 1.0  # two pixels from centre to centre
+    values[40:43, 10:60] = 1.0  # two pixels from center to center
     values[60:70, 10:60] = 0.9
     found = decode_map(values, SIZE, DBNetConfig())
     assert found.scores == pytest.approx([0.9])
@@ -173,7 +173,7 @@ def test_settings_worth_trying_begin_with_the_present_and_hold_each_once():
         settings = worth_trying(config)
         assert all(set(change) == {"binarize_threshold", "unclip", "unclip_ratio"} for change in settings)
         tried = [dataclasses.replace(config, **change) for change in settings]
-        assert not [fault for other in tried for fault in other.faults()]
+        assert not [fault for other in tried for fault in other.validate()]
         assert len(tried) == (21 if config.binarize_threshold == 0.25 else 20)
         # What counts of a setting: the threshold, and how far a kernel grows.
         effects = [(t.binarize_threshold, unclip_distance(200, 120, t)) for t in tried]

@@ -59,10 +59,10 @@ def test_mining_takes_the_hardest_of_the_whole_batch_and_nothing_else():
     logits[1, 9] = 9.0  # harder still, but masked out
     logits.requires_grad_()
     balanced_cross_entropy(logits, target, mask, 3.0).backward()
-    learnt = logits.grad != 0
+    learned = logits.grad != 0
     expected = target.bool().clone()
     expected[1, 3:5, :6] = True
-    assert torch.equal(learnt, expected)
+    assert torch.equal(learned, expected)
 
 
 def test_a_batch_without_text_teaches_that_there_is_none():

@@ -110,7 +110,7 @@ def test_bfloat16_autocast_stays_close(kind):
         assert rough[key].item() == pytest.approx(exact[key].item(), rel=0.1)
 
 
-def test_a_batch_without_text_is_learnt_from():
+def test_a_batch_without_text_is_learned_from():
     net = model()
     images, _ = batch(net)
     empty = Sample(np.zeros((64, 96, 3), np.uint8), [], [], np.zeros(0, bool), "empty")
@@ -192,11 +192,11 @@ def test_all_backbones_fit(name):
 
 
 def test_faults_are_told_in_the_users_words():
-    assert list(DBNetConfig().faults()) == []
+    assert list(DBNetConfig().validate()) == []
     wrong = DBNetConfig(
         neck_channels=30, thresh_min=0.8, max_side=500, unclip=Unclip.exact, unclip_ratio=2.0
     )  # fmt: skip
-    assert list(wrong.faults()) == [
+    assert list(wrong.validate()) == [
         "neck_channels=30 must be a multiple of 4",
         "thresh_min=0.8 must be below thresh_max=0.7",
         "max_side=500 must not be below size=736",
@@ -226,15 +226,15 @@ NEITHER = "is neither a file (.pth, .pt, .safetensors) nor the name of a reposit
     ],
 )
 def test_faults_of_a_backbone(options, faults):
-    assert list(BackboneConfig(**options).faults()) == faults
+    assert list(BackboneConfig(**options).validate()) == faults
 
 
 def test_any_file_that_is_there_will_do_as_weights(tmp_path):
     path = tmp_path / "weights.tar"
     path.touch()
     config = DBNetConfig(backbone=BackboneConfig("resnet34", str(path)))
-    assert list(config.backbone.faults()) == []
-    assert config.lasting().backbone == BackboneConfig("resnet34")
+    assert list(config.backbone.validate()) == []
+    assert config.without_init_weights().backbone == BackboneConfig("resnet34")
     assert config.backbone.weights == str(path)
 
 

@@ -120,18 +120,18 @@ def stars(draw):
 @settings(max_examples=15, deadline=None)
 @given(st.lists(stars(), min_size=1, max_size=3))
 def test_threshold_map_twin(polygons):
-    """Pixel by pixel, in plain Python: .3 to .7 by the distance to the nearest border that is learnt."""
+    """Pixel by pixel, in plain Python: .3 to .7 by the distance to the nearest border that is learned."""
     size = (30, 40)
     rounded = [[tuple(np.float32(point).tolist()) for point in polygon] for polygon in polygons]
     made = targets(*(np.array(polygon, np.float32) for polygon in rounded), size=size)
-    learnt = [polygon for polygon in rounded if shrink(np.array(polygon, np.float32), CONFIG) is not None]
+    learned = [polygon for polygon in rounded if shrink(np.array(polygon, np.float32), CONFIG) is not None]
     reach = [
         area_by_hand(p) * 0.84 / sum(math.dist(a, b) for a, b in zip(p, [*p[1:], p[0]], strict=True))
-        for p in learnt
+        for p in learned
     ]
     for y in range(size[0]):
         for x in range(size[1]):
-            far = [distance_by_hand(x, y, polygon) / d for polygon, d in zip(learnt, reach, strict=True)]
+            far = [distance_by_hand(x, y, polygon) / d for polygon, d in zip(learned, reach, strict=True)]
             expected = 0.3 + 0.4 * max([1 - min(share, 1) for share in far], default=0)
             assert made["threshold"][y, x] == pytest.approx(expected, abs=2e-3)
 
@@ -187,7 +187,7 @@ def test_a_chain_shrinks_to_a_piece_for_each_link(links, side, bridge, upright):
     assert sum(shapely.Polygon(piece).area for piece in pieces) == pytest.approx(expected.area, rel=0.03)
     count, _ = cv2.connectedComponents(made["shrunk"])
     assert count - 1 == links
-    assert made["mask"].all()  # all of it is learnt
+    assert made["mask"].all()  # all of it is learned
     assert made["threshold_mask"].any()
 
 

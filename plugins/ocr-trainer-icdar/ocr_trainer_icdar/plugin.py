@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import PairedConfig
 
 # What rows look like: of ICDAR 2013, of four corners and no more, and of corners in fractions of pixels.
@@ -16,7 +16,7 @@ icdar2013 = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Icdar2013",
-    signs=(Sign("*/gt_*.txt", BOX), Sign("*/*/gt_*.txt", BOX)),
+    signatures=(FormatSignature("*/gt_*.txt", BOX), FormatSignature("*/*/gt_*.txt", BOX)),
 )
 
 icdar2015 = DatasetPlugin(
@@ -25,7 +25,11 @@ icdar2015 = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Icdar2015",
-    signs=(Sign("gt/*.txt", CORNERS), Sign("*/gt_img_*.txt", CORNERS), Sign("*/*/gt_img_*.txt", CORNERS)),
+    signatures=(
+        FormatSignature("gt/*.txt", CORNERS),
+        FormatSignature("*/gt_img_*.txt", CORNERS),
+        FormatSignature("*/*/gt_img_*.txt", CORNERS),
+    ),
 )
 
 sroie = DatasetPlugin(
@@ -34,9 +38,13 @@ sroie = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Sroie",
-    signs=(
-        *(Sign(f"{folder}box/*.{suffix}", CORNERS) for folder in ("", "*/") for suffix in ("csv", "txt")),
-        *(Sign(f"{folder}X[05]*.txt", CORNERS) for folder in ("", "*/")),
+    signatures=(
+        *(
+            FormatSignature(f"{folder}box/*.{suffix}", CORNERS)
+            for folder in ("", "*/")
+            for suffix in ("csv", "txt")
+        ),
+        *(FormatSignature(f"{folder}X[05]*.txt", CORNERS) for folder in ("", "*/")),
     ),
 )
 
@@ -46,5 +54,9 @@ mtwi = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_icdar.dataset:Mtwi",
-    signs=(Sign("txt_train/*.txt", FRACTIONS), Sign("*.txt", FRACTIONS), Sign("*/*.txt", FRACTIONS)),
+    signatures=(
+        FormatSignature("txt_train/*.txt", FRACTIONS),
+        FormatSignature("*.txt", FRACTIONS),
+        FormatSignature("*/*.txt", FRACTIONS),
+    ),
 )

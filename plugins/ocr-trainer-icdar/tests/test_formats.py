@@ -70,7 +70,7 @@ def test_bad_rows_of_icdar2013_are_entered_with_line_and_reason(tmp_path: Path) 
     labels, context = read(tmp_path, data, Icdar2013)
     assert labels.texts == ["good", "partly outside"]
     assert labels.polygons[1].tolist() == [[-9, -5], [20, -5], [20, 30], [-9, 30]]
-    assert [(entry.line, entry.reason) for entry in context.ledger.skipped] == [
+    assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == [
         (2, "not left, top, right, bottom, \"TEXT\": '38 43 920'"),
         (3, "'\"no' is not a number"),
         (4, "the outline has no area"),
@@ -90,8 +90,11 @@ def test_random_bytes_are_read_or_refused_and_every_row_accounted_for(
             refusal = str(fault)
             assert "UTF-16" in refusal
             return
-        kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-        assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+        kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+        assert (
+            context.data_report.labels
+            == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_what_is_dont_care(
     labels, context = read(tmp_path, data, dataset)
     assert labels.ignore == [True] * len(ignored) + [False] * len(read_as_text)
     assert labels.texts == [""] * len(ignored) + read_as_text
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 @pytest.mark.parametrize(("factory", "plugin"), PLUGINS.items())

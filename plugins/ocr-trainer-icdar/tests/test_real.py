@@ -14,7 +14,7 @@ from ocr_trainer_icdar.dataset import Icdar2013, Icdar2015, Mtwi, Sroie
 from PIL import Image as Pillow
 from shapely.geometry import Polygon as Shape
 
-from ocr_trainer.formats.labelled import LabelledImages
+from ocr_trainer.formats.labeled import LabeledImages
 from ocr_trainer.formats.rows import RowDataset
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import PairedConfig
@@ -34,7 +34,7 @@ def opened(factory: type[RowDataset], root: Path, **options) -> tuple[RowDataset
     return factory(PairedConfig(name="real", root=root, **options), context), context
 
 
-def stems(split: LabelledImages) -> list[str]:
+def stems(split: LabeledImages) -> list[str]:
     return [path.stem for path in split.files]
 
 
@@ -42,7 +42,11 @@ def stems(split: LabelledImages) -> list[str]:
 def test_all_receipts() -> None:
     dataset, context = opened(Sroie, RECEIPTS)
     assert (len(dataset.train), len(dataset.val), dataset.test) == (150, 50, None)
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (200, 10552, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+        200,
+        10552,
+        [],
+    )
     assert stems(dataset.val) == (RECEIPTS / "val.txt").read_text().split()
     index = stems(dataset.train).index("002")
     sample = dataset.train[index]
@@ -56,7 +60,7 @@ def test_all_receipts() -> None:
 
 
 @needs_receipts
-def test_receipts_with_quotes_crlf_and_grey_pixels_are_read_whole() -> None:
+def test_receipts_with_quotes_crlf_and_gray_pixels_are_read_whole() -> None:
     dataset, _ = opened(Sroie, RECEIPTS)
     odd_quotes = crlf = greys = 0
     for split in (dataset.train, dataset.val):
@@ -77,7 +81,11 @@ def test_receipts_with_quotes_crlf_and_grey_pixels_are_read_whole() -> None:
 def test_all_scenes() -> None:
     dataset, context = opened(Icdar2015, SCENES)
     assert (len(dataset.train), len(dataset.val), dataset.test) == (150, 30, None)
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (180, 1855, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+        180,
+        1855,
+        [],
+    )
     sample = dataset.train[0]
     first = (SCENES / "gt" / "gt_img_1.txt").read_text(encoding="utf-8").splitlines()
     assert sample.image.shape == (720, 1280, 3)
@@ -95,7 +103,7 @@ def test_official_rows_in_crlf_are_the_same_labels() -> None:
         crlf, lf = dataset.read(path), dataset.read(SCENES / "gt" / path.name)
         assert (crlf.texts, crlf.ignore) == (lf.texts, lf.ignore)
         assert np.array_equal(crlf.polygons, lf.polygons)
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 @needs_scenes
@@ -105,7 +113,7 @@ def test_the_byte_order_mark_of_the_training_set_is_no_coordinate() -> None:
     labels = [dataset.read(path) for path in files]
     assert len(files) == 40
     assert all(path.read_bytes().startswith(b"\xef\xbb\xbf") for path in files)
-    assert (context.ledger.labels, context.ledger.skipped) == (413, [])
+    assert (context.data_report.labels, context.data_report.skipped) == (413, [])
     assert (labels[0].polygons[0][0].tolist(), labels[0].texts[0]) == ([377, 117], "Genaxis Theatre")
 
 
@@ -125,7 +133,7 @@ def test_the_official_layout_with_real_files(tmp_path: Path) -> None:
     dataset, context = opened(Icdar2015, tmp_path, val_share=0.3)
     assert stems(dataset.test) == ["img_1", "img_2"]
     assert sorted([*stems(dataset.train), *stems(dataset.val)]) == ["img_1", "img_2", "img_3"]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
     rows = (SCENES / "gt" / "gt_img_303.txt").read_text("utf-8").splitlines()
     assert len(dataset.test[0].polygons) == len(rows)
 
@@ -136,7 +144,7 @@ def test_all_web_images() -> None:
     rows = [row for path in WEB.glob("img_*.txt") for row in path.read_text("utf-8").splitlines() if row]
     assert (len(dataset.train), len(rows)) == (12, 186)
     samples = list(dataset.train)
-    assert (context.ledger.labels, context.ledger.skipped) == (186, [])
+    assert (context.data_report.labels, context.data_report.skipped) == (186, [])
     assert [s.skipped for s in samples] == [[]] * 12
     assert sum(s.ignore.sum() for s in samples) == sum(row.endswith(",###") for row in rows) > 0
     first = samples[stems(dataset.train).index("img_1")]
@@ -157,8 +165,8 @@ def test_all_boxes_of_the_icdar2013_test_set(tmp_path: Path) -> None:
         Pillow.new("L", (1, 1)).save(images / f"{path.stem.removeprefix('gt_')}.png")
     dataset, context = opened(Icdar2013, tmp_path)
     test = dataset.test
-    assert (dataset.train, len(test), context.ledger.labels) == (None, 233, 1095)
-    assert context.ledger.skipped == []
+    assert (dataset.train, len(test), context.data_report.labels) == (None, 233, 1095)
+    assert context.data_report.skipped == []
     row = re.compile(r'(\d+), (\d+), (\d+), (\d+), "(.*)"')
     for index, name in enumerate(stems(test)):
         lines = (rows / f"gt_{name}.txt").read_text("utf-8").splitlines()

@@ -12,9 +12,9 @@ import numpy as np
 
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.json_files import Word, read_words, to_key, to_name, to_size
-from ocr_trainer.formats.labelled import PackedLabels
+from ocr_trainer.formats.labeled import PackedLabels
 from ocr_trainer.formats.listed import Annotated
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 Keyed = tuple[str, Any]
 """A JSON value and the name it has in messages."""
@@ -32,28 +32,28 @@ def join(
     images: Iterable[Keyed],
     annotations: Iterable[Keyed],
     parse: Callable[[dict[str, Any]], Word],
-    ledger: Ledger,
+    data_report: DataReport,
     file: Path,
 ) -> Iterator[Annotated]:
     """Yield the images of a COCO-like file, each with the annotations whose `image_id` is its key."""
     places: dict[str, int] = {}
     found: list[_Image] = []
     for key, image in images:
-        ledger.read(images=1)
+        data_report.read(images=1)
         try:
             # TextOCR's page says "filename", its files say "file_name".
             name = to_name(
                 image, "filename" if isinstance(image, dict) and "filename" in image else "file_name"
             )
         except ValueError as fault:
-            ledger.skip_image(file, f"image {key}: {fault}")
+            data_report.skip_image(file, f"image {key}: {fault}")
             continue
         if key in places:
-            ledger.skip_image(file, f"image {key}: there is one of that id before")
+            data_report.skip_image(file, f"image {key}: there is one of that id before")
             continue
         places[key] = len(found)
         found.append(_Image(name, to_size(image.get("height"), image.get("width")), image.get("set")))
-    runs = _runs(annotations, places, [image.name for image in found], parse, ledger, file)
+    runs = _runs(annotations, places, [image.name for image in found], parse, data_report, file)
     for image, labels in zip(found, _gather(runs, len(found)), strict=True):
         labels.size = image.size
         yield Annotated(image.name, labels, image.split)
@@ -64,7 +64,7 @@ def _runs(
     places: dict[str, int],
     names: list[str],
     parse: Callable[[dict[str, Any]], Word],
-    ledger: Ledger,
+    data_report: DataReport,
     file: Path,
 ) -> Iterator[tuple[int, Labels]]:
     """Yield the labels of annotations in a row that belong to one image, with its place."""
@@ -76,12 +76,14 @@ def _runs(
         place = places.get(key)
         if place is None:
             for number, _ in run:
-                ledger.read(labels=1)
-                ledger.skip_label(file, None, f"annotation {number}: there is no image {key or 'for it'}")
+                data_report.read(labels=1)
+                data_report.skip_label(
+                    file, None, f"annotation {number}: there is no image {key or 'for it'}"
+                )
             continue
         name = names[place]
         items = ((f"{name}, annotation {number}: ", one) for number, one in run)
-        yield place, read_words(items, parse, ledger, file)
+        yield place, read_words(items, parse, data_report, file)
 
 
 def _gather(runs: Iterable[tuple[int, Labels]], count: int) -> Iterator[Labels]:

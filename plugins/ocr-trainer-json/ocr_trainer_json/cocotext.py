@@ -36,17 +36,17 @@ class CocoText(ListedDataset):
         """Yield what the file says of each image."""
         withheld, images = 0, 0
         pairs = stream_members(file, "imgs"), stream_members(file, "anns")
-        for images, image in enumerate(join(*pairs, self._word, self._ledger, file), start=1):  # noqa: B007
+        for images, image in enumerate(join(*pairs, self._word, self._data_report, file), start=1):  # noqa: B007
             if image.split == "test" and not image.labels.texts:
                 withheld += 1
             elif image.split not in (None, *SPLITS):
-                self._ledger.skip_image(
+                self._data_report.skip_image(
                     file, f"{image.name}: its set is none of {', '.join(SPLITS)}: {shown(image.split)}"
                 )
             else:
                 yield image
         if withheld:
-            self._ledger.skip_image(file, f"{withheld} test images have no labels")
+            self._data_report.skip_image(file, f"{withheld} test images have no labels")
         if not images:
             raise DataError(f"'{file}' is not COCO-Text: there are no images \"imgs\"")
 

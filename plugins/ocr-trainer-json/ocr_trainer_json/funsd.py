@@ -42,13 +42,13 @@ class Funsd(PairedDataset):
             form = to_list(read_json(annotation), "form")
         except ValueError as fault:
             raise DataError(f"'{annotation}' is not FUNSD: {fault}") from fault
-        return read_words(self._items(form), _word, self._ledger, annotation)
+        return read_words(self._items(form), _word, self._data_report, annotation)
 
     def _items(self, form: list[Any]) -> Iterator[tuple[str, Any]]:
         """Yield what is to be found, each after what it is called in messages."""
         for where, entity in numbered("entity", form):
             words = entity.get("words") if isinstance(entity, dict) else None
-            # An entity without words is taken as a whole, or its text would be learnt as background.
+            # An entity without words is taken as a whole, or its text would be learned as background.
             if self._config.level is Level.word and isinstance(words, list) and words:
                 yield from numbered(f"{where.removesuffix(': ')}, word", words)
             else:

@@ -34,7 +34,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer.formats.texts import is_usable
-from ocr_trainer.plugin import Ledger, Task
+from ocr_trainer.plugin import DataReport, Task
 
 KEYS = ("image", "filename", "file_name")
 """What the name of the image of a text stands under; in a file, one of them."""
@@ -56,28 +56,28 @@ class JsonLines(ListedDataset):
         return self._pages(file) if self._task is Task.detection else self._texts(file)
 
     def _pages(self, file: Path) -> Iterator[Annotated]:
-        for line, name, row in read_json_rows(file, self._ledger, key="image"):
+        for line, name, row in read_json_rows(file, self._data_report, key="image"):
             try:
                 words, split = to_list(row, "words"), _split(row)
             except ValueError as fault:
-                self._ledger.skip_image(f"{file}:{line}", str(fault))
+                self._data_report.skip_image(f"{file}:{line}", str(fault))
                 continue
-            labels = read_words(numbered("word", words), _word, self._ledger, file, line)
+            labels = read_words(numbered("word", words), _word, self._data_report, file, line)
             labels.size = to_size(row.get("height"), row.get("width"))
             yield Annotated(name, labels, split)
 
     def _texts(self, file: Path) -> Iterator[Annotated]:
-        for line, name, row in read_json_rows(file, self._ledger, _key(file)):
-            self._ledger.read(labels=1)
+        for line, name, row in read_json_rows(file, self._data_report, _key(file)):
+            self._data_report.read(labels=1)
             try:
                 if "text" not in row:
                     words = ", but words: they are for a detector, or cut out by dataset=crops"
                     raise ValueError(f'there is no "text"{words if "words" in row else ""}')
                 text, ignore, split = to_text(row["text"]), _ignore(row), _split(row)
             except ValueError as fault:
-                self._ledger.skip_label(file, line, str(fault))
+                self._data_report.skip_label(file, line, str(fault))
                 continue
-            if not ignore and is_usable(text, self._ledger, file, line):
+            if not ignore and is_usable(text, self._data_report, file, line):
                 yield Annotated(name, text, split, line)
 
     def _images(self, split: str) -> Path:
@@ -89,7 +89,7 @@ class JsonLines(ListedDataset):
 
 def _key(file: Path) -> str:
     """Return what the names of a file stand under, by the first row that has one."""
-    for _, text in read_rows(file, Ledger()):
+    for _, text in read_rows(file, DataReport()):
         with suppress(ValueError, RecursionError):  # what is not JSON is told when it is its turn
             row = json.loads(text)
             if key := next((key for key in KEYS if isinstance(row, dict) and row.get(key)), None):

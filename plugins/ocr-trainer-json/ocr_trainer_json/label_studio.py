@@ -65,11 +65,11 @@ class LabelStudio(ListedDataset):
                     f"'{file}' is not Label Studio's: its tasks have no annotations\n"
                     "  if it is JSON-MIN, which does not say what text is in what region: export as JSON"
                 )
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             try:
                 name, result = _image_name(task), self._result(task, f"task {tasks}", file)
             except ValueError as fault:
-                self._ledger.skip_image(file, f"task {tasks}: {fault}")
+                self._data_report.skip_image(file, f"task {tasks}: {fault}")
                 continue
             yield Annotated(name, self._labels(result, name, file))
         if not tasks:
@@ -84,15 +84,15 @@ class LabelStudio(ListedDataset):
         chosen = next((one for one in valid if one.get("ground_truth") is True), valid[-1])
         for one in valid:
             if one is not chosen:
-                self._ledger.read(labels=1)
-                self._ledger.skip_label(
+                self._data_report.read(labels=1)
+                self._data_report.skip_label(
                     file, None, f"{where}: annotation {shown(one.get('id'))} is one of several"
                 )
         return to_list(chosen, "result")
 
     def _labels(self, result: list[Any], name: str, file: Path) -> Labels:
         regions = list(_regions(result, name))
-        labels = read_words(regions, self._word, self._ledger, file)
+        labels = read_words(regions, self._word, self._data_report, file)
         labels.size = next((size for _, region in regions if (size := _size(region))), None)
         return labels
 

@@ -48,7 +48,7 @@ class Labelme(PairedDataset):
             shapes = to_list(document, "shapes")
         except ValueError as fault:
             raise DataError(f"'{annotation}' is not labelme's: {fault}") from fault
-        labels = read_words(numbered("shape", shapes), self._word, self._ledger, annotation)
+        labels = read_words(numbered("shape", shapes), self._word, self._data_report, annotation)
         labels.size = to_size(document.get("imageHeight"), document.get("imageWidth"))
         return labels
 

@@ -57,7 +57,7 @@ class Mmocr(ListedDataset):
             yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}", f"textrecog_imgs/{tail}")
 
     def _names(self, split: str) -> list[str]:
-        """Return what a file is called; one dataset may have files for a detector and for a recogniser."""
+        """Return what a file is called; one dataset may have files for a detector and for a recognizer."""
         if self._task is Task.detection:
             return super()._names(split)
         names = [f"textrecog_{split}.json", f"{split}.json"]
@@ -65,38 +65,38 @@ class Mmocr(ListedDataset):
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what a file of any form says of each image."""
-        before = self._ledger.images
+        before = self._data_report.images
         if self._task is Task.recognition:
             yield from self._data_list(file)
         elif file.suffix == ".json":
             yield from self._data_list(file)
-            if self._ledger.images == before:
+            if self._data_report.images == before:
                 sections = (_by_id(stream_elements(file, key)) for key in ("images", "annotations"))
-                for image in join(*sections, _old_word, self._ledger, file):
+                for image in join(*sections, _old_word, self._data_report, file):
                     yield image._replace(split=None)  # what stands under "set" is no split of ours
         else:
             yield from self._rows(file)
-        if self._ledger.images == before:
+        if self._data_report.images == before:
             raise DataError(f"'{file}' is not MMOCR's: it has no data_list, no images, and no rows of JSON")
 
     def _data_list(self, file: Path) -> Iterator[Annotated]:
         for number, entry in enumerate(stream_elements(file, "data_list"), start=1):
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             try:
                 name, instances = to_name(entry, "img_path"), to_list(entry, "instances")
             except ValueError as fault:
-                self._ledger.skip_image(file, f"image {number}: {fault}")
+                self._data_report.skip_image(file, f"image {number}: {fault}")
                 continue
             if self._task is Task.recognition:
                 yield from self._text(name, instances, file)
                 continue
-            labels = read_words(numbered(f"{name}, instance", instances), _word, self._ledger, file)
+            labels = read_words(numbered(f"{name}, instance", instances), _word, self._data_report, file)
             labels.size = to_size(entry.get("height"), entry.get("width"))
             yield Annotated(name, labels)
 
     def _text(self, name: str, instances: list[Any], file: Path) -> Iterator[Annotated]:
         """Yield what is written on the image of one text, if it can be used."""
-        self._ledger.read(labels=1)
+        self._data_report.read(labels=1)
         try:
             if any(isinstance(one, dict) and (one.get("polygon") or one.get("bbox")) for one in instances):
                 raise ValueError("it is a page with places of texts: for a detector, or for dataset=crops")
@@ -106,19 +106,19 @@ class Mmocr(ListedDataset):
             if not (text or ignore):
                 raise ValueError("the text is empty")
         except ValueError as fault:
-            self._ledger.skip_label(file, None, f"{name}: {fault}")
+            self._data_report.skip_label(file, None, f"{name}: {fault}")
             return
         if not ignore:
             yield Annotated(name, text)
 
     def _rows(self, file: Path) -> Iterator[Annotated]:
-        for line, name, row in read_json_rows(file, self._ledger, key="file_name"):
+        for line, name, row in read_json_rows(file, self._data_report, key="file_name"):
             try:
                 annotations = to_list(row, "annotations")
             except ValueError as fault:
-                self._ledger.skip_image(f"{file}:{line}", str(fault))
+                self._data_report.skip_image(f"{file}:{line}", str(fault))
                 continue
-            labels = read_words(numbered("annotation", annotations), _old_word, self._ledger, file, line)
+            labels = read_words(numbered("annotation", annotations), _old_word, self._data_report, file, line)
             labels.size = to_size(row.get("height"), row.get("width"))
             yield Annotated(name, labels)
 

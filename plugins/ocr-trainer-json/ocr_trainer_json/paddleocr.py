@@ -39,11 +39,13 @@ class PaddleOcr(ListedDataset):
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what each row says of its image."""
-        for line, name, words in read_json_rows(file, self._ledger):
+        for line, name, words in read_json_rows(file, self._data_report):
             if not isinstance(words, list):
-                self._ledger.skip_image(f"{file}:{line}", "there is no list of labels after the tab")
+                self._data_report.skip_image(f"{file}:{line}", "there is no list of labels after the tab")
                 continue
-            yield Annotated(name, read_words(numbered("word", words), self._word, self._ledger, file, line))
+            yield Annotated(
+                name, read_words(numbered("word", words), self._word, self._data_report, file, line)
+            )
 
     def _word(self, word: dict[str, Any]) -> Word:
         text = to_text(word.get("transcription"), "transcription")

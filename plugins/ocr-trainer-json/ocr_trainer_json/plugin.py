@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ocr_trainer.plugin import DatasetPlugin, Options, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Options, Task
 from ocr_trainer.plugin.options import ListedConfig, PairedConfig
 
 
@@ -88,8 +88,8 @@ funsd = DatasetPlugin(
     config=FunsdConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.funsd:Funsd",
-    signs=tuple(
-        Sign(f"{folder}annotations/*.json", r'^\s*\{\s*"form"\s*:\s*\[')
+    signatures=tuple(
+        FormatSignature(f"{folder}annotations/*.json", r'^\s*\{\s*"form"\s*:\s*\[')
         for folder in ("training_data/", "testing_data/", "")
     ),
 )
@@ -100,7 +100,9 @@ cocotext = DatasetPlugin(
     config=CocoTextConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.cocotext:CocoText",
-    signs=(Sign("*.json", r'"anns"\s*:[\s\S]*"legibility"\s*:|"imgs"\s*:[\s\S]*"COCO_\w+2014_\d+\.'),),
+    signatures=(
+        FormatSignature("*.json", r'"anns"\s*:[\s\S]*"legibility"\s*:|"imgs"\s*:[\s\S]*"COCO_\w+2014_\d+\.'),
+    ),
 )
 
 textocr = DatasetPlugin(
@@ -109,7 +111,9 @@ textocr = DatasetPlugin(
     config=TextOcrConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.textocr:TextOcr",
-    signs=(Sign("*.json", r'"imgs"\s*:\s*\{[\s\S]*"file_?name"\s*:\s*"(train|test)/[0-9a-f]+\.'),),
+    signatures=(
+        FormatSignature("*.json", r'"imgs"\s*:\s*\{[\s\S]*"file_?name"\s*:\s*"(train|test)/[0-9a-f]+\.'),
+    ),
 )
 
 labelme = DatasetPlugin(
@@ -118,8 +122,8 @@ labelme = DatasetPlugin(
     config=LabelmeConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.labelme:Labelme",
-    signs=tuple(
-        Sign(f"{folder}*.json", r'"shapes"\s*:\s*\[')
+    signatures=tuple(
+        FormatSignature(f"{folder}*.json", r'"shapes"\s*:\s*\[')
         for folder in ("", "train/", "annotations/", "labels/", "labelme/")
     ),
 )
@@ -130,8 +134,10 @@ label_studio = DatasetPlugin(
     config=LabelStudioConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.label_studio:LabelStudio",
-    signs=(
-        Sign("*.json", r'^\s*\[\s*\{[\s\S]*"(annotations|completions)"\s*:\s*\[\s*\{[\s\S]*"result"\s*:'),
+    signatures=(
+        FormatSignature(
+            "*.json", r'^\s*\[\s*\{[\s\S]*"(annotations|completions)"\s*:\s*\[\s*\{[\s\S]*"result"\s*:'
+        ),
     ),
 )
 
@@ -141,8 +147,8 @@ paddleocr = DatasetPlugin(
     config=PaddleOcrConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_json.paddleocr:PaddleOcr",
-    signs=tuple(
-        Sign(f"{folder}*.txt", r'(?m)^[^\t\r\n]+\t\[\{[^}\r\n]*"(transcription|points)"\s*:')
+    signatures=tuple(
+        FormatSignature(f"{folder}*.txt", r'(?m)^[^\t\r\n]+\t\[\{[^}\r\n]*"(transcription|points)"\s*:')
         for folder in ("", "det/", "train/")
     ),
 )
@@ -153,11 +159,11 @@ mmocr = DatasetPlugin(
     config=MmocrConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.mmocr:Mmocr",
-    signs=(
-        Sign("*.json", r'"instances"\s*:\s*\[\s*\{[^{}]*"(polygon|bbox)"\s*:\s*\['),
-        Sign("instances_*.json", r'"(segmentation|iscrowd|file_name)"\s*:'),
-        Sign("*.txt", r'(?m)^\{"file_name"\s*:[^\r\n]*"annotations"\s*:\s*\['),
-        Sign("*.json", r'"dataset_type"\s*:\s*"TextRecogDataset"'),
+    signatures=(
+        FormatSignature("*.json", r'"instances"\s*:\s*\[\s*\{[^{}]*"(polygon|bbox)"\s*:\s*\['),
+        FormatSignature("instances_*.json", r'"(segmentation|iscrowd|file_name)"\s*:'),
+        FormatSignature("*.txt", r'(?m)^\{"file_name"\s*:[^\r\n]*"annotations"\s*:\s*\['),
+        FormatSignature("*.json", r'"dataset_type"\s*:\s*"TextRecogDataset"'),
     ),
 )
 
@@ -167,8 +173,8 @@ jsonl = DatasetPlugin(
     config=JsonLinesConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_json.jsonl:JsonLines",
-    signs=tuple(
-        Sign(f"{folder}*.jsonl", content)
+    signatures=tuple(
+        FormatSignature(f"{folder}*.jsonl", content)
         for folder in ("", "annotations/", "train/")
         for content in (
             r'(?m)^\s*\{[^\r\n]*"image"\s*:\s*"[^\r\n]*"words"\s*:\s*\[',

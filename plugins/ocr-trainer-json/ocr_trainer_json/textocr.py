@@ -35,7 +35,7 @@ class TextOcr(ListedDataset):
         """Yield what the file says of each image."""
         images = 0
         pairs = stream_members(file, "imgs"), stream_members(file, "anns")
-        for images, image in enumerate(join(*pairs, _word, self._ledger, file), start=1):  # noqa: B007
+        for images, image in enumerate(join(*pairs, _word, self._data_report, file), start=1):  # noqa: B007
             yield image._replace(split=None)  # the file says it, and calls val 'train' in places
         if not images:
             raise DataError(f"'{file}' is not TextOCR: there are no images \"imgs\"")

@@ -158,7 +158,7 @@ def opened(tmp_path: Path) -> Callable[..., tuple[Any, Context]]:
 @pytest.fixture
 def entries(tmp_path: Path) -> Callable[[Context], list[str]]:
     """What a ledger tells, with paths relative to `tmp_path`."""
-    return lambda context: [str(entry).replace(f"{tmp_path}/", "") for entry in context.ledger.skipped]
+    return lambda context: [str(entry).replace(f"{tmp_path}/", "") for entry in context.data_report.skipped]
 
 
 @pytest.fixture

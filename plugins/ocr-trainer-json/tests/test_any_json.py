@@ -88,12 +88,12 @@ def read(opened: Any, picture: Any, root: Path, name: str, content: bytes) -> No
         split = dataset.train
     except DataError:
         return
-    ledger = context.ledger
-    assert sum(one.what == "image" for one in ledger.skipped) <= ledger.images
-    assert sum(one.what == "label" for one in ledger.skipped) <= ledger.labels
+    data_report = context.data_report
+    assert sum(one.what == "image" for one in data_report.skipped) <= data_report.images
+    assert sum(one.what == "label" for one in data_report.skipped) <= data_report.labels
     for index in range(len(split)):
         labels = split.labels(index)
-        assert len(labels.polygons) == len(labels.texts) == len(labels.ignore) <= ledger.labels
+        assert len(labels.polygons) == len(labels.texts) == len(labels.ignore) <= data_report.labels
 
 
 @pytest.mark.parametrize("name", list(FILES))

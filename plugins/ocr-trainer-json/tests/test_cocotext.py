@@ -65,7 +65,7 @@ def test_cocotext_says_itself_who_is_in_which_split(
     assert train.ignore.tolist() == [False, True, True, False, False]
     assert all(polygon.tolist() == QUAD for polygon in train.polygons)
     assert val.texts == ["val", "12"]
-    assert (context.ledger.images, context.ledger.labels) == (6, 7)
+    assert (context.data_report.images, context.data_report.labels) == (6, 7)
     assert entries(context) == [
         f"cocotext.v2.json: {files[5]}: its set is none of train, val, test: dev",
         "cocotext.v2.json: 2 test images have no labels",
@@ -93,7 +93,7 @@ def test_textocr_has_a_file_per_split(tmp_path: Path, opened: Any, picture: Any)
     assert (sample.texts, sample.ignore.tolist()) == (["Café", "."], [False, True])
     assert sample.polygons[0].tolist() == QUAD
     assert sample.polygons[1].shape == (6, 2)
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (2, 4, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (2, 4, [])
     documented = img("a1", "") | {"filename": "train/c3.jpg"}
     write(tmp_path / "TextOCR_0.1_train.json", {"a1": documented}, {})
     assert names(opened("textocr")[0].train) == ["c3.jpg"]
@@ -125,7 +125,7 @@ def test_bad_entries_are_named(tmp_path: Path, opened: Any, entries: Any, pictur
     dataset, context = opened(name, train_file=Path("train.json"), val_share=0)
     assert names(dataset.train) == ["a.png", "b.png"]
     assert dataset.train.labels(0).ignore == [False, True]
-    assert (context.ledger.images, context.ledger.labels) == (5, 9)
+    assert (context.data_report.images, context.data_report.labels) == (5, 9)
     assert entries(context) == [
         'train.json: image 2: there is no "file_name": the name of an image',
         'train.json: image 3: there is no "file_name": the name of an image',
@@ -155,7 +155,11 @@ def test_the_order_in_the_file_does_not_matter(
     assert [dataset.train.labels(n).texts for n in range(5)] == [
         [f"w{n}" for n, owner in enumerate(owners) if owner == image] for image in range(5)
     ]
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (5, len(owners), [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+        5,
+        len(owners),
+        [],
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ def test_the_real_forms_by_word(opened: Callable[..., Any]) -> None:
     labels = [split.labels(index) for split in splits for index in range(len(split))]
     assert len(dataset.train) + len(dataset.val) == len(list((DATA / "training_data" / "images").iterdir()))
     assert len(dataset.test) == len(list((DATA / "testing_data" / "images").iterdir())) == 10
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (46, 7100, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+        46,
+        7100,
+        [],
+    )
     # Counted in the text of the files: every word has a box, and so has every entity; no other thing has.
     raw = "".join(path.read_text(encoding="utf-8") for path in DATA.glob("*/annotations/*.json"))
     assert sum(len(one.texts) for one in labels) == raw.count('"box":') - raw.count('"linking":') == 7100
@@ -41,7 +45,7 @@ def test_the_real_forms_by_line(opened: Callable[..., Any]) -> None:
     raw = "".join(path.read_text(encoding="utf-8") for path in DATA.glob("testing_data/annotations/*.json"))
     assert sum(len(one.texts) for one in labels) == raw.count('"linking":')
     assert any(" " in text for one in labels for text in one.texts)
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 @real
@@ -93,7 +97,7 @@ def test_bad_files_and_words_are_entered(tmp_path: Path, opened: Any, entries: A
     assert sample.ignore.tolist() == [False, True, False]
     assert sample.polygons[0].tolist() == [[10, 2], [19, 2], [19, 8], [10, 8]]
     folder, file = "training_data/annotations", "training_data/annotations/good, &1.json"
-    assert (context.ledger.images, context.ledger.labels) == (6, 11)
+    assert (context.data_report.images, context.data_report.labels) == (6, 11)
     assert sorted(entries(context)) == [
         f"{folder}/gone.json: no image for this annotation in 'training_data/images'",
         f"{file}: entity 1, word 10: word is no object",

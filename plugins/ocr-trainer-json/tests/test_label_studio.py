@@ -62,10 +62,10 @@ def test_regions_are_put_together_by_their_id(tmp_path: Path, opened: Any, pictu
     assert sample.ignore.tolist() == [False, True, True, True]
     assert sample.polygons[0].tolist() == [[10, 1], [18, 1], [18, 3], [10, 3]]
     assert sample.polygons[2].tolist() == [[1, 1], [9, 2], [10, 9], [2, 8], [0.5, 4]]
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (1, 4, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (1, 4, [])
     assert dataset.train.labels(0).size == (10, 20)
-    learnt = opened("label_studio", val_share=0, ignore_untranscribed=False)[0].train[0]
-    assert learnt.ignore.tolist() == [False, True, False, False]
+    learned = opened("label_studio", val_share=0, ignore_untranscribed=False)[0].train[0]
+    assert learned.ignore.tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 328.33240366032836, -10.5])
@@ -102,7 +102,7 @@ def test_the_address_of_an_image_leads_to_its_file(
     export(tmp_path, task(region("r1"), address))
     dataset, context = opened("label_studio", val_share=0)
     assert list(dataset.train.files) == [tmp_path / file]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_of_several_annotations_one_counts(tmp_path: Path, opened: Any, entries: Any, picture: Any) -> None:
@@ -156,7 +156,7 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     dataset, context = opened("label_studio", val_share=0)
     assert [path.name for path in dataset.train.files] == ["a.png"]
     assert dataset.train.labels(0).texts == [""]
-    assert (context.ledger.images, context.ledger.labels) == (10, 11)
+    assert (context.data_report.images, context.data_report.labels) == (10, 11)
     found = entries(context)
     assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 11: entry is no object"]
     assert [line.partition("region ")[2] for line in found[1:10]] == [

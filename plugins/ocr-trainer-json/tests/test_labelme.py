@@ -60,7 +60,7 @@ def test_the_shapes_of_labelme(tmp_path: Path, opened: Any, entries: Any, pictur
         f"{place}: shape 11: a shape of type 'points' with 4 points encloses no text",
         f"{place}: shape 12: 1 point is no polygon",
     ]
-    assert (context.ledger.images, context.ledger.labels) == (1, 12)
+    assert (context.data_report.images, context.data_report.labels) == (1, 12)
 
 
 def test_what_is_dont_care(tmp_path: Path, opened: Any, picture: Any) -> None:
@@ -80,8 +80,8 @@ def test_what_is_dont_care(tmp_path: Path, opened: Any, picture: Any) -> None:
         opened("labelme", val_share=0)[0].train[0].ignore.tolist() == [True] * 3 + [False, True] + [False] * 3
     )
     options = {"dont_care": ["12"], "ignore_untranscribed": False, "ignore_flags": ["other"], "val_share": 0}
-    learnt = opened("labelme", **options)[0].train[0]
-    assert learnt.ignore.tolist() == [False] * 3 + [True, False, True, False, False]
+    learned = opened("labelme", **options)[0].train[0]
+    assert learned.ignore.tolist() == [False] * 3 + [True, False, True, False, False]
     described = opened("labelme", text_key="description", val_share=0)[0].train[0]
     assert described.texts == [""] * 7 + ["in words"]
 
@@ -94,7 +94,7 @@ def test_bad_files_are_entered(tmp_path: Path, opened: Any, entries: Any, pictur
     (tmp_path / "none.json").write_bytes(b'{"shapes": null}')
     dataset, context = opened("labelme", val_share=0)
     assert [path.name for path in dataset.train.files] == ["a.png"]
-    assert (context.ledger.images, context.ledger.labels) == (5, 4)
+    assert (context.data_report.images, context.data_report.labels) == (5, 4)
     assert sorted(entries(context)) == [
         "a.json: shape 1: the label is neither text nor null: ['a']",
         "a.json: shape 2: 1 is not a point [x, y]",

@@ -34,7 +34,11 @@ def test_the_real_data_list(opened: Callable[..., Any]) -> None:
     assert len(labels) == raw.count('"img_path"') == 10
     assert sum(len(one.polygons) for one in labels.values()) == raw.count('"polygon"') == 82
     assert sum(sum(one.ignore) for one in labels.values()) == raw.count('"ignore": true') == 61
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (10, 82, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+        10,
+        82,
+        [],
+    )
     # MMOCR gives every polygon's bounding box besides: an independent check of the order of numbers.
     boxes = [i["bbox"] for entry in json.loads(raw)["data_list"] for i in entry["instances"]]
     assert [list(Polygon(p).bounds) for one in labels.values() for p in one.polygons] == boxes
@@ -51,7 +55,7 @@ def test_the_real_rows_with_foreign_folders(opened: Callable[..., Any]) -> None:
     assert labels["1.jpeg"].texts[0] == "SAFEWAY"
     first = Polygon(labels["1.jpeg"].polygons[0])
     assert first.equals(box(550, 104, 937, 190))  # though its corners start at the bottom left
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
     assert dataset.train[0].image.shape == (1200, 1600, 3)
 
 
@@ -60,10 +64,10 @@ def test_recognition_labels_are_no_detection_labels(opened: Callable[..., Any]) 
     root = DATA / "rec_toy_dataset"
     dataset, context = opened("mmocr", root, train_file=Path("labels.json"), images=Path("imgs"), val_share=0)
     assert sum(len(one.texts) for one in labels_of(dataset.train).values()) == 0
-    assert [entry.reason for entry in context.ledger.skipped][:1] == [
+    assert [entry.reason for entry in context.data_report.skipped][:1] == [
         "1223731.jpg, instance 1: None is not a box [left, top, right, bottom]"
     ]
-    assert len(context.ledger.skipped) == context.ledger.labels == 10
+    assert len(context.data_report.skipped) == context.data_report.labels == 10
 
 
 @real
@@ -137,7 +141,7 @@ def test_oddities_of_a_data_list(tmp_path: Path, opened: Any, entries: Any, pict
     assert {name: one.ignore for name, one in labels.items()} == {"a b, &.png": [False, True], "c.png": []}
     assert labels["a b, &.png"].polygons[0].tolist() == QUAD
     assert labels["a b, &.png"].texts == ["7", ""]
-    assert (context.ledger.images, context.ledger.labels) == (8, 8)
+    assert (context.data_report.images, context.data_report.labels) == (8, 8)
     file, image = "textdet_train.json", "textdet_train.json: a b, &.png, instance"
     assert entries(context) == [
         f"{image} 3: 5 numbers are no points: there must be an even number",
@@ -171,7 +175,7 @@ def test_oddities_of_coco(tmp_path: Path, opened: Any, entries: Any, picture: An
     labels = labels_of(dataset.train)["a.png"]
     assert [polygon.tolist() for polygon in labels.polygons] == [QUAD, QUAD]
     assert labels.ignore == [False, True]
-    assert (context.ledger.images, context.ledger.labels) == (4, 5)
+    assert (context.data_report.images, context.data_report.labels) == (4, 5)
     file = "instances_training.json"
     assert entries(context) == [
         f'{file}: image 2: there is no "file_name": the name of an image',

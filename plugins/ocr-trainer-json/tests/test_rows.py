@@ -55,7 +55,7 @@ def test_rows_of_our_own(tmp_path: Path, opened: Any, picture: Any, end: str, bo
     assert sample.polygons[3].tolist() == QUAD
     assert sample.polygons[4][0].tolist() == [-5, -3]
     assert dataset.train[1].polygons == []
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (3, 5, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (3, 5, [])
     with pytest.raises(DataError, match=r"c\.png' is 20 x 10 pixels, but was annotated at 10 x 20"):
         dataset.train[2]
 
@@ -108,7 +108,7 @@ def test_bad_rows_are_entered_with_their_line(
         file.write(b'{"image": "caf\xe9.png"}\n' + b"[" * 100_000 + b"\n")
     dataset, context = opened("jsonl", val_share=0)
     assert dataset.train.labels(0).ignore == [False, True]
-    assert (len(dataset.train), context.ledger.images, context.ledger.labels) == (1, 13, len(words))
+    assert (len(dataset.train), context.data_report.images, context.data_report.labels) == (1, 13, len(words))
     found = entries(context)
     assert found[:7] == [
         "train.jsonl:1: word 2: 1 point is no polygon",
@@ -165,7 +165,7 @@ def test_the_documented_files_of_paddleocr(tmp_path: Path, opened: Any, picture:
     assert (train.texts, train.ignore.tolist()) == (["*", "", "1968"], [True, False, False])
     assert (test.texts, test.ignore.tolist()) == (["MASA", "###"], [False, True])
     assert test.polygons[0].tolist() == [[3, 1], [16, 1], [18, 6], [12, 9]]
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (2, 5, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (2, 5, [])
     strict = {"ignore_untranscribed": True, "dont_care": ["1968"]}
     assert opened("paddleocr", val_share=0, **strict)[0].train[0].ignore.tolist() == [False, True, True]
 
@@ -184,7 +184,7 @@ def test_label_txt_of_the_annotation_tool(tmp_path: Path, opened: Any, entries: 
     (tmp_path / "Label.txt").write_text("\n".join(rows))
     dataset, context = opened("paddleocr", val_share=0)
     assert names(dataset.train) == ["a.png"]
-    assert (context.ledger.images, context.ledger.labels) == (6, 2)
+    assert (context.data_report.images, context.data_report.labels) == (6, 2)
     assert entries(context) == [
         "Label.txt:1: word 2: it has no list of points",
         "Label.txt:2: there is no name of an image with a tab after it",

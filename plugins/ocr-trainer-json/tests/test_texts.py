@@ -48,7 +48,7 @@ def test_a_text_per_row(tmp_path: Path, picture: Callable[..., None], key: str, 
     assert list(dataset.train.texts) == ['"영수증", 5', "1968"]
     assert list(dataset.train.files) == [tmp_path / folder / f"w {n}.png" for n in (1, 2)]
     assert dataset.train[0].text == '"영수증", 5'
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (2, 2, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (2, 2, [])
 
 
 def test_a_row_can_name_its_split_and_be_left_out(tmp_path: Path, picture: Callable[..., None]) -> None:
@@ -62,7 +62,7 @@ def test_a_row_can_name_its_split_and_be_left_out(tmp_path: Path, picture: Calla
         ["1"],
         ["2"],
     ]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_bad_rows_are_entered_with_their_line(tmp_path: Path, picture: Callable[..., None]) -> None:
@@ -82,7 +82,7 @@ def test_bad_rows_are_entered_with_their_line(tmp_path: Path, picture: Callable[
     dataset, context = opened("jsonl", tmp_path)
     assert list(dataset.train.texts) == ["one"]
     file = tmp_path / "train.jsonl"
-    assert [str(entry) for entry in context.ledger.skipped] == [
+    assert [str(entry) for entry in context.data_report.skipped] == [
         f"{file}:2: the text is empty",
         f"{file}:3: the text is empty",
         f'{file}:4: there is no "text", but words: they are for a detector, or cut out by dataset=crops',
@@ -103,7 +103,7 @@ def test_mmocr_has_one_instance_per_image(tmp_path: Path, picture: Callable[...,
     dataset, context = opened("mmocr", tmp_path)
     assert list(dataset.train.texts) == ["one"]
     assert dataset.train.files[0].name == "a.png"
-    assert [entry.reason for entry in context.ledger.skipped] == [
+    assert [entry.reason for entry in context.data_report.skipped] == [
         "b.png: it has 0 instances, and not one with a text",
         "b.png: it has 2 instances, and not one with a text",
         "b.png: the text is empty",
@@ -123,13 +123,13 @@ def test_of_several_files_mmocr_opens_that_of_the_task(tmp_path: Path, picture: 
     for task, content in [("textdet", pages), ("textspotting", pages), ("textrecog", words)]:
         (tmp_path / f"{task}_train.json").write_text(json.dumps(content))
     dataset, context = opened("mmocr", tmp_path)
-    assert (list(dataset.train.texts), context.ledger.skipped) == (["one"], [])
+    assert (list(dataset.train.texts), context.data_report.skipped) == (["one"], [])
     detection = Context(task=Task.detection)
     pages_found = Mmocr(MmocrConfig(name="mmocr", root=tmp_path, val_share=0.0), detection).train
     assert [path.name for path in pages_found.files] == ["page.png"]
     dataset, context = opened("mmocr", tmp_path, train_file=Path("textspotting_train.json"))
     assert len(dataset.train) == 0
-    assert [entry.reason for entry in context.ledger.skipped] == [
+    assert [entry.reason for entry in context.data_report.skipped] == [
         "page.png: it is a page with places of texts: for a detector, or for dataset=crops"
     ]
 
@@ -140,7 +140,7 @@ def test_the_first_row_tells_where_names_stand(tmp_path: Path, picture: Callable
     rows(tmp_path / "train.jsonl", "[", *first, {"filename": "b.png", "image": "x", "text": "two"})
     dataset, context = opened("jsonl", tmp_path)
     assert list(dataset.train.texts) == ["one", "two"]
-    assert [str(entry).partition("jsonl:")[2][0] for entry in context.ledger.skipped] == ["1", "2"]
+    assert [str(entry).partition("jsonl:")[2][0] for entry in context.data_report.skipped] == ["1", "2"]
 
 
 @with_data
@@ -149,7 +149,7 @@ def test_real_files() -> None:
     for name in ("jsonl", "mmocr"):
         dataset, context = opened(name, TOY)
         found = [[f.name, t] for f, t in zip(dataset.train.files, dataset.train.texts, strict=True)]
-        assert (found, context.ledger.skipped) == (labels, [])
+        assert (found, context.data_report.skipped) == (labels, [])
         assert dataset.train[0].image.ndim == 3
 
 

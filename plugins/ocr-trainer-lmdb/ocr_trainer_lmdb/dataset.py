@@ -15,8 +15,8 @@ import numpy as np
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
-from ocr_trainer.formats.fence import Fence
 from ocr_trainer.formats.paired import open_root
+from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
 from ocr_trainer_lmdb.plugin import LmdbConfig
 from ocr_trainer_lmdb.store import DATA, Store
@@ -104,14 +104,14 @@ class Lmdb:
 
     def __init__(self, config: LmdbConfig, context: Context) -> None:
         self._config = config
-        self._ledger = context.ledger
+        self._data_report = context.data_report
         self._root = open_root(config)
-        fence = Fence(self._root, config)
+        guard = PathGuard(self._root, config)
         folders = {split: self._folder(split) for split in SPLITS}
         if not any(folders.values()):
             folders["train"] = self._root
         self._folders = {split: folder for split, folder in folders.items() if folder}
-        self._homes = {split: _stores_below(folder, fence) for split, folder in self._folders.items()}
+        self._homes = {split: _stores_below(folder, guard) for split, folder in self._folders.items()}
         empty = [str(folders[split]) for split, homes in self._homes.items() if not homes]
         if empty:
             raise DataError(
@@ -154,11 +154,11 @@ class Lmdb:
 
     def _open(self, home: Path) -> Store:
         store = Store(home)
-        self._ledger.read(images=len(store), labels=len(store))
+        self._data_report.read(images=len(store), labels=len(store))
         if store.more:
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             reason = f"num-samples says {len(store):,}, but there is more, which is not used: {store.more}"
-            self._ledger.skip_image(store.folder, reason)
+            self._data_report.skip_image(store.folder, reason)
         return store
 
     def _folder(self, split: str) -> Path | None:
@@ -184,7 +184,7 @@ class Lmdb:
                     )
 
 
-def _stores_below(folder: Path, fence: Fence) -> list[Path]:
+def _stores_below(folder: Path, guard: PathGuard) -> list[Path]:
     """Return the folders below one, or it itself, that hold an LMDB, each once, through links as well.
 
     Raises:
@@ -193,11 +193,11 @@ def _stores_below(folder: Path, fence: Fence) -> list[Path]:
     homes: list[Path] = []
     seen: set[str] = set()
     for home, folders, files in os.walk(folder, followlinks=True):
-        fence.check(home)
+        guard.check(home)
         real = os.path.realpath(home)
         folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
         if DATA in files and real not in seen:
-            fence.check(Path(home, DATA))
+            guard.check(Path(home, DATA))
             homes.append(Path(home))
         seen.add(real)
     return homes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import FolderConfig
 
 
@@ -29,5 +29,5 @@ lmdb = DatasetPlugin(
     config=LmdbConfig,
     tasks=(Task.recognition,),
     factory="ocr_trainer_lmdb.dataset:Lmdb",
-    signs=tuple(Sign(f"{folder}data.mdb") for folder in ("", "*/", "*/*/")),
+    signatures=tuple(FormatSignature(f"{folder}data.mdb") for folder in ("", "*/", "*/*/")),
 )

@@ -67,7 +67,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert dataset.train[1].source == f"{tmp_path}: image-000000002"
     assert [dataset.train.name_of(n) for n in range(3)] == [sample.source for sample in dataset.train]
     assert dataset.train[0].image.shape == (4, 6, 3)
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (3, 3, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (3, 3, [])
     assert (dataset.val, dataset.test) == (None, None)
     with pytest.raises(IndexError):
         dataset.train[3]
@@ -182,7 +182,7 @@ def test_more_than_num_samples_is_entered(tmp_path: Path) -> None:
     dataset, context = opened(tmp_path)
     assert list(dataset.train.texts) == ["a", "b"]
     reason = "num-samples says 2, but there is more, which is not used: image-000000003"
-    assert [str(entry) for entry in context.ledger.skipped] == [f"{tmp_path}: {reason}"]
+    assert [str(entry) for entry in context.data_report.skipped] == [f"{tmp_path}: {reason}"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 8192, 12288, -4096, -1])

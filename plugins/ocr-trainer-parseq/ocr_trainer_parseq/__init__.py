@@ -1,1 +1,1 @@
-"""PARSeq, a text recogniser for ocr-trainer."""
+"""PARSeq, a text recognizer for ocr-trainer."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocr_trainer.data.types import Reading
+from ocr_trainer.data.types import Recognition
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition import Recognizer
 from ocr_trainer_parseq.network import Decoder, Encoder, initialise_linear
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 
 
 class PARSeq(Recognizer):
-    """A recogniser that learns to read in many orders, and so to read forward, all at once, or a second time.
+    """A recognizer that learns to read in many orders, and so to read forward, all at once, or a second time.
 
     Bautista, Atienza, "Scene Text Recognition with Permuted Autoregressive Sequence Models", ECCV 2022.
     """
@@ -119,20 +119,20 @@ class PARSeq(Recognizer):
         classes = F.pad(torch.where(inside, codes + 1, IGNORED), (0, 1), value=IGNORED)
         classes = classes.scatter(1, lengths[:, None], END)
         classes = order_targets(classes, len(orders), END).flatten(1)
-        learnt = classes != IGNORED
-        return {"language": F.cross_entropy(self.head(hidden[learnt]).float(), classes[learnt])}
+        learned = classes != IGNORED
+        return {"language": F.cross_entropy(self.head(hidden[learned]).float(), classes[learned])}
 
-    def decode(self, outputs: dict[str, Tensor]) -> list[Reading]:
+    def decode(self, outputs: dict[str, Tensor]) -> list[Recognition]:
         """Read up to [E], the probability of which counts, too; nothing else can stand at the last place."""
         probabilities = outputs["logits"].detach().float().softmax(-1)
         best, classes = (x.cpu().numpy() for x in probabilities.max(-1))
         ends = probabilities[..., END].cpu().numpy()
-        readings = []
+        recognitions = []
         for row, scores, end in zip(classes, best, ends, strict=True):
             stop = int(np.argmax(np.append(row[:-1], END) == END))
             text = "".join(self.charset[k - 1] for k in row[:stop])
-            readings.append(Reading(text, scores[:stop], float(scores[:stop].prod() * end[stop])))
-        return readings
+            recognitions.append(Recognition(text, scores[:stop], float(scores[:stop].prod() * end[stop])))
+        return recognitions
 
     def character_rows(self) -> dict[str, int]:
         """Return where the characters begin: behind [E]."""

@@ -1,6 +1,6 @@
-"""The orders in which a text is learnt (permutation language modelling), and what each character sees.
+"""The orders in which a text is learned (permutation language modelling), and what each character sees.
 
-A text of n characters has n + 1 targets, its characters and [E], the end; each is learnt from the
+A text of n characters has n + 1 targets, its characters and [E], the end; each is learned from the
 image and from a context of tokens: [B], the beginning, which all see, and the characters that come
 before it in an order of the characters. Section 3.2 of the paper.
 """
@@ -45,7 +45,7 @@ def visible_context(orders: Tensor) -> Tensor:
     """Return what each target sees of the context in each order.
 
     Of the characters, [E] sees all, and in the second order none: reading all characters at once, it
-    has to be found without them. In further orders it is not learnt.
+    has to be found without them. In further orders it is not learned.
 
     Args:
         orders: int64, (orders, length), from `draw_orders`.
@@ -62,7 +62,7 @@ def visible_context(orders: Tensor) -> Tensor:
 
 
 def order_targets(targets: Tensor, orders: int, end: int) -> Tensor:
-    """Repeat the targets for each order; [E] is learnt in the first two.
+    """Repeat the targets for each order; [E] is learned in the first two.
 
     Args:
         targets: int64, (batch, length + 1): classes, `IGNORED` behind [E].

@@ -34,10 +34,10 @@ class PARSeqConfig(Config):
     patch: list[int] = option([4, 8], at_least=1)
     """Height and width of the patches an image is cut into, in pixels."""
     max_length: int = option(25, at_least=1, at_most=1024)
-    """Longer texts are neither learnt nor read."""
+    """Longer texts are neither learned nor read."""
 
     permutations: int = option(6, at_least=1, at_most=1024)
-    """In how many orders each batch is learnt: from the left, from the right, and others that are drawn."""
+    """In how many orders each batch is learned: from the left, from the right, and others that are drawn."""
     mirrored: bool = True
     """Learn with each order its mirror image, too."""
 
@@ -46,7 +46,7 @@ class PARSeqConfig(Config):
     refinements: int = option(1, at_least=0, at_most=100)
     """How often a reading is corrected, each character in the light of all others."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what is wrong with the options taken together."""
         if len(self.patch) != 2:
             yield f"patch={list(self.patch)} must be two numbers: the height and the width of a patch"

@@ -109,9 +109,9 @@ def test_it_learns_a_few_words_and_reads_them_in_every_mode(mode):
         optimizer.step()
     net.config = replace(net.config, **mode)
     with torch.no_grad():
-        readings = net.eval().decode(net(images, widths))
-    assert [reading.text for reading in readings] == WORDS
-    assert all(reading.score > 0.5 for reading in readings)
+        recognitions = net.eval().decode(net(images, widths))
+    assert [reading.text for reading in recognitions] == WORDS
+    assert all(reading.score > 0.5 for reading in recognitions)
 
 
 def test_bfloat16_autocast_stays_close():
@@ -181,14 +181,14 @@ def test_texts_that_are_too_long_are_a_fault():
 
 
 def test_faults_are_told_in_the_users_words():
-    assert list(PARSeqConfig().faults()) == []
-    assert list(PARSeqConfig(permutations=5, mirrored=False).faults()) == []
-    assert list(PARSeqConfig(height=30, width=100, permutations=5).faults()) == [
+    assert list(PARSeqConfig().validate()) == []
+    assert list(PARSeqConfig(permutations=5, mirrored=False).validate()) == []
+    assert list(PARSeqConfig(height=30, width=100, permutations=5).validate()) == [
         "height=30 must be a multiple of 4, the height of a patch (patch=[4, 8])",
         "width=100 must be a multiple of 8, the width of a patch (patch=[4, 8])",
         "permutations=5 must be even with mirrored=true, as orders come in pairs; set mirrored=false for an odd number",
     ]
-    assert list(PARSeqConfig(patch=[4]).faults()) == [
+    assert list(PARSeqConfig(patch=[4]).validate()) == [
         "patch=[4] must be two numbers: the height and the width of a patch"
     ]
 

@@ -85,7 +85,7 @@ def test_the_first_order_is_causal_and_the_second_its_reverse():
 
 
 @pytest.mark.parametrize("orders", [1, 2, 5])
-def test_the_end_is_learnt_in_the_first_two_orders(orders):
+def test_the_end_is_learned_in_the_first_two_orders(orders):
     targets = torch.tensor([[4, 7, 0], [9, 0, IGNORED]])
     ordered = order_targets(targets, orders, end=0)
     assert ordered.shape == (2, orders, 3)

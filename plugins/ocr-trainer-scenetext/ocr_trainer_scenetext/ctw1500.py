@@ -59,8 +59,8 @@ class Ctw1500(RowDataset):
             try:
                 points = points_of(box.get("segs", "").split(","))
             except ValueError as fault:
-                self._ledger.read(labels=1)
-                self._ledger.skip_label(annotation, line, str(fault))
+                self._data_report.read(labels=1)
+                self._data_report.skip_label(annotation, line, str(fault))
                 continue
             self.add(labels, points, box.get("label", "").strip(), annotation, line)
         return labels

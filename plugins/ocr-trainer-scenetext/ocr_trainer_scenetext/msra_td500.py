@@ -33,7 +33,7 @@ class MsraTd500(RowDataset):
 
 
 def rotated(x: float, y: float, width: float, height: float, angle: float) -> Points:
-    """Return the corners of a box that is turned about its centre.
+    """Return the corners of a box that is turned about its center.
 
     Args:
         x: Of the left side, before it is turned.

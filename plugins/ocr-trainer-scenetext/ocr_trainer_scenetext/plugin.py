@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import PairedConfig
 
 # What files look like: Total-Text's records and rows, CTW1500's rows of its first release and of its test
@@ -19,11 +19,14 @@ totaltext = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_scenetext.totaltext:TotalText",
-    signs=(
-        *(Sign(f"{folder}poly_gt_*.mat", r"\AMATLAB 5") for folder in ("", "*/", "*/*/", "*/*/*/")),
-        *(Sign(f"{folder}poly_gt_*.txt", RECORD) for folder in ("", "*/", "*/*/")),
-        *(Sign(f"{folder}poly_gt_*.txt", POLYGON) for folder in ("", "*/", "*/*/")),
-        Sign("*_gts/*.*.txt", POLYGON),
+    signatures=(
+        *(
+            FormatSignature(f"{folder}poly_gt_*.mat", r"\AMATLAB 5")
+            for folder in ("", "*/", "*/*/", "*/*/*/")
+        ),
+        *(FormatSignature(f"{folder}poly_gt_*.txt", RECORD) for folder in ("", "*/", "*/*/")),
+        *(FormatSignature(f"{folder}poly_gt_*.txt", POLYGON) for folder in ("", "*/", "*/*/")),
+        FormatSignature("*_gts/*.*.txt", POLYGON),
     ),
 )
 
@@ -33,10 +36,10 @@ ctw1500 = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_scenetext.ctw1500:Ctw1500",
-    signs=(
-        *(Sign(f"{folder}/*.xml", r"<segs>\s*\d") for folder in ("*", "*/*")),
-        *(Sign(f"{folder}/*.txt", OFFSETS) for folder in ("*", "*/*")),
-        *(Sign(f"{folder}/*.txt", MARKED) for folder in ("*", "*/*")),
+    signatures=(
+        *(FormatSignature(f"{folder}/*.xml", r"<segs>\s*\d") for folder in ("*", "*/*")),
+        *(FormatSignature(f"{folder}/*.txt", OFFSETS) for folder in ("*", "*/*")),
+        *(FormatSignature(f"{folder}/*.txt", MARKED) for folder in ("*", "*/*")),
     ),
 )
 
@@ -46,5 +49,5 @@ msra_td500 = DatasetPlugin(
     config=PairedConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_scenetext.msra_td500:MsraTd500",
-    signs=(Sign("*.gt", ROTATED), Sign("*/*.gt", ROTATED)),
+    signatures=(FormatSignature("*.gt", ROTATED), FormatSignature("*/*.gt", ROTATED)),
 )

@@ -32,8 +32,13 @@ VARIABLES = ("polygt", "gt")
 
 def _folders(split: str) -> list[tuple[str, str]]:
     images = [f"{folder}Images/{split}" for folder in ("", "totaltext/")]
-    truths = ("Groundtruth/Polygon", "groundtruth_text/Groundtruth/Polygon", "txt_format", "Txt_format")
-    return list(product(images, [f"{folder}/{split}" for folder in truths]))
+    ground_truths = (
+        "Groundtruth/Polygon",
+        "groundtruth_text/Groundtruth/Polygon",
+        "txt_format",
+        "Txt_format",
+    )
+    return list(product(images, [f"{folder}/{split}" for folder in ground_truths]))
 
 
 class TotalText(RowDataset):
@@ -67,8 +72,8 @@ class TotalText(RowDataset):
             try:
                 points, text = parse_cells(row)
             except ValueError as fault:
-                self._ledger.read(labels=1)
-                self._ledger.skip_label(annotation, None, f"word {number}: {fault}")
+                self._data_report.read(labels=1)
+                self._data_report.skip_label(annotation, None, f"word {number}: {fault}")
                 continue
             self.add(labels, points, text, annotation, None, where=f"word {number}: ")
         return labels

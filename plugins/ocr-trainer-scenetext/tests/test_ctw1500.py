@@ -72,7 +72,7 @@ def test_all_rows_of_the_test_set(tmp_path: Path) -> None:
         Pillow.new("L", (1, 1)).save(tmp_path / "test_images" / f"{Path(name).stem}.jpg")
     dataset, context = opened(tmp_path)
     test = dataset.test
-    assert (dataset.train, len(test), context.ledger.labels) == (None, 500, 3068)
+    assert (dataset.train, len(test), context.data_report.labels) == (None, 500, 3068)
     for index, file in enumerate(test.files):
         labels = test.labels(index)
         plain = dataset.read(tmp_path / "gt_ctw1500" / f"plain_{file.stem}.txt.rows")
@@ -85,7 +85,7 @@ def test_all_rows_of_the_test_set(tmp_path: Path) -> None:
             assert ignored or polygon.ravel().tolist() == [int(number) for number in numbers]
         assert plain.texts == labels.texts
         assert all(map(lambda a, b: (a == b).all(), plain.polygons, labels.polygons))
-    told = {entry.reason for entry in context.ledger.skipped}
+    told = {entry.reason for entry in context.data_report.skipped}
     assert told <= {"the outline crosses itself: kept as don't care"}
 
 
@@ -112,7 +112,7 @@ def test_marked_outlines_of_other_numbers_of_points_and_bad_rows(tmp_path: Path)
     data = "695,885,866,888,867,1146,696,1143,####Latin 9\n695,885,866,####a\n695,885,word\n"
     labels, context = read(tmp_path, f"\ufeff{data}{NUMBERS},#######\r\n".encode())
     assert (labels.texts, labels.ignore) == (["Latin 9", ""], [False, True])
-    assert [(e.line, e.reason) for e in context.ledger.skipped] == [
+    assert [(e.line, e.reason) for e in context.data_report.skipped] == [
         (2, "3 coordinates make no points"),
         (3, "not x1,y1,…,x14,y14,####TEXT: '695,885,word'"),
     ]
@@ -124,8 +124,8 @@ def test_xml_of_the_training_set(tmp_path: Path, end: str) -> None:
     assert labels.texts == ["OLATHE & 1,2", "", ""]
     assert labels.ignore == [False, True, False]
     assert labels.polygons[0].tolist() == [list(point) for point in OUTLINE]
-    assert context.ledger.labels == 6
-    assert [(e.line, e.reason) for e in context.ledger.skipped] == [
+    assert context.data_report.labels == 6
+    assert [(e.line, e.reason) for e in context.data_report.skipped] == [
         (10, "3 coordinates make no points"),
         (11, "'' is not a number"),
         (12, "the outline has no area"),
@@ -184,5 +184,7 @@ def test_random_bytes_are_read_or_refused_and_every_label_accounted_for(
             reason in refusal for reason in ("UTF-16", "is not XML", "in an encoding", "holds no <image>")
         )
         return
-    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+    assert (
+        context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+    )

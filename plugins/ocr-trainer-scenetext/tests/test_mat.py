@@ -97,10 +97,12 @@ def test_words(tmp_path: Path, compressed: bool) -> None:
     assert labels.texts == ["café", "", "", "", "7"]
     assert labels.ignore == [False, True, True, False, False]
     assert labels.polygons[0].tolist() == [[1, 1], [9, 1], [9, 5], [1, 5]]
-    assert context.ledger.labels == 6
-    assert [e.reason for e in context.ledger.skipped] == ["word 6: 3 x and 4 y make no points"]
+    assert context.data_report.labels == 6
+    assert [e.reason for e in context.data_report.skipped] == ["word 6: 3 x and 4 y make no points"]
     labels, context = read(tmp_path, mat(compressed, polygt=cells(short)))
-    assert [e.reason for e in context.ledger.skipped] == ["word 1: not x:, xs, y:, ys, text, orientation"]
+    assert [e.reason for e in context.data_report.skipped] == [
+        "word 1: not x:, xs, y:, ys, text, orientation"
+    ]
 
 
 def element(order: str, kind: int, content: bytes) -> bytes:
@@ -166,5 +168,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, real: Path, changes: 
         refusal = str(fault)
         assert "poly_gt_img1.mat' " in refusal
         return
-    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+    assert (
+        context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+    )

@@ -1,7 +1,7 @@
 """MSRA-TD500: files made after the description that comes with the set, since none are at hand.
 
 http://www.iapr-tc11.org/mediawiki/index.php/MSRA_Text_Detection_500_Database_(MSRA-TD500): index, difficult
-label, x, y, width, height, and the angle in radians, of a box that is turned about its centre.
+label, x, y, width, height, and the angle in radians, of a box that is turned about its center.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def test_rows(tmp_path: Path) -> None:
     assert np.allclose(labels.polygons[1], [[130, 40], [130, 80], [110, 80], [110, 40]], atol=1e-3)
     # less than nothing: the text climbs to the right
     assert labels.polygons[0][1, 1] < labels.polygons[0][0, 1]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 sides = st.floats(1, 999)
@@ -76,14 +76,14 @@ def test_the_official_layout(tmp_path: Path) -> None:
     dataset, context = opened(tmp_path, val_share=0)
     assert [len(dataset.train), len(dataset.test)] == [2, 1]
     assert [sample.ignore.tolist() for sample in dataset.test] == [[False, True, False]]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
     data = b"0 0 1 2 3 4\n1 0 a 2 3 4 0\n2 0 5 5 0 9 0\n3 0 5 5 9 9 inf\n4 0 -50 5 9 9 0\n5 0 nan 5 9 9 0\n\n"
     labels, context = read(tmp_path, data)
     assert labels.polygons == []
-    assert [(e.line, e.reason) for e in context.ledger.skipped] == [
+    assert [(e.line, e.reason) for e in context.data_report.skipped] == [
         (1, "not index difficult x y width height angle: '0 0 1 2 3 4'"),
         (2, "'a' is not a number"),
         (3, "the outline has no area"),
@@ -91,7 +91,7 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
         (5, "it lies outside the image, left of or above it"),
         (6, "the coordinate nan is not a finite number"),
     ]
-    assert context.ledger.labels == 6
+    assert context.data_report.labels == 6
 
 
 junk = st.binary(max_size=200) | st.text("0123456789.-+einfa \t\n", max_size=200).map(str.encode)
@@ -108,11 +108,13 @@ def test_random_bytes_are_read_or_refused_and_every_row_accounted_for(tmp_path: 
         refusal = str(fault)
         assert "UTF-16" in refusal
         assume(False)
-    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+    assert (
+        context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+    )
 
 
 @pytest.mark.parametrize("size", [(0, 0), (1, 0)])
 def test_a_file_without_rows_is_an_image_without_text(tmp_path: Path, size: tuple[int, int]) -> None:
     labels, context = read(tmp_path, b"\r\n" * size[0])
-    assert (labels.polygons, context.ledger.labels, context.ledger.skipped) == ([], 0, [])
+    assert (labels.polygons, context.data_report.labels, context.data_report.skipped) == ([], 0, [])

@@ -84,8 +84,8 @@ def test_all_polygons_of_the_test_set() -> None:
             numeric += last.isdecimal()
             words += 1
     assert (len(files), words, commas, numeric) == (300, 2546, 1, 138)
-    assert context.ledger.labels == 2546
-    assert [(Path(e.file).name, e.reason) for e in context.ledger.skipped] == [
+    assert context.data_report.labels == 2546
+    assert [(Path(e.file).name, e.reason) for e in context.data_report.skipped] == [
         ("img557.jpg.txt", "the outline crosses itself: kept as don't care")
     ]
 
@@ -97,9 +97,9 @@ def test_odd_polygons_of_the_training_set() -> None:
     labels = {file.name.partition(".")[0]: dataset.read(file) for file in files}
     rows = [row for file in files for row in file.read_text("utf-8").splitlines() if row.strip()]
     points = sum(bool(re.fullmatch(r"\d+,\d+,###", row)) for row in rows)
-    assert (len(files), context.ledger.labels, points) == (14, len(rows), 10)
+    assert (len(files), context.data_report.labels, points) == (14, len(rows), 10)
     assert sum(len(each.texts) for each in labels.values()) == len(rows) - points
-    told = [(Path(e.file).name.partition(".")[0], e.reason) for e in context.ledger.skipped]
+    told = [(Path(e.file).name.partition(".")[0], e.reason) for e in context.data_report.skipped]
     assert sum(reason == "1 point is no polygon" for _, reason in told) == points
     crossing = {name for name, reason in told if "crosses itself" in reason}
     assert crossing == {"img1204", "img858"}
@@ -114,7 +114,7 @@ def test_the_polygons_of_cleval(tmp_path: Path) -> None:
         Pillow.new("L", (1, 1)).save(tmp_path / f"{file.stem.removeprefix('gt_')}.png")
     dataset, context = opened(tmp_path, images=Path(), annotations=Path("gt"), val_share=0)
     assert len(dataset.train) == 300
-    one = [(Path(e.file).stem, e.reason) for e in context.ledger.skipped if "1 point" in e.reason]
+    one = [(Path(e.file).stem, e.reason) for e in context.data_report.skipped if "1 point" in e.reason]
     assert one == [(f"gt_img{number}", "1 point is no polygon") for number in (659, 664)]
 
 
@@ -140,12 +140,12 @@ def test_records(tmp_path: Path) -> None:
     assert labels.polygons[0].tolist() == [[53, 446], [120, 443], [121, 456], [56, 458]]
     assert labels.polygons[4][:2].tolist() == [[1, -1], [9, 9]]
     assert len(labels.polygons[4]) == 9
-    assert [(e.line, e.reason) for e in context.ledger.skipped] == [
+    assert [(e.line, e.reason) for e in context.data_report.skipped] == [
         (9, "3 x and 2 y make no points"),
         (10, "not a text in brackets and quotes: '[word]'"),
         (11, "not x: [[…]], y: [[…]], ornt: […], transcriptions: […]: 'x: [[1 9 9]], y: [[1'"),
     ]
-    assert context.ledger.labels == 9
+    assert context.data_report.labels == 9
 
 
 @settings(deadline=None)
@@ -176,5 +176,7 @@ def test_random_bytes_are_read_or_refused_and_every_row_accounted_for(tmp_path: 
         refusal = str(fault)
         assert "UTF-16" in refusal
         return
-    kept_yet_entered = sum("kept as" in entry.reason for entry in context.ledger.skipped)
-    assert context.ledger.labels == len(labels.texts) + len(context.ledger.skipped) - kept_yet_entered
+    kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)
+    assert (
+        context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
+    )

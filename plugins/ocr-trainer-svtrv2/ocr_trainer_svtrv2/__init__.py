@@ -1,1 +1,1 @@
-"""SVTRv2, a text recogniser for ocr-trainer."""
+"""SVTRv2, a text recognizer for ocr-trainer."""

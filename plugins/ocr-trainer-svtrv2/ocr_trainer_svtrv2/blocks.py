@@ -82,7 +82,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A mixer of places, then a perceptron at each; each is added, and normalised after that."""
+    """A mixer of places, then a perceptron at each; each is added, and normalized after that."""
 
     def __init__(self, channels: int, drop_path: float) -> None:
         super().__init__()

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocr_trainer_svtrv2.blocks import HEAD
-from ocr_trainer_svtrv2.network import initialise
+from ocr_trainer_svtrv2.network import initialize
 
 LOOK_HEADS = 2
 """Heads of the attention to the image."""
 
 
 class CrossAttention(nn.Module):
-    """Queries look at other tokens that are no padding; both are normalised before."""
+    """Queries look at other tokens that are no padding; both are normalized before."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Guidance(nn.Module):
         self.look = CrossAttention(channels, LOOK_HEADS)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.head = nn.Linear(channels, characters)
-        self.apply(initialise)
+        self.apply(initialize)
 
     def forward(self, features: Tensor, mask: Tensor, codes: Tensor, lengths: Tensor) -> Tensor:
         """Return how hard characters are to find by their context, as a mean over characters and sides.
@@ -92,8 +92,12 @@ class Guidance(nn.Module):
         sides = ((self.left, codes, known), (self.right, codes.flip(1), known.flip(1)))
         asked = [self.ask(side, texts, there) for side, texts, there in sides]
         found = self.norm(self.look(torch.cat(asked, dim=1), features, mask))
-        truths = torch.cat([codes.masked_fill(~known, -1), codes.masked_fill(~known, -1).flip(1)], dim=1)
-        return F.cross_entropy(self.head(found).float().flatten(0, 1), truths.flatten(), ignore_index=-1)
+        ground_truths = torch.cat(
+            [codes.masked_fill(~known, -1), codes.masked_fill(~known, -1).flip(1)], dim=1
+        )
+        return F.cross_entropy(
+            self.head(found).float().flatten(0, 1), ground_truths.flatten(), ignore_index=-1
+        )
 
     def ask(self, side: Direction, codes: Tensor, known: Tensor) -> Tensor:
         """Turn what stands before each character into a query for it, (batch, longest, channels).

@@ -11,7 +11,7 @@ from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
 from ocr_trainer_svtrv2.blocks import columns
 from ocr_trainer_svtrv2.guidance import Guidance
-from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialise
+from ocr_trainer_svtrv2.network import PLANS, Encoder, Rearrangement, initialize
 from ocr_trainer_svtrv2.plugin import SVTRv2Config
 
 BLANKS = 0.75
@@ -19,7 +19,7 @@ BLANKS = 0.75
 
 
 class SVTRv2(CtcRecognizer):
-    """A recogniser whose features are put in the order of reading before CTC sees them.
+    """A recognizer whose features are put in the order of reading before CTC sees them.
 
     Du, Chen, Xie, Jia, Jiang, "SVTRv2: CTC Beats Encoder-Decoder Models in Scene Text Recognition",
     2024, arXiv 2411.15858.
@@ -36,7 +36,7 @@ class SVTRv2(CtcRecognizer):
         self.encoder = Encoder(plan, config.drop_path)
         self.rearrangement = Rearrangement(channels)
         self.head = nn.Linear(channels, self.classes)
-        initialise(self.head)
+        initialize(self.head)
         # Most steps are blank. A head that starts from uniform classes first learns only that, from gradients
         # that all places share: features become alike all over the image, and small trainings linger there.
         nn.init.constant_(self.head.bias[:1], math.log(BLANKS / (1 - BLANKS) * len(self.charset)))

@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         pairs = zip(plan.channels, plan.channels[1:], STRIDES, strict=False)
         self.downs = nn.ModuleList(Convolution(before, after, stride) for before, after, stride in pairs)
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in plan.channels[1:])
-        self.apply(initialise)
+        self.apply(initialize)
 
     def forward(self, images: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and their mask.
@@ -70,7 +70,7 @@ class Rearrangement(nn.Module):
     """The feature rearrangement module: features of a plane, brought to a line in the order of reading.
 
     First within each row, where every place takes what it needs from the others; then within each
-    column, where a learnt token selects how much each row counts. So text that is bent, slanted or in
+    column, where a learned token selects how much each row counts. So text that is bent, slanted or in
     perspective comes to stand in the order that CTC needs.
     """
 
@@ -80,7 +80,7 @@ class Rearrangement(nn.Module):
         self.key = nn.Linear(channels, channels)
         self.value = nn.Linear(channels, channels)
         self.token = nn.Parameter(torch.empty(channels))
-        self.apply(initialise)
+        self.apply(initialize)
         nn.init.trunc_normal_(self.token, std=0.02)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Rearrangement(nn.Module):
         return torch.einsum("bhw,bhwc->bwc", weights, self.value(x))
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Set the weights of a new layer as the authors do."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)

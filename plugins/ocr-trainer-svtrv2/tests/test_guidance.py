@@ -60,7 +60,7 @@ def test_every_parameter_gets_a_gradient(lengths):
     assert x.grad.abs().sum() > 0
 
 
-def learnt(image: torch.Tensor) -> float:
+def learned(image: torch.Tensor) -> float:
     """Return how hard the characters of one text are to find in an image after some training."""
     net = guidance().train()
     mask = torch.ones(image.shape[:2], dtype=torch.bool)
@@ -76,5 +76,5 @@ def learnt(image: torch.Tensor) -> float:
 
 def test_the_context_finds_characters_in_the_image_and_knows_nothing_without_it():
     torch.manual_seed(0)
-    assert learnt(torch.randn(1, 7, 64)) < 0.2
-    assert learnt(torch.zeros(1, 7, 64)) == pytest.approx(math.log(7), abs=0.01)
+    assert learned(torch.randn(1, 7, 64)) < 0.2
+    assert learned(torch.zeros(1, 7, 64)) == pytest.approx(math.log(7), abs=0.01)

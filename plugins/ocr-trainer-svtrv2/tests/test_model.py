@@ -150,8 +150,8 @@ def test_it_learns_a_handful_of_words():
 
 
 def test_faults_are_told_in_the_users_words():
-    assert list(SVTRv2Config().faults()) == []
-    assert list(SVTRv2Config(min_width=64, max_width=32).faults()) == [
+    assert list(SVTRv2Config().validate()) == []
+    assert list(SVTRv2Config(min_width=64, max_width=32).validate()) == [
         "min_width=64 is more than max_width=32"
     ]
 

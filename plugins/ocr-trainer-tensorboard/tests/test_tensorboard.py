@@ -95,7 +95,7 @@ def test_what_is_logged_after_finalize_is_kept(logger: FlatTensorBoardLogger):
     assert scalars(logger) == {"train/loss": [(1, 1.0)], "test/hmean": [(2, 0.75)]}
 
 
-class Colour(Enum):
+class Color(Enum):
     red = 1
 
 
@@ -109,7 +109,7 @@ def test_hyperparameters_stand_beside_every_metric(logger: FlatTensorBoardLogger
         {
             "model": {"name": "dbnet", "optimizer": Optimizer(), "pretrained": True},
             "folder": Path("a/b"),
-            "colour": Colour.red,
+            "color": Color.red,
             "sizes": [1, 2],
             "none": None,
         }
@@ -121,7 +121,7 @@ def test_hyperparameters_stand_beside_every_metric(logger: FlatTensorBoardLogger
     assert values["model/optimizer/lr"] == 0.01
     assert values["model/pretrained"] == "True"
     assert values["folder"] == "a/b"
-    assert {"colour", "sizes", "none"} <= values.keys()
+    assert {"color", "sizes", "none"} <= values.keys()
     assert metrics == {"val/hmean", "train/loss"}  # all of them, and no hp_metric
 
 

@@ -23,10 +23,10 @@ class Ufo(ListedDataset):
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield what a UFO file says of each image."""
         for name, entry in read_document(file):
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             try:
-                labels = read_labels(entry, file, name, self._config.ignore_untranscribed, self._ledger)
+                labels = read_labels(entry, file, name, self._config.ignore_untranscribed, self._data_report)
             except DataError as fault:
-                self._ledger.skip_image(file, str(fault))
+                self._data_report.skip_image(file, str(fault))
                 continue
             yield Annotated(name, labels)

@@ -15,7 +15,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.json_files import Word, read_words, to_points, to_size, to_text
 from ocr_trainer.formats.json_streams import stream_members
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 Entry = Any
 """What a document holds for one image; anything, until it is read."""
@@ -34,7 +34,9 @@ def read_document(path: Path) -> Iterator[tuple[str, Entry]]:
         raise DataError(f'\'{path}\' is not UFO: it has no "images": {{file name: {{"words": …}}}}')
 
 
-def read_labels(entry: Entry, file: Path, image: str, ignore_untranscribed: bool, ledger: Ledger) -> Labels:
+def read_labels(
+    entry: Entry, file: Path, image: str, ignore_untranscribed: bool, data_report: DataReport
+) -> Labels:
     """Read the labels of one image; a word that cannot be used goes into the ledger.
 
     Args:
@@ -51,7 +53,7 @@ def read_labels(entry: Entry, file: Path, image: str, ignore_untranscribed: bool
     if not isinstance(words, dict):
         raise DataError(f'{image} has no "words": {{id: {{"points": …}}}}')
     items = ((f"{image}, word '{key}': ", word) for key, word in words.items())
-    labels = read_words(items, partial(_word, ignore_untranscribed), ledger, file)
+    labels = read_words(items, partial(_word, ignore_untranscribed), data_report, file)
     labels.size = to_size(entry.get("img_h"), entry.get("img_w"))
     return labels
 

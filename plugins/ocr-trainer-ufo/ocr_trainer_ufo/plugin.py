@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import ListedConfig
 
 
@@ -22,8 +22,8 @@ ufo = DatasetPlugin(
     config=UfoConfig,
     tasks=(Task.detection,),
     factory="ocr_trainer_ufo.dataset:Ufo",
-    signs=tuple(
-        Sign(f"{folder}*.json", r'"images"\s*:\s*\{\s*"[^"]*"\s*:\s*\{')
+    signatures=tuple(
+        FormatSignature(f"{folder}*.json", r'"images"\s*:\s*\{\s*"[^"]*"\s*:\s*\{')
         for folder in ("", "ufo/", "annotations/")
     ),
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ocr_trainer_ufo.document import read_document, read_labels
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 
 coordinate = st.integers(1, 9999) | st.floats(1, 9999, width=32)
 texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -27,7 +27,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, words: list) -> None:
     made = {str(i): {"points": points, "transcription": text} for i, (points, text) in enumerate(words)}
     (tmp_path / "train.json").write_text(json.dumps({"images": {"a.jpg": {"words": made}}}))
     entry = dict(read_document(tmp_path / "train.json"))["a.jpg"]
-    labels = read_labels(entry, tmp_path / "train.json", "a.jpg", True, Ledger())
+    labels = read_labels(entry, tmp_path / "train.json", "a.jpg", True, DataReport())
     assert labels.texts == [(text or "").strip() for _, text in words]
     assert labels.ignore == [not (text or "").strip() for _, text in words]
     for polygon, (points, _) in zip(labels.polygons, words, strict=True):
@@ -45,14 +45,14 @@ values = st.recursive(
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values)
 def test_any_json_is_read_or_refused(tmp_path: Path, value: Any) -> None:
-    ledger = Ledger()
+    data_report = DataReport()
     for entry in (
         value,
         {"words": {"1": value}},
         {"words": {"1": {"points": value, "transcription": value}}},
     ):
         try:
-            labels = read_labels(entry, tmp_path / "x", "a.jpg", True, ledger)
+            labels = read_labels(entry, tmp_path / "x", "a.jpg", True, data_report)
         except DataError:
             continue
         assert len(labels.polygons) == len(labels.texts) == len(labels.ignore)

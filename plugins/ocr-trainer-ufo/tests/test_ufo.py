@@ -45,7 +45,7 @@ def names(split: Any) -> list[str] | None:
 
 
 def entries(context: Context, root: Path) -> list[str]:
-    return [str(entry).replace(f"{root}/", "") for entry in context.ledger.skipped]
+    return [str(entry).replace(f"{root}/", "") for entry in context.data_report.skipped]
 
 
 def test_words_of_an_image(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_words_of_an_image(tmp_path: Path) -> None:
     assert sample.texts == ["영수증", "TOTAL", "", "", "###", "12"]
     assert sample.ignore.tolist() == [False, False, True, True, True, False]
     assert sample.source == str(tmp_path / "img" / "train" / "a 1.jpg")
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (1, 6, [])
-    learnt = open_ufo(tmp_path, val_share=0, ignore_untranscribed=False)[0].train[0]
-    assert learnt.ignore.tolist() == [False, False, False, False, True, False]
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (1, 6, [])
+    learned = open_ufo(tmp_path, val_share=0, ignore_untranscribed=False)[0].train[0]
+    assert learned.ignore.tolist() == [False, False, False, False, True, False]
 
 
 def test_bad_words_are_entered_by_name(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_bad_words_are_entered_by_name(tmp_path: Path) -> None:
     make(tmp_path, "train.json", {"a.jpg": image(words)})
     dataset, context = open_ufo(tmp_path, val_share=0)
     assert dataset.train[0].ignore.tolist() == [False, True]
-    assert context.ledger.labels == len(words)
+    assert context.data_report.labels == len(words)
     assert entries(context, tmp_path) == [
         "train.json: a.jpg, word 'no points': it has no list of points",
         "train.json: a.jpg, word 'null': None is no object",
@@ -130,7 +130,7 @@ def test_bad_images_are_entered_and_text_free_ones_kept(tmp_path: Path) -> None:
         "images/../secret.jpg: the name '../secret.jpg' leads out of the folder of images",
         "/etc/hostname: the name '/etc/hostname' leads out of the folder of images",
     ]
-    assert context.ledger.images == 7
+    assert context.data_report.images == 7
 
 
 def test_an_image_annotated_at_another_size_is_refused(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_file_per_split(tmp_path: Path) -> None:
     dataset, context = open_ufo(tmp_path)
     assert [names(split) for split in (dataset.train, dataset.val, dataset.test)] == [["1.jpg"]] * 3
     assert dataset.val[0].source == str(tmp_path / "img" / "val" / "1.jpg")
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_one_file_is_shared_out(tmp_path: Path) -> None:
@@ -221,5 +221,5 @@ def test_a_missing_root_and_a_missing_file_say_what_to_set(tmp_path: Path) -> No
 
 
 def test_shares_that_leave_nothing() -> None:
-    assert len(list(UfoConfig(root=Path("x"), val_share=0.6, test_share=0.4).faults())) == 1
-    assert list(UfoConfig(root=Path("x")).faults()) == []
+    assert len(list(UfoConfig(root=Path("x"), val_share=0.6, test_share=0.4).validate())) == 1
+    assert list(UfoConfig(root=Path("x")).validate()) == []

@@ -47,7 +47,7 @@ class WandbConfig(LoggerConfig):
     max_images: int = option(16, at_least=0)
     """Pictures kept of each set of pictures; 0 keeps none."""
 
-    def faults(self) -> Iterator[str]:
+    def validate(self) -> Iterator[str]:
         """Yield what wandb would refuse once the training is under way."""
         if not 0 < len(self.project_name) <= 128 or set(self.project_name) & set("/\\#?%:"):
             yield (

@@ -112,20 +112,20 @@ def test_each_picture_needs_its_caption(logger: BackgroundWandbLogger):
         logger.log_image("val", [np.zeros((4, 4, 3), np.uint8)] * 2, step=0, caption=["one"])
 
 
-class Colour(Enum):
+class Color(Enum):
     red = 1
 
 
 @dataclass
 class Optimizer:
     lr: float = 0.01
-    colour: Colour = Colour.red
+    color: Color = Color.red
 
 
 def test_a_configuration_becomes_plain():
     values = {"o": Optimizer(), "p": Path("a/b"), "l": (1, None, True), "t": torch.float32, 3: "x"}
     assert plain(values) == {
-        "o": {"lr": 0.01, "colour": "red"},
+        "o": {"lr": 0.01, "color": "red"},
         "p": "a/b",
         "l": [1, None, True],
         "t": "torch.float32",
@@ -196,13 +196,13 @@ def test_a_run_that_logs_nothing_leaves_nothing(logger: BackgroundWandbLogger, c
 
 def test_options_that_wandb_would_refuse_are_faults():
     config = WandbConfig(project_name="a/b", tags=["good", "", "x" * 65], run_id="a b")
-    assert list(config.faults()) == [
+    assert list(config.validate()) == [
         "project_name='a/b' is no name for a wandb project: 1 to 128 characters, none of / \\ # ? % :",
         "tags has '', but a wandb tag has 1 to 64 characters",
         f"tags has '{'x' * 65}', but a wandb tag has 1 to 64 characters",
         "run_id='a b' is no wandb id: letters, digits, - and _",
     ]
-    assert list(WandbConfig(tags=["x" * 64], run_id="a-b_1").faults()) == []
+    assert list(WandbConfig(tags=["x" * 64], run_id="a-b_1").validate()) == []
 
 
 def test_the_description_is_light():

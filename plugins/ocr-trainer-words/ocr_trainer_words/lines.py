@@ -16,10 +16,10 @@ from ocr_trainer.data.images import is_image
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, carve_missing, refuse_overlap
-from ocr_trainer.formats.fence import Fence
-from ocr_trainer.formats.labelled import LazySplits
+from ocr_trainer.formats.labeled import LazySplits
 from ocr_trainer.formats.listed import tails
 from ocr_trainer.formats.paired import open_root
+from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.formats.texts import TextImages, is_usable
 from ocr_trainer.plugin import Context
 from ocr_trainer_words.plugin import LinesConfig
@@ -29,7 +29,7 @@ TRUTH = (".gt.txt", ".txt")
 OTHERS = (".pred.txt", ".bin.txt", ".nrm.txt")
 """Texts that programs wrote."""
 VARIANTS = ("", ".nrm", ".bin")
-"""Of several images of a line, grey ones come before bitonal ones, and those before the rest."""
+"""Of several images of a line, gray ones come before bitonal ones, and those before the rest."""
 
 
 class Line(NamedTuple):
@@ -48,9 +48,9 @@ class Lines(LazySplits[TextImages]):
 
     def __init__(self, config: LinesConfig, context: Context) -> None:
         self._config = config
-        self._ledger = context.ledger
+        self._data_report = context.data_report
         self._root = open_root(config)
-        self._fence = Fence(self._root, config)
+        self._fence = PathGuard(self._root, config)
         lists = {split: getattr(config, f"{split}_list") for split in SPLITS}
         paths = {split: self._root / (path or f"{split}.txt") for split, path in lists.items()}
         self._lists = {split: path for split, path in paths.items() if lists[split] or path.is_file()}
@@ -59,17 +59,17 @@ class Lines(LazySplits[TextImages]):
 
     def _open(self, split: str) -> TextImages | None:
         lines = self._members.get(split)
-        return None if lines is None else TextImages(self._labelled(lines))
+        return None if lines is None else TextImages(self._labeled(lines))
 
-    def _labelled(self, lines: dict[str, Line]) -> Iterator[tuple[Path, str]]:
+    def _labeled(self, lines: dict[str, Line]) -> Iterator[tuple[Path, str]]:
         for image, file in lines.values():
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             try:
                 self._fence.check(self._root / image)
                 self._fence.check(self._root / file)
                 text = self._text(self._root / file)
             except DataError as fault:
-                self._ledger.skip_image(self._root / image, str(fault))
+                self._data_report.skip_image(self._root / image, str(fault))
                 continue
             if text is not None:
                 yield self._root / image, text
@@ -80,16 +80,16 @@ class Lines(LazySplits[TextImages]):
         Raises:
             DataError: If it cannot be read, or is UTF-16.
         """
-        entries = len(self._ledger.skipped)
-        rows = list(read_rows(file, self._ledger))
-        if len(self._ledger.skipped) > entries:  # not UTF-8: counted and told
+        entries = len(self._data_report.skipped)
+        rows = list(read_rows(file, self._data_report))
+        if len(self._data_report.skipped) > entries:  # not UTF-8: counted and told
             return None
-        self._ledger.read(labels=1)
+        self._data_report.read(labels=1)
         if len(rows) > 1:
-            self._ledger.skip_label(file, rows[1][0], f"{len(rows)} rows are no text of a line")
+            self._data_report.skip_label(file, rows[1][0], f"{len(rows)} rows are no text of a line")
             return None
         text = rows[0][1] if rows else ""
-        return text if is_usable(text, self._ledger, file, None) else None
+        return text if is_usable(text, self._data_report, file, None) else None
 
     @cached_property
     def _members(self) -> dict[str, dict[str, Line]]:
@@ -127,7 +127,7 @@ class Lines(LazySplits[TextImages]):
         for name in known:
             ends.setdefault(PurePosixPath(name).name, []).append(name)
         listed: dict[str, Line] = {}
-        for number, row in read_rows(path, self._ledger):
+        for number, row in read_rows(path, self._data_report):
             stems = (stem for tail in tails(row.strip()) for stem in _stems(tail))
             key = next((stem for stem in stems if stem in known), None)
             base = PurePosixPath(row.strip().replace("\\", "/")).name
@@ -136,12 +136,12 @@ class Lines(LazySplits[TextImages]):
             if key and key not in listed:
                 listed[key] = known[key]
                 continue
-            self._ledger.read(images=1)
+            self._data_report.read(images=1)
             reason = "is listed before" if key else "there is no such line"
             if not key and others:
                 more = ", …" if len(others) > 2 else ""
                 reason = f"may be any of {len(others)} lines: '{others[0]}', '{others[1]}'{more}"
-            self._ledger.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
+            self._data_report.skip_image(f"{path}:{number}", f"'{row.strip()}' {reason}")
         return listed
 
     def _below(self, folder: str) -> dict[str, Line]:
@@ -181,8 +181,8 @@ class Lines(LazySplits[TextImages]):
             yield from (f"{prefix}{name}" for name in sorted(files) if not name.startswith("."))
 
     def _skip(self, file: str, reason: str) -> None:
-        self._ledger.read(images=1)
-        self._ledger.skip_image(self._root / file, reason)
+        self._data_report.read(images=1)
+        self._data_report.skip_image(self._root / file, reason)
 
 
 def _stems(name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import FolderConfig, ListedConfig
 
 
@@ -77,8 +77,8 @@ words = DatasetPlugin(
     config=WordsConfig,
     tasks=(Task.recognition,),
     factory="ocr_trainer_words.words:Words",
-    signs=tuple(
-        Sign(file.format(split=split), f"{_ROW}|{_HEADER}")
+    signatures=tuple(
+        FormatSignature(file.format(split=split), f"{_ROW}|{_HEADER}")
         for split in ("train", "test")
         for file in (*LISTS, *(WHOLE_LISTS if split == "train" else ()))
     ),
@@ -90,5 +90,5 @@ lines = DatasetPlugin(
     config=LinesConfig,
     tasks=(Task.recognition,),
     factory="ocr_trainer_words.lines:Lines",
-    signs=tuple(Sign(f"{folder}*.gt.txt") for folder in ("", "train/", "*/")),
+    signatures=tuple(FormatSignature(f"{folder}*.gt.txt") for folder in ("", "train/", "*/")),
 )

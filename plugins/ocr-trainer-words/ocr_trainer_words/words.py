@@ -11,7 +11,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
 from ocr_trainer.formats.texts import is_usable
-from ocr_trainer.plugin import Ledger
+from ocr_trainer.plugin import DataReport
 from ocr_trainer_words.forms import FORMS, Parser, by_header, find_form
 from ocr_trainer_words.plugin import LISTS, WHOLE_LISTS, Form, WordsConfig
 
@@ -40,24 +40,24 @@ class Words(ListedDataset):
         Raises:
             DataError: If the file cannot be read, or is no such list.
         """
-        ledger, dont_care = self._ledger, {mark.strip() for mark in self._config.dont_care}
+        data_report, dont_care = self._data_report, {mark.strip() for mark in self._config.dont_care}
         parse, header = self._parser(file)
-        for line, row in read_rows(file, ledger):
+        for line, row in read_rows(file, data_report):
             if line == header:
                 continue
             try:
                 name, text = parse(row)
             except ValueError as fault:
-                ledger.read(labels=1)
-                ledger.skip_label(file, line, str(fault))
+                data_report.read(labels=1)
+                data_report.skip_label(file, line, str(fault))
                 continue
-            ledger.read(images=1, labels=1)
-            if text.strip() not in dont_care and is_usable(text, ledger, file, line):
+            data_report.read(images=1, labels=1)
+            if text.strip() not in dont_care and is_usable(text, data_report, file, line):
                 yield Annotated(name.strip(), text, None, line)
 
     def _parser(self, file: Path) -> tuple[Parser, int]:
         """Return what parses the rows of a list, and the line of its header, 0 if it has none."""
-        rows = list(islice(read_rows(file, Ledger()), LOOKED_AT))
+        rows = list(islice(read_rows(file, DataReport()), LOOKED_AT))
         if rows and self._config.form in (None, Form.csv, Form.tab) and (parse := by_header(rows[0][1])):
             return parse, rows[0][0]
         form = self._config.form or find_form([row for _, row in rows])
@@ -77,7 +77,7 @@ class Words(ListedDataset):
         file = self._files[split]
         parse, header = self._parser(file)
         names = []
-        for line, row in islice(read_rows(file, Ledger()), LOOKED_AT):
+        for line, row in islice(read_rows(file, DataReport()), LOOKED_AT):
             try:
                 names += [parse(row)[0].strip()] if line != header else []
             except ValueError:

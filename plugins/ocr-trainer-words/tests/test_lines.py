@@ -46,7 +46,7 @@ def test_an_image_and_its_text(tmp_path: Path, image: str, suffix: str) -> None:
     dataset, context = opened(tmp_path)
     assert read(dataset.train, tmp_path) == {image: "café, „x“"}
     assert dataset.train[0].image.shape == (10, 20, 3)
-    assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (1, 1, [])
+    assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (1, 1, [])
 
 
 def test_what_has_no_partner_or_no_single_row_is_entered(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_has_no_partner_or_no_single_row_is_entered(tmp_path: Path) -> None
     make(tmp_path, "8.png", "8.pred.txt", "what a program read")
     dataset, context = opened(tmp_path)
     assert read(dataset.train, tmp_path) == {"1.png": "one"}
-    entries = {str(entry).removeprefix(f"{tmp_path}/") for entry in context.ledger.skipped}
+    entries = {str(entry).removeprefix(f"{tmp_path}/") for entry in context.data_report.skipped}
     assert entries == {
         "1.bin.png: its text serves '1.png'",
         "2.gt.txt:3: 2 rows are no text of a line",
@@ -71,7 +71,7 @@ def test_what_has_no_partner_or_no_single_row_is_entered(tmp_path: Path) -> None
         "7.gt.txt: there is no image beside it",
         "8.png: there is no text beside it (.gt.txt)",
     }
-    assert (context.ledger.images, context.ledger.labels) == (9, 4)
+    assert (context.data_report.images, context.data_report.labels) == (9, 4)
 
 
 def test_one_image_of_several_can_be_chosen(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_splits_are_folders_lists_or_shares(tmp_path: Path) -> None:
     assert read(dataset.val, tmp_path) == {"book/0.png": "0", "book/3.png": "3"}
     assert read(dataset.test, tmp_path) == {"book/8.png": "8"}
     assert len(dataset.train) == 6
-    assert [str(entry) for entry in context.ledger.skipped] == [
+    assert [str(entry) for entry in context.data_report.skipped] == [
         f"{tmp_path}/val.txt:3: '3' is listed before",
         f"{tmp_path}/val.txt:4: '99' there is no such line",
     ]
@@ -118,7 +118,7 @@ def test_folders_tell_lines_of_one_name_apart(tmp_path: Path) -> None:
     dataset, context = opened(tmp_path)
     assert list(dataset.train.texts) == ["p10001", "p10002", "p20001"]
     assert list(dataset.val.texts) == ["p20002"]
-    assert [str(entry) for entry in context.ledger.skipped] == [
+    assert [str(entry) for entry in context.data_report.skipped] == [
         f"{tmp_path}/val.txt:2: '/data/p3/0001.png' may be any of 2 lines: 'p1/0001', 'p2/0001'"
     ]
 
@@ -142,11 +142,11 @@ def test_real_lines() -> None:
     assert {
         file.stem: t for file, t in zip(dataset.train.files, dataset.train.texts, strict=True)
     } == expected
-    assert (len(expected), context.ledger.skipped) == (255, [])
+    assert (len(expected), context.data_report.skipped) == (255, [])
     for index in (0, 254):
         with Pillow.open(dataset.train.files[index]) as image:
             assert dataset.train[index].image.shape == (image.height, image.width, 3)
     folder = DATA / "page_alto_fixtures" / "kraken" / "merge_tests"
     dataset, context = opened(folder)
     assert [path.name for path in dataset.train.files] == ["0006.jpg", "0007.jpg", "0008.jpg", "0021.jpg"]
-    assert [Path(entry.file).name for entry in context.ledger.skipped] == ["0014.jpg"]
+    assert [Path(entry.file).name for entry in context.data_report.skipped] == ["0014.jpg"]

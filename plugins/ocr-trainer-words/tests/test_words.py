@@ -37,7 +37,7 @@ def make(root: Path, file: str, rows: str | bytes, *images: str) -> None:
 
 
 def entries(context: Context) -> list[str]:
-    return [str(entry) for entry in context.ledger.skipped]
+    return [str(entry) for entry in context.data_report.skipped]
 
 
 ROWS = {
@@ -132,7 +132,7 @@ def test_bad_rows_are_entered_with_their_line(tmp_path: Path) -> None:
         f"{file}:11: the text is empty",
         f"{file}:12: not NAME, a tab and TEXT: 'six'",
     ]
-    assert (context.ledger.images, context.ledger.labels) == (8, 11)
+    assert (context.data_report.images, context.data_report.labels) == (8, 11)
 
 
 @pytest.mark.parametrize("folder", ["", "imgs/", "images/", "train/", "rec/"])

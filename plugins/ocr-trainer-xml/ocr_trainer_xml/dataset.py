@@ -31,7 +31,7 @@ NAME_LIMIT = 1024
 class XmlDataset(PairedDataset):
     """Three splits; a format says where an element's outline and text stand.
 
-    An outline without transcription is text all the same, which nobody has read yet: it is learnt,
+    An outline without transcription is text all the same, which nobody has read yet: it is learned,
     unless `ignore_untranscribed` is set. Of an outline that ends where it began, the last point is
     left out, and so are points repeated in a row. What has a baseline only, or nothing, is skipped.
 
@@ -56,7 +56,7 @@ class XmlDataset(PairedDataset):
         self._task = context.task
         if self._task is Task.recognition and config.level is Level.region:
             raise ConfigError(
-                f"dataset={config.name}: a recogniser reads lines or words, not regions of many lines:"
+                f"dataset={config.name}: a recognizer reads lines or words, not regions of many lines:"
                 " dataset.level=line"
             )
 
@@ -65,7 +65,7 @@ class XmlDataset(PairedDataset):
         pages = super()._open(split)
         if pages is None or self._task is not Task.recognition:
             return pages
-        return Crops(pages, self._ledger, ordered=ordered_before(self, split))
+        return Crops(pages, self._data_report, ordered=ordered_before(self, split))
 
     @abstractmethod
     def image_name(self, elements: list[Element]) -> str:
@@ -112,7 +112,7 @@ class XmlDataset(PairedDataset):
         """Return the elements of the level asked for, and coarser ones that were never divided into such.
 
         Raises:
-            DataError: If there is text on the page, but not of that level: it would be learnt as background.
+            DataError: If there is text on the page, but not of that level: it would be learned as background.
         """
         wanted, names = self.tags[self._config.level], list(self.tags.values())
         coarser = names[: names.index(wanted)]
@@ -133,22 +133,22 @@ class XmlDataset(PairedDataset):
     def _add(self, labels: Labels, element: Element, scale: float, annotation: Path) -> None:
         """Take an element in; text that was not divided down to the level asked for is "don't care"."""
         wanted = self.tags[self._config.level]
-        entries = len(self._ledger.skipped)
+        entries = len(self._data_report.skipped)
         try:
             points = [(x * scale, y * scale) for x, y in self.outline(element)]
             if not points:
                 raise ValueError(f"the {element.tag} has no outline")
         except ValueError as fault:
-            self._ledger.read(labels=1)
-            self._ledger.skip_label(annotation, element.line, str(fault))
+            self._data_report.read(labels=1)
+            self._data_report.skip_label(annotation, element.line, str(fault))
             return
         points = [point for point, _ in groupby(points)]
         text = self.text(element).strip() if element.tag == wanted else ""
         ignore = element.tag != wanted or (self._config.ignore_untranscribed and not text)
-        labels.add(points, text, ignore, self._ledger, annotation, element.line)
-        if element.tag != wanted and len(self._ledger.skipped) == entries:
+        labels.add(points, text, ignore, self._data_report, annotation, element.line)
+        if element.tag != wanted and len(self._data_report.skipped) == entries:
             reason = f"the {element.tag} has no {wanted}: kept as don't care"
-            self._ledger.skip_label(annotation, element.line, reason)
+            self._data_report.skip_label(annotation, element.line, reason)
 
     def _elements(self, annotation: Path, until: str | None = None) -> list[Element]:
         elements = read_elements(annotation, until)
@@ -189,8 +189,8 @@ class XmlDataset(PairedDataset):
                 fault = f"its image '{image.name}' is described in '{homes[image].name}'"
             elif self._lists:  # a list chooses, and what it leaves out may well be without an image
                 continue
-            self._ledger.read(images=1)
-            self._ledger.skip_image(annotation, fault or self._missing(annotation, name, known, folders))
+            self._data_report.read(images=1)
+            self._data_report.skip_image(annotation, fault or self._missing(annotation, name, known, folders))
         pairs: Pairs = {}
         for image in images:
             home = homes.get(image)

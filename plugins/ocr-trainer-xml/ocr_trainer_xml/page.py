@@ -45,9 +45,9 @@ class PageXml(XmlDataset):
 
     def text(self, element: Element) -> str:
         """Return the transcription of lowest index; without one, those of the words or lines in it."""
-        readings = sorted(element.all("TextEquiv"), key=_index)  # stable: the first of equals
-        if readings:
-            unicode = readings[0].first("Unicode")
+        recognitions = sorted(element.all("TextEquiv"), key=_index)  # stable: the first of equals
+        if recognitions:
+            unicode = recognitions[0].first("Unicode")
             return unicode.text if unicode else ""
         words, lines = (map(self.text, element.all(tag)) for tag in ("Word", "TextLine"))
         return " ".join(words) or "\n".join(lines)

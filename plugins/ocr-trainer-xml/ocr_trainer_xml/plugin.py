@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.plugin import DatasetPlugin, Sign, Task, option
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task, option
 from ocr_trainer.plugin.options import PairedConfig
 
 
@@ -30,7 +30,7 @@ class XmlConfig(PairedConfig):
     """The options of both formats."""
 
     level: Level = Level.line
-    """What to find: text regions, their lines or their words; a recogniser reads the latter two."""
+    """What to find: text regions, their lines or their words; a recognizer reads the latter two."""
 
     match: Match = Match.named
     """Which image a file belongs to: the one that it names, or the one of its own name without suffix."""
@@ -52,9 +52,9 @@ class AltoXmlConfig(XmlConfig):
     """The resolution of the images, for files that measure in `mm10` or `inch1200`; pixels need none."""
 
 
-def _signs(folder: str, root_element: str) -> Iterator[Sign]:
+def _signs(folder: str, root_element: str) -> Iterator[FormatSignature]:
     for home in ("", f"{folder}/", "annotations/", "gt/", "xml/", "train/", f"train/{folder}/"):
-        yield Sign(f"{home}*.xml", rf"<(?:\w+:)?{root_element}[\s>]")
+        yield FormatSignature(f"{home}*.xml", rf"<(?:\w+:)?{root_element}[\s>]")
 
 
 page_xml = DatasetPlugin(
@@ -63,7 +63,7 @@ page_xml = DatasetPlugin(
     config=PageXmlConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.page:PageXml",
-    signs=tuple(_signs("page", "PcGts")),
+    signatures=tuple(_signs("page", "PcGts")),
 )
 
 alto_xml = DatasetPlugin(
@@ -72,5 +72,5 @@ alto_xml = DatasetPlugin(
     config=AltoXmlConfig,
     tasks=(Task.detection, Task.recognition),
     factory="ocr_trainer_xml.alto:AltoXml",
-    signs=tuple(_signs("alto", "alto")),
+    signatures=tuple(_signs("alto", "alto")),
 )

@@ -42,7 +42,7 @@ def read(folder: Path, document: str, **options: Any) -> tuple[Labels, list[str]
     else:
         dataset = AltoXml(AltoXmlConfig(name="alto_xml", root=folder, **options), context)
     labels = dataset.read(folder / "a.xml")
-    return labels, [str(entry).removeprefix(f"{folder}/") for entry in context.ledger.skipped]
+    return labels, [str(entry).removeprefix(f"{folder}/") for entry in context.data_report.skipped]
 
 
 def line(coords: str = f'<Coords points="{BOX}"/>', *texts: str) -> str:

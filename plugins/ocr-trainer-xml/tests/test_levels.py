@@ -63,8 +63,8 @@ def test_what_was_not_divided_is_no_background(
     labels = dataset.read(tmp_path / "a.xml")
     assert (labels.texts, labels.ignore) == (texts, ignore)
     expected = [(line, f"the {tag} has no {part}: kept as don't care") for line, tag, part in entries]
-    assert [(entry.line, entry.reason) for entry in context.ledger.skipped] == expected
-    assert context.ledger.labels == len(texts)
+    assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == expected
+    assert context.data_report.labels == len(texts)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,13 @@ def test_any_elements_are_read_or_refused(tmp_path: Path, inner: list, root: str
     except DataError:
         return
     assert len(labels.polygons) == len(labels.texts) == len(labels.ignore)
-    left_out = [entry for entry in context.ledger.skipped if not entry.reason.endswith("kept as don't care")]
-    assert context.ledger.labels == len(labels.polygons) + len(left_out)
-    assert all(entry.line == 1 and entry.file == str(tmp_path / "a.xml") for entry in context.ledger.skipped)
+    left_out = [
+        entry for entry in context.data_report.skipped if not entry.reason.endswith("kept as don't care")
+    ]
+    assert context.data_report.labels == len(labels.polygons) + len(left_out)
+    assert all(
+        entry.line == 1 and entry.file == str(tmp_path / "a.xml") for entry in context.data_report.skipped
+    )
 
 
 @FUZZ
@@ -149,6 +153,6 @@ def test_a_dataset_of_random_bytes_opens_without_them(tmp_path: Path, data: byte
     dataset, context = open_dataset(tmp_path, "<PcGts/>" if page else "<alto/>", val_share=0)
     (tmp_path / "a.xml").write_bytes(data)
     assert len(dataset.train) == 0
-    assert [(entry.what, entry.file) for entry in context.ledger.skipped] == [
+    assert [(entry.what, entry.file) for entry in context.data_report.skipped] == [
         ("image", str(tmp_path / "a.png"))
     ]

@@ -42,7 +42,7 @@ def open_page(root: Path, **options: Any) -> tuple[PageXml, list[str]]:
     dataset = PageXml(PageXmlConfig(name="page_xml", root=root, **{"val_share": 0, **options}), context)
     assert dataset.train is not None
     return dataset, [
-        str(entry).replace(f"{root}/", "").replace(str(root), ".") for entry in context.ledger.skipped
+        str(entry).replace(f"{root}/", "").replace(str(root), ".") for entry in context.data_report.skipped
     ]
 
 
@@ -73,7 +73,7 @@ def test_the_image_is_found_by_the_name_in_the_file(tmp_path: Path, file: str, n
     alto(tmp_path / "alto" / "x.xml", named)
     context = Context(task=Task.detection)
     assert names(AltoXml(AltoXmlConfig(name="alto_xml", root=tmp_path, val_share=0), context).train) == [file]
-    assert context.ledger.skipped == []
+    assert context.data_report.skipped == []
 
 
 def test_the_name_in_the_file_wins(tmp_path: Path) -> None:

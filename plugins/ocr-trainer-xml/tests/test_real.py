@@ -67,7 +67,11 @@ def test_both_formats_of_a_page_agree() -> None:
     counts = [len(page.train.labels(index).polygons) for index in range(5)]
     assert counts == [22, 32, 7, 21, 23]  # by grep -c '<TextLine'
     for context in (page_context, alto_context):
-        assert (context.ledger.images, context.ledger.labels, context.ledger.skipped) == (5, 105, [])
+        assert (context.data_report.images, context.data_report.labels, context.data_report.skipped) == (
+            5,
+            105,
+            [],
+        )
 
 
 @needs_timeus
@@ -83,7 +87,7 @@ def test_a_page_of_handwriting_is_a_sample_whose_labels_lie_in_the_image() -> No
 def test_pages_that_were_never_divided_into_words() -> None:
     dataset, context = open_page(TIMEUS, level=Level.word)
     assert len(dataset.train) == 0
-    reasons = [entry.reason for entry in context.ledger.skipped]
+    reasons = [entry.reason for entry in context.data_report.skipped]
     assert all(reason.endswith("TextLine: dataset.level=line") for reason in reasons)
     assert len(reasons) == 5
 
@@ -98,7 +102,7 @@ def test_a_page_named_otherwise_than_its_file_and_readings_of_several_tools() ->
     assert labels.texts[:3] == ["Q", "De subiectis medicinae.", "Cap .I."]
     assert not any(labels.ignore)
     assert dataset.train[0].image.shape == (2461, 1500, 3)
-    assert [(Path(e.file).name, e.reason[:22]) for e in context.ledger.skipped] == [
+    assert [(Path(e.file).name, e.reason[:22]) for e in context.data_report.skipped] == [
         ("007.mono.png", "no annotation file for")
     ]
 
@@ -111,9 +115,9 @@ def test_a_comma_in_a_name_and_two_files_for_one_image() -> None:
     assert dataset.train.labels(0).texts == [text for _, text in expected]
     assert len(dataset.train.labels(0).polygons) == 44
     assert dataset.train.labels(0).size == dataset.train[0].image.shape[:2] == (3965, 2743)
-    lite, orphan = context.ledger.skipped
+    lite, orphan = context.data_report.skipped
     assert lite.reason == "its image '170025120000003,0074.jpg' is described in '170025120000003,0074.xml'"
-    assert (Path(orphan.file).name, context.ledger.images) == ("000236.png", 3)
+    assert (Path(orphan.file).name, context.data_report.images) == ("000236.png", 3)
 
 
 @needs_fixtures
@@ -143,7 +147,7 @@ def test_files_of_kraken(file: str, labels: int | str, skipped: list[str] | None
             dataset.read(KRAKEN / file)
         return
     assert len(dataset.read(KRAKEN / file).polygons) == labels
-    assert [str(entry.line) for entry in context.ledger.skipped] == skipped
+    assert [str(entry.line) for entry in context.data_report.skipped] == skipped
 
 
 @needs_fixtures
@@ -161,14 +165,14 @@ def test_a_page_of_size_zero_is_kept_and_pictures_that_are_missing_are_told(open
     dataset, context = opener(KRAKEN / kind)
     assert dataset.train[0].image.shape == (45, 123, 3)
     files = {path.name for path in (KRAKEN / kind).glob("*.xml")} - {"zero_dims.xml"}
-    assert {Path(entry.file).name for entry in context.ledger.skipped} == files
-    assert all(entry.reason.startswith("there is no image '") for entry in context.ledger.skipped)
+    assert {Path(entry.file).name for entry in context.data_report.skipped} == files
+    assert all(entry.reason.startswith("there is no image '") for entry in context.data_report.skipped)
 
 
 def claims(plugin: DatasetPlugin, folder: Path) -> bool:
     return any(
         re.search(sign.content, path.read_bytes()[:4096].decode("utf-8", "replace"))
-        for sign in plugin.signs
+        for sign in plugin.signatures
         for path in folder.glob(sign.files)
     )
 

@@ -1,4 +1,4 @@
-"""Lines and words cut out of pages, for a recogniser."""
+"""Lines and words cut out of pages, for a recognizer."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_lines_or_words_are_cut_out(pages: Path, level: Level, texts: list[str])
     ]
     assert min(np.abs(shift - inside).mean() for shift in shifts) < 40
     if level is Level.line:
-        reasons = {entry.reason for entry in context.ledger.skipped}
-        assert (len(context.ledger.skipped), reasons) == (10, {"label 2: the text is empty"})
+        reasons = {entry.reason for entry in context.data_report.skipped}
+        assert (len(context.data_report.skipped), reasons) == (10, {"label 2: the text is empty"})
 
 
 def test_regions_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    message = "a recogniser reads lines or words, not regions of many lines: dataset.level=line"
+    message = "a recognizer reads lines or words, not regions of many lines: dataset.level=line"
     with pytest.raises(ConfigError, match=re.escape(message)):
         opened("page_xml", tmp_path, level=Level.region)
 
@@ -95,7 +95,7 @@ def test_real_pages() -> None:
     assert all(dataset.train[n].image.size for n in (0, len(dataset.train) // 2, len(dataset.train) - 1))
     altos, _ = opened("alto_xml", folder, val_share=0)
     assert abs(len(altos.train) - len(expected)) <= len(expected) // 20
-    assert context.ledger.images > 0
+    assert context.data_report.images > 0
 
 
 class TestPageXmlLines(TextDatasetSuite):

@@ -1,7 +1,7 @@
 """What a dataset may read: what lies in its own folder, and in those that the options name.
 
 A dataset comes from whoever made it. Its annotations name no file outside (`leads_out`), and a link
-that it brings along is not followed there (`Fence`), unless the user says so.
+that it brings along is not followed there (`PathGuard`), unless the user says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def leads_out(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/") or "\0" in name
 
 
-class Fence:
+class PathGuard:
     """The folders that files may lie in once links are followed, those of the options included.
 
     Of folders whose files were asked for before, only the last link of a path is looked at.

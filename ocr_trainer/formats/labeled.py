@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ocr_trainer.data.images import read_labelled
+from ocr_trainer.data.images import read_labeled
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.plugin import Skipped
+from ocr_trainer.plugin import SkippedItem
 
 S = TypeVar("S")
 
@@ -101,10 +101,10 @@ class Files(Sequence[Path]):
         return (self._names[place] for place in self._places)
 
 
-class LabelledImages(Sequence[Sample]):
+class LabeledImages(Sequence[Sample]):
     """A split: labels read before, pixels decoded when asked for.
 
-    A polygon that lies wholly outside its image can only be recognised once the image is decoded; it
+    A polygon that lies wholly outside its image can only be recognized once the image is decoded; it
     is then flagged "don't care" and entered as skipped. Polygons partly outside stay as they are.
 
     Args:
@@ -119,9 +119,9 @@ class LabelledImages(Sequence[Sample]):
             self._labels.append(labels)
         self._places: Sequence[int] = range(len(self._names))
 
-    def some(self, places: Iterable[int]) -> LabelledImages:
+    def some(self, places: Iterable[int]) -> LabeledImages:
         """Return a split of the images at these places; it shares the labels with this one."""
-        chosen = LabelledImages()
+        chosen = LabeledImages()
         chosen._names, chosen._labels = self._names, self._labels
         chosen._places = array("q", (self._places[place] for place in places))
         return chosen
@@ -145,7 +145,7 @@ class LabelledImages(Sequence[Sample]):
             DataError: If the image cannot be read, or is not the one that was annotated.
         """
         file, labels = Path(self._names[self._places[index]]), self.labels(index)
-        image = read_labelled(file, labels.size)
+        image = read_labeled(file, labels.size)
         size = image.shape[:2]
         if labels.size not in (None, size):
             raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
@@ -157,7 +157,7 @@ class LabelledImages(Sequence[Sample]):
             ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
             source=str(file),
             skipped=[
-                Skipped(
+                SkippedItem(
                     "label", str(file), None, f"label {place} lies outside the image of {_size(size)} pixels"
                 )
                 for place, is_outside in enumerate(outside, start=1)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.labelled import LabelledImages, PackedLabels, Strings
+from ocr_trainer.formats.labeled import LabeledImages, PackedLabels, Strings
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 POLYGONS = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=9).map(
@@ -52,9 +52,9 @@ def test_strings_are_a_sequence(texts: list[str]):
             strings[beyond]
 
 
-def split(count: int) -> LabelledImages:
+def split(count: int) -> LabeledImages:
     square = np.array([[0, 0], [9, 0], [9, 9]], np.float32)
-    return LabelledImages((Path(f"{n}.png"), Labels([square + n], [str(n)], [False])) for n in range(count))
+    return LabeledImages((Path(f"{n}.png"), Labels([square + n], [str(n)], [False])) for n in range(count))
 
 
 def test_some_share_the_labels_with_all():
@@ -76,7 +76,7 @@ def test_a_sample_s_labels_are_its_own():
 def test_a_word_costs_tens_of_bytes():
     quad = np.array([[0, 0], [9, 0], [9, 9], [0, 9]], np.float32)
     page = Labels([quad] * 50, ["receipt"] * 50, [False] * 50)
-    images = LabelledImages((Path(f"{n}.png"), page) for n in range(200))
+    images = LabeledImages((Path(f"{n}.png"), page) for n in range(200))
     # What a worker that is started, not forked, is sent: everything there is.
     assert len(pickle.dumps(images)) < 80 * 200 * 50
     assert sys.getsizeof(images) < 100
