@@ -1,4 +1,4 @@
-"""The documentation says what is so: options, files, links, imports. Its commands: test_docs_commands.py."""
+"""The documentation matches the code: options, files, links, imports. Its commands: test_docs_commands.py."""
 
 from __future__ import annotations
 
@@ -80,8 +80,10 @@ def test_every_option_of_a_run_is_documented():
 def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
     config = discovery.load(kind, name).config
     prefix = f"logger.{name}." if kind is Kind.logger else f"{kind.value}."
-    told = runpy.run_path(str(DOCS / "tables.py"))["told_elsewhere"](config, f"{kind.value}/{name}")
-    options = [field.name for field in fields(config) if field.name not in told]
+    elsewhere = runpy.run_path(str(DOCS / "tables.py"))["documented_elsewhere"](
+        config, f"{kind.value}/{name}"
+    )
+    options = [field.name for field in fields(config) if field.name not in elsewhere]
     section = read(DOCS / "plugins.md").partition(f"\n### {name}\n")[2].partition("\n### ")[0]
     assert [option for option in options if f"| `{prefix}{option}` |" not in section] == []
 
@@ -173,7 +175,7 @@ def test_every_decision_is_listed():
 
 
 def anchors(page: Path) -> set[str]:
-    """What a page's headings are linked by: lower case, without punctuation, hyphens for spaces."""
+    """Return the anchors of a page's headings: lower case, without punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.*)$", re.sub(BLOCK, "", read(page)), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

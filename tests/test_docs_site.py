@@ -94,7 +94,7 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path):
         ("models", "ocr_trainer.tasks.detection.detector.Detector.decode"),
         ("models", "ocr_trainer.tasks.recognition.recognizer.Recognizer.size"),
         ("data", "ocr_trainer.data.types.Sample"),
-        ("formats", "ocr_trainer.formats.labelled.LabelledImages"),
+        ("formats", "ocr_trainer.formats.labeled.LabeledImages"),
         ("metrics", "ocr_trainer.metrics.icdar.match"),
         ("testing", "ocr_trainer.testing.models.ModelSuite"),
         ("errors", "ocr_trainer.errors.ConfigError"),
