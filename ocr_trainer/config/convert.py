@@ -33,7 +33,8 @@ def to_run_config(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
         refuse([*faults, *open_ends])  # nothing further can be read
     found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
     sections = {}
-    for field in fields(RunConfig):
+    cls = run_class(config)
+    for field in fields(cls):
         section = config.get(field.name)
         if OmegaConf.is_config(section) and not OmegaConf.missing_keys(section):
             try:
@@ -47,12 +48,18 @@ def to_run_config(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
         sections[field.name] = section
     if found:
         refuse(found)
-    run = RunConfig(**sections)
+    run = cls(**sections)
     configuration = values(run)
     if found := [*_misnamed(run)] or [*validate_run(run), *check_redacted_urls(configuration)]:
         refuse(found)
     remember_references(configuration, references)
     return run
+
+
+def run_class(config: DictConfig) -> type[RunConfig]:
+    """Return the class of a composed configuration: that of its model's task."""
+    cls = OmegaConf.get_type(config)
+    return cls if isinstance(cls, type) and issubclass(cls, RunConfig) else RunConfig
 
 
 def _misnamed(run: RunConfig) -> Iterator[str]:

@@ -14,11 +14,12 @@ from typing import Any
 from hydra import initialize_config_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
+from hydra.core.default_element import ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
-from ocr_trainer.config.hydra_source import SearchPath
+from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
 from ocr_trainer.config.security import (
     check_hydra_options,
     check_overrides,
@@ -27,6 +28,7 @@ from ocr_trainer.config.security import (
     environment,
 )
 from ocr_trainer.config.validate import refuse
+from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
 CONFIGS = "ocr_trainer.configs"
 RESOLVERS = ("oc.select", "now", "hydra", "python_version")
@@ -36,14 +38,43 @@ Not `oc.create` and `oc.decode`, which make sections of texts after those have b
 other code has registered."""
 
 
+DEPENDS_ON_TASK = ("schema", *(f"{group}/" for group in PRESETS))
+"""Configurations that `PluginSource` serves for the task of the chosen model."""
+
+
 class GuardedLoader(ConfigLoaderImpl):
-    """Hydra's loader, which refuses what names code."""
+    """Hydra's loader, which refuses what names code and selects the schema of the model's task."""
+
+    _swept = False
+    _swept_model: str | None = None
 
     def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
         # Comes first whatever is asked for, and may import a package that hydra.searchpath names.
         if faults := list(check_overrides(overrides)):
             refuse(faults)
-        return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        PluginSource.select(None)
+        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        sweeps = {override.key_or_group: override for override in parsed if override.is_sweep_override()}
+        self._swept = not sweeps.keys().isdisjoint(("model", "experiment"))
+        # Hydra leaves out what is swept when it composes for the sweep itself; any of the models will do.
+        self._swept_model = (
+            next(iter(sweeps["model"].sweep_string_iterator()), None) if "model" in sweeps else None
+        )
+        return parsed, repo
+
+    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
+        # All defaults lists are read and nothing is composed yet: the model, and with it the task, is known.
+        models = [d.config_path for d in defaults if (d.config_path or "").startswith("model/")]
+        model = self._swept_model or (models[-1].partition("/")[2] if models else None)
+        if model is not None:
+            description = discovery.load(Kind.model, model)
+            assert isinstance(description, ModelPlugin)
+            PluginSource.select(description.task, swept=self._swept)
+        for key in [
+            key for key in repo.cache if key.removeprefix("config_path=").startswith(DEPENDS_ON_TASK)
+        ]:
+            del repo.cache[key]  # read while the task was not known
+        return super()._compose_config_from_defaults_list(defaults, repo)
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         """Compose a configuration.

@@ -20,12 +20,16 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer import configs
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_config_file
+from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import REQUIRED, Kind, discovery
+from ocr_trainer.plugin import REQUIRED, Kind, Task, discovery
 
 KINDS = {kind.value: kind for kind in Kind}
+PRESETS = ("augment",)
+"""Config groups in which each task has presets of its own, in a folder of its own."""
 
 
 def plugin_schema(kind: Kind, name: str) -> DictConfig:
@@ -50,10 +54,38 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
 
 
 class PluginSource(ConfigSource):
-    """Serves `schema`, and `<kind>/<name>` for every installed plugin."""
+    """Serves `schema`, `<kind>/<name>` for every installed plugin, and the presets of each task.
+
+    Which schema and which presets belong to a run depends on its model, which Hydra knows only after it
+    has read all defaults lists. Until then both are empty; `select` fills them in for the composition.
+    """
 
     saved: DictConfig | None = None
     """What `experiment/_saved` holds: the configuration that a checkpoint was trained with."""
+    task: Task | None = None
+    """The task of the chosen model, while Hydra composes."""
+    schema: DictConfig | None = None
+    """The types and defaults of a run of that task, while Hydra composes."""
+
+    @classmethod
+    def select(cls, task: Task | None, swept: bool = False) -> None:
+        """Serve the schema and the presets of a task; of none before the model is known.
+
+        Args:
+            task: The task of the model.
+            swept: A sweep varies the model or the experiment, so its first composition, which Hydra uses
+                only to configure itself, must accept the options of every task.
+        """
+        cls.task = task
+        if task is None:
+            cls.schema = None
+        elif not swept:
+            cls.schema = OmegaConf.structured(run_config_class(task))
+        else:
+            names = {field.name for each in Task for field in fields(run_config_class(each))}
+            cls.schema = OmegaConf.structured(RunConfig)
+            OmegaConf.set_struct(cls.schema, False)
+            cls.schema = OmegaConf.create({**{name: {} for name in names}, **cls.schema})
 
     @staticmethod
     def scheme() -> str:
@@ -66,19 +98,23 @@ class PluginSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Tell whether it is a kind of plugin."""
-        return config_path in ("", *KINDS)
+        return config_path in ("", *KINDS, *PRESETS)
 
     def is_config(self, config_path: str) -> bool:
         """Tell whether it is an installed plugin, by metadata alone."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         if group in KINDS:
             return bool(discovery.matching(KINDS[group], name))
+        if group in PRESETS:
+            return name in presets(group)
         return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """List the installed plugins of a kind, by metadata alone."""
         if config_path in KINDS and results_filter is not ObjectType.GROUP:
             return discovery.names(KINDS[config_path])
+        if config_path in PRESETS and results_filter is not ObjectType.GROUP:
+            return sorted(presets(config_path))
         return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
 
     def load_config(self, config_path: str) -> ConfigResult:
@@ -92,9 +128,39 @@ class PluginSource(ConfigSource):
         elif group == "experiment":
             assert self.saved is not None
             node, header = self.saved, {"package": "_global_"}
+        elif group in PRESETS:
+            node = self._preset(group, name)
         else:
-            node = OmegaConf.structured(RunConfig)
+            node = self.schema if self.schema is not None else OmegaConf.create({})
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
+
+    def _preset(self, group: str, name: str) -> DictConfig:
+        """Read a preset of the run's task.
+
+        Raises:
+            ConfigError: Only other tasks have a preset of that name.
+        """
+        if self.task is None:
+            return OmegaConf.create({})
+        files = presets(group)[name]
+        if self.task not in files:
+            own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
+            raise ConfigError(
+                f"{group}={name} is for {' and '.join(task.value for task in files)}, "
+                f"but the model does {self.task.value}\n  available: {', '.join(own)}"
+            )
+        preset = OmegaConf.load(files[self.task])
+        assert isinstance(preset, DictConfig)
+        return preset
+
+
+def presets(group: str) -> dict[str, dict[Task, Path]]:
+    """Return the presets of a group that every task has its own of: name, task and file."""
+    found: dict[str, dict[Task, Path]] = {}
+    for task in Task:
+        for file in Path(configs.__path__[0], group, task.value).glob("*.yaml"):
+            found.setdefault(file.stem, {})[task] = file
+    return found
 
 
 class ConfigDirSource(FileConfigSource):

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from ocr_trainer.config.schema import AugmentConfig, CharsetConfig, RunConfig, ScheduleName, TextAugmentConfig
+from ocr_trainer.config.schema import RunConfig, ScheduleName
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task, discovery
 
@@ -42,10 +42,14 @@ def validate_run(run: RunConfig) -> Iterator[str]:
         yield f"init_from={run.init_from}: there is no such checkpoint"
     yield from _name_faults(run)
     temporary = os.environ.get("TMPDIR", "")
-    if run.data.workers != 0 and len(os.fsencode(temporary)) > LONGEST_TMPDIR and Path(temporary).is_dir():
+    if (
+        run.data.num_workers != 0
+        and len(os.fsencode(temporary)) > LONGEST_TMPDIR
+        and Path(temporary).is_dir()
+    ):
         yield (
             f"TMPDIR={temporary} is too long for the sockets of loader workers: "
-            f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.workers=0"
+            f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.num_workers=0"
         )
 
 
@@ -124,18 +128,24 @@ def _task_faults(run: RunConfig) -> Iterator[str]:
             offered = " and ".join(task.value for task in dataset.tasks)
             needs = f"{key} must offer {task.value}" if asked else f"model={run.model.name} does {task.value}"
             yield f"{needs}, but {key}={config.name} offers {offered}{_fitting(task, config, key)}"
-    # What would have no effect is not passed over in silence.
-    if model.task is Task.recognition and run.augment != AugmentConfig():
-        yield f"augment.… is for detection; model={run.model.name} does recognition: text_augment.…"
-    of_texts = (run.text_augment, run.charset)
-    if model.task is Task.detection and of_texts != (TextAugmentConfig(), CharsetConfig()):
-        yield f"text_augment.… and charset.… are for recognition; model={run.model.name} does detection"
 
 
 def _fitting(task: Task, config: Config, key: str) -> str:
-    """Say which of the installed datasets would fit."""
+    """Name the installed datasets that fit, and those that can convert this one."""
     fitting = discovery.datasets_for(task)
-    hint = ""
-    if task is Task.recognition and "crops" in fitting:
-        hint = f"\n      or cut its texts out: {key}=crops {key}.of.name={config.name} {key}.of.…"
-    return f"\n      datasets that offer {task.value}: {', '.join(fitting)}{hint}"
+    converters = "".join(
+        f"\n      or cut its texts out: {key}={name} {key}.{inner}.name={config.name} {key}.{inner}.…"
+        for name in fitting
+        if (inner := _converts(name, config)) is not None
+    )
+    return f"\n      datasets that offer {task.value}: {', '.join(fitting)}{converters}"
+
+
+def _converts(name: str, config: Config) -> str | None:
+    """Return the option of a dataset plugin that takes a dataset of another task, if `config` is of that."""
+    given = discovery.load(Kind.dataset, config.name)
+    assert isinstance(given, DatasetPlugin)
+    for field in fields(discovery.load(Kind.dataset, name).config):
+        if field.metadata.get("plugin") is Kind.dataset and field.metadata.get("task") in given.tasks:
+            return field.name
+    return None

@@ -236,7 +236,7 @@ def make_loader(
     kind: type[Loader] = Loader,
 ) -> Loader:
     """Return a loader whose workers take one processor each."""
-    workers = data.workers if data.workers is not None else min(8, (os.cpu_count() or 1) // 2)
+    workers = data.num_workers if data.num_workers is not None else min(8, (os.cpu_count() or 1) // 2)
     dataset.watch(workers)
     return kind(
         dataset,

@@ -12,7 +12,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import Config, Context, DataReport, Kind, Task, discovery
+from ocr_trainer.plugin import Config, Context, DataReport, Kind, discovery
 from ocr_trainer.plugin.build import build
 
 Opener = Callable[[str], Any]
@@ -31,8 +31,7 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
     val = opened("val") if run.trainer.limit_val_batches != 0 else None
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
-    asked = context.task is Task.recognition and getattr(train, "texts", None) is None
-    return Splits(train, val, test, test_split, getattr(dataset, "characters", "") if asked else "")
+    return Splits(train, val, test, test_split, dataset)
 
 
 def open_test(run: RunConfig, context: Context) -> Splits:

@@ -6,20 +6,32 @@ Images are uint8, (height, width, 3), RGB, and keep their size. None is changed 
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-from ocr_trainer.config.schema import AugmentConfig, TextAugmentConfig
 from ocr_trainer.data.types import Image
 
 NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
 """The normal distribution in 256 values that are equally likely."""
 
 
-def vary(
-    image: Image, config: AugmentConfig | TextAugmentConfig, rng: np.random.Generator, unit: float = 1.0
-) -> Image:
+class PhotometricOptions(Protocol):
+    """The options that `vary` reads; the augment section of every task has them."""
+
+    color: float
+    color_cast: float
+    gray: float
+    blur: float
+    blur_sigma: float
+    noise: float
+    noise_sigma: float
+    jpeg: float
+    jpeg_quality: int
+
+
+def vary(image: Image, config: PhotometricOptions, rng: np.random.Generator, unit: float = 1.0) -> Image:
     """Change the look of an image as far as the options allow, in the order in which a camera would.
 
     Args:
@@ -28,8 +40,8 @@ def vary(
         rng: What chance follows from.
         unit: How many pixels the options' lengths are counted in.
     """
-    if config.color or config.tint:
-        image = recolour(image, draw_table(config.color, config.tint, rng))
+    if config.color or config.color_cast:
+        image = recolour(image, draw_table(config.color, config.color_cast, rng))
     if happens(config.gray, rng):
         image = gray(image)
     if happens(config.blur, rng):

@@ -29,9 +29,9 @@ class Splits:
     test: Any = None
     test_split: str | None = None
     """Which split `test` is."""
-    characters: str = ""
-    """All that a dataset can write whose texts are not known beforehand."""
-    told: dict[str, Any] = field(default_factory=dict)
+    dataset: Any = None
+    """What the dataset plugin's factory returned, for what else it may offer, such as `characters`."""
+    report: dict[str, Any] = field(default_factory=dict)
     """What the task has found out about the data, for report.json."""
 
 

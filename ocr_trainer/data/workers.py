@@ -220,8 +220,8 @@ def telling(loaders: Sequence[HasWorkers]) -> Iterator[None]:
 
 
 HINT = (
-    "  read them in this process to see what happens: data.workers=0\n"
-    "  a worker that is killed may have met a limit of memory: fewer with data.workers=…; "
+    "  read them in this process to see what happens: data.num_workers=0\n"
+    "  a worker that is killed may have met a limit of memory: fewer with data.num_workers=…; "
     "slow storage may need more time: data.timeout=…"
 )
 

@@ -43,7 +43,7 @@ def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Con
         seed=run.seed,
         folder=folder,
         exp_name=run.exp_name,
-        charset=run.charset.characters,
+        **run.context(),
         data_report=DataReport(),
         resume_step=resume_step,
     )
@@ -155,7 +155,7 @@ def build_trainer(
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
     if run.trainer.strategy in (DDP, DDP_UNUSED):
         options["strategy"] = RestartableDDPStrategy(
-            timeout=timedelta(seconds=run.ranks.timeout),
+            timeout=timedelta(seconds=run.distributed.timeout),
             find_unused_parameters=run.trainer.strategy == DDP_UNUSED,
         )
     return make_trainer(

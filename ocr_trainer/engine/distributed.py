@@ -140,6 +140,6 @@ def joint_shutdown(timeout: float) -> Iterator[None]:
                 time.sleep(FAREWELL)
         if isinstance(error, RuntimeError) and rank_and_world_size()[1] > 1 and LOST.search(str(error)):
             raise ProcessLost(
-                f"another process of this run ended, or did not answer for {timeout:g} s (ranks.timeout)"
+                f"another process of this run ended, or did not answer for {timeout:g} s (distributed.timeout)"
             ) from error
         raise

@@ -146,7 +146,7 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
 
     collect_again()
     with (
-        distributed.joint_shutdown(run.ranks.timeout),
+        distributed.joint_shutdown(run.distributed.timeout),
         telling(loaders.all()),
         explaining(latest, run, context.task),
     ):
@@ -171,7 +171,7 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(run, trainer, task, context.data_report),
-        "data": splits.told,
+        "data": splits.report,
         "notes": look.notes,
         "nonfinite": finite.to_dict(),
         "loggers": loggers_told(loggers),

@@ -77,7 +77,7 @@ def benchmark(
         assert task.tally is not None
         rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
         skipped = report.skips(context.data_report, list(task.skipped.values()))
-        found[name] = {"split": splits.test_split, "skipped": skipped, **splits.told}
+        found[name] = {"split": splits.test_split, "skipped": skipped, **splits.report}
         timer.end(name)
     if not rows:
         raise DataError(f"none of the {len(runs)} sets can be used")

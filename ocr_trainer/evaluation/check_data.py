@@ -52,7 +52,7 @@ class Seen:
     skipped: list[SkippedItem] = field(default_factory=list)
 
 
-class Recognition(TracksCurrentSample[Seen]):
+class ReadOnlySet(TracksCurrentSample[Seen]):
     """Each sample of a split, read and counted."""
 
     def __init__(self, split: Split[Any]) -> None:
@@ -106,7 +106,7 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
     """Read a split; what cannot be used of it goes into the ledger."""
     total = Counts()
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
-    batches = make_loader(Recognition(split), keys, BATCH_SIZE, list, run.data)
+    batches = make_loader(ReadOnlySet(split), keys, BATCH_SIZE, list, run.data)
     with telling([batches]), progress(len(split), f"reading {name}") as tell:
         for seen in (seen for batch in batches for seen in batch):
             total.add(seen.counts)

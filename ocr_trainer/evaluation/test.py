@@ -70,7 +70,7 @@ def test(
         "checkpoint": checkpoint,
         "scores": dict(scores),
         "test_split": splits.test_split,
-        "data": splits.told,
+        "data": splits.report,
         **report.summary(run, trainer, task, context.data_report),
         "seconds": timer.seconds,
     }

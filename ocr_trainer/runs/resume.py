@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 REPORT, BEFORE, HISTORY = "report.json", "report.before.json", "resumed.jsonl"
 """What a finished run has; what one has whose last state is still to come, or was gone on with; and when."""
-SAME = (
-    *("model", "dataset", "charset", "seed", "ema", "optimizer.name", "data.batch_size", "data.pool"),
-    *("trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accumulate_grad_batches"),
-    *("trainer.limit_train_batches", "trainer.overfit_batches", "exp_name", "output_dir"),
-)
-"""What makes a run the run it is: a checkpoint's place in the data and its weights hold for these alone."""
 KEPT = ("optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "init_from")
 """What the checkpoint says of itself: other values have no effect."""
 PASSING = ("resume",)
@@ -66,7 +60,9 @@ def saved_config(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path} does not say how the run was configured")
-    return config
+    from ocr_trainer.config.renames import upgrade
+
+    return upgrade(config)
 
 
 def is_finished(folder: Path) -> bool:
@@ -93,7 +89,7 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
     config = plain(run)
     changes = list(differences(saved_config(folder), config))
     # The same data may lie elsewhere now.
-    refused = [c for c in changes if _within(c, SAME) and not c.partition(":")[0].endswith(".root")]
+    refused = [c for c in changes if _within(c, run.IDENTITY) and not c.partition(":")[0].endswith(".root")]
     if refused:
         listed = "".join(f"\n  - {change}" for change in refused)
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""Heavy (torch, lightning). What each task trains and how it is scored: detection and recognition."""
+"""Light until used. Each task is a package: its configuration (light), and what trains and scores it (heavy)."""

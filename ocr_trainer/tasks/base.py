@@ -7,12 +7,12 @@ when a run needs it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -33,23 +33,23 @@ from ocr_trainer.plugin import Context, SkippedItem, Task
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
 
-CLASSES = {
-    Task.detection: "ocr_trainer.tasks.detection.task:DetectionTask",
-    Task.recognition: "ocr_trainer.tasks.recognition.task:RecognitionTask",
-}
+R = TypeVar("R", bound=RunConfig)
+"""The configuration class of a task's runs."""
+
+SIDE_MULTIPLE = 32
+"""The stride of most networks: suggested image sizes are multiples of it."""
 
 Picture = tuple[Image, str]
 """A picture and its caption."""
 
 
-def task_class(task: Task) -> type[LearningTask]:
-    """Import the class that trains a task."""
-    module, _, name = CLASSES[task].partition(":")
-    found: type[LearningTask] = getattr(import_module(module), name)
+def task_class(task: Task) -> type[LearningTask[Any]]:
+    """Return the class that trains a task: `TASK` of `ocr_trainer.tasks.<task>.task`."""
+    found: type[LearningTask[Any]] = import_module(f"ocr_trainer.tasks.{task.value}.task").TASK
     return found
 
 
-class LearningTask(LightningModule, ABC):
+class LearningTask(LightningModule, ABC, Generic[R]):
     """Trains a model and scores it; a task says what its batches, scores and pictures are."""
 
     monitor: ClassVar[str]
@@ -67,7 +67,7 @@ class LearningTask(LightningModule, ABC):
     counted: ClassVar[frozenset[str]] = frozenset({"image"})
     """Which kinds of `SkippedItem.what` cost a whole sample."""
 
-    def __init__(self, model: Any, run: RunConfig, folder: Path, samples: int) -> None:
+    def __init__(self, model: Any, run: R, folder: Path, samples: int) -> None:
         """Keep the model, the run, its folder, and how many samples there are to train on (or to test on)."""
         super().__init__()
         self.model = model
@@ -84,22 +84,38 @@ class LearningTask(LightningModule, ABC):
         """Of the latest scoring."""
 
     @classmethod
-    def prepare(cls, run: RunConfig, context: Context, splits: Splits) -> tuple[RunConfig, Context, Splits]:
+    def prepare(cls, run: R, context: Context, splits: Splits) -> tuple[R, Context, Splits]:
         """Complete the configuration by what the data decides, before the model is built."""
         return run, context, splits
 
     @staticmethod
+    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors of a checkpoint that take another form in the model that begins with them.
+
+        Args:
+            found: The checkpoint's tensors, by name.
+            model: The model, freshly built.
+            saved: The configuration in the checkpoint.
+        """
+        return {}
+
+    @staticmethod
+    def memory_hints(run: Any, training: bool) -> Iterator[tuple[str, bool]]:
+        """Yield options of the task that need less memory, and whether they concern waiting samples only."""
+        yield from ()
+
+    @staticmethod
     @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any]:
+    def training_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
         """Return the loader that training draws from."""
 
     @staticmethod
     @abstractmethod
-    def scoring_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any]:
+    def scoring_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
         """Return a loader that goes through a split once."""
 
     @staticmethod
-    def calibration_loader(split: Split[Any], model: Any, run: RunConfig) -> DataLoader[Any] | None:
+    def calibration_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any] | None:
         """Return a loader of the validation images that choose how the model decodes, if any are to."""
         return None
 
@@ -132,6 +148,10 @@ class LearningTask(LightningModule, ABC):
     @abstractmethod
     def details(self) -> dict[str, Any] | None:
         """Return what the latest scores are made of, for report.json."""
+
+    def calibration_gain(self, calibration: dict[str, Any]) -> str:
+        """Return how much calibration gained, for the closing table."""
+        return ""
 
     def highlights(self) -> dict[str, str]:
         """Return what of the details the closing table shows."""
@@ -194,7 +214,7 @@ class LearningTask(LightningModule, ABC):
     @property
     def wanted(self) -> int:
         """How many pictures are to be made."""
-        return self.run.data.pictures if self._draw and not self.trainer.sanity_checking else 0
+        return self.run.data.log_images if self._draw and not self.trainer.sanity_checking else 0
 
     @abstractmethod
     def begin(self) -> None:
@@ -261,6 +281,11 @@ class LearningTask(LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the best scores so far."""
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
+
+
+def half_area(side: int) -> int:
+    """Return a side that gives about half the area, as a multiple of `SIDE_MULTIPLE`; 0 if there is none."""
+    return int(side * 0.7) // SIDE_MULTIPLE * SIDE_MULTIPLE
 
 
 def write_pictures(folder: Path, pictures: list[Image]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data import photometric
 from ocr_trainer.data.geometry import (
     Homography,
@@ -30,6 +29,7 @@ from ocr_trainer.data.geometry import (
     warp,
 )
 from ocr_trainer.data.types import Image, Polygon, Sample
+from ocr_trainer.tasks.detection.config import AugmentConfig
 from ocr_trainer.tasks.detection.regions import whole_region
 
 

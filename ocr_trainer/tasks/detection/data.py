@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, subsample
 from ocr_trainer.data.types import Batch, GroundTruth, Image, Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
@@ -36,7 +36,7 @@ class DetectionSet(TrainingSet[Encoded]):
 
     nothing = Encoded
 
-    def __init__(self, split: Split[Sample], model: Detector, run: RunConfig) -> None:
+    def __init__(self, split: Split[Sample], model: Detector, run: DetectionConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.tasks.detection.augment import Augmenter
 
@@ -120,7 +120,7 @@ class ScoringCollate:
         return Batch(images, {}, ground_truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
-def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
+def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:
     """Return the loader that training draws from."""
     if run.augment.crop % model.stride:
         raise DataError(
@@ -131,14 +131,14 @@ def training_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Lo
     return make_loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
 
 
-def scoring_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader:
+def scoring_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:
     """Return a loader that goes through a split once, in order."""
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
     return make_loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
-def calibration_loader(split: Split[Sample], model: Detector, run: RunConfig) -> Loader | None:
+def calibration_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader | None:
     """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
     if not run.calibrate.enabled:
         return None

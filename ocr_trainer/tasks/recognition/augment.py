@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_trainer.config.schema import TextAugmentConfig
 from ocr_trainer.data import photometric
 from ocr_trainer.data.geometry import Homography, resize, scaling, tilting
 from ocr_trainer.data.photometric import happens
 from ocr_trainer.data.types import Image
 from ocr_trainer.tasks.recognition.canvas import carry, outline, rotating, slanting
+from ocr_trainer.tasks.recognition.config import AugmentConfig
 from ocr_trainer.tasks.recognition.rand_augment import rand_augment
 
 
 class TextAugmenter:
     """Varies an image at random before it is resized to what the model sees."""
 
-    def __init__(self, config: TextAugmentConfig, height: int = 64) -> None:
+    def __init__(self, config: AugmentConfig, height: int = 64) -> None:
         """Keep the options.
 
         Args:

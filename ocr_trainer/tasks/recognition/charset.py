@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ocr_trainer.config.schema import CharsetConfig, Unknown
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
 from ocr_trainer.text import charset_file, charsets, normalize
 
 

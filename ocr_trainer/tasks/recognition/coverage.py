@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_trainer.config.schema import Unknown
 from ocr_trainer.data.split import name_of
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import named
+from ocr_trainer.tasks.recognition.config import Unknown
 from ocr_trainer.text import normalize
 
 SHOWN = 10

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ocr_trainer.config.schema import RunConfig, Unknown
 from ocr_trainer.data.geometry import resize
 from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, Unusable
 from ocr_trainer.data.types import Batch, Image, TextGroundTruth, TextImage
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
+from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text import normalize
 from ocr_trainer.text.bidi import to_visual
@@ -45,7 +45,7 @@ class RecognitionSet(TrainingSet[Encoded]):
 
     nothing = Encoded
 
-    def __init__(self, split: Split[TextImage], model: Recognizer, run: RunConfig) -> None:
+    def __init__(self, split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> None:
         """Keep the split and what is done to its samples."""
         from ocr_trainer.tasks.recognition.augment import TextAugmenter
 
@@ -55,7 +55,7 @@ class RecognitionSet(TrainingSet[Encoded]):
         # What the user wants to have left out is told, but is no fault of the data.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.model = model
-        self.augment = TextAugmenter(run.text_augment, model.size(1, 1)[0])
+        self.augment = TextAugmenter(run.augment, model.size(1, 1)[0])
 
     def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
         """Return what the model sees, and what it is to read there."""
@@ -209,24 +209,29 @@ class PooledLoader(Loader):
             begin = 0
 
 
-def training_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
+def training_loader(split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> Loader:
     """Return the loader that training draws from."""
     keys = KeyedSampler(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
     collate = TrainingCollate(size, model.stride)
     return make_loader(
-        RecognitionSet(split, model, run), keys, size * run.data.pool, collate, run.data, kind=PooledLoader
+        RecognitionSet(split, model, run),
+        keys,
+        size * run.data.bucket_batches,
+        collate,
+        run.data,
+        kind=PooledLoader,
     )
 
 
-def scoring_loader(split: Split[TextImage], model: Recognizer, run: RunConfig) -> Loader:
+def scoring_loader(split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> Loader:
     """Return a loader that goes through a split once."""
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or BATCH_SIZE
     collate = ScoringCollate(size, model.stride)
     limited = {run.trainer.limit_val_batches, run.trainer.limit_test_batches} - {None, 0, 1.0}
     # A limited number of batches must not be of one width.
-    pool = 1 if limited else run.data.pool
+    pool = 1 if limited else run.data.bucket_batches
     return make_loader(
         RecognitionScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader
     )

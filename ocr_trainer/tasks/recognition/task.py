@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.checkpoint.read import read
-from ocr_trainer.config.schema import RunConfig, Unknown
 from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
@@ -20,7 +19,8 @@ from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data
-from ocr_trainer.tasks.recognition.charset import choose
+from ocr_trainer.tasks.recognition.charset import choose, remap_charset_rows
+from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ NEAR_ZERO = 0.02
 """A 1-NED below this asks for an explanation."""
 
 
-class RecognitionTask(LearningTask):
+class RecognitionTask(LearningTask[RecognitionConfig]):
     """Trains a recognizer and scores what it reads by words and by characters."""
 
     monitor = "val/ned_mean"
@@ -48,7 +48,9 @@ class RecognitionTask(LearningTask):
     """What the latest scores were made of."""
 
     @classmethod
-    def prepare(cls, run: RunConfig, context: Context, splits: Splits) -> tuple[RunConfig, Context, Splits]:
+    def prepare(
+        cls, run: RecognitionConfig, context: Context, splits: Splits
+    ) -> tuple[RecognitionConfig, Context, Splits]:
         """Choose the charset, tell what the data has beyond it, and leave out what cannot be learned.
 
         Raises:
@@ -66,17 +68,29 @@ class RecognitionTask(LearningTask):
         }
         if splits.train is not None:
             known = "train" in surveys
-            of_data = "".join(surveys["train"].characters) if known else splits.characters
+            of_data = "".join(surveys["train"].characters) if known else _characters(splits.dataset)
             charset = choose(run.charset, of_data, _charset_before(run))
             kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
             run, context = replace(run, charset=kept), replace(context, charset=charset)
             if not known:
                 told = coverage.foresee(set(of_data) - set(charset), kept.unknown, kept.replacement)
-                splits = replace(splits, told={**splits.told, **told})
+                splits = replace(splits, report={**splits.report, **told})
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
         refuse_unusable(context.data_report, run)
         return run, context, replace(splits, test=splits.val) if same else splits
+
+    @staticmethod
+    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors with a row per character, rows moved to where the charset has them now."""
+        old = saved.get("charset", {}).get("characters", "")
+        return dict(remap_charset_rows(found, model.state_dict(), model.character_rows(), old, model.charset))
+
+    @staticmethod
+    def memory_hints(run: RecognitionConfig, training: bool) -> Iterator[tuple[str, bool]]:
+        """Suggest to draw fewer batches together."""
+        if (batches := run.data.bucket_batches) > 1:
+            yield f"data.bucket_batches={batches // 2} (batches that are drawn together)", True
 
     def identity(self, entry: SkippedItem) -> Hashable:
         """Return the sample: its text is one, and why it cannot be learned goes by how it was augmented."""
@@ -137,7 +151,12 @@ class RecognitionTask(LearningTask):
         return {"confusions": told} if told else {}
 
 
-def _charset_before(run: RunConfig) -> str:
+def _characters(dataset: Any) -> str:
+    """Return all characters that a dataset can produce whose texts are not known beforehand."""
+    return str(getattr(dataset, "characters", ""))
+
+
+def _charset_before(run: RecognitionConfig) -> str:
     """Return the charset of the checkpoint that the model begins with, if there is one."""
     if run.init_from is None:
         return ""
@@ -145,7 +164,9 @@ def _charset_before(run: RunConfig) -> str:
     return saved
 
 
-def _covered(name: str, survey: coverage.Survey, run: RunConfig, context: Context, splits: Splits) -> Splits:
+def _covered(
+    name: str, survey: coverage.Survey, run: RecognitionConfig, context: Context, splits: Splits
+) -> Splits:
     """Tell what of a split the charset lacks, and leave out what cannot be used."""
     split, unknown = getattr(splits, name), run.charset.unknown
     found = coverage.cover(name, split, survey, context.charset)
@@ -157,11 +178,11 @@ def _covered(name: str, survey: coverage.Survey, run: RunConfig, context: Contex
     if found.unknown and is_first():
         print(found, file=sys.stderr)
     places = coverage.usable(found, unknown, split, context.data_report)
-    told = {**splits.told, "coverage": [*splits.told.get("coverage", ()), found.to_dict()]}
+    told = {**splits.report, "coverage": [*splits.report.get("coverage", ()), found.to_dict()]}
     chosen = split if places is None else Subset(split, places)
     if not len(chosen):
         raise DataError(f"the {name} split of dataset={run.dataset.name} has no text that can be used")
-    return replace(splits, told=told, **{name: chosen})
+    return replace(splits, report=told, **{name: chosen})
 
 
 def _diagnose(texts: int, empty: int, ned: float) -> str | None:
@@ -182,3 +203,7 @@ def _picture(image: Image, truth: TextGroundTruth, reading: Recognition) -> Imag
     from ocr_trainer.tasks.recognition.draw import draw_recognition
 
     return draw_recognition(image, truth.text, reading.text)
+
+
+TASK = RecognitionTask
+"""What `ocr_trainer.tasks.base.task_class` looks for in the module of a task."""

@@ -1,0 +1,97 @@
+"""Options that have another name since version 0.1: refused with the new name, read from old run folders.
+
+An override must use the new name. A saved configuration (a run directory, a checkpoint) may use the old
+one: `upgrade` brings it into today's form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from typing import Any, get_type_hints
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.errors import PluginError
+from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+
+RENAMED = {
+    "text_augment": "augment",
+    "augment.colour": "augment.color",
+    "augment.grey": "augment.gray",
+    "augment.tint": "augment.color_cast",
+    "augment.rand_layers": "model.rand_augment_layers",
+    "augment.rand_magnitude": "model.rand_augment_magnitude",
+    "data.pictures": "data.log_images",
+    "data.pool": "data.bucket_batches",
+    "data.workers": "data.num_workers",
+    "ranks": "distributed",
+}
+"""The new name of each option, by its old name; what lies below a section moves with it."""
+
+OF_OLD = "text_augment"
+"""A section that every saved configuration of version 0.1 has, and none of today's."""
+
+
+def new_name(key: str) -> str | None:
+    """Return the name that an option has now, or `None` if its name is no old one."""
+    renamed = key
+    for old, new in RENAMED.items():
+        if renamed == old or renamed.startswith(f"{old}."):
+            renamed = f"{new}{renamed.removeprefix(old)}"
+    return renamed if renamed != key else None
+
+
+def task_of(key: str, but: type[RunConfig]) -> Task | None:
+    """Return the task whose runs have an option that runs of another class lack, if there is one."""
+    for task in Task:
+        if (cls := run_config_class(task)) is not but and _has(cls, key.split(".")):
+            return task
+    return None
+
+
+def _has(section: Any, path: list[str]) -> bool:
+    """Tell whether a section has an option, going by the types of its fields."""
+    if not path:
+        return True
+    if not is_dataclass(section) or path[0] not in {field.name for field in fields(section)}:
+        return False
+    return len(path) == 1 or _has(get_type_hints(section)[path[0]], path[1:])
+
+
+def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a saved configuration with today's names; sections that its task does not have are dropped."""
+    config = dict(saved)
+    if OF_OLD not in config:
+        return config
+    # Without the model's plugin its task is not known; whoever builds the model reports that.
+    with suppress(PluginError, LookupError, TypeError):
+        model = discovery.load(Kind.model, str(config["model"]["name"]))
+        assert isinstance(model, ModelPlugin)
+        cls = run_config_class(model.task)
+        cls.upgrade(config)
+        for old, new in RENAMED.items():
+            _move(config, old.split("."), new.split("."))
+        return _known(config, cls)
+    return config
+
+
+def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
+    """Move an option or a section, if it is there; sections are copied before they change."""
+    *parents, name = old
+    if len(parents) > 1 or new[: len(parents)] != parents:
+        return
+    section = config[parents[0]] = dict(config[parents[0]]) if parents else config
+    if name in section:
+        section[new[-1]] = section.pop(name)
+
+
+def _known(config: dict[str, Any], cls: type[RunConfig]) -> dict[str, Any]:
+    """Drop what belongs to other tasks; the sections of plugins stay as they are."""
+    types = get_type_hints(cls)
+    known = {key: value for key, value in config.items() if key in types}
+    for key, value in known.items():
+        if key not in ("model", "dataset", "logger") and is_dataclass(types[key]) and isinstance(value, dict):
+            known[key] = {name: item for name, item in value.items() if _has(types[key], [name])}
+    return known
