@@ -1,9 +1,9 @@
 """Generate the tables of options in these pages from the dataclasses: `python docs/tables.py`.
 
-A table is between `<!-- options: trainer -->` and `<!-- end -->`. `options:` is followed by `run`,
-a section of the configuration, a plugin such as `model/dbnet`, or options that many plugins share, such as
-`shared/PairedConfig`; the table of a plugin omits shared options. `tests/test_docs.py` fails if a table is
-out of date.
+A table is between `<!-- options: trainer -->` and `<!-- end -->`. `options:` is followed by `run`, a section
+of the configuration, a task such as `detection`, a section of a task such as `detection/augment`, a plugin
+such as `model/dbnet`, or options that many plugins share, such as `shared/PairedConfig`. The table of a task
+or a plugin omits shared options. `tests/test_docs.py` fails if a table is out of date.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, get_args, get_type_hints
 
 from ocr_trainer.cli.plugins import documentation
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
@@ -26,6 +27,7 @@ SHARED = (
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
 )
+TASKS = {task.value: run_config_class(task) for task in Task}
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -49,6 +51,8 @@ def _owner(owner: str) -> tuple[type[Options], str]:
     if owner == "run":
         return RunConfig, ""
     kind, _, name = owner.partition("/")
+    if kind in TASKS:
+        return (get_type_hints(TASKS[kind])[name], f"{name}.") if name else (TASKS[kind], "")
     if kind == "shared":
         options = getattr(shared, name)
         return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
@@ -80,7 +84,10 @@ def _rows(
 
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it."""
-    above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
+    if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
+        above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
+    else:
+        above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     return {field.name for base in bases for field in fields(base)}
 

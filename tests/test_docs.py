@@ -14,8 +14,8 @@ from typing import get_type_hints
 
 import pytest
 
-from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import Kind, Options, discovery
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,21 +56,20 @@ everything = pytest.mark.skipif(bool(missing), reason=f"not installed here: {', 
 # Options
 
 
-def leaves(options: type[Options], prefix: str) -> Iterator[str]:
+def leaves(options: type[Options], prefix: str = "") -> Iterator[str]:
     types = get_type_hints(options)
     for field in fields(options):
         kind = types[field.name]
-        if isinstance(kind, type) and issubclass(kind, Options) and options is RunConfig:
-            yield from (
-                leaves(kind, f"{prefix}{field.name}.") if kind.__module__ == RunConfig.__module__ else ()
-            )
-        else:
+        if not (isinstance(kind, type) and issubclass(kind, Options)):
             yield f"{prefix}{field.name}"
+        elif kind is not Config:  # a plugin's
+            yield from leaves(kind, f"{prefix}{field.name}.")
 
 
-def test_every_option_of_a_run_is_documented():
-    options = list(leaves(RunConfig, ""))
-    assert {"optimizer.lr", "trainer.max_epochs", "seed"} <= set(options)
+@pytest.mark.parametrize("task", Task)
+def test_every_option_of_a_run_is_documented(task: Task):
+    options = list(leaves(run_config_class(task)))
+    assert {"optimizer.lr", "trainer.max_epochs", "augment.rotate", "seed"} <= set(options)
     page = read(DOCS / "configuration.md")
     assert [option for option in options if f"| `{option}` |" not in page] == []
 
@@ -114,7 +113,8 @@ def test_tables_of_options_are_up_to_date(page: str):
 
 def test_every_preset_and_experiment_is_documented():
     page = read(DOCS / "configuration.md")
-    presets = [f"{file.parent.name}={file.stem}" for file in ROOT.glob("configs/*/*.yaml")]
+    files = [*ROOT.glob("configs/*/*.yaml"), *ROOT.glob("configs/*/*/*.yaml")]  # a task's are a folder deeper
+    presets = [f"{file.relative_to(ROOT / 'configs').parts[0]}={file.stem}" for file in files]
     assert "augment=authors" in presets
     assert [preset for preset in presets if f"`{preset}`" not in page] == []
 
