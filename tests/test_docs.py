@@ -14,6 +14,7 @@ from typing import get_type_hints
 
 import pytest
 
+from ocr_trainer.config.renames import RENAMED
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.plugin import Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
@@ -109,6 +110,11 @@ def test_tables_of_options_are_up_to_date(page: str):
     text = read(DOCS / page)
     assert text.count("<!-- options: ") >= 7
     assert runpy.run_path(str(DOCS / "tables.py"))["rendered"](text) == text, "run: python docs/tables.py"
+
+
+def test_every_renamed_option_is_in_the_glossary():
+    rows = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)`", read(DOCS / "glossary.md"), re.MULTILINE))
+    assert {old: rows.get(old) for old in RENAMED} == RENAMED
 
 
 def test_every_preset_and_experiment_is_documented():
