@@ -16,7 +16,7 @@ from ocr_trainer.data.workers import TracksCurrentSample, telling
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
-from ocr_trainer.engine.train import quieten
+from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
@@ -89,7 +89,7 @@ def check_data(run: RunConfig, as_json: bool = False) -> None:
         DataError: The dataset cannot be opened, a split is empty, or more is unusable than
             `data.max_skipped` allows; what there is has been printed before.
     """
-    quieten()
+    quiet_logs()
     context = build.context(run, Path())
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}

@@ -17,7 +17,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import read_image, write_image
 from ocr_trainer.data.types import Image
 from ocr_trainer.engine.callbacks.bar import Tell, progress
-from ocr_trainer.engine.train import collect_again
+from ocr_trainer.engine.startup import enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, open_reader, recognize, usual_device
 from ocr_trainer.evaluation.test import rebuild
@@ -57,7 +57,7 @@ def predict(
         DataError: None could be read, or nothing can be written to `out`.
     """
     reader = open_reader((run, saved), recognizer, margin, out)
-    collect_again()
+    enable_garbage_collection()
     names = _names(images)
     done = texts = 0
     with _writing(out), progress(len(images), "reading") as tell:
@@ -88,7 +88,7 @@ def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path],
         DataError: None could be read, or nothing can be written to `out`.
     """
     model = rebuild(run, saved, out).to(usual_device())
-    collect_again()
+    enable_garbage_collection()
     done = 0
     with _writing(out), progress(len(images), "reading") as tell:
         rows = (out / "readings.jsonl").open("w", encoding="utf-8")
