@@ -26,6 +26,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint import read as reading
 from ocr_trainer.config.schema import CheckpointConfig
+from ocr_trainer.internals.lightning import (
+    accumulating,
+    normalize_position,
+    training_done,
+    validation_due,
+)
 from ocr_trainer.runs.signals import STOP, Stopped
 
 log = logging.getLogger("ocr_trainer")
@@ -128,14 +134,13 @@ class CheckpointCallback(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Keep the state, if it is time to; end if a signal asks for it."""
-        loop = trainer.fit_loop.epoch_loop
-        if loop._should_accumulate():
+        if accumulating(trainer):
             return
         asked, due = self._agreed(trainer)
-        self._validate = loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+        self._validate = validation_due(trainer)
         steps = self.config.every_n_steps
         due |= bool(steps) and trainer.global_step % steps == 0 and trainer.global_step != self._kept
-        if asked or due or self._validate or loop._is_training_done or trainer.should_stop:
+        if asked or due or self._validate or training_done(trainer) or trainer.should_stop:
             self._keep(trainer)
         if asked:
             raise Stopped(asked)
@@ -145,8 +150,7 @@ class CheckpointCallback(Callback):
 
         Several processes end together, later.
         """
-        accumulating = trainer.fit_loop.epoch_loop._should_accumulate()
-        if STOP.asked is not None and trainer.world_size == 1 and not accumulating:
+        if STOP.asked is not None and trainer.world_size == 1 and not accumulating(trainer):
             raise Stopped(STOP.asked)
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
@@ -157,7 +161,7 @@ class CheckpointCallback(Callback):
         self.best = float(score)
         if self.folder is None or trainer.fast_dev_run:
             return
-        if trainer.fit_loop.epoch_loop._should_accumulate():
+        if accumulating(trainer):
             # In the middle of a step: what training goes on from is of its beginning.
             trainer.save_checkpoint(self.folder / reading.BEST)
         elif trainer.is_global_zero and storage_of(trainer).failed is None:
@@ -165,28 +169,9 @@ class CheckpointCallback(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, _: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Bring Lightning's account of where it is into the one form that checkpoints have."""
-        whole = not trainer.fit_loop.epoch_loop._should_accumulate()
-        fit = checkpoint["loops"]["fit_loop"]
-        batches = fit["epoch_loop.batch_progress"]
-        for counter in (batches["total"], batches["current"]):
-            counter["completed"] = counter["ready"]
-        if whole and not self._validate:
-            fit["epoch_loop.state_dict"]["_batches_that_stepped"] += 1
-        # A validation that was begun: Lightning begins it anew.
-        begun = int(self._validate)
-        counter = {"ready": begun, "started": begun, "processed": 0, "completed": 0}
-        fit["epoch_loop.val_loop.batch_progress"] = {
-            "total": dict(counter),
-            "current": dict(counter),
-            "is_last_batch": False,
-        }
-        checkpoint["ocr_trainer"] = {
-            "place": {
-                "epoch": fit["epoch_progress"]["current"]["processed"],
-                "batches": batches["current"]["ready"],
-                "whole_step": whole,
-            }
-        }
+        whole = not accumulating(trainer)
+        epoch, batches = normalize_position(checkpoint, self._validate, whole)
+        checkpoint["ocr_trainer"] = {"place": {"epoch": epoch, "batches": batches, "whole_step": whole}}
 
     def _agreed(self, trainer: Trainer) -> tuple[int, bool]:
         """Return which signal ends the run (0 for none) and whether to save now: alike for all processes."""

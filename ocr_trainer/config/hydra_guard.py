@@ -6,18 +6,14 @@ one door through which all of them get theirs, `load_configuration`, is where it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_module
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.hydra import Hydra
-from hydra.core.default_element import ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.basecontainer import BaseContainer
 
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
 from ocr_trainer.config.security import (
@@ -28,6 +24,7 @@ from ocr_trainer.config.security import (
     environment,
 )
 from ocr_trainer.config.validate import refuse
+from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
 CONFIGS = "ocr_trainer.configs"
@@ -40,41 +37,34 @@ other code has registered."""
 
 DEPENDS_ON_TASK = ("schema", *(f"{group}/" for group in PRESETS))
 """Configurations that `PluginSource` serves for the task of the chosen model."""
+SELECTS_TASK = ("model", "experiment")
+"""Config groups on which the task of a run depends."""
 
 
-class GuardedLoader(ConfigLoaderImpl):
+class GuardedLoader(ConfigLoader):
     """Hydra's loader, which refuses what names code and selects the schema of the model's task."""
 
-    _swept = False
-    _swept_model: str | None = None
+    _sweeps: Mapping[str, list[str]] = {}
 
-    def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
-        # Comes first whatever is asked for, and may import a package that hydra.searchpath names.
+    def on_overrides(self, overrides: Sequence[str]) -> None:
+        """Refuse overrides that lead to code, before Hydra imports a package that hydra.searchpath names."""
         if faults := list(check_overrides(overrides)):
             refuse(faults)
         PluginSource.select(None)
-        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-        sweeps = {override.key_or_group: override for override in parsed if override.is_sweep_override()}
-        self._swept = not sweeps.keys().isdisjoint(("model", "experiment"))
-        # Hydra leaves out what is swept when it composes for the sweep itself; any of the models will do.
-        self._swept_model = (
-            next(iter(sweeps["model"].sweep_string_iterator()), None) if "model" in sweeps else None
-        )
-        return parsed, repo
 
-    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
-        # All defaults lists are read and nothing is composed yet: the model, and with it the task, is known.
-        models = [d.config_path for d in defaults if (d.config_path or "").startswith("model/")]
-        model = self._swept_model or (models[-1].partition("/")[2] if models else None)
-        if model is not None:
-            description = discovery.load(Kind.model, model)
+    def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
+        """Keep what is swept."""
+        self._sweeps = sweeps
+
+    def on_choices(self, configs: Sequence[str]) -> Sequence[str]:
+        """Select the schema and the presets of the chosen model's task."""
+        chosen = [path.partition("/")[2] for path in configs if path.startswith("model/")]
+        # Hydra leaves out what is swept when it composes for the sweep itself; any of the models will do.
+        if models := self._sweeps.get("model", chosen[-1:]):
+            description = discovery.load(Kind.model, models[0])
             assert isinstance(description, ModelPlugin)
-            PluginSource.select(description.task, swept=self._swept)
-        for key in [
-            key for key in repo.cache if key.removeprefix("config_path=").startswith(DEPENDS_ON_TASK)
-        ]:
-            del repo.cache[key]  # read while the task was not known
-        return super()._compose_config_from_defaults_list(defaults, repo)
+            PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+        return DEPENDS_ON_TASK
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
         """Compose a configuration.
@@ -91,16 +81,9 @@ class GuardedLoader(ConfigLoaderImpl):
         return config
 
 
-@contextmanager
-def restricted_resolvers() -> Iterator[None]:
-    """Let interpolations be resolved by nothing but `oc.env` under guard and `RESOLVERS`."""
-    before = BaseContainer._resolvers
-    BaseContainer._resolvers = {name: before[name] for name in RESOLVERS if name in before}
-    OmegaConf.register_new_resolver("oc.env", environment)
-    try:
-        yield
-    finally:
-        BaseContainer._resolvers = before
+def restricted_resolvers() -> AbstractContextManager[None]:
+    """Let interpolations use nothing but `oc.env` under guard and `RESOLVERS`."""
+    return only_resolvers(RESOLVERS, oc__env=environment)
 
 
 @contextmanager

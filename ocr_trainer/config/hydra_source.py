@@ -11,7 +11,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -25,6 +24,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import REQUIRED, Kind, Task, discovery
 
 KINDS = {kind.value: kind for kind in Kind}
@@ -186,7 +186,7 @@ class ConfigDirSource(FileConfigSource):
             raise ConfigError(f"'{config_path}' lies outside the folder of --config-dir: {self._folder}")
         try:
             with file.open(encoding="utf-8") as stream:
-                package = self._get_header_dict(stream.read(512))["package"]
+                package = self.header(stream.read(512))["package"]
                 stream.seek(0)
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
@@ -204,7 +204,7 @@ class ConfigDirSource(FileConfigSource):
         return Path(self.path).resolve()
 
     def _file(self, config_path: str) -> Path:
-        return (self._folder / self._normalize_file_name(config_path)).resolve()
+        return (self._folder / self.file_name(config_path)).resolve()
 
 
 class SearchPath(SearchPathPlugin):

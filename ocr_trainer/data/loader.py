@@ -20,15 +20,9 @@ from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
 from ocr_trainer.data.types import Image
-from ocr_trainer.data.workers import (
-    WORKER_MONITOR,
-    TracksCurrentSample,
-    begin,
-    block_signals,
-    kill,
-    shut_down,
-)
+from ocr_trainer.data.workers import WORKER_MONITOR, TracksCurrentSample, begin, block_signals
 from ocr_trainer.errors import DataError
+from ocr_trainer.internals.torch import forget_iterator, kill_workers, shut_down_workers
 from ocr_trainer.plugin import SkippedItem
 
 Key = tuple[int, int]
@@ -210,21 +204,23 @@ class Loader(DataLoader[Any]):
         except GeneratorExit:
             raise
         except BaseException:
-            kill(batches)
+            kill_workers(batches)
             raise
         finally:
             if not self.persistent_workers:
-                shut_down(batches)
+                shut_down_workers(batches)
 
     def close(self) -> None:
         """End the workers that stay from epoch to epoch."""
-        shut_down(self._running)
-        self._iterator = self._running = None
+        shut_down_workers(self._running)
+        self._running = None
+        forget_iterator(self)
 
     def kill(self) -> None:
         """End all workers at once."""
-        kill(self._running)
-        self._iterator = self._running = None
+        kill_workers(self._running)
+        self._running = None
+        forget_iterator(self)
 
 
 def make_loader(

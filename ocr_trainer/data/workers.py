@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch.utils.data import Dataset, get_worker_info
-from torch.utils.data._utils import signal_handling
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.internals.torch import is_worker_handler
 from ocr_trainer.runs.signals import in_main_thread
 
 T = TypeVar("T", covariant=True)
@@ -74,7 +74,7 @@ class WorkerMonitor:
     def register(self) -> None:
         """Put this in place of what torch registers with its first workers; only a main thread can."""
         handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
-        if callable(handler) and handler.__module__ == signal_handling.__name__ and in_main_thread():
+        if is_worker_handler(handler) and in_main_thread():
             self._tell = handler
             signal.signal(signal.SIGCHLD, self)
 
@@ -152,26 +152,6 @@ def begin(_worker: int) -> None:
 
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-
-
-def shut_down(batches: Any) -> None:
-    """End the workers behind an iterator of torch's DataLoader, if it has any, once they are done."""
-    if hasattr(batches, "_shutdown_workers"):
-        batches._shutdown_workers()
-
-
-def kill(batches: Any) -> None:
-    """End them at once: those that hang would not hear, and one that died may have died holding a lock."""
-    if hasattr(batches, "_shutdown_workers") and not batches._shutdown:
-        batches._shutdown = True
-        signal_handling._remove_worker_pids(id(batches))
-        for worker in batches._workers:
-            worker.kill()
-        for worker in batches._workers:
-            worker.join(5)
-        # What waits for the workers' answers, to put them where a GPU reaches them.
-        if hasattr(batches, "_pin_memory_thread_done_event"):
-            batches._pin_memory_thread_done_event.set()
 
 
 def kill_rest() -> None:

@@ -24,6 +24,7 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 from ocr_trainer.data.loader import all_reduce_sum, rank_and_world_size
 from ocr_trainer.data.workers import die_with_parent
 from ocr_trainer.errors import DataError, ProcessLost
+from ocr_trainer.internals.lightning import backend_and_timeout
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.runs.signals import Stopped
 
@@ -78,12 +79,13 @@ class RestartableDDPStrategy(DDPStrategy):
     def setup_distributed(self) -> None:
         """Have the processes meet."""
         if restarts() and not torch.distributed.is_initialized():
+            backend, timeout = backend_and_timeout(self)
             torch.distributed.init_process_group(
-                self._get_process_group_backend(),
-                store=PrefixStore(f"ocr_trainer/{restarts()}", _agent(self._timeout or PATIENCE)),
+                backend,
+                store=PrefixStore(f"ocr_trainer/{restarts()}", _agent(timeout or PATIENCE)),
                 rank=int(os.environ["RANK"]),
                 world_size=int(os.environ["WORLD_SIZE"]),
-                timeout=self._timeout,
+                timeout=timeout,
             )
         super().setup_distributed()
 

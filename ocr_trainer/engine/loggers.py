@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.loggers.logger import DummyExperiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from ocr_trainer.errors import OcrTrainerError
+from ocr_trainer.internals.lightning import DummyExperiment
 from ocr_trainer.plugin.discovery import Installed
 
 log = logging.getLogger("ocr_trainer")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from ocr_trainer.config.schema import EmaConfig
+from ocr_trainer.internals.torch import copy_all, lerp_all
 
 
 class WeightEma(WeightAveraging):
@@ -27,9 +27,9 @@ class WeightEma(WeightAveraging):
             decay = min(config.decay, (1 + int(taken)) / (10 + int(taken)))
             # torch calls this once per dtype; counters such as BatchNorm's are integers.
             if averages[0].is_floating_point():
-                torch._foreach_lerp_(list(averages), list(values), 1 - decay)
+                lerp_all(averages, values, 1 - decay)
             else:
-                torch._foreach_copy_(list(averages), list(values))
+                copy_all(averages, values)
 
         super().__init__(use_buffers=True, multi_avg_fn=update)
 

@@ -18,7 +18,7 @@ import pytest
 from faults.servers import server
 
 from ocr_trainer.engine.build import build
-from ocr_trainer.engine.loggers import failures
+from ocr_trainer.engine.loggers import SafeLogger, failures
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context, Kind, Task, discovery
 

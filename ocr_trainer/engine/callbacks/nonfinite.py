@@ -19,6 +19,7 @@ from ocr_trainer.config.schema import Nonfinite, OptimizerConfig
 from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch
 from ocr_trainer.errors import NumbersError
+from ocr_trainer.internals.torch import copy_all, float_buffers
 from ocr_trainer.tasks.base import LearningTask
 
 NAMED, TOLD, KEPT = 3, 5, 20
@@ -63,12 +64,7 @@ class NonfiniteGuard(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
         """Find the buffers; they are looked up by name, as a forward may put others in their places."""
-        self._places = [
-            (module._buffers, name)
-            for module in pl_module.modules()
-            for name, value in module._buffers.items()
-            if value is not None and value.is_floating_point()
-        ]
+        self._places = float_buffers(pl_module)
         self._close()
 
     def on_train_batch_start(  # type: ignore[override]
@@ -129,7 +125,7 @@ class NonfiniteGuard(Callback):
         if [value.shape for value in values] != [kept.shape for kept in self._kept]:
             self._kept = [value.clone() for value in values]
         elif values:
-            torch._foreach_copy_(self._kept, values)
+            copy_all(self._kept, values)
 
     def _put_back(self) -> None:
         for (owner, name), kept in zip(self._places, self._kept, strict=True):

@@ -1,0 +1,88 @@
+"""Private parts of Hydra and OmegaConf: the config loader, the file source, the table of resolvers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
+from hydra._internal.hydra import Hydra
+from hydra.core.default_element import ResultDefault
+from omegaconf import DictConfig
+from omegaconf.basecontainer import BaseContainer
+
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
+
+
+class ConfigLoader(ConfigLoaderImpl):
+    """Hydra's config loader with three hooks, in the order in which Hydra calls them.
+
+    Relies on `ConfigLoaderImpl._parse_overrides_and_create_caching_repo`, which Hydra calls first whatever it
+    is asked for, and on `_compose_config_from_defaults_list`, which it calls once all choices are made.
+    """
+
+    @abstractmethod
+    def on_overrides(self, overrides: Sequence[str]) -> None:
+        """See the overrides before Hydra acts on any. Raise an error to refuse them."""
+
+    @abstractmethod
+    def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
+        """See the values of each key or group that a sweep varies, before Hydra reads defaults lists."""
+
+    @abstractmethod
+    def on_choices(self, configs: Sequence[str]) -> Sequence[str]:
+        """See the configs that Hydra is about to compose, such as `model/dbnet`.
+
+        Returns:
+            Prefixes of configs to load again: what the sources returned for them until now was provisional.
+        """
+
+    def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
+        self.on_overrides(overrides)
+        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        swept = [override for override in parsed if override.is_sweep_override()]
+        self.on_parsed({one.key_or_group: list(one.sweep_string_iterator()) for one in swept})
+        return parsed, repo
+
+    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
+        again = tuple(self.on_choices([default.config_path or "" for default in defaults]))
+        for key in [key for key in repo.cache if key.removeprefix("config_path=").startswith(again)]:
+            del repo.cache[key]
+        return super()._compose_config_from_defaults_list(defaults, repo)
+
+
+class FileConfigSource(_FileConfigSource):
+    """Hydra's source of YAML files, with its helpers under public names."""
+
+    @staticmethod
+    def file_name(config_path: str) -> str:
+        """Return the name of the file that a config path stands for. Relies on `_normalize_file_name`."""
+        return str(_FileConfigSource._normalize_file_name(config_path))
+
+    @staticmethod
+    def header(beginning: str) -> dict[str, str | None]:
+        """Return the header of a file, such as its package. Relies on `_get_header_dict`."""
+        return dict(_FileConfigSource._get_header_dict(beginning))
+
+
+@contextmanager
+def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[None]:
+    """Let interpolations use these resolvers alone. Relies on the table `BaseContainer._resolvers`.
+
+    Args:
+        names: Registered resolvers that stay.
+        own: Resolvers to add; a double underscore in a name stands for a dot.
+    """
+    before = BaseContainer._resolvers
+    BaseContainer._resolvers = {name: before[name] for name in names if name in before}
+    from omegaconf import OmegaConf
+
+    for name, resolver in own.items():
+        OmegaConf.register_new_resolver(name.replace("__", "."), resolver)
+    try:
+        yield
+    finally:
+        BaseContainer._resolvers = before

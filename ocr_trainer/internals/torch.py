@@ -1,0 +1,78 @@
+"""Private parts of torch: the worker processes of a DataLoader, buffers, and fused updates of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data._utils import signal_handling
+
+JOIN_TIMEOUT = 5.0
+"""Seconds to wait for a killed worker to end."""
+
+
+def is_worker_handler(handler: Any) -> bool:
+    """Return whether a signal handler is the one with which torch watches its workers.
+
+    Relies on the handler being defined in `torch.utils.data._utils.signal_handling`.
+    """
+    return callable(handler) and getattr(handler, "__module__", None) == signal_handling.__name__
+
+
+def shut_down_workers(batches: Any) -> None:
+    """End the workers behind an iterator of a DataLoader, if it has any, once they are done.
+
+    Relies on `_MultiProcessingDataLoaderIter._shutdown_workers`.
+    """
+    if hasattr(batches, "_shutdown_workers"):
+        batches._shutdown_workers()
+
+
+def kill_workers(batches: Any) -> None:
+    """Kill the workers behind an iterator of a DataLoader, if it has any.
+
+    A worker that hangs would not hear a polite request, and one that died may have died holding a lock.
+    Relies on `_MultiProcessingDataLoaderIter._shutdown`, `_workers` and `_pin_memory_thread_done_event`,
+    and on `signal_handling._remove_worker_pids`.
+    """
+    if not hasattr(batches, "_shutdown_workers") or batches._shutdown:
+        return
+    batches._shutdown = True
+    signal_handling._remove_worker_pids(id(batches))  # type: ignore[attr-defined]
+    for worker in batches._workers:
+        worker.kill()
+    for worker in batches._workers:
+        worker.join(JOIN_TIMEOUT)
+    # The thread that moves batches to pinned memory waits for the workers' answers.
+    if hasattr(batches, "_pin_memory_thread_done_event"):
+        batches._pin_memory_thread_done_event.set()
+
+
+def forget_iterator(loader: Any) -> None:
+    """Let a DataLoader with persistent workers start new ones next time. Relies on `_iterator`."""
+    loader._iterator = None
+
+
+def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
+    """Return the floating-point buffers of a module, each as its owner's table and its name there.
+
+    The table, unlike the tensor, stays valid if a forward pass replaces the buffer. Relies on `_buffers`.
+    """
+    return [
+        (part._buffers, name)
+        for part in module.modules()
+        for name, value in part._buffers.items()
+        if value is not None and value.is_floating_point()
+    ]
+
+
+def copy_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Copy tensors into others with one fused kernel. Relies on `torch._foreach_copy_`."""
+    torch._foreach_copy_(list(targets), list(values))
+
+
+def lerp_all(targets: Sequence[Tensor], values: Sequence[Tensor], weight: float) -> None:
+    """Move tensors towards others by a share with one fused kernel. Relies on `torch._foreach_lerp_`."""
+    torch._foreach_lerp_(list(targets), list(values), weight)
