@@ -10,7 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from environments import OFFLINE, Environment
+from helpers.environments import OFFLINE, Environment
 
 ROOT = Path(__file__).resolve().parents[1]
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]

@@ -1,0 +1,133 @@
+"""Workers that die, hang or outlive: the run ends with what they had in hand, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from helpers.launching import run_folder, start, status
+from helpers.watching import FIT_ALONE, SMALL, children, members, said, shared_memory, unruly, wait_for
+
+from ocr_trainer.checkpoint.read import LAST, find_newest, read
+
+RUN = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.num_workers=2", "data.timeout=5"]
+BY_SIGNAL = "a process that prepares samples was killed by signal: "
+SAID = {
+    "kill": BY_SIGNAL + "Killed",
+    "segfault": BY_SIGNAL + "Segmentation fault",
+    "exit": "a process that prepares samples ended unexpectedly",
+    "hang": "no batch came from the processes that prepare samples for 5 s (data.timeout)",
+}
+
+
+def left_in_order(place: Path, session: int) -> None:
+    """Check that a run which ended badly left no process, and that it can be gone on with."""
+    assert members(session) == []
+    assert "Traceback" not in said(place)
+    folder = run_folder(place)
+    kept = find_newest(folder / "checkpoints")
+    environment = unruly(place / "again")
+    again = start(["resume", str(folder), "data.num_workers=0"], place, **environment)
+    assert status(again) == 0
+    assert read(folder / "checkpoints" / LAST)["global_step"] == 8
+    if kept is not None:
+        assert f"goes on after step {kept.content['global_step']}," in said(place)
+
+
+def message(place: Path) -> str:
+    """Return what the run said last, from `ocr-train:` on."""
+    return said(place).rpartition("ocr-train: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("how", "split"),
+    [
+        ("kill", "val"),
+        ("segfault", "train"),
+        *(
+            pytest.param(how, split, marks=pytest.mark.slow)
+            for how, split in (("kill", "train"), ("exit", "train"))
+        ),
+        *(pytest.param(how, "val", marks=pytest.mark.slow) for how in ("segfault", "exit")),
+    ],
+)
+def test_case_27_a_worker_that_dies_is_told_with_what_it_read(tmp_path: Path, how: str, split: str):
+    # Page 3 of val is read before the first step, page 3 of train within the first epoch.
+    run = start(RUN, tmp_path, group=True, UNRULY=f"{how} {split} 3", **unruly(tmp_path / "plugin"))
+    assert status(run, 60) == 2
+    assert run.pid is not None
+    told = message(tmp_path)
+    assert told.startswith(f"{SAID[how]}:\n  what it read last:\n")
+    assert re.findall(r"worker \d: sample 3, (.*)", told) == [f"{split}/page3"]
+    left_in_order(tmp_path, run.pid)
+
+
+def test_case_27_a_worker_killed_from_outside(tmp_path: Path):
+    run = start([*RUN, "trainer.max_epochs=200"], tmp_path, group=True, **unruly(tmp_path / "plugin"))
+    assert run.pid is not None
+    wait_for(lambda: list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")))
+    for _ in range(20):
+        # One that has done its work and is about to end is not missed.
+        for worker in children(run.pid)[:1]:
+            os.kill(worker, signal.SIGKILL)
+        run.join(2)
+        if run.exitcode is not None:
+            break
+    assert status(run, 60) == 2
+    assert message(tmp_path).startswith(f"{BY_SIGNAL}Killed:\n  what it read last:\n  worker ")
+    assert "Traceback" not in said(tmp_path)
+    assert members(run.pid) == []
+    assert find_newest(run_folder(tmp_path) / "checkpoints") is not None
+
+
+def test_case_27_a_worker_that_wants_too_much_memory(tmp_path: Path):
+    run = start(RUN, tmp_path, group=True, UNRULY="hoard train 3", **unruly(tmp_path / "plugin"))
+    assert status(run, 60) == 2
+    assert run.pid is not None
+    assert message(tmp_path).startswith("the memory of the machine does not suffice")
+    left_in_order(tmp_path, run.pid)
+
+
+def test_case_27_a_mistake_within_a_worker_is_not_taken_for_its_death(tmp_path: Path):
+    run = start(RUN, tmp_path, group=True, UNRULY="fail train 3", **unruly(tmp_path / "plugin"))
+    assert status(run, 60) == 1
+    assert run.pid is not None
+    assert "RuntimeError: a mistake of the plugin" in said(tmp_path)
+    assert members(run.pid) == []
+
+
+@pytest.mark.parametrize("split", ["train", pytest.param("val", marks=pytest.mark.slow)])
+def test_case_28_a_worker_that_hangs_is_told_with_what_it_read(tmp_path: Path, split: str):
+    run = start(RUN, tmp_path, group=True, UNRULY=f"hang {split} 3", **unruly(tmp_path / "plugin"))
+    assert status(run, 60) == 2
+    assert run.pid is not None
+    told = message(tmp_path)
+    assert told.startswith(f"{SAID['hang']}:\n  what the workers read last:\n")
+    assert f": sample 3, {split}/page3\n" in told
+    left_in_order(tmp_path, run.pid)
+
+
+def test_case_28_sigterm_while_a_worker_hangs_ends_within_the_timeout(tmp_path: Path):
+    run = start(RUN, tmp_path, group=True, UNRULY="hang train 3", **unruly(tmp_path / "plugin"))
+    assert run.pid is not None
+    wait_for(lambda: len(children(run.pid or 0)) >= 2)
+    os.kill(run.pid, signal.SIGTERM)
+    # 143 where the signal came between steps, 2 where the batch that it waited for never came.
+    assert status(run, 60) in (2, 128 + signal.SIGTERM)
+    left_in_order(tmp_path, run.pid)
+
+
+@pytest.mark.parametrize("harm", ["none - 0", "hang train 3"])
+def test_case_29_workers_die_with_a_killed_run(tmp_path: Path, harm: str):
+    before = shared_memory()
+    words = [*RUN, "data.timeout=300", "trainer.max_epochs=200"]
+    run = start(words, tmp_path, group=True, UNRULY=harm, **unruly(tmp_path / "plugin"))
+    assert run.pid is not None
+    wait_for(lambda: len(members(run.pid or 0)) >= 3)
+    run.kill()
+    run.join()
+    wait_for(lambda: not members(run.pid or 0), 10)
+    wait_for(lambda: shared_memory() <= before, 10)

@@ -1,0 +1,222 @@
+"""Bad data from end to end: `check-data` lists all of it, a run bounds and counts it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from helpers.images import BROKEN, ODD, encoded
+
+from ocr_trainer.cli.main import main
+from ocr_trainer.engine import build
+
+IMAGES = 200
+RUN = (
+    *("model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=16"),
+    *("trainer.accelerator=cpu", "trainer.max_steps=3", "logger=[]", "data.num_workers=0"),
+)
+ROW = "4,4,28,4,28,20,4,20,WORD\n"
+
+Answer = tuple[int, str, str]
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Answer]:
+    """Run a command line; return exit status, standard output and standard error."""
+
+    def run(*words: str) -> Answer:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
+        status = main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return status, said.out, said.err
+
+    return run
+
+
+def pages(root: Path, count: int, rows: int = 1) -> list[str]:
+    """Make a set in the form of SROIE; return the words that name it."""
+    (root / "img").mkdir(parents=True)
+    (root / "box").mkdir()
+    for number in range(count):
+        (root / "img" / f"p{number}.png").write_bytes(encoded("PNG"))
+        (root / "box" / f"p{number}.csv").write_text(ROW * rows, encoding="utf-8")
+    return ["dataset=sroie", f"dataset.root={root}"]
+
+
+def words(root: Path, rows: list[str]) -> list[str]:
+    """Make a list of words; return the words that name it."""
+    root.mkdir()
+    for number in range(len(rows)):
+        (root / f"w{number}.png").write_bytes(encoded("PNG"))
+    (root / "train.txt").write_text("".join(f"w{n}.png\t{row}\n" for n, row in enumerate(rows)))
+    return ["dataset=words", f"dataset.root={root}"]
+
+
+def report(folder: Path) -> dict:
+    (path,) = folder.glob("runs/*/*/report.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def state(root: Path) -> dict[Path, tuple[str, int]]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {p: (hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_mtime_ns) for p in files}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> list[str]:
+    """200 images, of which some are broken and some odd."""
+    data = pages(tmp_path / "data", IMAGES)
+    for number, content in enumerate([*BROKEN.values(), *ODD.values()]):
+        (tmp_path / "data" / "img" / f"p{11 * number}.png").write_bytes(content)
+    pixel = 11 * (len(BROKEN) + list(ODD).index("one pixel"))
+    (tmp_path / "data" / "box" / f"p{pixel}.csv").write_text("")
+    return data
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_case_34_check_data_lists_every_broken_image_and_writes_nothing(
+    call: Callable[..., Answer],
+    mixed: list[str],
+    tmp_path: Path,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    made: list[str] = []
+    real = build.build
+    monkeypatch.setattr(build, "build", lambda kind, *rest: made.append(kind.value) or real(kind, *rest))
+    before = state(tmp_path)
+    status, out, err = call("check-data", *mixed, f"data.num_workers={workers}")
+    lines = out.splitlines()
+    names = [f"{tmp_path}/data/img/p{11 * number}.png" for number in range(len(BROKEN))]
+    listed = [line.strip().partition(": ") for line in lines if line.startswith("  /")]
+    assert sorted(name for name, _, _ in listed) == sorted(names)
+    assert all(reason for _, _, reason in listed)
+    assert f"left out: {len(BROKEN)} images" in lines
+    assert (status, err) == (
+        2,
+        "ocr-train: 7 of 200 images cannot be used, more than data.max_skipped=0.01 allows\n",
+    )
+    assert state(tmp_path) == before
+    assert "model" not in made
+
+
+def test_case_34_check_data_counts_for_programs(call: Callable[..., Answer], mixed: list[str]):
+    status, out, _ = call("check-data", "--json", *mixed, "data.max_skipped=0.05", "data.num_workers=0")
+    told = json.loads(out)
+    sums = {what: sum(split[what] for split in told["splits"].values()) for what in ("images", "labels")}
+    assert (status, sums) == (0, {"images": IMAGES - len(BROKEN), "labels": IMAGES - len(BROKEN) - 1})
+    assert (told["skipped"]["images"], told["skipped"]["of_images"]) == (len(BROKEN), IMAGES)
+
+
+def test_case_34_training_goes_on_around_broken_images(
+    call: Callable[..., Answer], mixed: list[str], tmp_path: Path
+):
+    before = state(tmp_path / "data")
+    whole = ("trainer.max_epochs=1", "trainer.max_steps=-1")
+    status, _, err = call(*RUN, *whole, *mixed, "data.max_skipped=0.05")
+    assert status == 0, err
+    told = report(tmp_path)["skipped"]
+    assert (told["images"], told["of_images"]) == (len(BROKEN), IMAGES)
+    assert state(tmp_path / "data") == before
+
+
+def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Callable[..., Answer], tmp_path: Path):
+    data = words(tmp_path / "data", ["one", "two", "", "four"])
+    status, out, err = call("check-data", *data, "data.num_workers=0")
+    assert f"  {tmp_path}/data/train.txt:3: the text is empty" in out.splitlines()
+    assert (status, "1 of 4 labels cannot be used" in err) == (2, True)
+    # What offers both is asked for what is in it.
+    parts = "+dataset.parts.a.dataset={name: words, root: %s}" % (tmp_path / "data")
+    _, again, _ = call("check-data", "dataset=concat", parts, "data.num_workers=0")
+    assert "train.txt:3: the text is empty" in again
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_case_34_names_that_no_terminal_can_show(
+    call: Callable[..., Answer], tmp_path: Path, form: tuple[str, ...]
+):
+    data = pages(tmp_path / "data", 2)
+    name = os.fsdecode(b"\xff\x1b[2J\n.png")
+    (tmp_path / "data" / "img" / name).write_bytes(b"")
+    status, out, _ = call("check-data", *form, *data, "data.num_workers=0")
+    assert status == 2
+    out.encode("utf-8")
+    assert (
+        out.isascii() if form else "  " + str(tmp_path / "data/img") + "/\ufffd\ufffd[2J\ufffd.png: " in out
+    )
+
+
+BAD = ("1,2,three", "10,10", "nan,4,28,4,28,20,4,20,X", "1e308,4,28,4,28,20,4,20,X")
+
+
+@pytest.mark.parametrize("allowed", [0.2, 0.01])
+def test_case_35_one_bad_row_in_ten_is_counted_or_stops_the_run(
+    call: Callable[..., Answer], tmp_path: Path, allowed: float
+):
+    data = pages(tmp_path / "data", 10, rows=9)
+    for number in range(10):
+        with (tmp_path / "data" / "box" / f"p{number}.csv").open("a") as file:
+            file.write(BAD[number % len(BAD)] + "\n")
+    status, _, err = call(*RUN, *data, f"data.max_skipped={allowed}")
+    if allowed == 0.01:
+        assert (status, list(tmp_path.glob("runs/*/*/checkpoints/*"))) == (2, [])
+        assert "labels cannot be used, more than data.max_skipped=0.01 allows:" in err
+        return
+    told = report(tmp_path)["skipped"]
+    assert (status, told["labels"], told["of_labels"], told["images"]) == (0, 10, 100, 0)
+    assert all("box/p" in entry and ".csv:10: " in entry for entry in told["entries"])
+
+
+@pytest.mark.parametrize("row", [*BAD, "[" * 100_000, "\0", "\ufeff" * 9])
+def test_case_35_nothing_but_bad_rows_stops_before_training(
+    call: Callable[..., Answer], tmp_path: Path, row: str
+):
+    data = pages(tmp_path / "data", 4)
+    for file in (tmp_path / "data" / "box").iterdir():
+        file.write_text(f"{row}\n" * 25, encoding="utf-8")
+    status, _, err = call(*RUN, *data)
+    assert (status, list(tmp_path.glob("runs/*/*/checkpoints/*"))) == (2, [])
+    assert "100 of 100 labels" in err or "75 of 75 labels" in err
+    status, out, _ = call("check-data", *data, "data.num_workers=0")
+    assert (status, "left out: 100 labels" in out) == (2, True)
+
+
+def test_case_38_empty_splits_are_told_in_one_line(call: Callable[..., Answer], tmp_path: Path):
+    data = pages(tmp_path / "data", 4)
+    names = "".join(f"p{number}\n" for number in range(4))
+    for empty, full in (("train", "val"), ("val", "train")):
+        (tmp_path / "data" / f"{empty}.txt").write_text("")
+        (tmp_path / "data" / f"{full}.txt").write_text(names)
+        for command in ((), ("check-data",)):
+            said = call(*command, *RUN, *data)
+            assert (said[0], said[2]) == (2, f"ocr-train: the {empty} split of dataset=sroie is empty\n")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_case_38_fewer_images_than_a_batch_make_a_run(
+    call: Callable[..., Answer], tmp_path: Path, count: int
+):
+    status, _, err = call(*RUN, *pages(tmp_path / "data", count), "dataset.val_share=0")
+    assert status == 0, err
+    assert report(tmp_path)["steps"] == 3
+
+
+def test_case_40_a_truncated_image_within_a_set_is_named(call: Callable[..., Answer], tmp_path: Path):
+    data = words(tmp_path / "data", ["one", "two"])
+    noise = cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8))[
+        1
+    ].tobytes()
+    (tmp_path / "data" / "w1.png").write_bytes(noise[: len(noise) // 2])
+    status, out, _ = call("check-data", *data, "data.num_workers=0")
+    assert (status, "w1.png': it is truncated or damaged" in out) == (2, True)

@@ -1,0 +1,166 @@
+"""The ICDAR score against published submissions, a brute-force twin and cases done by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import Polygon as Shape
+
+from ocr_trainer.metrics.icdar import Counts, match
+from ocr_trainer.plugin import DataReport
+from ocr_trainer.scoring.submission import read
+
+DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FIXTURES = DATA / "metric_fixtures"
+
+
+def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)
+
+
+# Published submissions
+
+
+PUBLISHED = [
+    ("tiou_icdar2015/gt.zip", "tiou_icdar2015/pixellinkch4.zip", "ICDAR2015 IoU 0.5"),
+    ("tiou_curved/total-text-gt.zip", "tiou_curved/total-text_baseline.zip", "baseline.zip, IoU 0.5"),
+    ("tiou_curved/ctw1500-gt.zip", "tiou_curved/det_ctw1500.zip", "det_ctw1500.zip, IoU 0.5"),
+]
+
+
+@pytest.mark.skipif(not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)")
+@pytest.mark.parametrize(("truth", "submission", "key"), PUBLISHED)
+def test_published_figures(truth: str, submission: str, key: str) -> None:
+    expected = json.loads((FIXTURES / "expected.json").read_text(encoding="utf-8"))
+    (figures,) = (value for name, value in expected.items() if name.endswith(key))
+    if isinstance(figures["checked_here"], dict):
+        figures = figures["checked_here"]  # four decimals, with counts
+
+    gt, detected = (
+        read(FIXTURES / f, DataReport(), None, "", confidence=False).pages for f in (truth, submission)
+    )
+    total = Counts()
+    for image, page in gt.items():
+        total += match(page.polygons, [text == "###" for text in page.texts], detected[image].polygons)
+
+    for name in ("precision", "recall", "hmean"):
+        assert round(getattr(total, name), 4) == figures[name]
+    names = {"gt_cared": "cared_truths", "det_cared": "cared_detections", "matched": "matched"}
+    for published, ours in names.items():
+        assert getattr(total, ours) == figures.get(published, getattr(total, ours))
+
+
+# A brute-force twin
+
+
+def twin(ground_truths: list, ignore: list[bool], detections: list) -> Counts:
+    """The challenge's script, loop by loop."""
+    gt = {i: Shape(p) for i, p in enumerate(ground_truths) if Shape(p).is_valid}
+    regions = [shape for i, shape in gt.items() if ignore[i]]
+    cared = {i: shape for i, shape in gt.items() if not ignore[i]}
+    det = {j: Shape(p) for j, p in enumerate(detections) if Shape(p).is_valid}
+    det = {j: s for j, s in det.items() if all(s.intersection(r).area / s.area <= 0.5 for r in regions)}
+    pairs: dict[int, int] = {}
+    for i, truth in cared.items():
+        for j, shape in det.items():
+            if i not in pairs and j not in pairs.values():
+                shared = truth.intersection(shape).area
+                if shared / (truth.area + shape.area - shared) > 0.5:
+                    pairs[i] = j
+    return Counts(len(pairs), len(cared), len(det), tuple(pairs.items()))
+
+
+# Whole numbers in a small square: many polygons coincide, touch, or share exactly one half.
+quads = st.lists(
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=4, max_size=4).map(np.array)
+    | st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(1, 4), st.integers(1, 4)).map(
+        lambda r: box(r[0], r[1], r[0] + r[2], r[1] + r[3])
+    ),
+    max_size=9,
+)
+
+
+@settings(deadline=None)
+@given(ground_truths=quads, detections=quads, data=st.data())
+def test_agrees_with_its_twin(ground_truths: list, detections: list, data: st.DataObject) -> None:
+    size = len(ground_truths)
+    ignore = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
+    assert match(ground_truths, ignore, detections) == twin(ground_truths, ignore, detections)
+
+
+def test_agrees_with_its_twin_on_a_crowded_page() -> None:
+    rng = np.random.default_rng(5)
+    corners = rng.uniform(0, 400, (300, 2))
+    ground_truths = [box(x, y, x + 40, y + 15) for x, y in corners]
+    detections = [p + rng.normal(0, 3, 2) for p in ground_truths]
+    ignore = list(rng.random(300) < 0.1)
+    counts = match(ground_truths, ignore, detections)
+    assert counts == twin(ground_truths, ignore, detections)
+    assert counts.matched > 100
+
+
+# By hand
+
+
+def test_exactly_one_half_is_no_match() -> None:
+    assert match([box(0, 0, 10, 10)], [False], [box(0, 0, 10, 5)]).matched == 0
+    assert match([box(0, 0, 10, 10)], [False], [box(0, 0, 10, 5.01)]).matched == 1
+
+
+def test_one_to_one_in_order() -> None:
+    page = box(0, 0, 10, 10)
+    counts = match([page, page], [False, False], [page, page, page])
+    assert counts == Counts(2, 2, 3, ((0, 0), (1, 1)))
+
+
+def test_the_first_good_enough_wins_over_the_best() -> None:
+    counts = match([box(0, 0, 10, 10)], [False], [box(0, 0, 10, 6), box(0, 0, 10, 10)])
+    assert counts.pairs == ((0, 0),)
+
+
+def test_indices_are_those_of_the_input() -> None:
+    bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)])
+    ground_truths = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
+    detections = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
+    assert match(ground_truths, [False, True, False], detections) == Counts(1, 1, 1, ((2, 2),))
+
+
+def test_detections_in_a_dont_care_region_are_dropped() -> None:
+    region = [box(0, 0, 100, 100)]
+    half_inside, mostly_inside = box(-10, 0, 10, 10), box(-9, 0, 10, 10)
+    assert match(region, [True], [half_inside]).cared_detections == 1
+    assert match(region, [True], [mostly_inside]).cared_detections == 0
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        np.empty((0, 2)),
+        np.array([(0, 0), (5, 5)]),
+        np.array([(0, 0), (5, 5), (9, 9)]),
+        np.array([(3, 3), (3, 3), (3, 3), (3, 3)]),
+        np.array([(0, 0), (10, 10), (10, 0), (0, 10)]),
+        box(0, 0, np.nan, 10),
+        box(0, 0, np.inf, 10),
+    ],
+)
+def test_invalid_polygons_are_skipped(polygon: np.ndarray) -> None:
+    assert match([polygon], [False], [polygon]) == Counts()
+    assert match([polygon], [True], [box(0, 0, 1, 1)]) == Counts(cared_detections=1)
+
+
+def test_counts_add_up_to_figures_of_the_whole_set() -> None:
+    total = Counts(1, 2, 4, ((0, 0),)) + Counts(2, 2, 4, ((0, 0), (1, 1)))
+    assert (total.precision, total.recall) == (3 / 8, 3 / 4)
+    assert total.hmean == pytest.approx(2 * (3 / 8) * (3 / 4) / (3 / 8 + 3 / 4))
+
+
+def test_figures_are_zero_where_undefined() -> None:
+    nothing = match([], [], [])
+    assert (nothing.precision, nothing.recall, nothing.hmean) == (0, 0, 0)

@@ -1,0 +1,227 @@
+"""`ocr-train score`: published figures from the command line, and what users get wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocr_trainer.cli.score import score
+from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.metrics.icdar import average_precision
+
+DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FIXTURES = DATA / "metric_fixtures"
+needs_fixtures = pytest.mark.skipif(
+    not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)"
+)
+EXPECTED = FIXTURES / "expected.json"
+
+
+def scored(tmp_path: Path, gt: Path, pred: Path, *words: str) -> dict[str, Any]:
+    file = tmp_path / "report.json"
+    assert score(["--gt", str(gt), "--pred", str(pred), "--json", str(file), *words]) == 0
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+@needs_fixtures
+@pytest.mark.parametrize(
+    ("gt", "pred", "key"),
+    [
+        ("tiou_icdar2015/gt.zip", "tiou_icdar2015/pixellinkch4.zip", "ICDAR2015 IoU 0.5"),
+        ("tiou_curved/total-text-gt.zip", "tiou_curved/total-text_baseline.zip", "baseline.zip, IoU 0.5"),
+        ("tiou_curved/ctw1500-gt.zip", "tiou_curved/det_ctw1500.zip", "det_ctw1500.zip, IoU 0.5"),
+    ],
+)
+def test_icdar_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], gt: str, pred: str, key: str
+) -> None:
+    (figures,) = (
+        v for name, v in json.loads(EXPECTED.read_text(encoding="utf-8")).items() if name.endswith(key)
+    )
+    if isinstance(figures["checked_here"], dict):
+        figures = figures["checked_here"]  # four decimals, with counts
+    report = scored(tmp_path, FIXTURES / gt, FIXTURES / pred, "--metric", "icdar")
+    printed = {" ".join(w[:-1]): w[-1] for w in map(str.split, capsys.readouterr().out.splitlines())}
+    for name in ("recall", "precision", "hmean"):
+        assert round(report["scores"][name], 4) == figures[name]
+        assert printed[name] == f"{figures[name]:.4f}"
+    for published, ours in {"gt_cared": "truths", "det_cared": "detections", "matched": "matched"}.items():
+        assert report["counts"][ours] == figures.get(published, report["counts"][ours])
+
+
+@needs_fixtures
+def test_cleval_figures(tmp_path: Path) -> None:
+    archives = [FIXTURES / "cleval" / f"{side}_eval_doc_v1_kr.zip" for side in ("gt", "res")]
+    report = scored(tmp_path, *archives, "--metric", "cleval")
+    assert report["scores"]["hmean"] == pytest.approx(0.977989360950786, abs=1e-15)
+    assert report["scores"]["end_to_end_hmean"] == pytest.approx(0.9165773847119407, abs=1e-15)
+    assert report["counts"]["true_positives"] == 46218
+    assert (report["images"], report["left_out"]) == (100, [])
+    # The ground truth is in lower case, the predictions are not.
+    ignoring = scored(tmp_path, *archives, "--metric", "cleval", "--ignore-case")
+    assert ignoring["scores"]["hmean"] == report["scores"]["hmean"]
+    assert ignoring["scores"]["end_to_end_hmean"] > 0.96
+
+
+# By hand
+
+
+def folder(path: Path, files: dict[str, str]) -> Path:
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def gt(tmp_path: Path) -> Path:
+    return folder(
+        tmp_path / "gt",
+        {
+            "gt_img_1.txt": "0,0,40,0,40,10,0,10,word\n0,20,40,20,40,30,0,30,###\n",
+            "gt_img_2.txt": "0,0,40,0,40,10,0,10,text\n",
+        },
+    )
+
+
+def test_every_kind_of_predictions(tmp_path: Path, gt: Path) -> None:
+    for row, detected in {
+        "0,0,40,10": 1.0,
+        "0,0,40,10,0.5": 1.0,
+        "0, 0, 40, 0, 40, 10, 0, 10, 0.5, word": 1.0,
+        "0,0,20,0,40,0,40,10,20,10,0,10": 1.0,
+        "0,0,40,0,40,10,0,10,wood": 1.0,
+        "0,50,40,60": 0.0,
+    }.items():
+        pred = folder(tmp_path / f"pred {len(list(tmp_path.iterdir()))}", {"res_img_1.txt": row})
+        report = scored(tmp_path, gt, pred, "--metric", "icdar")
+        assert report["counts"] == {"matched": detected, "truths": 2, "detections": 1, "dont_care": 1}
+        assert report["scores"].get("average_precision", 0.5) == 0.5
+        assert ("average_precision" in report["scores"]) == ("0.5" in row)
+        report = scored(tmp_path, gt, pred, "--metric", "cleval")
+        assert report["scores"]["recall"] == detected / 2
+        assert ("end_to_end_recall" in report["scores"]) == ("wo" in row)
+
+
+def test_the_threshold_is_an_option(tmp_path: Path, gt: Path) -> None:
+    pred = folder(tmp_path / "pred", {"img_1.txt": "0,0,40,6"})
+    for iou, matched in (("0.59", 1), ("0.6", 0)):
+        report = scored(tmp_path, gt, pred, "--metric", "icdar", "--iou", iou)
+        assert report["counts"]["matched"] == matched
+
+
+def test_the_most_confident_detection_is_matched_first(tmp_path: Path, gt: Path) -> None:
+    pred = folder(tmp_path / "pred", {"img_1.txt": "0,0,40,9,0.3\n0,0,40,10,0.9\n"})
+    assert scored(tmp_path, gt, pred, "--metric", "icdar")["scores"]["average_precision"] == 1 / 2
+    pred = folder(tmp_path / "worse", {"img_1.txt": "0,0,40,9,0.3\n0,50,40,60,0.9\n"})
+    assert scored(tmp_path, gt, pred, "--metric", "icdar")["scores"]["average_precision"] == 1 / 4
+
+
+def test_nothing_is_left_out_in_silence(tmp_path: Path, gt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "0,0,40,10\n5,5\n40,10,0,0\n"
+    pred = folder(tmp_path / "pred", {"res_img_1.txt": rows, "res_img_9.txt": rows, "notes.md": ""})
+    report = scored(tmp_path, gt, pred, "--metric", "icdar")
+    place = f"{pred}/res_img"
+    assert report["left_out"] == [
+        f"{pred}/notes.md: not a .txt file, not read",
+        f"{place}_1.txt:2: not ltrb: '5,5'",
+        f"{place}_1.txt:3: the box ends before it begins: 40,10,0,0",
+        f"{place}_9.txt:2: not ltrb: '5,5'",
+        f"{place}_9.txt:3: the box ends before it begins: 40,10,0,0",
+        f"{place}_9.txt: no ground truth for it, not scored",
+        f"{gt}/gt_img_2.txt: no predictions for it, scored as if nothing was found",
+    ]
+    printed = capsys.readouterr().out
+    assert "left out or noted: 7\n" in printed
+    assert all(entry in printed for entry in report["left_out"])
+
+
+def test_outlines_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
+    rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,0,40,0,40,10,0,10,word\n"
+    gt = folder(tmp_path / "gt", {"1.txt": rows})
+    report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
+    assert report["left_out"] == 2 * [
+        f"{gt}/1.txt:1: the outline crosses itself or has no area, not scored",
+        f"{gt}/1.txt:2: 1 point is no polygon, not scored",
+    ]
+    assert report["counts"] == {"matched": 1, "truths": 1, "detections": 1, "dont_care": 1}
+    report = scored(tmp_path, gt, gt, "--metric", "cleval", "--form", "poly+text", "--pred-form", "poly+text")
+    assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is no polygon, not scored"]
+
+
+def test_other_marks_for_what_is_not_scored(tmp_path: Path) -> None:
+    gt = folder(tmp_path / "gt", {"1.txt": "0,0,40,10,a\n0,20,40,30,#\n0,40,40,50,###\n"})
+    assert scored(tmp_path, gt, gt, "--metric", "icdar")["counts"]["truths"] == 2
+    report = scored(tmp_path, gt, gt, "--metric", "icdar", "--dont-care", "#", "--dont-care", "a")
+    assert report["counts"]["truths"] == 1
+
+
+def test_no_predictions_at_all(tmp_path: Path, gt: Path) -> None:
+    pred = folder(tmp_path / "pred", {"1.txt": "", "2.txt": "\r\n"})
+    for metric in ("icdar", "cleval"):
+        report = scored(tmp_path, gt, pred, "--metric", metric)
+        assert set(report["scores"].values()) == {0.0}
+        assert report["forms"] == {"gt": "quad+text", "pred": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--metric cleval --iou 0.5", "--iou is for --metric icdar: cleval matches by characters"),
+        (
+            "--metric icdar --ignore-case",
+            "--ignore-case is for --metric cleval: icdar does not look at texts",
+        ),
+        ("--metric icdar --iou 1", "--iou must be at least 0 and below 1, not 1"),
+        ("--metric icdar --form quad+confidence", "--form quad+confidence: ground truth has no confidences"),
+    ],
+)
+def test_options_that_cannot_be(gt: Path, words: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        score(["--gt", str(gt), "--pred", str(gt), *words.split()])
+    assert str(caught.value) == message
+
+
+def test_sides_that_do_not_belong_together(tmp_path: Path, gt: Path) -> None:
+    pred = folder(tmp_path / "pred", {"a.txt": "0,0,40,10"})
+    with pytest.raises(DataError) as caught:
+        score(["--gt", str(gt), "--pred", str(pred), "--metric", "icdar"])
+    assert str(caught.value) == (
+        "no file of the predictions belongs to one of the ground truth\n"
+        f"  ground truth such as '{gt}/gt_img_1.txt', predictions such as '{pred}/a.txt'\n"
+        "  name them gt_X.txt and res_X.txt, or X.txt, with the same X"
+    )
+    empty = folder(tmp_path / "empty", {"1.txt": ""})
+    with pytest.raises(DataError, match="the ground truth has not a single row"):
+        score(["--gt", str(empty), "--pred", str(gt), "--metric", "icdar"])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=12), st.integers(1, 4))
+def test_average_precision(found: list[tuple[float, bool]], missed: int) -> None:
+    """As the challenge's script adds it up."""
+    right, total = 0, 0.0
+    for place, (_, hit) in enumerate(sorted(found, key=lambda pair: -pair[0]), start=1):
+        right += hit
+        total += right / place if hit else 0
+    ground_truths = sum(hit for _, hit in found) + missed
+    confidences, hits = np.array([c for c, _ in found]), np.array([h for _, h in found], dtype=bool)
+    assert average_precision(confidences, hits, ground_truths) == pytest.approx(total / ground_truths)
+
+
+def test_scoring_needs_no_torch(gt: Path) -> None:
+    code = (
+        "import sys; from ocr_trainer.cli.score import score\n"
+        "for metric in ('icdar', 'cleval'): score(['--gt', sys.argv[1], '--pred', sys.argv[1], '--metric', metric])\n"
+        "print(sorted({'torch', 'lightning', 'hydra', 'omegaconf'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(gt)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
