@@ -168,6 +168,13 @@ def test_the_tree_misses_nothing():
     assert sorted(set(paths) - set(tree())) == []
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "decisions"], ids=name_of)
+def test_our_files_are_where_pages_say(page: Path):
+    named = re.findall(r"`((?:tests|docs|configs|benchmarks|ocr_trainer)/[\w./-]+)`", read(page))
+    folders = (ROOT, page.parent)  # a plugin's README speaks of its own folders, too
+    assert [path for path in named if not any((folder / path).exists() for folder in folders)] == []
+
+
 def test_every_decision_is_listed():
     listed = read(DOCS / "decisions" / "README.md")
     records = list((DOCS / "decisions").glob("0*.md"))
