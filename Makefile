@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow lint docs clean
 
 demo: .venv/installed  ## train DBNet on synthetic pages, test it, and draw what it finds
 	$(BIN)/ocr-train experiment=demo
@@ -19,8 +19,11 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/installed  ## the site, in docs/_build
+	$(BIN)/python -m sphinx -W -q -c docs . docs/_build
+
 clean:
-	rm -rf .venv build dist runs *.egg-info plugins/*/build plugins/*/*.egg-info
+	rm -rf .venv build dist docs/_build runs *.egg-info plugins/*/build plugins/*/*.egg-info
 
 .venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv .venv

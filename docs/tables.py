@@ -1,9 +1,9 @@
-"""Writes the tables of options in these pages, from the dataclasses: `python docs/tables.py`.
+"""Generate the tables of options in these pages from the dataclasses: `python docs/tables.py`.
 
-A table stands between `<!-- options: trainer -->` and `<!-- end -->`. What may follow `options:` is `run`,
-a section of the configuration, a plugin such as `model/dbnet`, or what many plugins share, such as
-`shared/PairedConfig`; a plugin's own table is without it. `tests/test_docs.py` fails where a table is
-out of date.
+A table is between `<!-- options: trainer -->` and `<!-- end -->`. `options:` is followed by `run`, a section
+of the configuration, a task such as `detection`, a section of a task such as `detection/augment`, a plugin
+such as `model/dbnet`, or options that many plugins share, such as `shared/PairedConfig`. The table of a task
+or a plugin omits shared options. `tests/test_docs.py` fails if a table is out of date.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, get_args, get_type_hints
 
 from ocr_trainer.cli.plugins import documentation
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
@@ -26,29 +27,32 @@ SHARED = (
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
 )
+TASKS = {task.value: run_config_class(task) for task in Task}
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(page: str) -> str:
-    """Return a page with its tables written anew."""
+    """Return a page with its tables regenerated."""
     return TABLE.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", page)
 
 
 def table(owner: str) -> str:
-    """Return the table of `run`, of a section, or of a plugin; a line where it has no options of its own."""
+    """Return the table of `run`, of a section, or of a plugin; a sentence if it has no options of its own."""
     options, prefix = _owner(owner)
-    rows = list(_rows(options, prefix, told_elsewhere(options, owner)))
+    rows = list(_rows(options, prefix, documented_elsewhere(options, owner)))
     if not rows:
-        return "No more than those.\n"
+        return "No other options.\n"
     head = [("option", "takes", "default", "meaning"), ("---",) * 4]
     return "".join(f"| {' | '.join(row)} |\n" for row in head + rows)
 
 
 def _owner(owner: str) -> tuple[type[Options], str]:
-    """Return the dataclass behind a name, and what its options' names start with."""
+    """Return the dataclass that a name stands for, and the prefix of its options."""
     if owner == "run":
         return RunConfig, ""
     kind, _, name = owner.partition("/")
+    if kind in TASKS:
+        return (get_type_hints(TASKS[kind])[name], f"{name}.") if name else (TASKS[kind], "")
     if kind == "shared":
         options = getattr(shared, name)
         return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
@@ -59,11 +63,11 @@ def _owner(owner: str) -> tuple[type[Options], str]:
 
 
 def _rows(
-    options: type[Options], prefix: str, left_out: Collection[str] = ()
+    options: type[Options], prefix: str, omitted: Collection[str] = ()
 ) -> Iterator[tuple[str, str, str, str]]:
     types, meanings, defaults = get_type_hints(options), documentation(options), plain(options())
     for field in fields(options):
-        if field.name in left_out:
+        if field.name in omitted:
             continue
         default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
         yield (
@@ -74,13 +78,16 @@ def _rows(
         )
         if "sections" in field.metadata:
             yield from _rows(field.metadata["sections"], f"{prefix}{field.name}.NAME.")
-        if prefix and is_dataclass(types[field.name]):  # the sections of a run have tables of their own
+        if prefix and is_dataclass(types[field.name]):  # the sections of a run have their own tables
             yield from _rows(types[field.name], f"{prefix}{field.name}.")
 
 
-def told_elsewhere(options: type[Options], owner: str) -> set[str]:
-    """Return the options that a table leaves out: a plugin's name, and those of a shared table above it."""
-    above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
+def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
+    """Return the options that a table omits: a plugin's name, and those of a shared table above it."""
+    if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
+        above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
+    else:
+        above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     return {field.name for base in bases for field in fields(base)}
 

@@ -1,4 +1,4 @@
-"""The documentation says what is so: options, files, links, imports. Its commands: test_docs_commands.py."""
+"""The documentation matches the code: options, files, links, imports. Its commands: test_docs_commands.py."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import get_type_hints
 
 import pytest
 
-from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import Kind, Options, discovery
+from ocr_trainer.config.renames import RENAMED
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "SECURITY.md",
-    *sorted(DOCS.rglob("*.md")),
+    *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")),
+    *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -57,21 +57,20 @@ everything = pytest.mark.skipif(bool(missing), reason=f"not installed here: {', 
 # Options
 
 
-def leaves(options: type[Options], prefix: str) -> Iterator[str]:
+def leaves(options: type[Options], prefix: str = "") -> Iterator[str]:
     types = get_type_hints(options)
     for field in fields(options):
         kind = types[field.name]
-        if isinstance(kind, type) and issubclass(kind, Options) and options is RunConfig:
-            yield from (
-                leaves(kind, f"{prefix}{field.name}.") if kind.__module__ == RunConfig.__module__ else ()
-            )
-        else:
+        if not (isinstance(kind, type) and issubclass(kind, Options)):
             yield f"{prefix}{field.name}"
+        elif kind is not Config:  # a plugin's
+            yield from leaves(kind, f"{prefix}{field.name}.")
 
 
-def test_every_option_of_a_run_is_documented():
-    options = list(leaves(RunConfig, ""))
-    assert {"optimizer.lr", "trainer.max_epochs", "seed"} <= set(options)
+@pytest.mark.parametrize("task", Task)
+def test_every_option_of_a_run_is_documented(task: Task):
+    options = list(leaves(run_config_class(task)))
+    assert {"optimizer.lr", "trainer.max_epochs", "augment.rotate", "seed"} <= set(options)
     page = read(DOCS / "configuration.md")
     assert [option for option in options if f"| `{option}` |" not in page] == []
 
@@ -81,8 +80,10 @@ def test_every_option_of_a_run_is_documented():
 def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
     config = discovery.load(kind, name).config
     prefix = f"logger.{name}." if kind is Kind.logger else f"{kind.value}."
-    told = runpy.run_path(str(DOCS / "tables.py"))["told_elsewhere"](config, f"{kind.value}/{name}")
-    options = [field.name for field in fields(config) if field.name not in told]
+    elsewhere = runpy.run_path(str(DOCS / "tables.py"))["documented_elsewhere"](
+        config, f"{kind.value}/{name}"
+    )
+    options = [field.name for field in fields(config) if field.name not in elsewhere]
     section = read(DOCS / "plugins.md").partition(f"\n### {name}\n")[2].partition("\n### ")[0]
     assert [option for option in options if f"| `{prefix}{option}` |" not in section] == []
 
@@ -111,9 +112,15 @@ def test_tables_of_options_are_up_to_date(page: str):
     assert runpy.run_path(str(DOCS / "tables.py"))["rendered"](text) == text, "run: python docs/tables.py"
 
 
+def test_every_renamed_option_is_in_the_glossary():
+    rows = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)`", read(DOCS / "glossary.md"), re.MULTILINE))
+    assert {old: rows.get(old) for old in RENAMED} == RENAMED
+
+
 def test_every_preset_and_experiment_is_documented():
     page = read(DOCS / "configuration.md")
-    presets = [f"{file.parent.name}={file.stem}" for file in ROOT.glob("configs/*/*.yaml")]
+    files = [*ROOT.glob("configs/*/*.yaml"), *ROOT.glob("configs/*/*/*.yaml")]  # a task's are a folder deeper
+    presets = [f"{file.relative_to(ROOT / 'configs').parts[0]}={file.stem}" for file in files]
     assert "augment=authors" in presets
     assert [preset for preset in presets if f"`{preset}`" not in page] == []
 
@@ -130,8 +137,8 @@ def test_our_environment_variables_are_documented():
 
 
 def tree() -> dict[str, str]:
-    """The paths that the README's tree names, each with its clause."""
-    drawing = read(ROOT / "README.md").partition("\n## What is where\n")[2]
+    """The paths that the tree of architecture.md names, each with its clause."""
+    drawing = read(DOCS / "architecture.md").partition("\n## The tree\n")[2]
     found, above = {}, list[str]()
     for line in BLOCK.search(drawing)[2].splitlines():
         name, _, clause = line.strip().partition(" ")
@@ -140,22 +147,32 @@ def tree() -> dict[str, str]:
     return found
 
 
-def test_the_readmes_tree_names_what_is_there():
+def test_the_tree_names_what_is_there():
     named = tree()
     assert [path for path, clause in named.items() if not clause] == []
     wrong = [p for p in named if not ((ROOT / p).is_dir() if p.endswith("/") else (ROOT / p).is_file())]
     assert wrong == []
 
 
-def test_the_readmes_tree_misses_nothing():
+def test_the_tree_misses_nothing():
     files = [file for file in ROOT.glob("ocr_trainer/**/*.py") if file.name != "__init__.py"]
     files += [*DOCS.glob("*.md"), *DOCS.glob("*.py"), *ROOT.glob("configs/*.yaml")]
     folders = [
-        folder for place in ("plugins", "configs") for folder in (ROOT / place).iterdir() if folder.is_dir()
+        folder
+        for place in ("ocr_trainer", "plugins", "configs")
+        for folder in (ROOT / place).iterdir()
+        if folder.is_dir()
     ]
     paths = [str(f.relative_to(ROOT)) for f in files]
     paths += [f"{f.relative_to(ROOT)}/" for f in folders if f.name != "__pycache__"]
     assert sorted(set(paths) - set(tree())) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "decisions"], ids=name_of)
+def test_our_files_are_where_pages_say(page: Path):
+    named = re.findall(r"`((?:tests|docs|configs|benchmarks|ocr_trainer)/[\w./-]+)`", read(page))
+    folders = (ROOT, page.parent)  # a plugin's README speaks of its own folders, too
+    assert [path for path in named if not any((folder / path).exists() for folder in folders)] == []
 
 
 def test_every_decision_is_listed():
@@ -171,7 +188,7 @@ def test_every_decision_is_listed():
 
 
 def anchors(page: Path) -> set[str]:
-    """What a page's headings are linked by: lower case, without punctuation, hyphens for spaces."""
+    """Return the anchors of a page's headings: lower case, without punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.*)$", re.sub(BLOCK, "", read(page)), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -25,11 +25,16 @@ DOCS = ROOT / "docs"
 # In writing-a-plugin.md the plugins are the reader's: they are not installed here.
 PAGES = [
     ROOT / "README.md",
-    *sorted(page for page in DOCS.rglob("*.md") if page.name != "writing-a-plugin.md"),
+    ROOT / "CONTRIBUTING.md",
+    *sorted(
+        page
+        for page in DOCS.rglob("*.md")
+        if page.name != "writing-a-plugin.md" and "_build" not in page.parts
+    ),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPTED = re.compile(r"^\$ (ocr-train .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 missing = {"dbnet", "crnn", "icdar2015", "sroie", "ufo", "words", "lmdb", "tensorboard", "wandb"} - {
@@ -58,11 +63,10 @@ def commands() -> list[tuple[Path, str]]:
 
 COMMANDS = commands()
 OPENING = (
-    *("training.run.train", "training.check_data.check_data"),
-    *("training.overfit.overfit", "training.apply.test", "training.end_to_end.score_end_to_end"),
-    *("training.predict.predict", "training.predict.predict_texts"),
-    "training.recognition.benchmarks.benchmark",
-    *("metrics.score.score_pages", "metrics.score.score_text"),
+    *("engine.train.train", "engine.overfit.overfit", "evaluation.check_data.check_data"),
+    *("evaluation.test.test", "evaluation.end_to_end.score_end_to_end", "evaluation.benchmarks.benchmark"),
+    *("evaluation.predict.predict", "evaluation.predict.predict_texts"),
+    *("cli.score.score_pages", "cli.score.score_text"),
 )
 """What opens the files of a command, once its words are understood."""
 WORDS = {"list-plugins", "describe", "check", "check-data", "overfit", "resume", "test", "predict", "score"}
@@ -109,7 +113,7 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         raise Composed
 
     monkeypatch.setattr("ocr_trainer.cli.evaluate._saved", saved)
-    monkeypatch.setattr("ocr_trainer.cli.evaluate._sets_in", lambda folder: {Path(run_dir, "SVT"): "lmdb"})
+    monkeypatch.setattr("ocr_trainer.cli.evaluate._sets_in", lambda folder: {Path(folder, "SVT"): "lmdb"})
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
@@ -169,7 +173,7 @@ def test_documented_output_is_what_comes(
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
 def test_completion_completes_after_the_documented_line(place: Path):
     install = re.search(r'^eval "\$\(ocr-train .*$', read(DOCS / "configuration.md"), re.MULTILINE)[0]
-    (place / "ocr-train").write_text(f"#!{sys.executable}\nimport ocr_trainer.cli\nocr_trainer.cli.main()\n")
+    (place / "ocr-train").write_text(f"#!{sys.executable}\nfrom ocr_trainer.cli.main import main\nmain()\n")
     (place / "ocr-train").chmod(0o755)
     lines = ["ocr-train model=d", "ocr-train dataset=s", "ocr-train model=dbnet optimizer.l"]
     script = [install, "complete -p ocr-train"]

@@ -126,22 +126,22 @@ class TextTally:
             self.jamo += len(to_jamo(text))
 
     def scores(self) -> dict[str, float]:
-        """Return the scores by name; the jamo error rate only where a truth has Hangul.
+        """Return the scores by name; the jamo error rate only if a ground truth has Hangul.
 
-        word_accuracy: The share of texts read exactly right.
-        word_accuracy_ignore_case: The share of texts whose lower-case forms are equal.
-        word_accuracy_alphanumeric: The share of texts equal in lower case and without anything but
-            letters, their marks, and digits. For ASCII that is [0-9a-z], what the benchmarks of scene
-            text are scored by; letters of other scripts count, where those drop them.
-        cer, wer: Character and word error rate: the edit distance of characters, or of words, over the
-            whole set, by the number of them in the truths; above 1 if far too much is read.
-        ned_icdar2019: 1 - NED of ICDAR 2019 (ArT, LSVT, ReCTS), where NED is the mean of distance over
-            the length of the longer text, in the form of clovaai/deep-text-recognition-benchmark: an
-            empty text counts 0, even if nothing is what there is to be read.
-        ned_mean: The same, but 1 where both texts are empty.
-        char_recall, char_precision: MMOCR's: characters in common by those of the truths, or of the
-            readings; letters and digits only, in lower case.
-        jamo_error_rate: As cer, over texts with Hangul, each syllable as its letters.
+        - `word_accuracy`: The share of texts read exactly right.
+        - `word_accuracy_ignore_case`: The share of texts whose lower-case forms are equal.
+        - `word_accuracy_alphanumeric`: The share of texts equal in lower case when only letters, their
+          marks and digits are left. For ASCII that is [0-9a-z], which scene text benchmarks use; letters
+          of other scripts count here, while those benchmarks drop them.
+        - `cer`, `wer`: Character and word error rate: the edit distance of characters, or of words, over
+          the whole set, divided by their number in the ground truths; above 1 if far too much is read.
+        - `ned_icdar2019`: 1 - NED of ICDAR 2019 (ArT, LSVT, ReCTS), where NED is the mean of the distance
+          divided by the length of the longer text, in the form of clovaai/deep-text-recognition-benchmark:
+          an empty text counts 0, even if there is nothing to read.
+        - `ned_mean`: The same, but 1 where both texts are empty.
+        - `char_recall`, `char_precision`: MMOCR's: characters in common, divided by those of the ground
+          truths, or of the predictions; letters and digits only, in lower case.
+        - `jamo_error_rate`: As `cer`, over texts with Hangul, each syllable as its letters.
         """
         length = self.characters.total()
         named = {
