@@ -9,7 +9,7 @@ demo: .venv/installed  ## train DBNet on synthetic pages, test it, and draw what
 	$(BIN)/ocr-train experiment=demo
 
 test: .venv/installed  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: .venv/installed  ## the slow ones, too
 	$(BIN)/python -m pytest -m ""

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers that each take all cores for torch slow each other down. It reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
@@ -27,15 +31,28 @@ def _as_it_was() -> Iterator[None]:
     gc.enable()
 
 
+LIGHT = ("check", "describe", "list-plugins", "score")
+"""Commands that run without torch: a Python of their own starts as fast as they are."""
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `ocr-train` as a user does, in an empty folder."""
+    """Run `ocr-train` as a user does, in an empty folder and a process of its own.
+
+    Commands that need torch are forked from a process that has imported it, unless the environment says
+    where to import from.
+    """
 
     def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        whole = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        if not environment and words[0] not in LIGHT:
+            from helpers.forked import ocr_train
+
+            return ocr_train(words, tmp_path, whole)
         return subprocess.run(
             [sys.executable, "-m", "ocr_trainer", *words],
             cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            env=whole,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

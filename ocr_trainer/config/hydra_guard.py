@@ -58,12 +58,16 @@ class GuardedLoader(ConfigLoader):
 
     def on_choices(self, configs: Sequence[str]) -> Sequence[str]:
         """Select the schema and the presets of the chosen model's task."""
-        chosen = [path.partition("/")[2] for path in configs if path.startswith("model/")]
         # Hydra leaves out what is swept when it composes for the sweep itself; any of the models will do.
-        if models := self._sweeps.get("model", chosen[-1:]):
-            description = discovery.load(Kind.model, models[0])
-            assert isinstance(description, ModelPlugin)
-            PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+        swept = [f"model/{name}" for name in self._sweeps.get("model", ())]
+        for config in (*swept, *reversed(configs)):
+            group, _, name = config.partition("/")
+            # A preset of the user's, such as model/dbnet_large, is in the list with the plugin it is for.
+            if group == "model" and discovery.matching(Kind.model, name):
+                description = discovery.load(Kind.model, name)
+                assert isinstance(description, ModelPlugin)
+                PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+                break
         return DEPENDS_ON_TASK
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:

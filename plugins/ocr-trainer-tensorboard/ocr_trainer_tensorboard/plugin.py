@@ -1,4 +1,4 @@
-"""What the `tensorboard` logger is and can be told."""
+"""Description and options of the `tensorboard` logger."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class TensorBoardConfig(LoggerConfig):
     """The options at `logger.tensorboard`."""
 
     flush_secs: int = option(30, at_least=1)
-    """Seconds until what was logged is on disk, at the latest."""
+    """Longest time in seconds until logged data is on disk."""
     max_images: int = option(8, at_least=0)
-    """Pictures kept of each set of pictures; 0 keeps none."""
+    """Images kept per set; 0 keeps none."""
 
 
 tensorboard = LoggerPlugin(
     api=1,
-    summary="TensorBoard event files: scalars, hyper-parameters, pictures",
+    summary="TensorBoard event files: scalars, hyperparameters, images",
     config=TensorBoardConfig,
     factory="ocr_trainer_tensorboard.logger:factory",
 )

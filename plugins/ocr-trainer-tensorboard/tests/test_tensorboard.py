@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from ocr_trainer_tensorboard.logger import FlatTensorBoardLogger, factory
 from ocr_trainer_tensorboard.plugin import TensorBoardConfig, tensorboard
 from PIL import Image
@@ -48,7 +49,7 @@ def scalars(logger: FlatTensorBoardLogger) -> dict[str, list[tuple[int, float]]]
 
 
 def hparams_page(folder: Path) -> tuple[dict[str, object], set[str]]:
-    """What TensorBoard's own backend shows on the HParams page: hyper-parameters, metric tags."""
+    """What TensorBoard's own backend shows on the HParams page: hyperparameters, metric tags."""
     multiplexer = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
     provider = data_provider.MultiplexerDataProvider(multiplexer, str(folder))
@@ -104,7 +105,7 @@ class Optimizer:
     lr: float = 0.01
 
 
-def test_hyperparameters_stand_beside_every_metric(logger: FlatTensorBoardLogger, context: Context):
+def test_hyperparameters_appear_next_to_every_metric(logger: FlatTensorBoardLogger, context: Context):
     logger.log_hyperparams(
         {
             "model": {"name": "dbnet", "optimizer": Optimizer(), "pretrained": True},
@@ -131,37 +132,48 @@ def test_metrics_given_with_hyperparameters_are_logged(logger: FlatTensorBoardLo
     assert scalars(logger) == {"val/hmean": [(7, 0.25)]}
 
 
-def test_pictures_decode_to_the_same_pixels(logger: FlatTensorBoardLogger):
+def test_images_keep_their_pixels(logger: FlatTensorBoardLogger):
     random = np.random.default_rng(0)
-    pictures = [random.integers(0, 256, (h, w, 3), np.uint8) for h, w in [(8, 24), (31, 7)]]
-    logger.log_image("val/pictures", pictures, step=4, caption=["first", ""])
+    images = [random.integers(0, 256, (h, w, 3), np.uint8) for h, w in [(8, 24), (31, 7)]]
+    logger.log_image("val/images", images, step=4, caption=["first", ""])
     logger.finalize("success")
     accumulator = events(logger)
-    assert sorted(accumulator.Tags()["images"]) == ["val/pictures/0", "val/pictures/1"]
-    for index, picture in enumerate(pictures):
-        (event,) = accumulator.Images(f"val/pictures/{index}")
+    assert sorted(accumulator.Tags()["images"]) == ["val/images/0", "val/images/1"]
+    for index, image in enumerate(images):
+        (event,) = accumulator.Images(f"val/images/{index}")
         assert event.step == 4
-        np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(event.encoded_image_string))), picture)
+        np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(event.encoded_image_string))), image)
     (tag,) = accumulator.Tags()["tensors"]
     (text,) = accumulator.Tensors(tag)
-    assert tag == "val/pictures/0/text_summary"
+    assert tag == "val/images/0/text_summary"
     assert text.tensor_proto.string_val == [b"first"]
 
 
-def test_pictures_beyond_the_limit_are_left_out_and_said_so_once(context: Context, caplog):
+def test_images_beyond_the_limit_are_dropped_with_one_warning(context: Context, caplog):
     logger = factory(TensorBoardConfig(max_images=2), context)
     for step in (1, 2):
         logger.log_image("val", [np.zeros((4, 4, 3), np.uint8)] * 3, step=step)
     logger.finalize("success")
     assert sorted(events(logger).Tags()["images"]) == ["val/0", "val/1"]
     assert [r.message for r in caplog.records if r.name == "ocr_trainer"] == [
-        "tensorboard: val has 3 pictures, 2 are kept (logger.tensorboard.max_images)"
+        "tensorboard: val has 3 images, 2 are kept (logger.tensorboard.max_images)"
     ]
 
 
-def test_each_picture_needs_its_caption(logger: FlatTensorBoardLogger):
+def test_each_image_needs_its_caption(logger: FlatTensorBoardLogger):
     with pytest.raises(ValueError, match="shorter"):
         logger.log_image("val", [np.zeros((4, 4, 3), np.uint8)] * 2, step=0, caption=["one"])
+
+
+def test_lightnings_own_logger_records_no_hyperparameters_without_a_list_of_metrics(context: Context):
+    """Why `log_hyperparams` is ours, and why the folder is not Lightning's."""
+    bare = TensorBoardLogger(context.folder / "tensorboard", name="", version="", default_hp_metric=False)
+    assert "$HOME" not in bare.log_dir  # expanded, although the folder is called that
+    bare = TensorBoardLogger(context.folder.parent / "plain", name="", version="", default_hp_metric=False)
+    bare.log_hyperparams({"lr": 0.1})
+    bare.log_metrics({"val/hmean": 0.5}, 1)
+    bare.finalize("success")
+    assert "_hparams_/session_start_info" not in EventAccumulator(bare.log_dir).Reload().summary_metadata
 
 
 class Line(pl.LightningModule):

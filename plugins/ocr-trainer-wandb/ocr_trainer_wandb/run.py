@@ -1,4 +1,4 @@
-"""How a wandb run is opened: never by asking at a prompt, never without an end, offline if need be."""
+"""Open a wandb run: never at a prompt, always within a time limit, offline if it has to be."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from .plugin import Mode, WandbConfig
 
 log = logging.getLogger("ocr_trainer")
 
-OFFLINE = ("offline", "dryrun")  # one thing, two names
+STEP = "trainer/global_step"  # the x axis of `WandbLogger`, which defines it only for runs it opens
+OFFLINE = ("offline", "dryrun")  # two names of one mode
 NO_ACCOUNT = "no account on this machine (`wandb login` or WANDB_API_KEY gives it one)"
 RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(.+)")
-# What wandb would record beside what it is given: the command line, which may hold a key, what the
-# process prints, the code, and the git remote, which may hold a password.
-NOT_RECORDED = {
+# What wandb would record by itself: the command line, which may hold a key, the output of the process,
+# the code, and the git remote, which may hold a password.
+NOT_RECORDED: dict[str, Any] = {
     "x_disable_meta": True,
     "console": "off",
     "disable_code": True,
@@ -34,17 +35,25 @@ NOT_RECORDED = {
 }
 
 
-def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, Any]) -> Run:
-    """Open a run below `context.folder`, and say in one line where it goes.
+def open_run(config: WandbConfig, context: Context) -> Run:
+    """Open a run below `context.folder`, and log one line that says where it goes.
 
-    Takes up to `init_timeout` and about a second more if the server does not answer; then the run is
-    offline. `wandb.init` alone would ask for an account at a terminal, and fail without one.
+    `WandbLogger` calls `wandb.init` alone. That asks for an account at a terminal, fails without one, and
+    fails if the server does not answer. Here the run then goes offline, after up to `init_timeout` and
+    about a second more.
 
     Raises:
-        wandb.Error, ValueError, OSError: not even an offline run can be opened.
+        wandb.Error, ValueError, OSError: Not even an offline run can be opened.
     """
+    run = _open(config, context)
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    return run
+
+
+def _open(config: WandbConfig, context: Context) -> Run:
     mode = _prepare(config.mode)
-    options = _init_options(config, context) | {"config": hyperparameters}
+    options = _init_options(config, context)
     why = ""
     if mode not in (*OFFLINE, "disabled"):
         try:
@@ -66,7 +75,7 @@ def open_run(config: WandbConfig, context: Context, hyperparameters: dict[str, A
 
 
 def require_account() -> None:
-    """Refuse a run that must be online and cannot.
+    """Refuse a run that must be online but cannot be.
 
     Raises:
         ConfigError: There is no account on this machine.
@@ -82,24 +91,24 @@ def require_account() -> None:
 
 
 def has_account() -> bool:
-    """Tell whether there is a key, without asking for one, nor asking the server about it."""
+    """Tell whether there is a key, without a prompt and without a request to the server."""
     return bool(wandb.login(prompt=False, verify=False))
 
 
 def earlier_id(folder: Path) -> str | None:
-    """Return the id of the run that wrote into `wandb` in a run's folder last, if one did."""
+    """Return the id of the latest wandb run in a run's folder, or None."""
     found = [match for path in folder.glob("wandb/*run-*") if (match := RUN_FOLDER.fullmatch(path.name))]
-    # The names begin with the time, but for the word that some have before it.
+    # Names begin with the time, after the prefix of offline runs.
     return max(found, key=lambda match: match[0].removeprefix("offline-"))[1] if found else None
 
 
-def _prepare(wanted: Mode) -> str:
-    """Settle wandb's settings for this process, and return the mode in wandb's words."""
-    # wandb reports on itself to the server, and waits 10 s for it at the end where it does not answer.
+def _prepare(wanted: Mode) -> Any:
+    """Set up wandb for this process, and return its mode in wandb's own words."""
+    # wandb sends reports about itself, and waits 10 s at the end for a server that does not answer.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if os.environ.get("WANDB_MODE") == "":
-        del os.environ["WANDB_MODE"]  # empty means unset, but wandb trips over it
-    settings = wandb.Settings(silent=True, relogin=False)  # relogin would ask, whatever `prompt` says
+        del os.environ["WANDB_MODE"]  # empty means unset, but wandb rejects it
+    settings = wandb.Settings(silent=True, relogin=False)  # relogin prompts even with `prompt=False`
     if wanted is not Mode.auto:
         settings.mode = wanted.value
     return wandb.setup(settings).settings.mode
@@ -107,7 +116,7 @@ def _prepare(wanted: Mode) -> str:
 
 def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
     folder = Path(context.folder)
-    folder.mkdir(parents=True, exist_ok=True)  # or wandb goes to the temporary folder
+    folder.mkdir(parents=True, exist_ok=True)  # otherwise wandb writes to the temporary folder
     run_id = config.run_id
     if run_id is None and context.resume_step is not None:
         run_id = earlier_id(folder)
@@ -121,7 +130,7 @@ def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
         "notes": config.notes,
         "id": run_id,
         "resume": "allow" if run_id else None,
-        "reinit": "create_new",  # or the next run of a sweep would go on with this one
+        "reinit": "create_new",  # otherwise the next run of a sweep continues this one
         "dir": str(folder),  # wandb adds the `wandb` below it
         "settings": wandb.Settings(
             silent=True,
@@ -136,12 +145,12 @@ def _init_options(config: WandbConfig, context: Context) -> dict[str, Any]:
 
 
 def sync(run: Run) -> str:
-    """Return the command that sends what is on disk to the server."""
+    """Return the command that uploads what is on disk."""
     return f"wandb sync {shlex.quote(run.settings.sync_dir)}"
 
 
 def reason(error: Exception) -> str:
-    """Return `error` in one line, without the values it was about: one may be a key."""
+    """Return `error` in one line, without the rejected values: one may be a key."""
     if isinstance(error, ValidationError):
         details = error.errors(include_input=False, include_url=False, include_context=False)
         return "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)

@@ -54,6 +54,23 @@ def test_without_account_it_is_offline_and_says_so_in_one_line(env: dict[str, st
     assert found.exit_code == 0
 
 
+def test_lightnings_own_logger_raises_without_account(env: dict[str, str], tmp_path: Path):
+    """Why opening the run is ours."""
+    code = "from lightning.pytorch.loggers import WandbLogger; WandbLogger(save_dir='.').experiment"
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert ended.returncode == 1
+    assert "UsageError: No API key configured" in ended.stderr
+
+
 @pytest.mark.parametrize("relogin", [False, True])
 def test_at_a_terminal_it_does_not_ask(env: dict[str, str], tmp_path: Path, relogin: bool):
     if relogin:
