@@ -21,7 +21,7 @@ from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, DataReport, Task
-from ocr_trainer.text import fonts
+from ocr_trainer.data import fonts
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 
