@@ -59,10 +59,10 @@ def split(count: int) -> LabeledImages:
 
 def test_some_share_the_labels_with_all():
     every = split(7)
-    odd = every.some([5, 3, 1])
+    odd = every.subset([5, 3, 1])
     assert [path.name for path in odd.files] == ["5.png", "3.png", "1.png"]
     assert [odd.labels(n).texts for n in range(3)] == [["5"], ["3"], ["1"]]
-    assert [path.name for path in odd.some([2, 0]).files] == ["1.png", "5.png"]
+    assert [path.name for path in odd.subset([2, 0]).files] == ["1.png", "5.png"]
     assert odd.files[1:] == [Path("3.png"), Path("1.png")]
     assert odd._labels is every._labels
 

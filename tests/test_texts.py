@@ -29,7 +29,7 @@ def test_what_is_packed_comes_out_again(pairs: list[tuple[str, str]], data: st.D
     assert list(split.texts) == [text for _, text in pairs]
     assert len(split) == len(split.texts) == len(split.files) == len(pairs)
     places = data.draw(st.lists(st.sampled_from(range(len(pairs))))) if pairs else []
-    some = pickle.loads(pickle.dumps(split.some(places).some(range(len(places))[::-1])))
+    some = pickle.loads(pickle.dumps(split.subset(places).subset(range(len(places))[::-1])))
     assert list(some.texts) == [pairs[place][1] for place in reversed(places)]
     assert [some.texts[n] for n in range(len(some))] == some.texts[:] == list(some.texts)
 
@@ -49,7 +49,7 @@ def test_an_image_is_decoded_when_asked_for(tmp_path: Path):
         split[2]
     with pytest.raises(IndexError):
         split[3]
-    assert split.some([2, 0]).files[:] == [tmp_path / "gone.png", tmp_path / "a b.png"]
+    assert split.subset([2, 0]).files[:] == [tmp_path / "gone.png", tmp_path / "a b.png"]
 
 
 def test_a_text_costs_tens_of_bytes():

@@ -33,7 +33,7 @@ def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, loaders: Load
             raise CheckpointError(
                 f"{found.path} does not fit this model: {name} is {there} there, {here} here"
             )
-    loaders.train.begin_at(place["epoch"], place["batches"])
+    loaders.train.start_at(place["epoch"], place["batches"])
     if run.trainer.overfit_batches:
         print(
             "ocr-train: with trainer.overfit_batches an epoch goes on from its first batch", file=sys.stderr

@@ -35,7 +35,7 @@ from ocr_trainer.checkpoint.read import (
 from ocr_trainer.checkpoint.resume import prepare_resume
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
-from ocr_trainer.data.workers import telling
+from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, distributed, report
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
@@ -147,7 +147,7 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
     collect_again()
     with (
         distributed.joint_shutdown(run.distributed.timeout),
-        telling(loaders.all()),
+        report_worker_errors(loaders.all()),
         explaining(latest, run, context.task),
     ):
         fit(trainer, task, loaders, found)

@@ -119,7 +119,7 @@ class LabeledImages(Sequence[Sample]):
             self._labels.append(labels)
         self._places: Sequence[int] = range(len(self._names))
 
-    def some(self, places: Iterable[int]) -> LabeledImages:
+    def subset(self, places: Iterable[int]) -> LabeledImages:
         """Return a split of the images at these places; it shares the labels with this one."""
         chosen = LabeledImages()
         chosen._names, chosen._labels = self._names, self._labels

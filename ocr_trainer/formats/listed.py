@@ -110,7 +110,7 @@ class ListedDataset(LazySplits[Any]):
         shares = {"test": self._config.test_share, "val": self._config.val_share}
         carved = carve_missing(members, shares, self._config.split_seed)
         first = next(iter(pools.values()))
-        return {split: pools.get(split, first).some(places.values()) for split, places in carved.items()}
+        return {split: pools.get(split, first).subset(places.values()) for split, places in carved.items()}
 
     def _usable(self, file: Path, folder: Path, homes: Strings) -> Iterator[tuple[str, Any]]:
         """Yield the images that are there, and append to `homes` the split that each says to belong to."""

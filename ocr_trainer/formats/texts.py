@@ -44,7 +44,7 @@ class TextImages(Sequence[TextImage]):
             self._texts.append(text)
         self._places: Sequence[int] = range(len(self._names))
 
-    def some(self, places: Iterable[int]) -> TextImages:
+    def subset(self, places: Iterable[int]) -> TextImages:
         """Return a split of the images at these places; it shares names and texts with this one."""
         chosen = TextImages()
         chosen._names, chosen._texts = self._names, self._texts
