@@ -15,7 +15,7 @@ import torch
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.compose import compose
 from ocr_trainer.engine import build
-from ocr_trainer.engine.train import quieten
+from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.tasks.detection.scoring import Scorer, decode, images_of
 from ocr_trainer.tasks.detection.tally import tally_image
@@ -23,7 +23,7 @@ from ocr_trainer.tasks.detection.tally import tally_image
 
 def main() -> None:
     """Print seconds for the network, decoding and scoring, and for all of it side by side."""
-    quieten()
+    quiet_logs()
     saved = read(sys.argv[1])
     run = compose(["logger=[]", *sys.argv[2:]], saved["ocr_trainer"]["config"])
     model = rebuild(run, saved, Path())

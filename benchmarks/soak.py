@@ -29,7 +29,7 @@ from ocr_trainer.engine import build
 RUN = (
     *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),
     *("dataset=synthetic", "dataset.train_pages=100", "dataset.val_pages=8", "dataset.test_pages=1"),
-    *("dataset.height=128", "dataset.width=128", "data.workers=2", "trainer.accelerator=cpu"),
+    *("dataset.height=128", "dataset.width=128", "data.num_workers=2", "trainer.accelerator=cpu"),
     *("logger=csv", "trainer.log_every_n_steps=1", "trainer.max_epochs=-1"),
     *("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=100"),
 )

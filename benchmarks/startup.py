@@ -37,7 +37,7 @@ TINY = [
     *(
         "augment.crop=64",
         "data.batch_size=1",
-        "data.workers=0",
+        "data.num_workers=0",
         "trainer.accelerator=cpu",
         "trainer.max_steps=1",
     ),
@@ -64,7 +64,7 @@ def first_step(environment: dict[str, str], folder: Path, *overrides: str) -> fl
 
 def imported(environment: dict[str, str], folder: Path) -> float:
     """Return the seconds from a process's start to the end of its imports, without its end."""
-    code = f"{ENGINE[2]}\nfrom ocr_trainer import clock\nprint(clock.since_start())"
+    code = f"{ENGINE[2]}\nfrom ocr_trainer.runs import timing\nprint(timing.since_start())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=folder, check=True, capture_output=True, text=True
     )

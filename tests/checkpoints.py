@@ -23,7 +23,7 @@ DETECTOR = (
     "dataset.height=128",
     "dataset.width=160",
     "dataset.max_words=8",
-    "data.workers=0",
+    "data.num_workers=0",
     "logger=[]",
 )
 RECOGNIZER = (

@@ -13,7 +13,7 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Context, Task
 
 RUN = compose(
-    ["model=dbnet", "model.neck_channels=8", "model.side=none", "data.workers=0", "data.batch_size=2"]
+    ["model=dbnet", "model.neck_channels=8", "model.side=none", "data.num_workers=0", "data.batch_size=2"]
 )
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from ocr_trainer.config.schema import AugmentConfig
-from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, gray, apply_table, vary
+from ocr_trainer.data.photometric import add_noise, apply_table, blur, compress, draw_table, gray, vary
+from ocr_trainer.tasks.detection.config import AugmentConfig
 
-ALL = AugmentConfig(color=0.3, tint=0.3, gray=1, blur=1, noise=1, jpeg=1)
+ALL = AugmentConfig(color=0.3, color_cast=0.3, gray=1, blur=1, noise=1, jpeg=1)
 
 
 def photograph(height: int = 80, width: int = 120) -> np.ndarray:
@@ -36,7 +36,7 @@ def test_shape_and_type_stay_and_the_original_is_untouched(height, width, seed, 
     image = np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
     before = image.copy()
     config = AugmentConfig(
-        color=0.2 * share, tint=share * 0.9, gray=share, blur=share, noise=share, jpeg=share
+        color=0.2 * share, color_cast=share * 0.9, gray=share, blur=share, noise=share, jpeg=share
     )
     one, same = (vary(image, config, np.random.default_rng(seed)) for _ in range(2))
     assert (one.shape, one.dtype) == (image.shape, np.uint8)
@@ -51,7 +51,7 @@ def test_another_seed_gives_another_picture():
 
 def test_what_is_switched_off_changes_nothing_and_draws_nothing():
     names = {field.name for field in fields(AugmentConfig)}
-    assert {"color", "tint", "gray", "blur", "noise", "jpeg"} <= names
+    assert {"color", "color_cast", "gray", "blur", "noise", "jpeg"} <= names
     rng, fresh = np.random.default_rng(0), np.random.default_rng(0)
     np.testing.assert_array_equal(vary(photograph(), AugmentConfig(color=0), rng), photograph())
     assert rng.random() == fresh.random()

@@ -11,12 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data.geometry import resize, resize_points
 from ocr_trainer.data.types import Sample
 from ocr_trainer.tasks.detection.augment import Augmenter
+from ocr_trainer.tasks.detection.config import AugmentConfig
 
-PRESETS = Path(__file__).parents[1] / "configs" / "augment"
+PRESETS = Path(__file__).parents[1] / "configs" / "augment" / "detection"
 
 
 def preset(name: str, **options: object) -> AugmentConfig:

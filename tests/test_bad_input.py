@@ -21,7 +21,7 @@ from ocr_trainer.plugin import Context, Task
 PAGES = 8
 TINY = [
     *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),
-    *("data.workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=1", "logger=[]", "dataset=sroie"),
+    *("data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=1", "logger=[]", "dataset=sroie"),
 ]
 
 Outcome = tuple[int, str, dict]
@@ -173,7 +173,7 @@ def test_a_cut_image_that_only_decoding_shows_stops_the_run_when_they_are_many(
         noise = np.random.default_rng(index).integers(0, 255, (128, 128, 3), np.uint8)
         data = cv2.imencode(".png", noise)[1].tobytes()
         receipts.image(index).write_bytes(data[: len(data) // 2])
-    status, said, _ = run("data.max_skipped=0.2", f"data.workers={workers}")
+    status, said, _ = run("data.max_skipped=0.2", f"data.num_workers={workers}")
     assert status == 2
     assert "Traceback" not in said
     assert "images cannot be read, more than data.max_skipped=0.2 of 6:" in said

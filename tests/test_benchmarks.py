@@ -59,7 +59,9 @@ def test_each_set_is_scored_whole_and_what_is_missing_is_told(cli: Cli, tmp_path
     write_set(tmp_path / "sets" / "SVT", ["1", "22", "3"])
     write_set(tmp_path / "sets" / "our own's", ["4"])
     (tmp_path / "sets" / "pictures").mkdir()
-    done = cli("test", str(checkpoint), "--benchmarks", "sets", "data.workers=0", "trainer.accelerator=cpu")
+    done = cli(
+        "test", str(checkpoint), "--benchmarks", "sets", "data.num_workers=0", "trainer.accelerator=cpu"
+    )
     assert done.returncode == 0, done.stderr
     assert "passed over: no dataset that can be read: sets/pictures" in done.stderr
     assert "of the six benchmarks there are not: IIIT5k, IC13, IC15, SVTP, CUTE80" in done.stdout

@@ -71,7 +71,13 @@ def test_a_run_keeps_what_was_chosen_in_its_checkpoint_and_report(
         "model.box_threshold=0.9",
     ]
     words += ["dataset.train_pages=2", "dataset.val_pages=2", "dataset.test_pages=1", "dataset.height=128"]
-    words += ["dataset.width=128", "data.workers=0", "data.batch_size=2", "trainer.max_epochs=1", "logger=[]"]
+    words += [
+        "dataset.width=128",
+        "data.num_workers=0",
+        "data.batch_size=2",
+        "trainer.max_epochs=1",
+        "logger=[]",
+    ]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words, "trainer.accelerator=cpu"])
     network = DBNet.forward

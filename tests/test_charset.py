@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer.config.schema import CharsetConfig, Unknown
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import Codec, choose, remap_charset_rows
+from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
 from ocr_trainer.tasks.recognition.coverage import cover, decide, foresee, survey, usable
 
 

@@ -188,6 +188,6 @@ def test_two_checkpoints_are_scored_end_to_end(
 def test_the_test_may_be_limited(
     limit: str, images: int, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    words = ["trainer.accelerator=cpu", f"trainer.limit_test_batches={limit}", "data.pictures=0"]
+    words = ["trainer.accelerator=cpu", f"trainer.limit_test_batches={limit}", "data.log_images=0"]
     assert run(monkeypatch, tmp_path, "test", str(pair[0]), "--recognizer", str(pair[1]), *words) == 0
     assert report(tmp_path, "default")["images"] == images

@@ -27,7 +27,7 @@ SMALL = [
     "model.size=128",
     "augment.crop=64",
     "data.batch_size=2",
-    "data.workers=0",
+    "data.num_workers=0",
 ]
 SMALL += [
     "dataset.train_pages=4",

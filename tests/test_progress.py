@@ -29,7 +29,7 @@ SMALL = [
         "augment.crop=64",
         "data.batch_size=2",
     ),
-    *("data.workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=2", "logger=[]"),
+    *("data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=2", "logger=[]"),
 ]
 
 

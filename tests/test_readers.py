@@ -40,7 +40,9 @@ def test_the_right_plugin_is_named(folder: str, name: str):
     root = next(DATA.glob(folder), None)
     if root is None:
         pytest.skip(f"there is no {DATA / folder}")
-    run = compose([f"dataset={name}", f"dataset.root='{root}'", "model.neck_channels=8", "data.workers=0"])
+    run = compose(
+        [f"dataset={name}", f"dataset.root='{root}'", "model.neck_channels=8", "data.num_workers=0"]
+    )
     context = build.context(run, Path())
     with pytest.raises(
         DataError, match=f"looks like another format: dataset={FOLDERS[folder]} dataset.root="

@@ -14,7 +14,7 @@ Cli = Callable[..., CompletedProcess[str]]
 
 DIGITS = ["model=crnn", "model.size=tiny", "dataset=synthetic", "dataset.text.charsets=[digits]"]
 DIGITS += ["dataset.text.train_texts=32", "dataset.text.val_texts=8", "dataset.text.test_texts=8"]
-SHORT = ["data.batch_size=8", "data.workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+SHORT = ["data.batch_size=8", "data.num_workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 
 
 def run(cli: Cli, tmp_path: Path, *words: str) -> tuple[Path, CompletedProcess[str]]:

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data.types import Sample
 from ocr_trainer.tasks.detection.augment import Augmenter
+from ocr_trainer.tasks.detection.config import AugmentConfig
 from ocr_trainer.tasks.detection.regions import whole_region
 
 AUTHORS = Path(__file__).parents[1] / "configs" / "augment" / "authors.yaml"

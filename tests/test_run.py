@@ -29,7 +29,7 @@ SMALL = [
     "model.size=128",
     "augment.crop=64",
     "data.batch_size=2",
-    "data.workers=0",
+    "data.num_workers=0",
     "trainer.accelerator=cpu",
     "trainer.max_epochs=2",
 ]

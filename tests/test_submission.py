@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import DataReport
-from ocr_trainer.results import submission
+from ocr_trainer.scoring import submission
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect, form_of
 from ocr_trainer.scoring.submission import Page, Submission, image_of, read
 

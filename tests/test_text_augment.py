@@ -15,18 +15,19 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont, ImageOps
 
 from ocr_trainer.config.compose import compose
-from ocr_trainer.config.schema import AugmentConfig, TextAugmentConfig
 from ocr_trainer.data import photometric
+from ocr_trainer.tasks.detection.config import AugmentConfig as DetectionAugmentConfig
 from ocr_trainer.tasks.recognition.augment import TextAugmenter
 from ocr_trainer.tasks.recognition.canvas import carry, rotating, slanting
+from ocr_trainer.tasks.recognition.config import AugmentConfig
 from ocr_trainer.tasks.recognition.rand_augment import OPERATIONS, rand_augment
 
-PRESETS = Path(__file__).parents[1] / "configs" / "text_augment"
+PRESETS = Path(__file__).parents[1] / "configs" / "augment" / "recognition"
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def preset(name: str, **options: object) -> TextAugmentConfig:
-    return TextAugmentConfig(**{**yaml.safe_load((PRESETS / f"{name}.yaml").read_text()), **options})
+def preset(name: str, **options: object) -> AugmentConfig:
+    return AugmentConfig(**{**yaml.safe_load((PRESETS / f"{name}.yaml").read_text()), **options})
 
 
 def written(text: str = "Reading", size: int = 32) -> np.ndarray:
@@ -49,13 +50,13 @@ def dots(height: int, width: int, step: int = 16) -> np.ndarray:
 
 def test_there_are_four_presets():
     assert NAMES == ["light", "none", "parseq", "strong"]
-    assert preset("light") == TextAugmentConfig()
+    assert preset("light") == AugmentConfig()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_presets_compose(name: str):
-    run = compose(["model=crnn", "dataset=synthetic", f"text_augment={name}"])
-    assert run.text_augment == preset(name)
+    run = compose(["model=crnn", "dataset=synthetic", f"augment={name}"])
+    assert run.augment == preset(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,12 +79,12 @@ def test_none_leaves_an_image_as_it_is():
 
 def test_options_of_the_same_name_mean_the_same():
     """Both tasks vary the look by one function: what it reads must be there in both."""
-    shared = {field.name for field in fields(AugmentConfig)} & {
-        field.name for field in fields(TextAugmentConfig)
+    shared = {field.name for field in fields(DetectionAugmentConfig)} & {
+        field.name for field in fields(AugmentConfig)
     }
     assert shared >= {
         "color",
-        "tint",
+        "color_cast",
         "gray",
         "blur",
         "blur_sigma",

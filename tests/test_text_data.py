@@ -24,11 +24,11 @@ RUN = compose(
         "dataset=words",
         "dataset.root=.",
         "charset.characters=0123456789",
-        "text_augment=none",
+        "augment=none",
         "data.batch_size=4",
         "data.eval_batch_size=4",
-        "data.pool=3",
-        "data.workers=0",
+        "data.bucket_batches=3",
+        "data.num_workers=0",
     ]
 )
 

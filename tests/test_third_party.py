@@ -145,7 +145,7 @@ def test_it_is_checked(acme: Environment, receipts: Path):
 def test_it_trains(acme: Environment, receipts: Path):
     done = acme.ocr_train(
         *("model=inkling", "model.channels=4", "dataset=tsv", f"dataset.root={receipts}", "logger=[jsonl]"),
-        *("augment.crop=64", "data.batch_size=2", "data.workers=0", "data.max_skipped=0.5"),
+        *("augment.crop=64", "data.batch_size=2", "data.num_workers=0", "data.max_skipped=0.5"),
         *("trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1", "exp_name=acme"),
     )
     assert done.returncode == 0, done.stderr
@@ -174,7 +174,7 @@ def test_it_trains(acme: Environment, receipts: Path):
 def test_its_recognizer_trains(acme: Environment, slips: Path):
     done = acme.ocr_train(
         *("model=scribe", "model.channels=4", "dataset=slips", f"dataset.root={slips}", "logger=[]"),
-        *("charset.names=[digits]", "data.batch_size=2", "data.workers=0", "data.max_skipped=0.5"),
+        *("charset.names=[digits]", "data.batch_size=2", "data.num_workers=0", "data.max_skipped=0.5"),
         *("trainer.max_epochs=1", "trainer.accelerator=cpu", "exp_name=scribe"),
     )
     assert done.returncode == 0, done.stderr

@@ -84,7 +84,7 @@ def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
             "dataset.test_pages=1",
             "augment.crop=64",
             "data.batch_size=1",
-            "data.workers=0",
+            "data.num_workers=0",
         ),
         *(
             "trainer.accelerator=cpu",

@@ -93,7 +93,7 @@ def _sizes(value: Any) -> Iterator[int]:
 class CheckpointCallback(Callback):
     """Writes `last.ckpt`, `previous.ckpt` and, where there are scores, `best.ckpt`; ends on signals."""
 
-    state_key = "ocr_trainer.Keeper"
+    state_key = "ocr_trainer.CheckpointCallback"
 
     def __init__(self, folder: Path | None, config: CheckpointConfig, monitor: str) -> None:
         """Keep where checkpoints go, or None for nowhere."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from ocr_trainer.checkpoint import read
 from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import CheckpointError
 
 SHOWN = 5
+
+Adapt = Callable[[dict[str, Tensor], Any, Mapping[str, Any]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,24 @@ class WeightLoadReport:
         return f"{len(self.loaded)} of {wanted} tensors begin as in {self.source}{''.join(lines)}"
 
 
-def load_initial_weights(model: Any, config: Any, path: Path) -> WeightLoadReport:
+def load_initial_weights(
+    model: Any, config: Any, path: Path, adapt: Adapt = lambda found, model, saved: {}
+) -> WeightLoadReport:
     """Load what fits of a checkpoint's weights into a model.
 
     Args:
         model: Freshly built.
         config: Its options.
         path: A checkpoint of ours, of this or another model, after any number of steps.
+        adapt: Called with the checkpoint's tensors, the model and the checkpoint's configuration. Returns
+            the tensors that take another form in this model.
 
     Raises:
         CheckpointError: It cannot be read, or nothing of it fits.
     """
     saved = read.read(path)
     found, own = read.model_state(saved), model.state_dict()
-    if isinstance(charset := getattr(model, "charset", None), str):
-        from ocr_trainer.tasks.recognition.charset import remap_charset_rows
-
-        old = saved["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
-        found |= remap_charset_rows(found, own, model.character_rows(), old, charset)
+    found |= adapt(found, model, saved["ocr_trainer"]["config"])
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
     theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.without_init_weights())
     weight_report = WeightLoadReport(

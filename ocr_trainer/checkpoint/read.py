@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import torch
 
 from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.upgrade import upgrade
 from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
 
 FORMAT = 2
-"""The version of what a checkpoint holds under `ocr_trainer`; 1 had neither seal nor place."""
+"""The version of what a checkpoint holds under `ocr_trainer`; 1 lacks the position in training."""
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 """What a run keeps: its latest state, the one before, and the one that scored best."""
@@ -29,10 +29,10 @@ def read(path: str | Path) -> dict[str, Any]:
     refuse_unsafe_loading()
     path = Path(path)
     try:
-        whole = files.is_sealed(path)
+        files.verify(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    # torch's reader says any of these of a damaged file.
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
+    # zipfile, struct, zlib, pickle and torch each raise their own types on a damaged file.
+    except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
@@ -42,8 +42,7 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} has format {ours.get('format')}; this version of ocr-trainer reads 1 to {FORMAT}"
         )
-    if not whole and ours["format"] > 1:
-        raise CheckpointError(f"{path} is damaged: its SHA-256 is missing")
+    upgrade(checkpoint)
     return checkpoint
 
 

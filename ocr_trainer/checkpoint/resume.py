@@ -7,12 +7,12 @@ from typing import Any
 
 from ocr_trainer.checkpoint.read import ResumePoint, model_state
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.engine.build import Loaders
+from ocr_trainer.data.loader import Loader
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs.run_dir import is_first
 
 
-def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, loaders: Loaders) -> None:
+def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, train: Loader) -> None:
     """Check that a checkpoint fits what was built, and have the training data begin where it ends.
 
     Raises:
@@ -21,10 +21,9 @@ def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, loaders: Load
     for fault in found.passed_over:
         print(f"ocr-train: passed over: {fault}", file=sys.stderr)
     place, config = found.content["ocr_trainer"]["place"], found.content["ocr_trainer"]["config"]
-    if config["charset"]["characters"] != run.charset.characters:
+    if obstacle := run.obstacle(config):
         raise CheckpointError(
-            f"{found.path} knows other characters than the data has now: the texts were changed\n"
-            f"  begin a new run with these weights: init_from={found.path}"
+            f"{found.path} {obstacle}\n  begin a new run with these weights: init_from={found.path}"
         )
     own, saved = model.state_dict(), model_state(found.content)
     for name in sorted(own.keys() | saved.keys()):
@@ -33,7 +32,11 @@ def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, loaders: Load
             raise CheckpointError(
                 f"{found.path} does not fit this model: {name} is {there} there, {here} here"
             )
+<<<<<<< HEAD
     loaders.train.start_at(place["epoch"], place["batches"])
+=======
+    train.start_at(place["epoch"], place["batches"])
+>>>>>>> origin/main
     if run.trainer.overfit_batches:
         print(
             "ocr-train: with trainer.overfit_batches an epoch goes on from its first batch", file=sys.stderr

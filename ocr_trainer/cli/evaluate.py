@@ -16,8 +16,6 @@ from ocr_trainer.runs import timing
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-FORMATS = ("json", "page", "hocr", "text", "overlay")
-"""The forms of results."""
 UNBOUND = ("logger=[]", "dataset=synthetic")
 """What replaces the parts of a saved run that need not be there to use its model."""
 TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
@@ -197,6 +195,8 @@ def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
             "--format is for pages, which takes a detector's checkpoint before --recognizer; "
             "images of words give readings.jsonl and readings.tsv"
         )
+    from ocr_trainer.results.writers import FORMATS
+
     names = [name.strip() for name in listed.split(",")]
     for name in names:
         if name not in FORMATS:

@@ -15,6 +15,8 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
+from ocr_trainer.config.renames import new_name, task_of
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import Kind, discovery
 
@@ -34,8 +36,19 @@ class Fault:
     """Whatever depends on it cannot be judged, as the options of a plugin that is not there."""
 
 
-def unknown(key: str, options: Iterable[str], origin: str) -> str:
-    """Say that an option does not exist, and which do."""
+def unknown(key: str, options: Iterable[str], origin: str, run: type[RunConfig] = RunConfig) -> str:
+    """Say that an option does not exist, and which do: under its new name, in other tasks, or beside it.
+
+    Args:
+        key: The dotted name of the option.
+        options: The options that its section has.
+        origin: Where the key comes from, as `_origin` says it.
+        run: The class of the run's configuration.
+    """
+    if (renamed := new_name(key)) is not None:
+        return f"there is no option '{key}'{origin}: it is now called '{renamed}'"
+    if (task := task_of(key, run)) is not None:
+        return f"'{key}'{origin} is an option of {task.value}, which is not what this run's model does"
     section, _, name = key.rpartition(".")
     known = list(options)
     meant = (

@@ -132,7 +132,7 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().partition("\n")[0].rstrip(": ")
 
 
-def told(loggers: Iterable[Logger]) -> dict[str, str]:
+def failures(loggers: Iterable[Logger]) -> dict[str, str]:
     """Return which loggers failed, by name, and why: those that are off, or say so by `failure`."""
     contained = [logger for logger in loggers if isinstance(logger, SafeLogger)]
     return {logger.plugin.name: str(failure) for logger in contained if (failure := _failure(logger))}

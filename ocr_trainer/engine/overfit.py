@@ -15,7 +15,8 @@ from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.types import Batch
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.sanity import PATIENCE
-from ocr_trainer.engine.train import collect_again, quieten, take_over
+from ocr_trainer.engine.session import initialize_weights
+from ocr_trainer.engine.startup import enable_garbage_collection, quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.plugin import SkippedItem
@@ -41,7 +42,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     Raises:
         DataError: The first batches hold no text.
     """
-    quieten()
+    quiet_logs()
     seed_everything(run.seed, verbose=False)
     run = replace(run, trainer=replace(run.trainer, limit_val_batches=0, limit_test_batches=0))
     context = build.context(run, Path())
@@ -49,13 +50,13 @@ def overfit(run: RunConfig, steps: int) -> bool:
     splits = open_splits(run, context)
     run, context, splits = kind.prepare(run, context, splits)
     model = build.build_model(run, context)
-    take_over(model, run)
+    initialize_weights(model, run, kind)
     loaders = build.build_loaders(run, model, context, splits)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = _first_with_text(loaders.train, kind.without_text).to(device)
     task = kind(model.to(device).train(), run, Path(), loaders.train_images)
     task.check_batch(batch)
-    collect_again()
+    enable_garbage_collection()
     print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
     losses = _learn(task, batch, steps)
     share = losses[-1] / losses[0]

@@ -119,8 +119,8 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def table(report: dict[str, Any], folder: Path) -> str:
-    """Return the closing table of a run."""
+def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> str:
+    """Return the closing table of a run; `calibration_gain` says what calibration changed."""
     shown = report.get("headline")
     rows = [
         (name, f"{value:.4f}")
@@ -131,8 +131,7 @@ def table(report: dict[str, Any], folder: Path) -> str:
         rows.append(("best checkpoint", report["best_checkpoint"]))
     if calibration := report.get("calibration"):
         chosen = ", ".join(f"{name}={_short(value)}" for name, value in calibration["chosen"].items())
-        gain = f"val/hmean {calibration['hmean_before']:.4f} to {calibration['hmean_after']:.4f}"
-        rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({gain})"))
+        rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({calibration_gain})"))
     rows += report.get("highlights", {}).items()
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]

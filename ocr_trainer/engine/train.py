@@ -1,26 +1,20 @@
-"""The story of a run: seed, build, fit, test, report."""
+"""The story of a run: build, fit, calibrate, test, report."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch import nn
 from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.callback import storage_of
 from ocr_trainer.checkpoint.files import link_as
+<<<<<<< HEAD
 from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import (
     BEST,
@@ -44,105 +38,43 @@ from ocr_trainer.engine.loggers import close
 from ocr_trainer.engine.loggers import told as loggers_told
 from ocr_trainer.errors import CheckpointError, MemoryExhausted
 from ocr_trainer.plugin import Task
+=======
+from ocr_trainer.checkpoint.read import BEST, LAST, model_state, read, set_options
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.engine import distributed, report
+from ocr_trainer.engine.loggers import close, failures
+from ocr_trainer.engine.session import Session, build_session
+from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.errors import CheckpointError
+>>>>>>> origin/main
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
-from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
-from ocr_trainer.tasks.base import LearningTask, task_class
+from ocr_trainer.tasks.base import LearningTask
 
 log = logging.getLogger("ocr_trainer")
-
-SILENCED = (
-    # What it advises against is chosen here, on purpose.
-    ".*does not have many workers.*",
-    ".*number of training batches.*",
-    ".*Checkpoint directory.*",
-    ".*but have no `val_dataloader`.*",
-    ".*GPU available but not used.*",
-    ".*dataloader shuffling.*",
-    ".*`Trainer\\(barebones=True\\)` is configured.*",
-    # Our loaders go on where they were; that a callback is no longer wanted is the user's choice.
-    ".*Be aware that when using `ckpt_path`.*",
-    ".*your dataloader is not resumable.*",
-    # The scores are of all processes.
-    ".*It is recommended to use `self.log.*sync_dist=True.*",
-    # Of gradients of 1 x 1 filters, whose strides may be written in several ways.
-    ".*Grad strides do not match bucket view strides.*",
-    # Lightning's own use of a torch function that torch 2.13 deprecates.
-    ".*isinstance\\(treespec, LeafSpec\\).*",
-)
-
-
-class ToStandardError(logging.Handler):
-    """Writes to whatever standard error is at that moment."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, unless it goes to a disk that is full: a warning does not end a run."""
-        with suppress(OSError):
-            print(self.format(record), file=sys.stderr)
-
-
-class FirstStepTimer(Callback):
-    """Notes when the first training step was done."""
-
-    seconds: float | None = None
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Take the time once."""
-        if self.seconds is None:
-            self.seconds = timing.since_start()
 
 
 @STOP.listening()
 def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, Any]:
-    """Train, test the best checkpoint, and report; go on where the folder's checkpoints end, if it has any.
+    """Train, test the best checkpoint, and report. Resume from the folder's checkpoints, if it has any.
 
     Args:
         run: A checked configuration.
         folder: The run's own folder.
-        laps: The phases so far.
+        timer: The phases so far.
 
     Returns:
-        What report.json says.
+        The content of report.json.
 
     Raises:
-        OcrTrainerError: The data or a plugin cannot serve.
+        OcrTrainerError: The data or a plugin cannot be used.
         Stopped: A signal ended the run.
     """
-    imported(timer)
-    found = find_newest(folder / "checkpoints")
-    if is_first():
-        prepare_folder(folder / "checkpoints", found)
-    if found is not None:
-        run = replace(run, model=run.model.without_init_weights(), init_from=None)
-    seed_everything(run.seed, verbose=False)
-    # One that was stopped before its first checkpoint goes on, too: from its beginning.
-    step = found.content["global_step"] if found is not None else 0 if resume_history(folder) else None
-    context = build.context(run, folder, step)
-    kind = task_class(context.task)
-    run, context, splits = kind.prepare(run, context, open_splits(run, context))
-    model = build.build_model(run, context)
-    weight_report = take_over(model, run)
-    loaders = build.build_loaders(run, model, context, splits)
-    task = kind(model, run, folder, loaders.train_images)
-    loggers = build.build_loggers(run, context)
-    scored, keeper = loaders.val is not None, build.build_checkpoint_callback(run, folder, task.monitor)
-    first, look, latest, finite = (
-        FirstStepTimer(),
-        SanityCheck(),
-        LatestBatch(),
-        NonfiniteGuard(run.optimizer),
-    )
-    stopping = build.early_stopping(run, task.monitor, scored)
-    trainer = build.build_trainer(
-        run, loaders, loggers, [finite, latest, look, first, *stopping, keeper], folder
-    )
-    distributed.check_enough_samples(loaders.samples(), trainer.world_size)
-    for logger in loggers:
-        logger.log_hyperparams(plain(run))
-    if found is not None:
-        prepare_resume(found, run, model, loaders)
+    after_imports(timer)
+    session = build_session(run, folder)
     timer.end("build")
+<<<<<<< HEAD
 
     collect_again()
     with (
@@ -151,90 +83,42 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
         explaining(latest, run, context.task),
     ):
         fit(trainer, task, loaders, found)
+=======
+    enable_garbage_collection()
+    with session.error_reports():
+        fit(session)
+>>>>>>> origin/main
         timer.end("fit")
-        checkpoint = keep_best(folder / "checkpoints", trainer)
-        scores = task.best_scores
-        calibration = None
-        if checkpoint is not None and loaders.calibrate is not None:
-            calibration = calibrate_best(task, checkpoint, loaders.calibrate, trainer)
-            timer.end("calibrate")
-        if loaders.test is not None:
-            scores = scores | trainer.test(task, loaders.test, ckpt_path=checkpoint, verbose=False)[0]
+        checkpoint = keep_best(folder / "checkpoints", session.trainer)
+        calibration = calibrate(session, checkpoint, timer)
+        scores = session.task.best_scores | test(session, checkpoint)
         timer.end("test")
-    close(loggers)
-    task.skipped = distributed.gather_dict(task.skipped)
-    told = {
-        "scores": scores,
-        "test_split": loaders.test_split,
-        "calibration": calibration,
-        "best_checkpoint": str(checkpoint.relative_to(folder)) if checkpoint else None,
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        **report.summary(run, trainer, task, context.data_report),
-        "data": splits.report,
-        "notes": look.notes,
-        "nonfinite": finite.to_dict(),
-        "loggers": loggers_told(loggers),
-        "resumed": resume_history(folder),
-        "init_from": weight_report.to_dict() if weight_report is not None else None,
-        "seconds": timer.seconds,
-        "first_step_after": first.seconds,
-    }
-    if trainer.is_global_zero:
-        failed = storage_of(trainer).failed
-        report.write(folder, told, REPORT if failed is None else BEFORE)
-        print(report.table(told, folder))
-        if failed is not None:
-            raise CheckpointError(
-                f"the run came to its end, but its last state was not kept: {failed}\n"
-                f"  make room, and: ocr-train resume {folder}"
-            )
-    return told
+    close(session.loggers)
+    content = _report(session, scores, checkpoint, calibration, timer)
+    _publish(session, content)
+    return content
 
 
-def take_over(model: nn.Module, run: RunConfig) -> WeightLoadReport | None:
-    """Begin with the weights of `init_from`, if it is given, and say what did not fit."""
-    if run.init_from is None:
-        return None
-    weight_report = load_initial_weights(model, run.model, run.init_from)
-    if is_first():
-        print(weight_report, file=sys.stderr)
-    return weight_report
-
-
-@contextmanager
-def explaining(latest: LatestBatch, run: RunConfig, task: Task) -> Iterator[None]:
-    """Say in our words that the memory did not suffice.
-
-    Raises:
-        MemoryExhausted: It did not.
-    """
-    try:
-        yield
-    except Exception as error:  # cv2, numpy and torch each have an error of their own for it
-        if said := explain_memory(error, latest, run, task):
-            raise MemoryExhausted(said) from error
-        raise
-
-
-def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, found: ResumePoint | None) -> None:
+def fit(session: Session) -> None:
     """Train; a signal ends it between two steps.
 
     Raises:
-        Stopped: It did.
+        Stopped: A signal ended it.
     """
+    trainer, point = session.trainer, session.resume_point
     if not in_main_thread():
         log.warning("this is not the main thread, so signals are not handled")
     STOP.patient = True
     try:
         if STOP.asked is None:
-            trainer.fit(task, loaders.train, loaders.val, ckpt_path=found and found.path)
-            # One that came after the last step: to any of the processes, so to all.
+            path = point.path if point is not None else None
+            trainer.fit(session.task, session.loaders.train, session.loaders.val, ckpt_path=path)
+            # A signal after the last step may have reached one of several processes: all of them stop.
             flag = torch.tensor(STOP.asked or 0, device=trainer.strategy.root_device)
             if asked := int(trainer.strategy.reduce(flag, reduce_op="max")):
                 raise Stopped(asked)
     except SIGTERMException as error:
-        # Of one that came before ours took over from Lightning's.
+        # From a signal that came before our handler took over from Lightning's.
         raise Stopped(signal.SIGTERM) from error
     finally:
         STOP.patient = False
@@ -243,7 +127,7 @@ def fit(trainer: Trainer, task: LearningTask, loaders: build.Loaders, found: Res
 
 
 def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
-    """Return the best checkpoint; where nothing was scored, the last is that, too."""
+    """Return the best checkpoint. Without scores, the last one is the best, too."""
     best, last = checkpoints / BEST, checkpoints / LAST
     if trainer.is_global_zero and not best.is_file() and last.is_file():
         link_as(last, best)
@@ -251,45 +135,80 @@ def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
     return best if best.is_file() else None
 
 
+def calibrate(session: Session, checkpoint: Path | None, timer: timing.PhaseTimer) -> dict[str, Any] | None:
+    """Choose how the best checkpoint decodes, on validation data, if the task and the options ask for it."""
+    if checkpoint is None or session.loaders.calibrate is None:
+        return None
+    calibration = calibrate_best(session.task, checkpoint, session.loaders.calibrate, session.trainer)
+    timer.end("calibrate")
+    return calibration
+
+
 def calibrate_best(
-    task: LearningTask, best: Path, val: DataLoader[Any], trainer: Trainer
+    task: LearningTask[Any], best: Path, val: DataLoader[Any], trainer: Trainer
 ) -> dict[str, Any] | None:
-    """Let validation data choose how the best checkpoint decodes; write that into it."""
+    """Choose how a checkpoint decodes, on validation data, and write the choice into the checkpoint."""
     task.model.load_state_dict(model_state(read(best)))
-    told = task.calibrate(val, trainer.strategy.root_device, trainer.precision_plugin.forward_context)
-    if told is not None and trainer.is_global_zero:
-        set_options(best, told["chosen"], told)
-    return told
+    forward_context = trainer.precision_plugin.forward_context
+    calibration = task.calibrate(val, trainer.strategy.root_device, forward_context)
+    if calibration is not None and trainer.is_global_zero:
+        set_options(best, calibration["chosen"], calibration)
+    return calibration
 
 
-def imported(timer: timing.PhaseTimer) -> None:
-    """Do what every command does once what it needs is imported."""
-    quieten()
-    spare_imports()
-    timer.end("import")
+def test(session: Session, checkpoint: Path | None) -> dict[str, float]:
+    """Return the scores of the best checkpoint on the test split; none without a test split."""
+    if session.loaders.test is None:
+        return {}
+    scores = session.trainer.test(session.task, session.loaders.test, ckpt_path=checkpoint, verbose=False)
+    return dict(scores[0])
 
 
-def collect_again() -> None:
-    """Start the garbage collector, which the command line paused."""
-    gc.enable()
+def _report(
+    session: Session,
+    scores: dict[str, float],
+    checkpoint: Path | None,
+    calibration: dict[str, Any] | None,
+    timer: timing.PhaseTimer,
+) -> dict[str, Any]:
+    """Return the content of report.json."""
+    task, trainer = session.task, session.trainer
+    task.skipped = distributed.gather_dict(task.skipped)
+    weights = session.weight_report
+    return {
+        "scores": scores,
+        "test_split": session.loaders.test_split,
+        "calibration": calibration,
+        "best_checkpoint": str(checkpoint.relative_to(session.folder)) if checkpoint else None,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        **report.summary(session.run, trainer, task, session.context.data_report),
+        "data": session.splits.report,
+        "notes": session.sanity.notes,
+        "nonfinite": session.nonfinite.to_dict(),
+        "loggers": failures(session.loggers),
+        "resumed": resume_history(session.folder),
+        "init_from": weights.to_dict() if weights is not None else None,
+        "seconds": timer.seconds,
+        "first_step_after": session.first_step.seconds,
+    }
 
 
-def spare_imports() -> None:
-    """Keep what was imported out of the garbage collector's way, for good.
+def _publish(session: Session, content: dict[str, Any]) -> None:
+    """Write report.json and print the closing table, in the first process.
 
-    Called before anything is built: what a run of a sweep builds, the next must be free of.
+    Raises:
+        CheckpointError: The last state could not be written. The report waits under another name, so that
+            the run counts as unfinished and can be resumed.
     """
-    if not gc.isenabled():
-        gc.freeze()
-
-
-def quieten() -> None:
-    """Keep Lightning's advice to itself, which is for people who write training scripts; pass on ours."""
-    ours = logging.getLogger("ocr_trainer")
-    if not ours.handlers:
-        ours.addHandler(ToStandardError())
-        ours.setLevel(logging.INFO)
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in SILENCED:
-        warnings.filterwarnings("ignore", message=message)
+    if not session.trainer.is_global_zero:
+        return
+    failed = storage_of(session.trainer).failed
+    report.write(session.folder, content, REPORT if failed is None else BEFORE)
+    gain = session.task.calibration_gain(content["calibration"]) if content["calibration"] else ""
+    print(report.table(content, session.folder, gain))
+    if failed is not None:
+        raise CheckpointError(
+            f"the run came to its end, but its last state was not kept: {failed}\n"
+            f"  make room, and: ocr-train resume {session.folder}"
+        )

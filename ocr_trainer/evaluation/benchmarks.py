@@ -12,7 +12,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_any
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
-from ocr_trainer.engine.train import collect_again, imported
+from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.test import rebuild, tester
 from ocr_trainer.runs import timing
@@ -52,10 +52,10 @@ def benchmark(
     Raises:
         OcrTrainerError: A set or a plugin cannot serve.
     """
-    imported(timer)
+    after_imports(timer)
     first = next(iter(runs.values()))
     model = rebuild(first, saved, folder)
-    collect_again()
+    enable_garbage_collection()
     rows: dict[str, dict[str, float]] = {}
     found: dict[str, Any] = {}
     failed: dict[str, str] = {}

@@ -16,7 +16,7 @@ from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
-from ocr_trainer.engine.train import quieten
+from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
@@ -52,7 +52,7 @@ class Seen:
     skipped: list[SkippedItem] = field(default_factory=list)
 
 
-class Recognition(TracksCurrentSample[Seen]):
+class ReadOnlySet(TracksCurrentSample[Seen]):
     """Each sample of a split, read and counted."""
 
     def __init__(self, split: Split[Any]) -> None:
@@ -89,7 +89,7 @@ def check_data(run: RunConfig, as_json: bool = False) -> None:
         DataError: The dataset cannot be opened, a split is empty, or more is unusable than
             `data.max_skipped` allows; what there is has been printed before.
     """
-    quieten()
+    quiet_logs()
     context = build.context(run, Path())
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
@@ -106,8 +106,13 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
     """Read a split; what cannot be used of it goes into the ledger."""
     total = Counts()
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
+<<<<<<< HEAD
     batches = make_loader(Recognition(split), keys, BATCH_SIZE, list, run.data)
     with report_worker_errors([batches]), progress(len(split), f"reading {name}") as tell:
+=======
+    batches = make_loader(ReadOnlySet(split), keys, BATCH_SIZE, list, run.data)
+    with report_worker_errors([batches]), progress(len(split), f"reading {name}") as tell:
+>>>>>>> origin/main
         for seen in (seen for batch in batches for seen in batch):
             total.add(seen.counts)
             data_report.skipped += seen.skipped

@@ -22,7 +22,7 @@ from ocr_trainer.data.split import unreadable
 from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
-from ocr_trainer.engine.train import collect_again, imported
+from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import Reader, open_reader
 from ocr_trainer.metrics import cleval, icdar
@@ -115,7 +115,7 @@ def score_end_to_end(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    imported(timer)
+    after_imports(timer)
     run = detector.run
     reader = open_reader(
         (run, detector.saved),
@@ -126,7 +126,7 @@ def score_end_to_end(
     )
     context = build.context(run, folder)
     splits = open_test(run, context)
-    collect_again()
+    enable_garbage_collection()
     timer.end("build")
     scored = _Scored(run)
     scored.go_through(splits.test, reader)
@@ -207,6 +207,6 @@ class _Scored:
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         self.tally += tally_image(truth, found)
         self.counts += count_image(sample, found, recognitions)
-        if len(self.pictures) < self.run.data.pictures:
+        if len(self.pictures) < self.run.data.log_images:
             page = page_of(sample.source, sample.image.shape[:2], found, recognitions)
             self.pictures.append(draw_page(sample.image, page, max_side=PICTURE_SIDE))

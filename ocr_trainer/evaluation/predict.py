@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,26 +17,13 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import read_image, write_image
 from ocr_trainer.data.types import Image
 from ocr_trainer.engine.callbacks.bar import Tell, progress
-from ocr_trainer.engine.train import collect_again
+from ocr_trainer.engine.startup import enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, open_reader, recognize, usual_device
 from ocr_trainer.evaluation.test import rebuild
-from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
-from ocr_trainer.results.draw import draw_page
+from ocr_trainer.results import json_file, page_of, shown_path
+from ocr_trainer.results.writers import FORMATS
 from ocr_trainer.tasks.recognition.data import fit
-
-PRODUCER = f"ocr-trainer {version('ocr-trainer')}"
-
-Writer = Callable[[Page, Image], str | Image]
-
-FORMATS: dict[str, tuple[str, Writer]] = {
-    "json": (".json", lambda page, image: json_file.write(page)),
-    "page": (".xml", lambda page, image: page_xml.write(page, PRODUCER, datetime.now(UTC))),
-    "hocr": (".hocr", lambda page, image: hocr.write(page, PRODUCER)),
-    "text": (".txt", lambda page, image: plain.write(page)),
-    "overlay": (".overlay.png", lambda page, image: draw_page(image, page)),
-}
-"""The forms of results: what is added to an image's name, and what makes the content."""
 
 
 def predict(
@@ -72,7 +57,7 @@ def predict(
         DataError: None could be read, or nothing can be written to `out`.
     """
     reader = open_reader((run, saved), recognizer, margin, out)
-    collect_again()
+    enable_garbage_collection()
     names = _names(images)
     done = texts = 0
     with _writing(out), progress(len(images), "reading") as tell:
@@ -91,7 +76,7 @@ def predict(
 
 
 def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:
-    """Read images of single words or lines; write `recognitions.jsonl` and `recognitions.tsv` to `out`.
+    """Read images of single words or lines; write `readings.jsonl` and `readings.tsv` to `out`.
 
     The one has a JSON object a row, the other file, tab and text. Images that cannot be read are named on
     standard error and passed over.
@@ -103,7 +88,7 @@ def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path],
         DataError: None could be read, or nothing can be written to `out`.
     """
     model = rebuild(run, saved, out).to(usual_device())
-    collect_again()
+    enable_garbage_collection()
     done = 0
     with _writing(out), progress(len(images), "reading") as tell:
         rows = (out / "readings.jsonl").open("w", encoding="utf-8")

@@ -16,7 +16,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
-from ocr_trainer.engine.train import collect_again, imported
+from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs import timing
 from ocr_trainer.tasks.base import task_class
@@ -52,7 +52,7 @@ def test(
     Raises:
         OcrTrainerError: The data or a plugin cannot serve.
     """
-    imported(timer)
+    after_imports(timer)
     model = rebuild(run, saved, folder)
     context = build.context(run, folder)
     kind = task_class(context.task)
@@ -61,7 +61,7 @@ def test(
     task = kind(model, run, folder, len(splits.test))
     loggers = build.build_loggers(run, context)
     trainer = tester(run, loader, loggers, folder)
-    collect_again()
+    enable_garbage_collection()
     timer.end("build")
     with report_worker_errors([loader]):
         scores = trainer.test(task, loader, verbose=False)[0]

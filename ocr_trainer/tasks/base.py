@@ -7,7 +7,7 @@ when a run needs it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=RunConfig)
 """The configuration class of a task's runs."""
+
+SIDE_MULTIPLE = 32
+"""The stride of most networks: suggested image sizes are multiples of it."""
 
 Picture = tuple[Image, str]
 """A picture and its caption."""
@@ -86,6 +89,22 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         return run, context, splits
 
     @staticmethod
+    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors of a checkpoint that take another form in the model that begins with them.
+
+        Args:
+            found: The checkpoint's tensors, by name.
+            model: The model, freshly built.
+            saved: The configuration in the checkpoint.
+        """
+        return {}
+
+    @staticmethod
+    def memory_hints(run: Any, training: bool) -> Iterator[tuple[str, bool]]:
+        """Yield options of the task that need less memory, and whether they concern waiting samples only."""
+        yield from ()
+
+    @staticmethod
     @abstractmethod
     def training_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
         """Return the loader that training draws from."""
@@ -129,6 +148,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     @abstractmethod
     def details(self) -> dict[str, Any] | None:
         """Return what the latest scores are made of, for report.json."""
+
+    def calibration_gain(self, calibration: dict[str, Any]) -> str:
+        """Return how much calibration gained, for the closing table."""
+        return ""
 
     def highlights(self) -> dict[str, str]:
         """Return what of the details the closing table shows."""
@@ -258,6 +281,11 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the best scores so far."""
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
+
+
+def half_area(side: int) -> int:
+    """Return a side that gives about half the area, as a multiple of `SIDE_MULTIPLE`; 0 if there is none."""
+    return int(side * 0.7) // SIDE_MULTIPLE * SIDE_MULTIPLE
 
 
 def write_pictures(folder: Path, pictures: list[Image]) -> None:

@@ -19,7 +19,13 @@ from ocr_trainer.engine import build
 from ocr_trainer.runs.signals import STOP
 from ocr_trainer.tasks.base import LearningTask
 
-BRIEF = ["logger=[]", "data.workers=0", "data.pictures=0", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
+BRIEF = [
+    "logger=[]",
+    "data.num_workers=0",
+    "data.log_images=0",
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=2",
+]
 BRIEF += ["calibrate.enabled=false", "trainer.limit_test_batches=0", "trainer.enable_progress_bar=false"]
 DETECTOR = [
     *BRIEF,
@@ -38,7 +44,14 @@ WORDS = [
     "dataset.text.val_texts=6",
     "data.batch_size=4",
 ]
-RECOGNIZER = [*BRIEF, *WORDS, "model=crnn", "model.size=tiny", "dataset.text.train_texts=22", "data.pool=2"]
+RECOGNIZER = [
+    *BRIEF,
+    *WORDS,
+    "model=crnn",
+    "model.size=tiny",
+    "dataset.text.train_texts=22",
+    "data.bucket_batches=2",
+]
 """Two epochs of 6 steps, of pools of 2, 2 and 2 batches."""
 
 

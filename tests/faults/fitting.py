@@ -14,12 +14,12 @@ from ocr_trainer.config.compose import compose
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
-from ocr_trainer.engine.train import quieten
+from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.tasks.base import LearningTask, task_class
 
-WORDS = ["dataset=synthetic", "logger=[]", "data.workers=0", "schedule.warmup=0"]
+WORDS = ["dataset=synthetic", "logger=[]", "data.num_workers=0", "schedule.warmup=0"]
 CRNN = [*WORDS, "model=crnn", "model.size=tiny", "charset.characters='0123456789'", "data.batch_size=8"]
-CRNN += ["dataset.text.charsets=[digits]", "dataset.text.train_texts=48", "data.pool=2"]
+CRNN += ["dataset.text.charsets=[digits]", "dataset.text.train_texts=48", "data.bucket_batches=2"]
 DBNET = [*WORDS, "model=dbnet", "model.neck_channels=8", "dataset.train_pages=12", "data.batch_size=2"]
 DBNET += ["dataset.height=128", "dataset.width=128", "model.size=128", "augment.crop=64"]
 
@@ -31,7 +31,7 @@ def fit(
     folder: Path, words: list[str], spoil: Spoil, batches: set[int], *callbacks: Callback, **options: Any
 ) -> tuple[NonfiniteGuard, LearningTask, Trainer]:
     """Train for an epoch of 6 batches, of which some are spoiled; each step is saved in last.ckpt."""
-    quieten()
+    quiet_logs()
     run = compose(words)
     torch.manual_seed(0)
     context = build.context(run, folder)

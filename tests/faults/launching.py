@@ -24,7 +24,7 @@ PRELOADED = [
 TINY = [
     *("model=dbnet", "model.neck_channels=8", "dataset=synthetic", "dataset.height=128", "dataset.width=128"),
     *("dataset.train_pages=12", "dataset.val_pages=4", "dataset.test_pages=2", "model.size=128"),
-    *("augment.crop=64", "data.batch_size=2", "data.workers=0", "logger=[csv]", "trainer.max_epochs=3"),
+    *("augment.crop=64", "data.batch_size=2", "data.num_workers=0", "logger=[csv]", "trainer.max_epochs=3"),
 ]
 """A detector's run of 18 steps: 3 epochs of 6, each with a validation; about 10 s on one processor."""
 

@@ -1,4 +1,4 @@
-"""What stands for a run's checkpoints where only their files matter, and ways to kill who writes them."""
+"""Stand-ins for a run's checkpoints where only their files matter, and ways to kill the process that writes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACE = {"epoch": 0, "batches": 0, "whole_step": True}
 
 
 def state(step: int, size: int = 300) -> dict[str, Any]:
-    """Return what a checkpoint holds, as far as it must."""
+    """Return the least that a checkpoint must hold."""
     weights = torch.randn(size, generator=torch.Generator().manual_seed(step))
     ours = {"format": FORMAT, "place": PLACE}
     return {"state_dict": {"model.w": weights}, "global_step": step, "ocr_trainer": ours}
@@ -30,18 +30,18 @@ def save(folder: Path, step: int, size: int = 300) -> None:
 
 
 def steps(folder: Path) -> dict[str, int]:
-    """Return of which step each checkpoint is; all that have a name are whole."""
+    """Return the step of each checkpoint; each must be whole."""
     return {path.name: read(path)["global_step"] for path in folder.glob("*.ckpt")}
 
 
 def strays(folder: Path) -> int:
-    """Return how many files have only a hidden name."""
+    """Count the files that have only a hidden name."""
     named = {path.stat().st_ino for path in folder.glob("*.ckpt")}
     return len({path.stat().st_ino for path in folder.glob(".*")} - named)
 
 
 def killed_by(action: Callable[[], object]) -> int:
-    """Return the signal that ends a process which does this, or 0."""
+    """Run an action in a child process; return the signal that ends it, or 0."""
     child = os.fork()
     if child == 0:
         try:
@@ -52,7 +52,7 @@ def killed_by(action: Callable[[], object]) -> int:
 
 
 def killing_at(line: int, action: Callable[[], object]) -> Callable[[], object]:
-    """Do something, but die before so many lines of `sealed` are done."""
+    """Do something, but die before this many lines of `checkpoint.files` have run."""
     left = line
 
     def trace(frame: Any, event: str, _: Any) -> Any:

@@ -20,7 +20,7 @@ from ocr_trainer.engine import build
 IMAGES = 200
 RUN = (
     *("model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=16"),
-    *("trainer.accelerator=cpu", "trainer.max_steps=3", "logger=[]", "data.workers=0"),
+    *("trainer.accelerator=cpu", "trainer.max_steps=3", "logger=[]", "data.num_workers=0"),
 )
 ROW = "4,4,28,4,28,20,4,20,WORD\n"
 
@@ -96,7 +96,7 @@ def test_case_34_check_data_lists_every_broken_image_and_writes_nothing(
     real = build.build
     monkeypatch.setattr(build, "build", lambda kind, *rest: made.append(kind.value) or real(kind, *rest))
     before = state(tmp_path)
-    status, out, err = call("check-data", *mixed, f"data.workers={workers}")
+    status, out, err = call("check-data", *mixed, f"data.num_workers={workers}")
     lines = out.splitlines()
     names = [f"{tmp_path}/data/img/p{11 * number}.png" for number in range(len(BROKEN))]
     listed = [line.strip().partition(": ") for line in lines if line.startswith("  /")]
@@ -112,7 +112,7 @@ def test_case_34_check_data_lists_every_broken_image_and_writes_nothing(
 
 
 def test_case_34_check_data_counts_for_programs(call: Callable[..., Answer], mixed: list[str]):
-    status, out, _ = call("check-data", "--json", *mixed, "data.max_skipped=0.05", "data.workers=0")
+    status, out, _ = call("check-data", "--json", *mixed, "data.max_skipped=0.05", "data.num_workers=0")
     told = json.loads(out)
     sums = {what: sum(split[what] for split in told["splits"].values()) for what in ("images", "labels")}
     assert (status, sums) == (0, {"images": IMAGES - len(BROKEN), "labels": IMAGES - len(BROKEN) - 1})
@@ -133,12 +133,12 @@ def test_case_34_training_goes_on_around_broken_images(
 
 def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Callable[..., Answer], tmp_path: Path):
     data = words(tmp_path / "data", ["one", "two", "", "four"])
-    status, out, err = call("check-data", *data, "data.workers=0")
+    status, out, err = call("check-data", *data, "data.num_workers=0")
     assert f"  {tmp_path}/data/train.txt:3: the text is empty" in out.splitlines()
     assert (status, "1 of 4 labels cannot be used" in err) == (2, True)
     # What offers both is asked for what is in it.
     parts = "+dataset.parts.a.dataset={name: words, root: %s}" % (tmp_path / "data")
-    _, again, _ = call("check-data", "dataset=concat", parts, "data.workers=0")
+    _, again, _ = call("check-data", "dataset=concat", parts, "data.num_workers=0")
     assert "train.txt:3: the text is empty" in again
 
 
@@ -149,7 +149,7 @@ def test_case_34_names_that_no_terminal_can_show(
     data = pages(tmp_path / "data", 2)
     name = os.fsdecode(b"\xff\x1b[2J\n.png")
     (tmp_path / "data" / "img" / name).write_bytes(b"")
-    status, out, _ = call("check-data", *form, *data, "data.workers=0")
+    status, out, _ = call("check-data", *form, *data, "data.num_workers=0")
     assert status == 2
     out.encode("utf-8")
     assert (
@@ -188,7 +188,7 @@ def test_case_35_nothing_but_bad_rows_stops_before_training(
     status, _, err = call(*RUN, *data)
     assert (status, list(tmp_path.glob("runs/*/*/checkpoints/*"))) == (2, [])
     assert "100 of 100 labels" in err or "75 of 75 labels" in err
-    status, out, _ = call("check-data", *data, "data.workers=0")
+    status, out, _ = call("check-data", *data, "data.num_workers=0")
     assert (status, "left out: 100 labels" in out) == (2, True)
 
 
@@ -218,5 +218,5 @@ def test_case_40_a_truncated_image_within_a_set_is_named(call: Callable[..., Ans
         1
     ].tobytes()
     (tmp_path / "data" / "w1.png").write_bytes(noise[: len(noise) // 2])
-    status, out, _ = call("check-data", *data, "data.workers=0")
+    status, out, _ = call("check-data", *data, "data.num_workers=0")
     assert (status, "w1.png': it is truncated or damaged" in out) == (2, True)

@@ -19,13 +19,13 @@ import pytest
 import torch
 from faults.launching import differences, run_folder, start, status
 
-from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, newest
+from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, find_newest
 
 INTERVAL, STEPS = 5, 60
 RUN = [
     *("model=crnn", "model.size=tiny", "dataset=synthetic", "dataset.text.charsets=[digits]", "logger=[csv]"),
     *("dataset.text.train_texts=80", "dataset.text.val_texts=4", "dataset.text.test_texts=1"),
-    *("data.batch_size=4", "data.workers=0", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
+    *("data.batch_size=4", "data.num_workers=0", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
     *("trainer.log_every_n_steps=1", "trainer.enable_progress_bar=false", "trainer.limit_test_batches=0"),
     *("calibrate.enabled=false", f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
 ]
@@ -95,9 +95,9 @@ def killed(process: BaseProcess, after: float) -> bool:
 
 
 def look(folder: Path, before: int, toll: Toll) -> None:
-    """Check what a killed run left: the newest state is whole, and at most one interval is lost."""
+    """Check what a killed run left: the find_newest state is whole, and at most one interval is lost."""
     checkpoints = folder / "checkpoints"
-    found = newest(checkpoints)
+    found = find_newest(checkpoints)
     assert found is None or found.passed_over == []
     kept = found.content["global_step"] if found is not None else 0
     assert kept >= before
@@ -183,7 +183,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
         assert [int(step) for step in lost] == list(range(15, STEPS + 1, INTERVAL))
         assert "the run came to its end, but its last state was not kept: last.ckpt of step 60" in said
         assert max(logged(folder)) == STEPS - 1
-        found = newest(folder / "checkpoints")
+        found = find_newest(folder / "checkpoints")
         assert found is not None
         assert found.content["global_step"] == 10
         assert found.passed_over == []

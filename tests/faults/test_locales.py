@@ -33,7 +33,7 @@ TINY = [
         "dataset=words",
         "logger=[csv]",
         "data.batch_size=4",
-        "data.workers=1",
+        "data.num_workers=1",
     ),
     *(
         "trainer.max_epochs=2",

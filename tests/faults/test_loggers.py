@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from ocr_trainer.engine.build import build
-from ocr_trainer.engine.loggers import SafeLogger, close, told
+from ocr_trainer.engine.loggers import SafeLogger, close, failures
 from ocr_trainer.errors import ConfigError, PluginBroken
 from ocr_trainer.plugin import Context, Kind, Task, discovery
 
@@ -44,8 +44,8 @@ def test_case_45_a_logger_that_raises_is_off_with_one_warning(place: str, tmp_pa
     assert faulty.asked.count(place) == 1
     assert faulty.asked[-1] == place  # and nothing after it
     assert set(sound.asked) == set(Faulty.PLACES)
-    assert told(loggers[:1]) == {"csv": f"OSError: of {place}"}
-    assert told(loggers[1:]) == {}
+    assert failures(loggers[:1]) == {"csv": f"OSError: of {place}"}
+    assert failures(loggers[1:]) == {}
     assert warned(caplog) == [
         f"the logger 'csv' (ocr-trainer {CSV.version}) is off from here on, the run is not affected: "
         f"OSError: of {place}"
@@ -56,7 +56,7 @@ def test_case_45_the_error_of_the_training_is_the_one_that_is_raised(caplog):
     loggers = [SafeLogger(CSV, lambda: Faulty("finalize"))]
     with pytest.raises(ZeroDivisionError, match="of the training"):
         fit(Line(fails_at=2), loggers, 4)
-    assert told(loggers) == {"csv": "OSError: of finalize"}
+    assert failures(loggers) == {"csv": "OSError: of finalize"}
     assert len(warned(caplog)) == 1
 
 
@@ -67,7 +67,7 @@ def test_case_45_a_factory_that_fails_costs_a_warning_but_a_mistake_is_told(capl
     logger = SafeLogger(CSV, partial(make, OSError("no place")))
     fit(Line(), [logger], 2)
     assert not hasattr(logger, "log_image")
-    assert told([logger]) == {"csv": "OSError: no place"}
+    assert failures([logger]) == {"csv": "OSError: no place"}
     assert len(warned(caplog)) == 1
     for mistake in (ConfigError("option"), PluginBroken("not a logger")):
         with pytest.raises(type(mistake)):
@@ -91,7 +91,7 @@ def test_case_45_a_contained_logger_has_what_the_logger_has(monkeypatch):
     elsewhere = SafeLogger(CSV, lambda: Faulty("log_metrics"))
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     elsewhere.log_metrics({"a": 1.0}, step=0)
-    assert told([elsewhere]) == {}
+    assert failures([elsewhere]) == {}
 
 
 def _context(folder: Path, resume_step: int | None = None) -> Context:
@@ -129,8 +129,8 @@ def test_case_44_a_full_disk_puts_the_logger_off(name: str, left: int, disk: Pat
     full, sound = logger(name, disk), SafeLogger(CSV, lambda: Faulty(""))
     trainer = fit(Line(figures=15), [full, sound], 120)
     assert trainer.global_step == 120
-    assert "No space left on device" in told([full, sound])[name]
-    assert told([sound]) == {}
+    assert "No space left on device" in failures([full, sound])[name]
+    assert failures([sound]) == {}
     assert [name in line and "No space left" in line for line in warned(caplog)] == [True]
 
 

@@ -29,8 +29,8 @@ CUDA = (
     "is free. Including non-PyTorch memory, this process has 77.8 GiB memory in use. Of the allocated memory "
     "70.1 GiB is allocated by PyTorch, and 7.1 GiB is reserved by PyTorch but unallocated."
 )
-DETECTOR = ["model=dbnet", "dataset=synthetic", "augment.crop=640", "data.workers=4"]
-RECOGNIZER = ["model=crnn", "dataset=synthetic", "charset.characters='01'", "data.workers=4"]
+DETECTOR = ["model=dbnet", "dataset=synthetic", "augment.crop=640", "data.num_workers=4"]
+RECOGNIZER = ["model=crnn", "dataset=synthetic", "charset.characters='01'", "data.num_workers=4"]
 
 
 def latest(*shape: int, scored: bool = False) -> LatestBatch:
@@ -67,10 +67,10 @@ def test_case_31_the_message_has_the_shape_and_what_to_lower():
         ),
         (
             RECOGNIZER, Task.recognition, MemoryError(), (64, 3, 32, 800), False,
-            ["data.batch_size=32", "trainer.accumulate_grad_batches=2", "data.workers=2", "data.pool=4", "model.size=small"],
+            ["data.batch_size=32", "trainer.accumulate_grad_batches=2", "data.num_workers=2", "data.bucket_batches=4", "model.size=small"],
         ),
         (DETECTOR, Task.detection, torch.OutOfMemoryError(CUDA), (1, 3, 736, 1280), True, ["trainer.precision=bf16-mixed", "model.size=512"]),
-        (DETECTOR, Task.detection, MemoryError(), (), False, ["augment.crop=448", "data.workers=2"]),
+        (DETECTOR, Task.detection, MemoryError(), (), False, ["augment.crop=448", "data.num_workers=2"]),
     ],
 )  # fmt: skip
 def test_case_31_what_to_try_can_be_tried(
@@ -154,7 +154,7 @@ def test_case_32_what_a_worker_lacks_is_told(make: Callable[[], Any], said: str,
     message = explain_memory(caught.value, latest(), run, Task.detection)
     assert message.startswith("the memory of the machine does not suffice: ")
     assert said in message.splitlines()[0]
-    assert options(message) == ["augment.crop=448", "data.workers=2"]
+    assert options(message) == ["augment.crop=448", "data.num_workers=2"]
 
 
 LIMITED = """
@@ -162,7 +162,7 @@ import resource, sys
 from pathlib import Path
 import lightning.pytorch, cv2
 from ocr_trainer.cli.main import main
-from ocr_trainer.training import run
+from ocr_trainer.engine import train
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv.pop(1)),) * 2)
 sys.exit(main())
@@ -177,7 +177,7 @@ SMALL += ["dataset.height=128", "dataset.width=128", "trainer.accelerator=cpu", 
     [(150, 0), *(pytest.param(mb, w, marks=pytest.mark.slow) for mb in (25, 50, 100) for w in (0, 2))],
 )
 def test_case_32_a_small_limit_ends_the_run_with_words(mb: int, workers: int, tmp_path: Path):
-    words = [*SMALL, f"data.workers={workers}"]
+    words = [*SMALL, f"data.num_workers={workers}"]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(mb * 1_000_000), *words],
         cwd=tmp_path,

@@ -24,7 +24,7 @@ from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml
 OPEN = """
 import importlib, json, sys
 from pathlib import Path
-from ocr_trainer import discovery
+from ocr_trainer.plugin import discovery
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Kind, Task
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.targets import make_targets
 
-from ocr_trainer.config.schema import AugmentConfig
 from ocr_trainer.data.types import Sample
 from ocr_trainer.formats.annotations import POINT_LIMIT, Labels
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.detection.augment import Augmenter
+from ocr_trainer.tasks.detection.config import AugmentConfig
 
 SIDE = 32
 OUTLINES: dict[str, tuple[list[list[float]], str]] = {

@@ -53,7 +53,7 @@ class Cutting:
 
 def made(samples: int, batch: int, pool: int | None) -> tuple[Loader, KeyedSampler]:
     """Make a loader of detection (without pools) or of recognition."""
-    keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(workers=0)
+    keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(num_workers=0)
     if pool is None:
         return make_loader(Numbers(samples), keys, batch, list, data), keys
     return make_loader(Numbers(samples), keys, batch * pool, Cutting(batch), data, kind=PooledLoader), keys
@@ -162,10 +162,10 @@ def test_case_11_twenty_times(tmp_path: Path):
     ("before", "after"), [(0, 2), pytest.param(2, 0, marks=pytest.mark.slow), pytest.param(2, 4, marks=pytest.mark.slow)]
 )  # fmt: skip
 def test_case_14_workers_change_nothing(whole: tuple[Path, Notes], tmp_path: Path, before: int, after: int):
-    words = [*RECOGNIZER, f"data.workers={before}"]
+    words = [*RECOGNIZER, f"data.num_workers={before}"]
     folder = cut_off(tmp_path, words, Cut("on_train_batch_end", 3))
     notes = Notes()
-    assert ocr_train(tmp_path, ["resume", str(folder), f"data.workers={after}"], notes) == 0
+    assert ocr_train(tmp_path, ["resume", str(folder), f"data.num_workers={after}"], notes) == 0
     assert notes.sources == {step: names for step, names in whole[1].sources.items() if step >= 3}
     found = differ(whole[0], folder)
     assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/workers" for name in ("best", "last")}

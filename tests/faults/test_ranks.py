@@ -25,7 +25,7 @@ PAGES = [
 WORDS = [
     *("model=crnn", "model.size=tiny", "dataset=synthetic", "dataset.text.charsets=[digits]", "logger=[csv]"),
     *("dataset.text.train_texts=33", "dataset.text.val_texts=9", "dataset.text.test_texts=7"),
-    *("trainer.max_epochs=2", "data.workers=0", "trainer.accelerator=cpu"),
+    *("trainer.max_epochs=2", "data.num_workers=0", "trainer.accelerator=cpu"),
 ]
 """Texts to read, by a network that is quickly trained: 8 steps of two processes, with batches of 4."""
 PLAIN = ["optimizer.name=sgd", "optimizer.lr=0.01", "ema.enabled=false", "trainer.accelerator=cpu"]
@@ -59,7 +59,7 @@ def comparable() -> None:
     ("words", "batch"),
     [
         pytest.param([*PAGES, "model.box_threshold=0.1"], 4, id="detection", marks=pytest.mark.slow),
-        pytest.param([*WORDS, "data.pool=1", "trainer.limit_train_batches=4"], 8, id="recognition"),
+        pytest.param([*WORDS, "data.bucket_batches=1", "trainer.limit_train_batches=4"], 8, id="recognition"),
     ],
 )
 def test_two_ranks_are_one_process_with_the_doubled_batch(words: list[str], batch: int, tmp_path: Path):

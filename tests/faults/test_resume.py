@@ -71,7 +71,7 @@ VARIANTS: dict[str, tuple[list[str], list[Place]]] = {
     "average": (["ema.enabled=true", "schedule.name=one_cycle"], [(STEP, 2), (SCORING, 1)]),
     "two_validations": (["trainer.val_check_interval=0.5"], [(SCORING, 1), (STEP, 4)]),
     "pools_cut_short": (["trainer.limit_train_batches=5"], [(STEP, 5)]),
-    "workers": (["data.workers=2"], [(STEP, 3)]),
+    "workers": (["data.num_workers=2"], [(STEP, 3)]),
 }
 SLOW: dict[str, tuple[list[str], list[Place]]] = {
     "steps_alone": (["trainer.max_epochs=-1", "trainer.max_steps=9"], [(STEP, 9)]),
@@ -99,7 +99,7 @@ SLOW: dict[str, tuple[list[str], list[Place]]] = {
     "dropout": (["model.dropout=0.3"], [(STEP, 2), (STEP, 6)]),
     "parseq": (["model=parseq", "model.size=tiny"], [(STEP, 1), (STEP, 6), (STEP, 8)]),
     "svtrv2": (["model=svtrv2", "model.size=tiny"], [(STEP, 1), (STEP, 6), (STEP, 8)]),
-    "all_places_with_workers": (["data.workers=2"], [(STEP, n) for n in range(1, 13)] + [(SCORING, 1)]),
+    "all_places_with_workers": (["data.num_workers=2"], [(STEP, n) for n in range(1, 13)] + [(SCORING, 1)]),
 }
 
 

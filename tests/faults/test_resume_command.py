@@ -77,7 +77,7 @@ def test_case_19_the_same_command_twice(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_case_19_each_goes_on_with_its_own(tmp_path: Path):
-    """Two unfinished runs of one name that differ, in the order in which the first is not the newest."""
+    """Two unfinished runs of one name that differ, in the order in which the first is not the find_newest."""
     first = cut_off(tmp_path, AUTO, Cut("on_train_batch_end", 2))
     assert (
         ocr_train(tmp_path, [*AUTO, "optimizer.lr=0.01"], Cut("on_train_batch_end", 2))
@@ -118,7 +118,12 @@ def test_case_19_a_run_that_is_still_going(cut: Path):
 
 
 SAME = ["data.batch_size=2", "seed=5", "dataset.text.train_texts=30", "model.height=48", "model.size=small"]
-SAME += ["data.pool=4", "optimizer.name=sgd", "ema.enabled=true", "trainer.accumulate_grad_batches=2"]
+SAME += [
+    "data.bucket_batches=4",
+    "optimizer.name=sgd",
+    "ema.enabled=true",
+    "trainer.accumulate_grad_batches=2",
+]
 
 
 def test_case_17_what_would_be_another_run_is_refused(cut: Path):
@@ -230,7 +235,7 @@ def test_case_18_a_checkpoint_of_the_first_format(tmp_path: Path, capsys: pytest
         "logger=[]",
         "data.max_skipped=1",
         "augment.crop=32",
-        "data.workers=0",
+        "data.num_workers=0",
     ]
     folder = cut_off(tmp_path, [*words, "trainer.accelerator=cpu"], Cut("on_train_batch_end", 1))
     (folder / "checkpoints" / "last.ckpt").write_bytes(kept.read_bytes())

@@ -14,7 +14,7 @@ import yaml
 from ocr_trainer.config import security
 from ocr_trainer.config.compose import compose, run_hydra, to_yaml
 from ocr_trainer.config.schema import plain
-from ocr_trainer.config.security import hidden
+from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
 
 CANARIES = {
@@ -57,7 +57,7 @@ def open_vault(config, context):
 WORDS = [
     *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),
     *("dataset=vault", "dataset.train_pages=4", "dataset.val_pages=2", "dataset.test_pages=2"),
-    *("dataset.height=128", "dataset.width=128", "data.workers=0", "trainer.accelerator=cpu"),
+    *("dataset.height=128", "dataset.width=128", "data.num_workers=0", "trainer.accelerator=cpu"),
     *("trainer.max_steps=2", "trainer.log_every_n_steps=1", "calibrate.enabled=false"),
     *("dataset.token=${oc.env:TOKEN}", "dataset.pin=${oc.env:PIN}"),
     "+dataset.headers.auth='Bearer ${oc.env:TOKEN}'",
@@ -200,7 +200,7 @@ def test_case_62_a_run_does_not_go_on_without_the_credentials_of_its_url():
     ],
 )
 def test_case_62_urls_lose_their_credentials(text: str, shown: str):
-    assert hidden(text).replace("///", "//") == shown or hidden(text) == shown.replace(":/***", "://***")
+    assert redact(text).replace("///", "//") == shown or redact(text) == shown.replace(":/***", "://***")
 
 
 def test_case_62_what_hydra_shows_has_none(

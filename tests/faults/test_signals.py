@@ -15,11 +15,11 @@ from faults.cutting import DETECTOR
 from faults.launching import differences, run_folder, start, status
 from faults.watching import FIT_ALONE, PAGES, SMALL, logged, members, said, unruly, wait_for
 
-from ocr_trainer.checkpoint.read import BEST, LAST, newest, read
+from ocr_trainer.checkpoint.read import BEST, LAST, find_newest, read
 from ocr_trainer.config.compose import compose
 from ocr_trainer.runs.signals import STOP, Stopped
 
-RUN = [*SMALL, *PAGES, "data.workers=0"]
+RUN = [*SMALL, *PAGES, "data.num_workers=0"]
 SIGTERM, SIGINT = 128 + signal.SIGTERM, 128 + signal.SIGINT
 STAGES: dict[str, Callable[[Path], bool]] = {
     "start": lambda place: bool(list(place.glob("runs/*/*/config.yaml"))),
@@ -63,7 +63,7 @@ def ends_in_order(run: object, place: Path, number: int, to_all: bool = False) -
     assert ended == 128 + number, said(place)
     assert members(run.pid) == []  # type: ignore[attr-defined]
     assert "Traceback" not in said(place)
-    kept = newest(run_folder(place) / "checkpoints")
+    kept = find_newest(run_folder(place) / "checkpoints")
     # Steps are told of from 0 on, and counted from 1.
     assert (0 if kept is None else kept.content["global_step"]) >= step + 1 or (kept is None and step == -1)
     return True
@@ -107,13 +107,13 @@ def test_case_20_sigterm_at_50_random_moments(tmp_path: Path, unbroken: tuple[Pa
 
 @pytest.mark.parametrize("when", ["fit", "validation"])
 def test_case_21_sigterm_to_all_processes(tmp_path: Path, unbroken: tuple[Path, float], when: str):
-    assert stopped(tmp_path, signal.SIGTERM, [*RUN, "data.workers=2"], to_all=True, when=when)
+    assert stopped(tmp_path, signal.SIGTERM, [*RUN, "data.num_workers=2"], to_all=True, when=when)
     if when == "validation":
         goes_on(tmp_path, unbroken[0])
 
 
 def test_case_22_ctrl_c_pressed_three_times(tmp_path: Path):
-    run = start([*RUN, "data.workers=2"], tmp_path, group=True)
+    run = start([*RUN, "data.num_workers=2"], tmp_path, group=True)
     wait_for(lambda: logged(tmp_path) >= 0)
     assert run.pid is not None
     for _ in range(2):
@@ -123,7 +123,7 @@ def test_case_22_ctrl_c_pressed_three_times(tmp_path: Path):
 
 
 def test_case_22_ctrl_c_after_five_seconds_ends_a_run_that_hangs(tmp_path: Path):
-    words = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.workers=1"]
+    words = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.num_workers=1"]
     run = start(words, tmp_path, group=True, UNRULY="hang train 3", **unruly(tmp_path / "plugin"))
     wait_for(
         lambda: (
@@ -142,13 +142,13 @@ def test_case_22_ctrl_c_after_five_seconds_ends_a_run_that_hangs(tmp_path: Path)
 
 @pytest.mark.parametrize("command", ["test", "check-data"])
 def test_case_22_ctrl_c_in_other_commands(tmp_path: Path, unbroken: tuple[Path, float], command: str):
-    words = ["check-data", *PAGES[:1], "dataset.train_pages=100000", "data.workers=1"]
+    words = ["check-data", *PAGES[:1], "dataset.train_pages=100000", "data.num_workers=1"]
     if command == "test":
         words = [
             "test",
             str(unbroken[0] / "checkpoints" / BEST),
             "dataset.test_pages=100000",
-            "data.workers=1",
+            "data.num_workers=1",
         ]
     run = start(words, tmp_path, group=True)
     assert run.pid is not None
@@ -186,7 +186,7 @@ def test_case_24_a_run_in_another_thread_says_that_signals_are_not_handled(
     from ocr_trainer.runs import timing
     from ocr_trainer.runs.run_dir import claim
 
-    run, told = compose([*DETECTOR, "data.workers=1", f"output_dir={tmp_path}"]), []
+    run, told = compose([*DETECTOR, "data.num_workers=1", f"output_dir={tmp_path}"]), []
     thread = threading.Thread(
         target=lambda: told.append(train(run, claim(tmp_path, "run"), timing.PhaseTimer())), daemon=True
     )

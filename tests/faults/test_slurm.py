@@ -10,9 +10,9 @@ import pytest
 from faults.launching import run_folder, start, status
 from faults.watching import PAGES, SMALL, logged, members, said, wait_for
 
-from ocr_trainer.checkpoint.read import LAST, newest, read
+from ocr_trainer.checkpoint.read import LAST, find_newest, read
 
-RUN = [*SMALL, *PAGES, "data.workers=0"]
+RUN = [*SMALL, *PAGES, "data.num_workers=0"]
 JOB = {"SLURM_JOB_ID": "1234", "SLURM_JOB_NAME": "receipts"}
 SRUN = {
     "SLURM_NTASKS": "1",
@@ -66,7 +66,7 @@ def test_case_23_a_job_whose_time_is_up_is_queued_again(tmp_path: Path, how: str
     assert "Traceback" not in said(tmp_path)
 
     folder = run_folder(tmp_path)
-    kept = newest(folder / "checkpoints")
+    kept = find_newest(folder / "checkpoints")
     assert kept is not None
     assert not list(tmp_path.rglob("hpc_ckpt*"))
     if how == "answers":

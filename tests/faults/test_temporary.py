@@ -73,7 +73,7 @@ def test_case_47_the_folder_of_a_run_takes_temporary_files_where_no_other_can(sh
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_case_47_a_run_needs_to_write_nowhere_but_in_its_folder(workers: int, short_path: Path):
-    words = [*TINY, f"data.workers={workers}", f"output_dir='{short_path}/out'"]
+    words = [*TINY, f"data.num_workers={workers}", f"output_dir='{short_path}/out'"]
     assert f"{short_path}/out/default/" in in_a_box(short_path / "out", RUN, *words)
 
 
@@ -82,15 +82,15 @@ def test_case_47_a_folder_for_temporary_files_that_workers_cannot_use_is_refused
 ):
     long = tmp_path / ("x" * 80)
     monkeypatch.setenv("TMPDIR", str(long))
-    compose(["data.workers=2"])  # it is not there: Python takes another
+    compose(["data.num_workers=2"])  # it is not there: Python takes another
     long.mkdir()
-    compose(["data.workers=0"])
+    compose(["data.num_workers=0"])
     with pytest.raises(ConfigError) as caught:
-        compose(["data.workers=2"])
+        compose(["data.num_workers=2"])
     assert str(caught.value) == (
         "this run cannot start:\n"
         f"  - TMPDIR={long} is too long for the sockets of loader workers: "
-        "set it to a path of at most 75 bytes, or data.workers=0"
+        "set it to a path of at most 75 bytes, or data.num_workers=0"
     )
 
 

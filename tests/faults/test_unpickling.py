@@ -38,11 +38,11 @@ def call(what, *words):
     sys.argv = ["ocr-train", *words]
     assert not main(), words
     found[what] = sorted(seen)
-call("train", *TINY, "data.workers=0")
+call("train", *TINY, "data.num_workers=0")
 checkpoint = str(next(Path("runs").glob("**/last.ckpt")))
-call("test", "test", checkpoint, "data.workers=0")
+call("test", "test", checkpoint, "data.num_workers=0")
 call("predict", "predict", checkpoint, "page.png", "--out", "found")
-call("train with workers", *TINY, "data.workers=2")
+call("train with workers", *TINY, "data.num_workers=2")
 Path("found.json").write_text(json.dumps(found))
 """
 

@@ -18,7 +18,7 @@ import pytest
 from faults.servers import server
 
 from ocr_trainer.engine.build import build
-from ocr_trainer.engine.loggers import SafeLogger, told
+from ocr_trainer.engine.loggers import failures
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context, Kind, Task, discovery
 
@@ -123,7 +123,7 @@ def test_case_43_a_server_that_is_away_at_the_start(kind: str, tmp_path: Path, m
     (line,) = said(caplog)
     assert line.startswith("WARNING wandb: not online (CommError: Timed out ")
     assert "offline, send it later with: wandb sync " in line
-    assert told([away]) == {}  # nothing is lost
+    assert failures([away]) == {}  # nothing is lost
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_case_43_a_server_that_dies_mid_run(tmp_path: Path, monkeypatch, caplog)
     online, stopped = said(caplog)
     assert online.startswith(f"INFO wandb: {alive.url}/")
     assert stopped.startswith("WARNING wandb: stopped, the training is not affected (TimeoutError")
-    assert "send what was kept with: wandb sync " in told([widow])["wandb"]
+    assert "send what was kept with: wandb sync " in failures([widow])["wandb"]
     wandb.teardown()  # as the end of the process does
     (file,) = tmp_path.glob("wandb/run-*/run-*.wandb")
     assert _within(10, lambda: read(file.read_bytes()).curve("train/loss") == LOSSES)

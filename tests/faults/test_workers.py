@@ -11,9 +11,9 @@ import pytest
 from faults.launching import run_folder, start, status
 from faults.watching import FIT_ALONE, SMALL, children, members, said, shared_memory, unruly, wait_for
 
-from ocr_trainer.checkpoint.read import LAST, newest, read
+from ocr_trainer.checkpoint.read import LAST, find_newest, read
 
-RUN = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.workers=2", "data.timeout=5"]
+RUN = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.num_workers=2", "data.timeout=5"]
 BY_SIGNAL = "a data worker was killed by signal: "
 MESSAGES = {
     "kill": BY_SIGNAL + "Killed",
@@ -28,9 +28,9 @@ def check_clean_exit(place: Path, session: int) -> None:
     assert members(session) == []
     assert "Traceback" not in said(place)
     folder = run_folder(place)
-    kept = newest(folder / "checkpoints")
+    kept = find_newest(folder / "checkpoints")
     environment = unruly(place / "again")
-    again = start(["resume", str(folder), "data.workers=0"], place, **environment)
+    again = start(["resume", str(folder), "data.num_workers=0"], place, **environment)
     assert status(again) == 0
     assert read(folder / "checkpoints" / LAST)["global_step"] == 8
     if kept is not None:
@@ -80,7 +80,7 @@ def test_case_27_a_worker_killed_from_outside(tmp_path: Path):
     assert message(tmp_path).startswith(f"{BY_SIGNAL}Killed:\n  it last read:\n  worker ")
     assert "Traceback" not in said(tmp_path)
     assert members(run.pid) == []
-    assert newest(run_folder(tmp_path) / "checkpoints") is not None
+    assert find_newest(run_folder(tmp_path) / "checkpoints") is not None
 
 
 def test_case_27_a_worker_that_runs_out_of_memory(tmp_path: Path):

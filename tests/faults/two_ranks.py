@@ -21,8 +21,8 @@ from ocr_trainer.checkpoint.read import read
 from ocr_trainer.data.types import Batch
 
 TWO = [
-    *("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "ranks.timeout=20"),
-    "data.workers=0",
+    *("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "distributed.timeout=20"),
+    "data.num_workers=0",
 ]
 SCRIPT = Path(sys.executable).parent
 MARK = "TEST_OF_TWO_RANKS"

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.types import Batch
-from ocr_trainer.plugin import Task
+from ocr_trainer.tasks.base import LearningTask, half_area
 
 OF_GPU = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 OF_HOST = (
@@ -21,9 +21,6 @@ OF_HOST = (
     *("shared memory", "std::bad_alloc"),
 )
 """What torch, numpy, cv2 and the system say; an error of a worker arrives as text alone."""
-
-STEP = 32
-"""What sizes are multiples of."""
 
 
 class LatestBatch(Callback):
@@ -52,7 +49,9 @@ class LatestBatch(Callback):
         self.shape, self.scored = tuple(batch.images.shape), True
 
 
-def explain_memory(error: BaseException, latest: LatestBatch, run: RunConfig, task: Task) -> str | None:
+def explain_memory(
+    error: BaseException, latest: LatestBatch, run: RunConfig, kind: type[LearningTask[Any]]
+) -> str | None:
     """Return what to tell the user of an error for want of memory; nothing of any other error."""
     for cause in _chain(error):
         text = f"{type(cause).__name__}: {cause}"
@@ -64,7 +63,7 @@ def explain_memory(error: BaseException, latest: LatestBatch, run: RunConfig, ta
     # Of a worker's traceback, the end says what happened.
     told = text.rstrip().splitlines()[-1] if "in DataLoader worker" in text else str(cause)
     said = textwrap.shorten(told or text, 160, placeholder=" …")
-    hints = "".join(f"\n  try {hint}" for hint in _hints(on_gpu, latest, run, task))
+    hints = "".join(f"\n  try {hint}" for hint in _hints(on_gpu, latest, run, kind))
     whose = "GPU" if on_gpu else "machine"
     return f"the memory of the {whose} does not suffice: {said}{_of(latest)}{hints}"
 
@@ -83,16 +82,14 @@ def _of(latest: LatestBatch) -> str:
     return f"\n  the latest {what} batch: {sides} (images, channels, height, width)"
 
 
-def _hints(on_gpu: bool, latest: LatestBatch, run: RunConfig, task: Task) -> Iterator[str]:
-    """Yield options that need less memory, those first that cost least."""
-    if latest.scored:
-        yield from _fewer_scored(latest, run)
-    else:
-        yield from _fewer_learned(latest, run)
-        if task is Task.detection and (crop := _less(run.augment.crop)):
-            yield f"augment.crop={crop} (smaller images)"
+def _hints(on_gpu: bool, latest: LatestBatch, run: RunConfig, kind: type[LearningTask[Any]]) -> Iterator[str]:
+    """Yield options that need less memory, the cheapest first."""
+    hints = list(kind.memory_hints(run, training=not latest.scored))
+    yield from _fewer_scored(latest, run) if latest.scored else _fewer_learned(latest, run)
+    yield from (hint for hint, waiting in hints if not waiting)
     if not on_gpu:
-        yield from _fewer_waiting(run, task)
+        yield from _fewer_waiting(run)
+        yield from (hint for hint, waiting in hints if waiting)
     elif run.trainer.precision in (None, "32", "32-true"):
         yield "trainer.precision=bf16-mixed (activations take half)"
     if size := _smaller(getattr(run.model, "size", None), images=latest.scored):
@@ -112,13 +109,11 @@ def _fewer_learned(latest: LatestBatch, run: RunConfig) -> Iterator[str]:
         yield f"data.batch_size={half} trainer.accumulate_grad_batches={times} (as many images per step)"
 
 
-def _fewer_waiting(run: RunConfig, task: Task) -> Iterator[str]:
+def _fewer_waiting(run: RunConfig) -> Iterator[str]:
     """Yield what lessens the samples that wait for the model."""
-    workers = run.data.workers if run.data.workers is not None else min(8, (os.cpu_count() or 1) // 2)
+    workers = run.data.num_workers if run.data.num_workers is not None else min(8, (os.cpu_count() or 1) // 2)
     if workers > 0:
-        yield f"data.workers={workers // 2} (each holds batches of its own)"
-    if task is Task.recognition and run.data.pool > 1:
-        yield f"data.pool={run.data.pool // 2} (batches that are drawn together)"
+        yield f"data.num_workers={workers // 2} (each holds batches of its own)"
 
 
 def _smaller(size: Any, images: bool) -> str | None:
@@ -127,9 +122,4 @@ def _smaller(size: Any, images: bool) -> str | None:
         sizes = list(type(size))
         place = sizes.index(size)
         return sizes[place - 1].name if place else None
-    return str(_less(size)) if images and isinstance(size, int) and _less(size) else None
-
-
-def _less(side: int) -> int:
-    """Return a side of about half the area, a multiple of STEP; 0 where there is none."""
-    return int(side * 0.7) // STEP * STEP
+    return str(half_area(size)) if images and isinstance(size, int) and half_area(size) else None

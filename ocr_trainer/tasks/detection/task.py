@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ocr_trainer.data.geometry import resize_points
 from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
-from ocr_trainer.tasks.base import LearningTask
+from ocr_trainer.tasks.base import LearningTask, half_area
 from ocr_trainer.tasks.detection import data
 from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
@@ -49,6 +49,16 @@ class DetectionTask(LearningTask[DetectionConfig]):
 
         calibration = calibrate(self.model, val, device, precision)
         return calibration.to_dict() if calibration is not None else None
+
+    def calibration_gain(self, calibration: dict[str, Any]) -> str:
+        """Return the hmean of the validation images before and after calibration."""
+        return f"val/hmean {calibration['hmean_before']:.4f} to {calibration['hmean_after']:.4f}"
+
+    @staticmethod
+    def memory_hints(run: DetectionConfig, training: bool) -> Iterator[tuple[str, bool]]:
+        """Suggest smaller crops in training."""
+        if training and (crop := half_area(run.augment.crop)):
+            yield f"augment.crop={crop} (smaller images)", False
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
         """Run the model on a batch and return the parts of its loss."""

@@ -1,7 +1,7 @@
 """Loaders: from a dataset's splits to batches of images of like width, with their texts as codes.
 
 Images keep their proportions, so they are of all widths. A loader draws several batches' worth of
-samples at once (`data.pool`), sorts them by width and cuts them into batches: little is padding, and
+samples at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and
 no width has to be known beforehand.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_first
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data
-from ocr_trainer.tasks.recognition.charset import choose
+from ocr_trainer.tasks.recognition.charset import choose, remap_charset_rows
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
@@ -79,6 +79,18 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
             splits = _covered(name, survey, run, context, splits)
         refuse_unusable(context.data_report, run)
         return run, context, replace(splits, test=splits.val) if same else splits
+
+    @staticmethod
+    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors with a row per character, rows moved to where the charset has them now."""
+        old = saved.get("charset", {}).get("characters", "")
+        return dict(remap_charset_rows(found, model.state_dict(), model.character_rows(), old, model.charset))
+
+    @staticmethod
+    def memory_hints(run: RecognitionConfig, training: bool) -> Iterator[tuple[str, bool]]:
+        """Suggest to draw fewer batches together."""
+        if (batches := run.data.bucket_batches) > 1:
+            yield f"data.bucket_batches={batches // 2} (batches that are drawn together)", True
 
     def identity(self, entry: SkippedItem) -> Hashable:
         """Return the sample: its text is one, and why it cannot be learned goes by how it was augmented."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.plugin.discovery import readers
+from ocr_trainer.plugin.discovery import matching_datasets
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 OURS = {"icdar2013", "icdar2015", "mtwi", "sroie"}
@@ -17,7 +17,7 @@ REAL = {"receipts_sroie2019": "sroie", "scene_icdar2015": "icdar2015", "web_mtwi
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no data in {DATA}")
 def test_of_all_real_folders_their_own_are_known() -> None:
     folders = [folder for folder in DATA.rglob("*") if folder.is_dir()]
-    known = {str(folder.relative_to(DATA)): set(readers(folder)) & OURS for folder in folders}
+    known = {str(folder.relative_to(DATA)): set(matching_datasets(folder)) & OURS for folder in folders}
     assert {name: plugins for name, plugins in known.items() if plugins} == {
         name: {plugin} for name, plugin in REAL.items()
     }
@@ -45,4 +45,4 @@ def test_of_all_real_folders_their_own_are_known() -> None:
 def test_made_folders(tmp_path: Path, file: str, row: str, plugin: str | None) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(row, encoding="utf-8")
-    assert readers(tmp_path) == ([plugin] if plugin else [])
+    assert matching_datasets(tmp_path) == ([plugin] if plugin else [])

@@ -1,4 +1,4 @@
-"""`Lmdb`: LMDBs of images and texts, as many as a split has."""
+"""The dataset `lmdb`: splits made of one or more LMDBs of images and texts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FOLDERS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "evaluation"),
 }
-"""What the folder of a split is called."""
+"""Folder names of each split."""
 
 
 class LmdbImages(Sequence[TextImage]):
-    """A split: what stores hold, end to end, or some of it; nothing of it is in memory.
+    """A split: the samples of several LMDBs in sequence, or some of them. It keeps no sample in memory.
 
     Args:
-        stores: Where the samples are.
-        places: Which of them, counted through all stores; int64, or a range for all.
+        stores: The LMDBs.
+        places: Which samples, counted across all stores; int64, shape (n,). None for all.
     """
 
     def __init__(self, stores: Sequence[Store], places: Sequence[int] | np.ndarray | None = None) -> None:
@@ -46,22 +46,22 @@ class LmdbImages(Sequence[TextImage]):
         return len(self._places)
 
     def __getitem__(self, index: int) -> TextImage:  # type: ignore[override]
-        """Return a sample that is the caller's to change.
+        """Return a sample, which the caller may change.
 
         Raises:
-            DataError: If its image or its text is missing or cannot be read; names file and key.
+            DataError: If the image or the text is missing or cannot be read. The message names file and key.
         """
         store, place = self._find(index)
         return store.sample(place)
 
     def name_of(self, index: int) -> str:
-        """Return what messages call a sample: its folder and its key; nothing is read."""
+        """Return the name of a sample, its folder and key, without reading the file."""
         store, place = self._find(index)
         return store.name(place)
 
     @property
     def texts(self) -> LmdbTexts:
-        """One text per sample, read from the file when asked for; empty where it cannot be read."""
+        """One text per sample, read from the file on access; empty where it cannot be read."""
         return LmdbTexts(self)
 
     def _find(self, index: int) -> tuple[Store, int]:
@@ -70,7 +70,7 @@ class LmdbImages(Sequence[TextImage]):
         return self._stores[number], place - self._starts[number]
 
     def _each(self) -> Iterator[tuple[int, Iterator[int]]]:
-        """Yield the stores in turn, each with the indices of its samples."""
+        """Yield the number of each store with the indices of its samples."""
         places = map(int, self._places)
         for number, group in groupby(places, key=lambda place: bisect_right(self._starts, place) - 1):
             start = self._starts[number]
@@ -99,7 +99,7 @@ class Lmdb:
     """Three splits, from folders or by share.
 
     Raises:
-        DataError: If there is no such folder, no LMDB in it, or one that cannot be used.
+        DataError: If a folder is missing, holds no LMDB, or holds one that cannot be used.
     """
 
     def __init__(self, config: LmdbConfig, context: Context) -> None:
@@ -115,25 +115,25 @@ class Lmdb:
         empty = [str(folders[split]) for split, homes in self._homes.items() if not homes]
         if empty:
             raise DataError(
-                f"dataset={config.name}: '{empty[0]}' holds no LMDB: a folder with a file '{DATA}'\n"
+                f"dataset={config.name}: '{empty[0]}' holds no LMDB (a folder with a file '{DATA}')\n"
                 f"  looked for: {', '.join(FOLDERS['train'])} in '{self._root}', or {DATA} at any depth\n"
-                "  or say where it is: dataset.train_folder=…"
+                "  or set the folder: dataset.train_folder=…"
             )
         self._refuse_overlap()
 
     @property
     def train(self) -> LmdbImages | None:
-        """The images to learn from."""
+        """The training samples."""
         return self._splits.get("train")
 
     @property
     def val(self) -> LmdbImages | None:
-        """The images to choose a checkpoint by."""
+        """The validation samples."""
         return self._splits.get("val")
 
     @property
     def test(self) -> LmdbImages | None:
-        """The images for the final score."""
+        """The test samples."""
         return self._splits.get("test")
 
     @cached_property
@@ -157,19 +157,20 @@ class Lmdb:
         self._data_report.read(images=len(store), labels=len(store))
         if store.more:
             self._data_report.read(images=1)
-            reason = f"num-samples says {len(store):,}, but there is more, which is not used: {store.more}"
+            reason = f"num-samples says {len(store):,}, but there are more, which are not used: {store.more}"
             self._data_report.skip_image(store.folder, reason)
         return store
 
     def _folder(self, split: str) -> Path | None:
-        """Return the folder of a split: the one given, or the first of the usual names."""
+        """Return the configured folder of a split, or the first folder with a usual name."""
         if given := getattr(self._config, f"{split}_folder"):
-            if not (folder := self._root / given).is_dir():
+            folder: Path = self._root / given
+            if not folder.is_dir():
                 raise DataError(
                     f"dataset={self._config.name}: there is no folder '{folder}' for {split}_folder"
                 )
             return folder
-        folders = (self._root / name for name in FOLDERS[split])
+        folders: Iterator[Path] = (self._root / name for name in FOLDERS[split])
         return next((folder for folder in folders if folder.is_dir()), None)
 
     def _refuse_overlap(self) -> None:
@@ -185,10 +186,10 @@ class Lmdb:
 
 
 def _stores_below(folder: Path, guard: PathGuard) -> list[Path]:
-    """Return the folders below one, or it itself, that hold an LMDB, each once, through links as well.
+    """Return each folder with an LMDB once, at any depth, the folder itself included. Follow links.
 
     Raises:
-        DataError: If a link leads where the dataset may not read.
+        DataError: If a link points to a place that the dataset may not read.
     """
     homes: list[Path] = []
     seen: set[str] = set()
@@ -204,10 +205,10 @@ def _stores_below(folder: Path, guard: PathGuard) -> list[Path]:
 
 
 def draw(name: str, count: int, seed: int) -> np.ndarray:
-    """Return where each sample of a store falls between 0 and 1; float64, (count,).
+    """Return a position in [0, 1) for each sample of a store; float64, shape (count,).
 
-    At random but always at the same place: a hash of seed, name and index (splitmix64 of S. Vigna), so
-    that a store added later moves nothing.
+    A position is a hash of seed, name and index (splitmix64 of S. Vigna), so that the samples keep their
+    positions when a store is added later.
     """
     key = blake2b(f"{seed}/{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -218,9 +219,12 @@ def draw(name: str, count: int, seed: int) -> np.ndarray:
 
 
 def carve_places(positions: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
-    """Return which places, int64, go to each split of `shares` and, for the rest, to 'train'.
+    """Assign samples to the splits of `shares` by their positions, and the rest to 'train'.
 
-    A split gets at least one of two or more samples, as in `ocr_trainer.formats.assign.carve`.
+    Of two or more samples, each split gets at least one, as in `ocr_trainer.formats.assign.carve`.
+
+    Returns:
+        The indices of each split's samples, int64.
     """
     free = np.ones(len(positions), dtype=bool)
     places: dict[str, np.ndarray] = {}

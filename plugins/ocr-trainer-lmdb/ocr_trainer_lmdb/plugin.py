@@ -1,4 +1,4 @@
-"""What `lmdb` is, in light lines."""
+"""The plugin `lmdb`: its options and how to recognize its folders. A light module."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class LmdbConfig(FolderConfig):
     """The options of `lmdb`."""
 
     train_folder: Path | None = None
-    """The folder of the training LMDBs; found by its name if null, and `root` itself if there is none."""
+    """Folder of the training LMDBs. If null, it is found by name; `root` itself if no split has a folder."""
 
     val_folder: Path | None = None
-    """The folder of the validation LMDBs; found by its name if null and there is one."""
+    """Folder of the validation LMDBs. If null, it is found by name."""
 
     test_folder: Path | None = None
-    """The folder of the test LMDBs; found by its name if null and there is one."""
+    """Folder of the test LMDBs. If null, it is found by name."""
 
 
 lmdb = DatasetPlugin(
     api=1,
-    summary="LMDBs of images and their texts, as of MJSynth, SynthText, Union14M and the benchmarks",
+    summary="LMDBs of images and their texts, such as MJSynth, SynthText and Union14M",
     config=LmdbConfig,
     tasks=(Task.recognition,),
     factory="ocr_trainer_lmdb.dataset:Lmdb",

@@ -1,7 +1,7 @@
 """An LMDB of images and texts: `num-samples`, and from 1 on `image-000000001` and `label-000000001`.
 
-The form of clovaai/deep-text-recognition-benchmark, in which MJSynth, SynthText, Union14M and the six
-benchmarks are handed round.
+This is the layout of clovaai/deep-text-recognition-benchmark, in which MJSynth, SynthText, Union14M and the
+six benchmarks are distributed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ COUNT = "num-samples"
 
 
 class Store:
-    """One LMDB. It is opened when it is first read; a copy for another process begins closed.
+    """One LMDB. Each process opens the file when it first reads it; a pickled copy starts closed.
 
-    `count` is how many samples it has, and `more` the key of one behind the last, if there is one.
+    Attributes:
+        count: The number of samples.
+        more: The key of an image after the last sample, if there is one.
 
     Raises:
-        DataError: If it cannot be read, is truncated, or does not hold what it says.
+        DataError: If the file cannot be read, is truncated, or lacks the samples that it claims.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,35 +47,35 @@ class Store:
         return self.__dict__ | {"_tree": None}
 
     def sample(self, index: int) -> TextImage:
-        """Return the image and the text of an index, from 0.
+        """Return the image and the text at an index, from 0.
 
         Raises:
-            DataError: If one of them is missing or cannot be read; names the key.
+            DataError: If one of them is missing or cannot be read. The message names the key.
         """
         text = self.text(index)
         key, name = f"image-{index + 1:09}", self.name(index)
         return TextImage(decode_image(self._value(key), name), text, name)
 
     def name(self, index: int) -> str:
-        """Return what messages call the image of an index, from 0: the folder and its key."""
+        """Return the name of the image at an index, from 0: the folder and the key."""
         return f"{self.folder}: image-{index + 1:09}"
 
     def text(self, index: int) -> str:
-        """Return the text of an index, from 0.
+        """Return the text at an index, from 0.
 
         Raises:
-            DataError: If it is missing, empty or not UTF-8; names the key.
+            DataError: If it is missing, empty or not UTF-8. The message names the key.
         """
         key = f"label-{index + 1:09}"
         return self._text(key, self._value(key))
 
     def texts(self, indices: Iterator[int]) -> Iterator[str]:
-        """Yield the texts of many indices; nothing where one cannot be read."""
+        """Yield the text at each index; an empty string where it cannot be read."""
         following: Iterator[Entry] = iter(())
         for index in indices:
             key = b"label-%09d" % (index + 1)
             try:
-                entry = next(following, None)  # they follow one another, as a rule
+                entry = next(following, None)  # usually the next key: no search from the root
                 if entry is None or entry.key != key:
                     following = self._opened().entries(key)
                     entry = next(following, None)
@@ -112,15 +114,15 @@ class Store:
         return self._tree
 
     def _count(self) -> int:
-        """Return `num-samples`; the first and the last sample must be there."""
+        """Return `num-samples`, after checking that the first and the last sample exist."""
         value = self._get(COUNT)
         if value is None:
             raise DataError(
-                f"'{self.folder}' has no {COUNT}: it is no LMDB of images and texts"
+                f"'{self.folder}' has no {COUNT}: it is not an LMDB of images and texts"
                 " (num-samples, image-000000001, label-000000001, …)"
             )
         if not value.isdigit() or len(value) > 9:
-            raise DataError(f"'{self.folder}': {COUNT} is no number: {value[:20]!r}")
+            raise DataError(f"'{self.folder}': {COUNT} is not a number: {value[:20]!r}")
         count = int(value)
         for kind in ("image", "label"):
             if count and self._get(f"{kind}-{1:09}") is None:
@@ -128,6 +130,6 @@ class Store:
             if count and self._get(f"{kind}-{count:09}") is None:
                 raise DataError(
                     f"'{self.folder}': {COUNT} says {count:,}, but {kind}-{count:09} is missing:"
-                    " it was not written to its end, or the number is wrong"
+                    " the file was not written completely, or the number is wrong"
                 )
         return count

@@ -14,7 +14,7 @@ class TestLmdb(TextDatasetSuite):
 
     @pytest.fixture(autouse=True)
     def root(self, tmp_path: Path) -> None:
-        """Two LMDBs of ten pictures of noise each."""
+        """Two LMDBs of ten noise images each."""
         root = tmp_path / "crops"
         noise = np.random.default_rng(0).integers(256, size=(2, 10, 16, 48, 3), dtype=np.uint8)
         for folder, images in zip(("MJ", "ST"), noise, strict=True):

@@ -1,4 +1,4 @@
-"""`lmdb`: what is in the files comes out, in any process; what is damaged is told."""
+"""`lmdb` reads what the library wrote, in any process, and reports what is damaged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def png(value: int) -> bytes:
 
 
 def make(folder: Path, texts: list[str], start: int = 0, **other: bytes | None) -> None:
-    """Write an LMDB; `other` values replace those of the form, None removes them."""
+    """Write an LMDB; `other` replaces values of the layout, and None removes them."""
     content = {"num-samples": str(len(texts)).encode()}
     for number, text in enumerate(texts, start=1):
         content |= {f"image-{number:09}": png(start + number), f"label-{number:09}": text.encode()}
@@ -54,7 +54,7 @@ def make(folder: Path, texts: list[str], start: int = 0, **other: bytes | None) 
 
 
 def values(split: Any) -> list[int]:
-    """Return by what each picture differs from the others."""
+    """Return the value that identifies each image."""
     return [int(sample.image[0, 0, 0]) for sample in split]
 
 
@@ -73,7 +73,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         dataset.train[3]
 
 
-def test_folders_are_splits_and_what_is_below_is_put_together(tmp_path: Path) -> None:
+def test_folders_are_splits_and_their_lmdbs_are_joined(tmp_path: Path) -> None:
     make(tmp_path / "training" / "MJ" / "a", ["1", "2"])
     make(tmp_path / "training" / "ST", ["3"], start=2)
     make(tmp_path / "validation", ["4"], start=3)
@@ -90,7 +90,7 @@ def test_folders_are_splits_and_what_is_below_is_put_together(tmp_path: Path) ->
         opened(tmp_path, val_folder=Path("dev"))
 
 
-def test_shares_are_drawn_once_and_for_all(tmp_path: Path) -> None:
+def test_a_new_store_moves_no_sample_to_another_split(tmp_path: Path) -> None:
     make(tmp_path / "b", [str(n) for n in range(1, 61)])
     first, _ = opened(tmp_path, val_share=0.2, test_share=0.1)
     splits = [values(split) for split in (first.train, first.val, first.test)]
@@ -106,7 +106,7 @@ def test_shares_are_drawn_once_and_for_all(tmp_path: Path) -> None:
     assert set(values(opened(tmp_path, val_share=0.2, split_seed=1)[0].val)) != set(values(more.val))
 
 
-def test_a_share_is_as_large_as_asked_for() -> None:
+def test_a_share_has_the_configured_size() -> None:
     positions = np.concatenate([draw("a", 50_000, 0), draw("b", 50_000, 0)])
     counts = np.histogram(positions, 20, (0, 1))[0]
     assert ((counts - 5000) ** 2 / 5000).sum() < 43.8  # chi-square of 19 degrees of freedom, p = 0.001
@@ -122,7 +122,7 @@ def _in_a_process(split: Any, index: int) -> tuple[int, str, str]:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_every_process_opens_it_for_itself(tmp_path: Path, method: str) -> None:
+def test_every_process_opens_the_file_for_itself(tmp_path: Path, method: str) -> None:
     make(tmp_path, ["a", "b"])
     split = opened(tmp_path)[0].train
     for _ in range(2):  # before and after this process has it open
@@ -134,7 +134,7 @@ def test_every_process_opens_it_for_itself(tmp_path: Path, method: str) -> None:
     assert values(again) == values(copy) == values(split)
 
 
-def test_a_copy_weighs_nothing(tmp_path: Path) -> None:
+def test_a_pickled_split_is_small(tmp_path: Path) -> None:
     make(tmp_path, ["a"] * 200)
     assert len(pickle.dumps(opened(tmp_path)[0].train)) < 1000
 
@@ -150,7 +150,7 @@ def test_a_copy_weighs_nothing(tmp_path: Path) -> None:
         ({"label-000000002": b"caf\xe9"}, r": label-000000002' is not UTF-8: byte 0xe9"),
     ],
 )
-def test_a_bad_sample_is_told_and_the_others_are_read(tmp_path: Path, other: Any, message: str) -> None:
+def test_a_bad_sample_is_reported_and_the_others_are_read(tmp_path: Path, other: Any, message: str) -> None:
     make(tmp_path, ["a", "b", "c"], **other)
     train = opened(tmp_path)[0].train
     assert (train[0].text, train[2].text, len(train)) == ("a", "c", 3)
@@ -162,32 +162,32 @@ def test_a_bad_sample_is_told_and_the_others_are_read(tmp_path: Path, other: Any
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"num-samples": None}, "has no num-samples: it is no LMDB of images and texts"),
-        ({"num-samples": b"two"}, "num-samples is no number: b'two'"),
+        ({"num-samples": None}, "has no num-samples: it is not an LMDB of images and texts"),
+        ({"num-samples": b"two"}, "num-samples is not a number: b'two'"),
         (
             {"num-samples": b"7"},
-            "num-samples says 7, but image-000000007 is missing: it was not written to its",
+            "num-samples says 7, but image-000000007 is missing: the file was not written",
         ),
         ({"image-000000001": None}, "has no images: image-000000001 is missing"),
     ],
 )
-def test_what_is_no_such_lmdb_is_refused(tmp_path: Path, other: Any, message: str) -> None:
+def test_another_kind_of_lmdb_is_refused(tmp_path: Path, other: Any, message: str) -> None:
     make(tmp_path, ["a", "b"], **other)
     with pytest.raises(DataError, match=message):
         _ = opened(tmp_path)[0].train
 
 
-def test_more_than_num_samples_is_entered(tmp_path: Path) -> None:
+def test_more_than_num_samples_is_reported(tmp_path: Path) -> None:
     make(tmp_path, ["a", "b", "c"], **{"num-samples": b"2"})
     dataset, context = opened(tmp_path)
     assert list(dataset.train.texts) == ["a", "b"]
-    reason = "num-samples says 2, but there is more, which is not used: image-000000003"
+    reason = "num-samples says 2, but there are more, which are not used: image-000000003"
     assert [str(entry) for entry in context.data_report.skipped] == [f"{tmp_path}: {reason}"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 8192, 12288, -4096, -1])
 def test_a_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
-    """Without the check, the process would end with SIGBUS; so it is tried in one of its own."""
+    """In a subprocess, which SIGBUS would kill if the size were not checked."""
     make(tmp_path, ["a" * 100] * 300)
     gc.collect()
     file = tmp_path / "data.mdb"
@@ -207,7 +207,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
 
 
 def test_a_folder_without_lmdb_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no LMDB: a folder with a file 'data\.mdb'"):
+    with pytest.raises(DataError, match=r"holds no LMDB \(a folder with a file 'data\.mdb'\)"):
         opened(tmp_path)
 
 

@@ -1,5 +1,5 @@
 """SCUT-CTW1500 (Liu et al., *Curved Scene Text Detection via Transverse and Longitudinal Sequence
-Connection*, Pattern Recognition 2019), in the three forms it was released in.
+Connection*, Pattern Recognition 2019), in the three formats of its releases.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, points_of
 from ocr_trainer.formats.xml_files import read_elements
 
 COORDINATES = 28
-"""Of an outline: 14 points."""
+"""Numbers per outline: 14 points."""
 MARK = "####"
-"""Stands before the text in the test set."""
+"""Precedes the text in the test set."""
 
 
 class Ctw1500(RowDataset):
-    """`0001.xml` for the training images, `0001001.txt` for `1001.jpg`; `###` is "don't care".
+    """`0001.xml` for the training images, `0001001.txt` for `1001.jpg`; `###` means "don't care".
 
-    Rows are `x1,y1,…,x14,y14,####TEXT`, with the mark or without, or 32 numbers of the first release: the
-    left, top, right and bottom of an upright box, and 14 points relative to its left top.
+    Rows are `x1,y1,…,x14,y14,####TEXT`, with or without the mark, or the 32 numbers of the first release:
+    left, top, right and bottom of an upright box, and 14 points relative to its top left corner.
     """
 
     suffixes = (".xml", ".txt")
@@ -47,10 +47,10 @@ class Ctw1500(RowDataset):
     }
 
     def read(self, annotation: Path) -> Labels:
-        """Read one annotation file; a label that cannot be used goes into the ledger.
+        """Read one annotation file. A label that cannot be used is recorded as skipped.
 
         Raises:
-            DataError: If the file cannot be read, or is XML and damaged or of another kind.
+            DataError: If the file cannot be read, or is XML that is damaged or not CTW1500's.
         """
         if annotation.suffix.lower() != ".xml":
             return super().read(annotation)
@@ -80,14 +80,14 @@ class Ctw1500(RowDataset):
 
 
 def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the line and the texts by tag, such as `label` and `segs`, of each `<box>` of an XML file.
+    """Return the line of each `<box>` of an XML file, with its texts by tag, such as `label` and `segs`.
 
     Raises:
-        DataError: If the file cannot be read, is damaged, or XML of another kind.
+        DataError: If the file cannot be read, is damaged, or is not CTW1500's.
     """
     elements = read_elements(path)
-    if all(element.tag != "image" for element in elements):  # else it would pass for an image without text
-        raise DataError(f"'{path}' holds no <image>: it is XML, but none of CTW1500")
+    if all(element.tag != "image" for element in elements):  # other XML would pass for an image without text
+        raise DataError(f"'{path}' has no <image>: it is XML, but not CTW1500's")
     return [
         (element.line, {child.tag: child.text for child in element.children})
         for element in elements

@@ -8,13 +8,13 @@ from ocr_trainer.formats.annotations import Points
 from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, number_of
 
 DIFFICULT = "difficult"
-"""Stands for the flag where a text would be: the set has no texts."""
+"""Takes the place of a text where the flag is set; the dataset has no texts."""
 
 
 class MsraTd500(RowDataset):
     """`IMG_0030.JPG` and beside it `IMG_0030.gt`, in `train` and `test`.
 
-    Rows are `index difficult x y width height angle`; difficult ones are "don't care".
+    Rows are `index difficult x y width height angle`; difficult ones mean "don't care".
     """
 
     suffixes = (".gt",)
@@ -22,7 +22,7 @@ class MsraTd500(RowDataset):
     dont_care = frozenset({DIFFICULT})
 
     def parse(self, row: str) -> Row:
-        """Return the outline of a row, and whether it is difficult."""
+        """Return the outline of a row, and `DIFFICULT` or an empty text."""
         fields = row.split()
         if len(fields) != 7:
             raise ValueError(f"not index difficult x y width height angle: {excerpt(row)}")
@@ -33,14 +33,14 @@ class MsraTd500(RowDataset):
 
 
 def rotated(x: float, y: float, width: float, height: float, angle: float) -> Points:
-    """Return the corners of a box that is turned about its center.
+    """Return the corners of a box that is rotated about its center.
 
     Args:
-        x: Of the left side, before it is turned.
-        y: Of the top side, before it is turned.
-        width: Along x, before it is turned.
-        height: Along y, before it is turned.
-        angle: In radians, clockwise as seen, since y runs down.
+        x: Left side before the rotation, in pixels.
+        y: Top side before the rotation.
+        width: Size along x before the rotation.
+        height: Size along y before the rotation.
+        angle: Rotation in radians, clockwise on the screen because y points down.
     """
     middle_x, middle_y = x + width / 2, y + height / 2
     cos, sin = math.cos(angle), math.sin(angle)

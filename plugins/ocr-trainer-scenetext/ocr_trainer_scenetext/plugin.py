@@ -1,12 +1,12 @@
-"""What `totaltext`, `ctw1500` and `msra_td500` are, in light lines."""
+"""The plugins `totaltext`, `ctw1500` and `msra_td500`, and how to recognize their folders. A light module."""
 
 from __future__ import annotations
 
 from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
 from ocr_trainer.plugin.options import PairedConfig
 
-# What files look like: Total-Text's records and rows, CTW1500's rows of its first release and of its test
-# set, and MSRA-TD500's rows.
+# Patterns of file content: Total-Text's records and rows, CTW1500's rows from its first release and from its
+# test set, and MSRA-TD500's rows.
 RECORD = r"(?m)^\s*x: *\[\["
 POLYGON = r"(?m)^(-?\d+,){10,}"
 OFFSETS = r"(?m)^(-?\d+,){31}-?\d+\s*$"

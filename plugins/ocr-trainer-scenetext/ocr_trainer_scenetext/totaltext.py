@@ -1,5 +1,5 @@
 """Total-Text (Ch'ng et al., *Total-Text: Toward Orientation Robustness in Scene Text Detection*, IJDAR
-2020), in the forms that its authors and others gave it.
+2020), in the formats that its authors and others distribute.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ RECORD = re.compile(
 """`x: [[…]], y: [[…]], ornt: [u'c'], transcriptions: [u'TEXT']`"""
 
 TEXT_LIMIT = 1 << 16
-"""Characters or numbers of a word; what is longer would take a hundred times the memory to be made out."""
+"""Characters or numbers of a word. To parse a longer one could take a hundred times its size in memory."""
 
 VARIABLES = ("polygt", "gt")
-"""What MATLAB's cell array is called: by the set, and by the authors' annotation tool."""
+"""Names of MATLAB's cell array: in the dataset, and from the authors' annotation tool."""
 
 
 def _folders(split: str) -> list[tuple[str, str]]:
@@ -42,10 +42,10 @@ def _folders(split: str) -> list[tuple[str, str]]:
 
 
 class TotalText(RowDataset):
-    """Words as polygons; `#` and `###` are "don't care", as is a word of the orientation `#`.
+    """Words as polygons. The texts `#` and `###` and the orientation `#` mean "don't care".
 
-    An annotation is MATLAB's (`poly_gt_img1.mat`), a file of records (`poly_gt_img1.txt`), or rows
-    `x1,y1,…,xn,yn,TEXT` (`img1.jpg.txt` as the authors of DB have them).
+    An annotation is a MATLAB file (`poly_gt_img1.mat`), a file of records (`poly_gt_img1.txt`), or rows
+    `x1,y1,…,xn,yn,TEXT` (`img1.jpg.txt`, from the authors of DB).
     """
 
     suffixes = (".txt", ".mat")
@@ -57,18 +57,18 @@ class TotalText(RowDataset):
     }
 
     def read(self, annotation: Path) -> Labels:
-        """Read one annotation file; a label that cannot be used goes into the ledger.
+        """Read one annotation file. A label that cannot be used is recorded as skipped.
 
         Raises:
-            DataError: If the file cannot be read, or is MATLAB's and damaged.
+            DataError: If the file cannot be read, or is a damaged MATLAB file.
         """
         if annotation.suffix.lower() != ".mat":
             return super().read(annotation)
         labels = Labels()
-        cells = [cells for cells in read_cells(annotation) if cells.name in VARIABLES]
-        if not cells:
-            raise DataError(f"'{annotation}' holds no cell array named {' or '.join(VARIABLES)}")
-        for number, row in enumerate(cells[0].rows, start=1):
+        arrays = [rows for name, rows in read_cells(annotation).items() if name in VARIABLES]
+        if not arrays:
+            raise DataError(f"'{annotation}' has no cell array named {' or '.join(VARIABLES)}")
+        for number, row in enumerate(arrays[0], start=1):
             try:
                 points, text = parse_cells(row)
             except ValueError as fault:
@@ -79,7 +79,7 @@ class TotalText(RowDataset):
         return labels
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
-        """Yield the line it starts in, and each row or record; a long record goes over several lines."""
+        """Yield each row or record with its first line number. A long record spans several lines."""
         start, record = 0, list[str]()
         for line, row in super().rows(annotation):
             starts = row.lstrip().startswith("x:")
@@ -103,7 +103,7 @@ def parse_record(row: str) -> Row:
     """Parse `x: [[1 9 …]], y: [[2 3 …]], ornt: [u'c'], transcriptions: [u'TEXT']`.
 
     Raises:
-        ValueError: If it is no such record.
+        ValueError: If the record has another form.
     """
     if not (match := RECORD.fullmatch(row)):
         raise ValueError(f"not x: [[…]], y: [[…]], ornt: […], transcriptions: […]: {excerpt(row)}")
@@ -118,29 +118,29 @@ def parse_cells(row: list[Value]) -> Row:
     """Return the outline and the text of `x: | xs | y: | ys | text | orientation`.
 
     Raises:
-        ValueError: If it is no such row.
+        ValueError: If the row has another form.
     """
     if len(row) < 5:
         raise ValueError("not x:, xs, y:, ys, text, orientation")
     (_, xs, _, ys, text), orientation = row[:5], row[5:6]
     if max(map(len, (xs, ys, text))) > TEXT_LIMIT:
-        raise ValueError(f"{max(map(len, (xs, ys, text))):,} values are more than a word has")
-    if isinstance(text, list):  # a number, or nothing
+        raise ValueError(f"{max(map(len, (xs, ys, text))):,} values are too many for a word")
+    if isinstance(text, list):  # MATLAB stores a text such as 1966 as a number, and an empty one as []
         text = " ".join(f"{number:g}" for number in text)
     return _points(list(map(str, xs)), list(map(str, ys))), "#" if orientation == ["#"] else text.strip()
 
 
 def _points(xs: list[str], ys: list[str]) -> Points:
     if len(xs) != len(ys):
-        raise ValueError(f"{len(xs)} x and {len(ys)} y make no points")
+        raise ValueError(f"{len(xs)} x and {len(ys)} y coordinates do not match")
     return points_of(field for point in zip(xs, ys, strict=True) for field in point)
 
 
 def _literal(texts: str) -> str:
-    """Return the text of a list as Python 2 prints it.
+    """Return the text of a list in Python 2's notation.
 
     Raises:
-        ValueError: If it is no such list.
+        ValueError: If it is not a list of texts.
     """
     try:
         found = ast.literal_eval(texts)

@@ -13,7 +13,7 @@ CURVE = ",".join(
 
 
 def make(root: Path, images: dict[str, str], rows: dict[str, str], name: str, row: str) -> None:
-    """Write the folders of two splits with pictures of noise; `name` is that of an annotation."""
+    """Write the folders of two splits with noise images; `name` is the pattern of an annotation's name."""
     pictures = iter(NOISE)
     for split, count in (("train", 4), ("test", 2)):
         (root / images[split]).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""SCUT-CTW1500: the real rows of the test set, and the training set's XML and first form, made here.
+"""SCUT-CTW1500: the real rows of the test set; the training set's XML and first release are made here.
 
-There is no training file at hand: the XML is made after the examples in MMOCR's documentation and tests,
-the rows of 32 numbers after https://github.com/Yuliang-Liu/Curve-Text-Detector/tree/master/data.
+No real training file is available. The XML follows the examples in MMOCR's documentation and tests, and
+the rows of 32 numbers follow https://github.com/Yuliang-Liu/Curve-Text-Detector/tree/master/data.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def read(folder: Path, data: bytes, name: str = "image.txt") -> tuple[Labels, Co
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"no {REAL}")
 def test_all_rows_of_the_test_set(tmp_path: Path) -> None:
-    """The rows are real, named and marked as in the official release; the pictures stand in."""
+    """Real rows, named and marked as in the official release, with stand-ins for the images."""
     with zipfile.ZipFile(REAL) as archive:
         texts = {name: archive.read(name).decode() for name in archive.namelist()}
     (tmp_path / "test_images").mkdir()
@@ -155,7 +155,7 @@ def test_damaged_xml_is_named(tmp_path: Path, data: bytes) -> None:
 
 
 def test_xml_of_another_kind_is_no_image_without_text(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no <image>: it is XML, but none of CTW1500"):
+    with pytest.raises(DataError, match="has no <image>: it is XML, but not CTW1500's"):
         read(tmp_path, b"<PcGts><Page/></PcGts>", "image.xml")
     empty = b'<Annotations><image file="image.png"/></Annotations>'
     assert read(tmp_path, empty, "image.xml")[0].polygons == []
@@ -181,7 +181,7 @@ def test_random_bytes_are_read_or_refused_and_every_label_accounted_for(
     except DataError as fault:
         refusal = str(fault)
         assert any(
-            reason in refusal for reason in ("UTF-16", "is not XML", "in an encoding", "holds no <image>")
+            reason in refusal for reason in ("UTF-16", "is not XML", "in an encoding", "has no <image>")
         )
         return
     kept_yet_entered = sum("kept as" in entry.reason for entry in context.data_report.skipped)

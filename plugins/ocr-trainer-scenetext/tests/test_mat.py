@@ -1,10 +1,14 @@
-"""MATLAB files against scipy, which writes and reads them too; and damaged ones, on which it may crash."""
+"""The reader of MATLAB files against scipy: equal on whole files; on damaged files, it raises where scipy crashes."""
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import struct
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +60,10 @@ def read(folder: Path, data: bytes) -> tuple[Labels, Context]:
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
 def test_real_files_against_scipy(path: Path) -> None:
     scipy_io = pytest.importorskip("scipy.io")
-    (found,) = read_cells(path)
-    expected = scipy_io.loadmat(path)[found.name]
-    assert len(found.rows) == len(expected) > 0
-    for row, truth in zip(found.rows, expected, strict=True):
+    ((name, rows),) = read_cells(path).items()
+    expected = scipy_io.loadmat(path)[name]
+    assert len(rows) == len(expected) > 0
+    for row, truth in zip(rows, expected, strict=True):
         assert (row[1], row[3]) == (truth[1].ravel().tolist(), truth[3].ravel().tolist())
         assert (row[4], row[5]) == (truth[4].item(), truth[5].item())
 
@@ -76,9 +80,8 @@ texts = st.text(st.characters(min_codepoint=1, max_codepoint=0xD7FF), min_size=1
 @given(st.lists(st.tuples(texts, numbers), min_size=1, max_size=5), st.booleans())
 def test_what_scipy_writes_is_read_again(tmp_path: Path, rows: list, compressed: bool) -> None:
     (tmp_path / "cells.mat").write_bytes(mat(compressed, other=1.5, gt=cells(*map(list, rows))))
-    (found,) = read_cells(tmp_path / "cells.mat")
-    assert found.name == "gt"
-    assert found.rows == [[text, array.ravel().tolist()] for text, array in rows]
+    found = read_cells(tmp_path / "cells.mat")
+    assert found == {"gt": [[text, array.ravel().tolist()] for text, array in rows]}
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -98,53 +101,94 @@ def test_words(tmp_path: Path, compressed: bool) -> None:
     assert labels.ignore == [False, True, True, False, False]
     assert labels.polygons[0].tolist() == [[1, 1], [9, 1], [9, 5], [1, 5]]
     assert context.data_report.labels == 6
-    assert [e.reason for e in context.data_report.skipped] == ["word 6: 3 x and 4 y make no points"]
+    assert [e.reason for e in context.data_report.skipped] == ["word 6: 3 x and 4 y coordinates do not match"]
     labels, context = read(tmp_path, mat(compressed, polygt=cells(short)))
     assert [e.reason for e in context.data_report.skipped] == [
         "word 1: not x:, xs, y:, ys, text, orientation"
     ]
 
 
-def element(order: str, kind: int, content: bytes) -> bytes:
-    return struct.pack(f"{order}II", kind, len(content)) + content + bytes(-len(content) % 8)
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
 
 
-def matrix(order: str, class_: int, shape: tuple[int, int], content: bytes, name: bytes = b"") -> bytes:
-    flags = element(order, 6, struct.pack(f"{order}II", class_, 0))
-    return element(
-        order,
-        14,
-        flags + element(order, 5, struct.pack(f"{order}ii", *shape)) + element(order, 1, name) + content,
-    )
+def matrix(class_: int, shape: tuple[int, int], content: bytes, name: bytes = b"") -> bytes:
+    flags = element(6, struct.pack("<II", class_, 0))
+    return element(14, flags + element(5, struct.pack("<ii", *shape)) + element(1, name) + content)
 
 
-@pytest.mark.parametrize(("order", "mark"), [("<", b"IM"), (">", b"MI")])
-def test_files_of_either_byte_order(tmp_path: Path, order: str, mark: bytes) -> None:
-    """Put together by hand, after the format's description: scipy writes but one order."""
+def test_a_file_as_matlab_writes_it(tmp_path: Path) -> None:
+    """Made by hand from the description of the format: UTF-16 and small integers, unlike scipy's files."""
 
     def text(characters: str) -> bytes:
-        units = characters.encode({"<": "utf-16-le", ">": "utf-16-be"}[order])
-        return matrix(order, 4, (1, len(characters)), element(order, 4, units))
+        return matrix(4, (1, len(characters)), element(4, characters.encode("utf-16-le")))
 
     def integers(*values: int) -> bytes:
-        return matrix(
-            order, 10, (1, len(values)), element(order, 3, struct.pack(f"{order}{len(values)}h", *values))
-        )
+        return matrix(10, (1, len(values)), element(3, struct.pack(f"<{len(values)}h", *values)))
 
     row = text("x:") + integers(1, 9, 9, 1) + text("y:") + integers(-1, 1, 5, 5) + text("카페") + text("h")
-    version = struct.pack(f"{order}H", 0x0100)
-    data = b"MATLAB 5.0 MAT-file".ljust(124) + version + mark + matrix(order, 1, (1, 6), row, b"polygt")
+    version = struct.pack("<H", 0x0100)
+    data = b"MATLAB 5.0 MAT-file".ljust(124) + version + b"IM" + matrix(1, (1, 6), row, b"polygt")
     labels, _ = read(tmp_path, data)
     assert labels.texts == ["카페"]
     assert labels.polygons[0].tolist() == [[1, -1], [9, 1], [9, 5], [1, 5]]
 
 
-def test_one_that_is_no_such_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"poly_gt_img1\.mat' holds no cell array named polygt or gt"):
+SCIPY = """
+import resource, sys
+from scipy.io import loadmat
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+try:
+    loadmat(sys.argv[1])
+except Exception:
+    pass
+"""
+
+
+def test_scipy_crashes_where_this_reader_does_not(tmp_path: Path) -> None:
+    """One flipped bit in the type of a text. If scipy survives, decision 0033 is due for a second look."""
+    data = mat(polygt=cells(word("word")))
+    place = data.index(b"\x10\0\4\0word") + 1
+    damaged = data[:place] + bytes([data[place] ^ 1 << 5]) + data[place + 1 :]
+    labels, _ = read(tmp_path, damaged)
+    assert (len(labels.polygons), labels.texts) == (1, [""])
+    done = subprocess.run(
+        [sys.executable, "-c", SCIPY, str(tmp_path / "poly_gt_img1.mat")], capture_output=True
+    )
+    assert done.returncode == -signal.SIGSEGV, done.stderr
+
+
+def test_every_flipped_bit_and_every_truncation_is_read_or_refused(tmp_path: Path) -> None:
+    data = mat(polygt=cells(word("word")))
+    outcomes = Counter[str]()
+    damaged = [data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+               for place in range(128, len(data)) for bit in range(8)]  # fmt: skip
+    (tmp_path / "img1.png").touch()
+    dataset = TotalText(PairedConfig(name="totaltext", root=tmp_path), Context(task=Task.detection))
+    file = tmp_path / "poly_gt_img1.mat"
+    for content in [*damaged, *(data[:size] for size in range(len(data)))]:
+        file.write_bytes(content)
+        try:
+            dataset.read(file)
+            outcomes["read"] += 1
+        except DataError as fault:
+            outcomes["refused" if str(file) in str(fault) else "not named"] += 1
+    assert outcomes.total() == len(damaged) + len(data)
+    assert outcomes.keys() == {"read", "refused"}
+
+
+def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"poly_gt_img1\.mat' has no cell array named polygt or gt"):
         read(tmp_path, mat(rectgt=cells(word())))
-    with pytest.raises(DataError, match="is no MATLAB file of level 5"):
-        read(tmp_path, b"1,2,3")
-    with pytest.raises(DataError, match=r"is MATLAB 7\.3 \(HDF5\); save it with -v7"):
+    big_endian = mat(polygt=cells(word())).replace(b"IM", b"MI", 1)
+    for data in (b"1,2,3", big_endian):
+        with pytest.raises(
+            DataError, match=r"is not a MATLAB 5 file \(little-endian, saved with -v6 or -v7\)"
+        ):
+            read(tmp_path, data)
+    with pytest.raises(
+        DataError, match=r"is a MATLAB 7\.3 file \(HDF5\), which is not supported; save it with -v7"
+    ):
         read(tmp_path, b"MATLAB 7.3 MAT-file")
     with pytest.raises(DataError, match="is damaged: it is cut off"):
         read(tmp_path, mat(polygt=cells(word()))[:-9])

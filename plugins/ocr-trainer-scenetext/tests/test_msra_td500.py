@@ -1,7 +1,7 @@
-"""MSRA-TD500: files made after the description that comes with the set, since none are at hand.
+"""MSRA-TD500: files that follow the description of the dataset; no real file is available.
 
 http://www.iapr-tc11.org/mediawiki/index.php/MSRA_Text_Detection_500_Database_(MSRA-TD500): index, difficult
-label, x, y, width, height, and the angle in radians, of a box that is turned about its center.
+label, x, y, width, height, and the angle in radians of a box that is rotated about its center.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A folder of one of these formats is known as such, and no other folder is."""
+"""A folder of one of these formats is recognized, and no other folder is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ocr_trainer_scenetext.plugin import ctw1500, msra_td500, totaltext
 
-from ocr_trainer.plugin.discovery import readers
+from ocr_trainer.plugin.discovery import matching_datasets
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 OURS = {"totaltext": totaltext, "ctw1500": ctw1500, "msra_td500": msra_td500}
@@ -19,7 +19,7 @@ CURVE = "131,58,208,49,279,56,346,76,412,101,473,141,530,192,510,246,458,210,405
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no data in {DATA}")
 def test_of_all_real_folders_their_own_are_known() -> None:
     folders = [folder for folder in DATA.rglob("*") if folder.is_dir()]
-    known = {folder.relative_to(DATA): set(readers(folder)) & set(OURS) for folder in folders}
+    known = {folder.relative_to(DATA): set(matching_datasets(folder)) & set(OURS) for folder in folders}
     claimed = {path.parts[0] for path, plugins in known.items() if plugins}
     assert claimed == {"polygons_totaltext_mini"}
     assert known[Path("polygons_totaltext_mini")] == {"totaltext"}
@@ -49,7 +49,7 @@ def test_of_all_real_folders_their_own_are_known() -> None:
 def test_made_folders(tmp_path: Path, file: str, content: str, plugin: str | None) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(content, encoding="utf-8")
-    known = set(readers(tmp_path))
+    known = set(matching_datasets(tmp_path))
     assert known & set(OURS) == {plugin} & set(OURS)
     assert known <= {plugin}
 

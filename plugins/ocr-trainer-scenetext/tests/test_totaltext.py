@@ -1,7 +1,7 @@
-"""Total-Text in each of its forms: real files, and records made after the set's own description.
+"""Total-Text in each of its formats: real files, and records that follow the dataset's own description.
 
-There is no file of records at hand (`x: [[…]], y: [[…]], …`): they are made after the examples in
-https://github.com/cs-chan/Total-Text-Dataset and in other readers, long ones broken over lines as there.
+No real file of records (`x: [[…]], y: [[…]], …`) is available. The records here follow the examples in
+https://github.com/cs-chan/Total-Text-Dataset and in other readers, with long ones broken over lines.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(folder: Path, data: bytes, name: str = "image.txt") -> tuple[Labels, Co
     ],
 )
 def test_a_real_picture_in_every_form(form: str, count: int, first: tuple) -> None:
-    """The TIoU form goes the other way round; the tool's has two words of the four."""
+    """The TIoU files run in the opposite direction; the tool's file has two of the four words."""
     options = {"images": Path("images"), "annotations": Path(form), "val_share": 0}
     dataset, _ = opened(REAL, **options)
     sample = dataset.train[[file.name for file in dataset.train.files].index("img3.jpg")]
@@ -62,7 +62,7 @@ def test_a_real_picture_in_every_form(form: str, count: int, first: tuple) -> No
 
 @needs_real
 def test_all_polygons_of_the_test_set() -> None:
-    """Each against its own row, cut at the last comma; in one row the comma before it is in the text."""
+    """Compare each with its row, split at the last comma; in one row, the text itself has a comma."""
     dataset, context = opened(REAL, images=Path("images"), annotations=Path("gt_db_txt"))
     files = sorted((REAL / "gt_only_db_txt" / "test_gts").glob("*.txt"))
     commas = numeric = words = 0
@@ -141,7 +141,7 @@ def test_records(tmp_path: Path) -> None:
     assert labels.polygons[4][:2].tolist() == [[1, -1], [9, 9]]
     assert len(labels.polygons[4]) == 9
     assert [(e.line, e.reason) for e in context.data_report.skipped] == [
-        (9, "3 x and 2 y make no points"),
+        (9, "3 x and 2 y coordinates do not match"),
         (10, "not a text in brackets and quotes: '[word]'"),
         (11, "not x: [[…]], y: [[…]], ornt: […], transcriptions: […]: 'x: [[1 9 9]], y: [[1'"),
     ]

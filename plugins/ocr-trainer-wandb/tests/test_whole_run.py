@@ -22,7 +22,7 @@ TINY = [
     *(
         "augment.crop=64",
         "data.batch_size=1",
-        "data.workers=0",
+        "data.num_workers=0",
         "trainer.accelerator=cpu",
         "trainer.max_epochs=1",
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.plugin.discovery import readers
+from ocr_trainer.plugin.discovery import matching_datasets
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -25,14 +25,14 @@ DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shar
 )
 def test_a_list_is_known(tmp_path: Path, file: str, row: str) -> None:
     (tmp_path / file).write_text(row, encoding="utf-8")
-    assert readers(tmp_path) == ["words"]
+    assert matching_datasets(tmp_path) == ["words"]
 
 
 @pytest.mark.parametrize("file", ["0001.gt.txt", "train/0001.gt.txt", "book/0001.gt.txt"])
 def test_lines_are_known(tmp_path: Path, file: str) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("eine Zeile\n")
-    assert readers(tmp_path) == ["lines"]
+    assert matching_datasets(tmp_path) == ["lines"]
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,15 @@ def test_lines_are_known(tmp_path: Path, file: str) -> None:
 )
 def test_lists_for_detection_are_not(tmp_path: Path, row: str) -> None:
     (tmp_path / "train.txt").write_text(row)
-    assert "words" not in readers(tmp_path)
+    assert "words" not in matching_datasets(tmp_path)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="there are no data (OCR_TRAINER_DATA)")
 def test_no_folder_of_another_format_is_claimed() -> None:
     folders = [path for path in DATA.rglob("*") if path.is_dir()]
     claimed = {
-        folder.relative_to(DATA).as_posix(): {"words", "lines"} & {*readers(folder)} for folder in folders
+        folder.relative_to(DATA).as_posix(): {"words", "lines"} & {*matching_datasets(folder)}
+        for folder in folders
     }
     assert len(folders) > 20
     assert {folder: names for folder, names in claimed.items() if names} == {

@@ -1,0 +1,166 @@
+"""What a run consists of, built from its configuration: data, model, loaders, loggers, callbacks, Trainer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.loggers import Logger
+from torch import nn
+
+from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
+from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
+from ocr_trainer.checkpoint.resume import prepare_resume
+from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.data.open import open_splits
+from ocr_trainer.data.split import Splits
+from ocr_trainer.data.workers import report_worker_errors
+from ocr_trainer.engine import build, distributed
+from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
+from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
+from ocr_trainer.engine.callbacks.sanity import SanityCheck
+from ocr_trainer.errors import MemoryExhausted
+from ocr_trainer.plugin import Context
+from ocr_trainer.runs import timing
+from ocr_trainer.runs.resume import resume_history
+from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.tasks.base import LearningTask, task_class
+
+
+class FirstStepTimer(Callback):
+    """Measures the time from the start of the process to the end of the first training step."""
+
+    seconds: float | None = None
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Take the time once."""
+        if self.seconds is None:
+            self.seconds = timing.since_start()
+
+
+@dataclass(frozen=True)
+class Session:
+    """The parts of a run, ready to train."""
+
+    run: RunConfig
+    """The configuration, completed by what the data decides, such as the charset."""
+    folder: Path
+    resume_point: ResumePoint | None
+    context: Context
+    splits: Splits
+    loaders: build.Loaders
+    task: LearningTask[Any]
+    loggers: list[Logger]
+    trainer: Trainer
+    weight_report: WeightLoadReport | None
+    first_step: FirstStepTimer
+    sanity: SanityCheck
+    latest_batch: LatestBatch
+    nonfinite: NonfiniteGuard
+
+    @contextmanager
+    def error_reports(self) -> Iterator[None]:
+        """Turn what fails in workers, in other processes or for want of memory into errors that explain it.
+
+        Raises:
+            DataError: A data worker failed.
+            ProcessLost: Another process of the run ended or does not answer.
+            MemoryExhausted: There was too little memory.
+        """
+        with (
+            distributed.joint_shutdown(self.run.distributed.timeout),
+            report_worker_errors(self.loaders.all()),
+            self._memory_report(),
+        ):
+            yield
+
+    @contextmanager
+    def _memory_report(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # cv2, numpy and torch each have an error of their own for it
+            if explanation := explain_memory(error, self.latest_batch, self.run, type(self.task)):
+                raise MemoryExhausted(explanation) from error
+            raise
+
+
+def build_session(run: RunConfig, folder: Path) -> Session:
+    """Build all parts of a run; resume from the folder's newest checkpoint if there is one.
+
+    Raises:
+        OcrTrainerError: The data, a checkpoint or a plugin cannot be used.
+    """
+    point = _resume_point(folder)
+    if point is not None:
+        run = replace(run, model=run.model.without_init_weights(), init_from=None)
+    seed_everything(run.seed, verbose=False)
+    context = build.context(run, folder, _first_step(point, folder))
+    kind = task_class(context.task)
+    run, context, splits = kind.prepare(run, context, open_splits(run, context))
+    model = build.build_model(run, context)
+    weight_report = initialize_weights(model, run, kind)
+    loaders = build.build_loaders(run, model, context, splits)
+    task = kind(model, run, folder, loaders.train_images)
+    loggers = build.build_loggers(run, context)
+    first_step, sanity, latest_batch = FirstStepTimer(), SanityCheck(), LatestBatch()
+    nonfinite = NonfiniteGuard(run.optimizer)
+    # The order matters: what guards a step comes before what measures it, and checkpoints come last, so that
+    # they hold the state of all others.
+    callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
+    callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
+    callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
+    trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
+    distributed.check_enough_samples(loaders.samples(), trainer.world_size)
+    for logger in loggers:
+        logger.log_hyperparams(plain(run))
+    if point is not None:
+        prepare_resume(point, run, model, loaders.train)
+    return Session(
+        run,
+        folder,
+        point,
+        context,
+        splits,
+        loaders,
+        task,
+        loggers,
+        trainer,
+        weight_report,
+        first_step,
+        sanity,
+        latest_batch,
+        nonfinite,
+    )
+
+
+def initialize_weights(
+    model: nn.Module, run: RunConfig, kind: type[LearningTask[Any]]
+) -> WeightLoadReport | None:
+    """Load the weights of `init_from`, if it is given, and print what did not fit."""
+    if run.init_from is None:
+        return None
+    report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
+    if is_first():
+        print(report, file=sys.stderr)
+    return report
+
+
+def _resume_point(folder: Path) -> ResumePoint | None:
+    """Return the newest checkpoint of a run's folder, and make the folder ready for further ones."""
+    point = find_newest(folder / "checkpoints")
+    if is_first():
+        prepare_folder(folder / "checkpoints", point)
+    return point
+
+
+def _first_step(point: ResumePoint | None, folder: Path) -> int | None:
+    """Return the optimizer step at which a resumed run continues, or `None` for a new run."""
+    if point is not None:
+        return int(point.content["global_step"])
+    # A run that was stopped before its first checkpoint resumes, too: from its beginning.
+    return 0 if resume_history(folder) else None
