@@ -43,7 +43,7 @@ def test_an_image_is_decoded_when_asked_for(tmp_path: Path):
     sample = split[0]
     assert (sample.text, sample.source, sample.skipped) == ("영수증", str(tmp_path / "a b.png"), [])
     assert (sample.image.shape, sample.image[0, 0].tolist()) == ((10, 20, 3), [1, 2, 3])
-    with pytest.raises(DataError, match=r"cannot read the image '.*bad\.png': it is none of JPEG"):
+    with pytest.raises(DataError, match=r"cannot read the image '.*bad\.png': it is not JPEG"):
         split[1]
     with pytest.raises(DataError, match=r"cannot read the image '.*gone\.png': No such file"):
         split[2]

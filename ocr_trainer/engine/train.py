@@ -14,31 +14,6 @@ from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.callback import storage_of
 from ocr_trainer.checkpoint.files import link_as
-<<<<<<< HEAD
-from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
-from ocr_trainer.checkpoint.read import (
-    BEST,
-    LAST,
-    ResumePoint,
-    find_newest,
-    model_state,
-    prepare_folder,
-    read,
-    set_options,
-)
-from ocr_trainer.checkpoint.resume import prepare_resume
-from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.data.open import open_splits
-from ocr_trainer.data.workers import report_worker_errors
-from ocr_trainer.engine import build, distributed, report
-from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
-from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
-from ocr_trainer.engine.callbacks.sanity import SanityCheck
-from ocr_trainer.engine.loggers import close
-from ocr_trainer.engine.loggers import told as loggers_told
-from ocr_trainer.errors import CheckpointError, MemoryExhausted
-from ocr_trainer.plugin import Task
-=======
 from ocr_trainer.checkpoint.read import BEST, LAST, model_state, read, set_options
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.engine import distributed, report
@@ -46,7 +21,6 @@ from ocr_trainer.engine.loggers import close, failures
 from ocr_trainer.engine.session import Session, build_session
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import CheckpointError
->>>>>>> origin/main
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
@@ -74,20 +48,9 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
     after_imports(timer)
     session = build_session(run, folder)
     timer.end("build")
-<<<<<<< HEAD
-
-    collect_again()
-    with (
-        distributed.joint_shutdown(run.distributed.timeout),
-        report_worker_errors(loaders.all()),
-        explaining(latest, run, context.task),
-    ):
-        fit(trainer, task, loaders, found)
-=======
     enable_garbage_collection()
     with session.error_reports():
         fit(session)
->>>>>>> origin/main
         timer.end("fit")
         checkpoint = keep_best(folder / "checkpoints", session.trainer)
         calibration = calibrate(session, checkpoint, timer)

@@ -106,13 +106,8 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
     """Read a split; what cannot be used of it goes into the ledger."""
     total = Counts()
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
-<<<<<<< HEAD
-    batches = make_loader(Recognition(split), keys, BATCH_SIZE, list, run.data)
-    with report_worker_errors([batches]), progress(len(split), f"reading {name}") as tell:
-=======
     batches = make_loader(ReadOnlySet(split), keys, BATCH_SIZE, list, run.data)
     with report_worker_errors([batches]), progress(len(split), f"reading {name}") as tell:
->>>>>>> origin/main
         for seen in (seen for batch in batches for seen in batch):
             total.add(seen.counts)
             data_report.skipped += seen.skipped
