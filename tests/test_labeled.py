@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.labeled import LabeledImages, PackedLabels, Strings
+from ocr_trainer.formats.labeled import LabeledImages, PackedLabels, PackedStrings
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 POLYGONS = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=9).map(
@@ -42,7 +42,7 @@ def test_what_is_packed_comes_out_again(images: list[Labels]):
 
 @given(st.lists(TEXTS))
 def test_strings_are_a_sequence(texts: list[str]):
-    strings = Strings()
+    strings = PackedStrings()
     for text in texts:
         strings.append(text)
     assert list(strings) == texts

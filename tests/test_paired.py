@@ -78,7 +78,7 @@ def test_what_has_no_partner_is_entered_and_a_text_free_image_is_kept(tmp_path: 
         "gt/gt_b.txt: no image for this annotation in 'images'",
         "images/a.png: no annotation file for it in 'gt'",
         "images/d.png: 'gt/gt_d.txt' is UTF-16 text; save it as UTF-8",
-        "images/e.png: one annotation cannot serve both it and 'e.jpg'",
+        "images/e.png: the annotation already belongs to 'e.jpg'",
     ]
     assert context.data_report.images == 6
 
@@ -198,8 +198,7 @@ def test_a_missing_root_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         opened(tmp_path / "gone")
     assert str(caught.value) == (
-        f"dataset=corners: there is no folder '{tmp_path / 'gone'}'\n"
-        "  say where the dataset is: dataset.root=/path/to/it"
+        f"dataset=corners: there is no folder '{tmp_path / 'gone'}'\n  set its path: dataset.root=/path/to/it"
     )
 
 
@@ -209,10 +208,10 @@ def test_an_unknown_layout_says_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         opened(tmp_path)
     assert str(caught.value) == (
-        f"dataset=corners: '{tmp_path}' holds no images and annotations where they are looked for\n"
+        f"dataset=corners: '{tmp_path}' holds no images with annotations\n"
         "  looked for: set/a/ with set/b/; official/ with truth/; images/ with gt/; img/ with box/\n"
         "  found: notes.md, pictures/\n"
-        "  or say where they are: dataset.images=… dataset.annotations=…"
+        "  set their paths: dataset.images=… dataset.annotations=…"
     )
 
 

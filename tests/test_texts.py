@@ -98,10 +98,10 @@ def test_a_list_of_texts(tmp_path: Path):
     assert len(dataset.val) > 0
     file = tmp_path / "train.rows"
     assert [str(entry) for entry in context.data_report.skipped] == [
-        f"{file}:11: '0.png': it is annotated before",
-        f"{file}:12: '../0.png': the name '../0.png' leads out of the folder of images",
+        f"{file}:11: '0.png': it is already annotated",
+        f"{file}:12: '../0.png': the name '../0.png' leads out of the image folder",
         f"{file}:13: 'gone.png': there is no such image",
-        f"{file}:14: './/1.png': it is annotated before",
+        f"{file}:14: './/1.png': it is already annotated",
     ]
 
 

@@ -92,7 +92,7 @@ class Pairs:
         return {truth: [*found, waiting[truth][0]] for truth, found in order.items()}
 
 
-def pair_up(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
+def find_pairs(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
     """Find the truths and detections of an image that meet.
 
     Args:

@@ -18,7 +18,7 @@ from ocr_trainer.data.types import Polygon
 UPRIGHT = 0.5
 """A quadrilateral whose aspect ratio is below is read along its height."""
 
-MOST_ASSUMED = 10
+MAX_ASSUMED_LENGTH = 10
 """At most so many characters are assumed where the text is not known."""
 
 
@@ -99,7 +99,7 @@ class Rings:
     def assumed_lengths(self) -> np.ndarray:
         """int, (polygons,): how many characters a text of unknown wording is taken to have."""
         ratio = np.maximum(self.aspect_ratios, 1 / self.aspect_ratios)
-        return np.minimum(np.round(0.5 + ratio), MOST_ASSUMED).astype(int)
+        return np.minimum(np.round(0.5 + ratio), MAX_ASSUMED_LENGTH).astype(int)
 
 
 def centers(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

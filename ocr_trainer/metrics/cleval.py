@@ -14,8 +14,8 @@ from dataclasses import astuple, dataclass, field
 import numpy as np
 
 from ocr_trainer.data.types import Polygon
-from ocr_trainer.metrics.character_matching import pair_up
-from ocr_trainer.metrics.character_points import MOST_ASSUMED, Rings
+from ocr_trainer.metrics.character_matching import find_pairs
+from ocr_trainer.metrics.character_points import MAX_ASSUMED_LENGTH, Rings
 from ocr_trainer.metrics.spelling import spelt
 
 
@@ -106,7 +106,7 @@ def evaluate(
     known = np.array([-1 if text is None else len(text) for text in texts], dtype=int)
     lengths = np.where(ignored | (known < 0), ground_truths.assumed_lengths, known)
 
-    pairs = pair_up(ground_truths, lengths, ignored, detections)
+    pairs = find_pairs(ground_truths, lengths, ignored, detections)
     cared = ~pairs.in_dont_care(ignored, len(found))
     matched = pairs.match(~ignored, cared)
     pieces = np.bincount(pairs.truth[matched], minlength=len(usable))
@@ -151,4 +151,4 @@ def _false_characters(detections: Rings) -> np.ndarray:
 
     The original takes height over width here: an upright detection costs more than a wide one.
     """
-    return np.minimum(np.round(0.5 + 1 / (1e-5 + detections.aspect_ratios)), MOST_ASSUMED).astype(int)
+    return np.minimum(np.round(0.5 + 1 / (1e-5 + detections.aspect_ratios)), MAX_ASSUMED_LENGTH).astype(int)

@@ -198,14 +198,14 @@ COUNTERS = tuple(f.name for f in fields(TextTally) if f.type.startswith("Counter
 NUMBERS = tuple(f.name for f in fields(TextTally) if f.name not in COUNTERS)
 
 
-def tally_text(truth: str, read: str) -> TextTally:
+def count_text(truth: str, read: str) -> TextTally:
     """Count one text: what is written, and what was read."""
     tally = TextTally()
     tally.add(truth, read)
     return tally
 
 
-def tally_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
+def count_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
     """Count texts, each as (truth, read)."""
     tally = TextTally()
     for truth, read in pairs:

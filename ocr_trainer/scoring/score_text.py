@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.metrics.text import tally_texts
+from ocr_trainer.metrics.text import count_texts
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
 
@@ -17,7 +17,7 @@ def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
     pred = text_files.read(Path(options.pred), data_report, options.pred_form, "--pred-form", truth=False)
     dont_care = set(options.dont_care or ["###"])
     pairs = list(text_files.pairs(gt, pred, data_report))
-    tally = tally_texts(pair for pair in pairs if pair[0] not in dont_care)
+    tally = count_texts(pair for pair in pairs if pair[0] not in dont_care)
     return {
         "metric": "text",
         "forms": {"gt": gt.form, "pred": pred.form},

@@ -206,7 +206,7 @@ class XmlDataset(PairedDataset):
         found = []
         for file in files:
             try:
-                self._fence.check(file)
+                self._path_guard.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
                 found.append((file, named or file.stem, ""))
             except DataError as fault:  # met again, and told, when it is read for an image of its name
