@@ -78,7 +78,7 @@ def test_what_has_no_partner_is_entered_and_a_text_free_image_is_kept(tmp_path: 
         "gt/gt_b.txt: no image for this annotation in 'images'",
         "images/a.png: no annotation file for it in 'gt'",
         "images/d.png: 'gt/gt_d.txt' is UTF-16 text; save it as UTF-8",
-        "images/e.png: the annotation already belongs to 'e.jpg'",
+        "images/e.png: its annotation already belongs to 'e.jpg'",
     ]
     assert context.data_report.images == 6
 
@@ -140,7 +140,7 @@ def test_folders_and_lists_that_the_options_name(tmp_path: Path) -> None:
     assert stems(dataset.train) == ["c", "a"]
     assert entries(context, tmp_path) == [
         "mine.lst:2: 'z' there is no such image",
-        "mine.lst:4: 'a' is listed before",
+        "mine.lst:4: 'a' is already listed",
     ]
     with pytest.raises(DataError, match="there is no list file"):
         opened(tmp_path, **options | {"val_list": Path("gone.txt")})[0].train  # noqa: B018

@@ -81,7 +81,7 @@ def test_a_list_names_images_with_or_without_suffix_and_folder(tmp_path: Path) -
     assert list(read_list(path, known, data_report)) == ["b", "a 1", "c.v2", "d"]
     assert [str(entry) for entry in data_report.skipped] == [
         f"{path}:6: 'missing' there is no such image",
-        f"{path}:7: 'b.jpg' is listed before",
+        f"{path}:7: 'b.jpg' is already listed",
     ]
     assert data_report.images == 2
 

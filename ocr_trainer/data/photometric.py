@@ -76,7 +76,7 @@ def draw_table(color: float, color_cast: float, rng: np.random.Generator) -> np.
         table = (table - 127.5) * contrast + 127.5 + shift
     if color_cast:
         table = table * (1 - rng.uniform(0, color_cast, size=3))
-    return np.clip(table, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(table, 0, 255), dtype=np.uint8)
 
 
 def apply_table(image: Image, table: np.ndarray) -> Image:

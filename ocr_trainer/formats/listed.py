@@ -148,7 +148,9 @@ class ListedDataset(LazySplits[Any]):
 
     def _file(self, split: str) -> Path | None:
         """Return the annotation file of a split: from the options, or the first match that is free."""
-        configured = {s: self._root / path for s in SPLITS if (path := getattr(self._config, f"{s}_file"))}
+        configured: dict[str, Path] = {
+            s: self._root / path for s in SPLITS if (path := getattr(self._config, f"{s}_file"))
+        }
         if path := configured.get(split):
             if not path.is_file():
                 raise DataError(
