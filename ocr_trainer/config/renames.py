@@ -29,8 +29,8 @@ RENAMED = {
 }
 """The new name of each option, by its old name; what lies below a section moves with it."""
 
-OF_OLD = "text_augment"
-"""A section that every saved configuration of version 0.1 has, and none of today's."""
+SINCE = "distributed"
+"""A section that every saved configuration of today has, and none of before the renames."""
 
 
 def new_name(key: str) -> str | None:
@@ -62,7 +62,7 @@ def _has(section: Any, path: list[str]) -> bool:
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration with today's names; sections that its task does not have are dropped."""
     config = dict(saved)
-    if OF_OLD not in config:
+    if SINCE in config:
         return config
     try:
         model = discovery.load(Kind.model, str(config["model"]["name"]))
@@ -82,7 +82,7 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
 def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
     """Rename an option or a section where it stands, if it is there."""
     *parents, name = old
-    if parents != new[:-1] or old == [OF_OLD]:
+    if parents != new[:-1] or (not parents and new[0] in config):
         return  # the task's own `upgrade` moves what goes elsewhere
     section = config
     for parent in parents:

@@ -23,12 +23,12 @@ from helpers.forked import ocr_train
 from PIL import Image
 
 from ocr_trainer.checkpoint.read import read
-from ocr_trainer.config.renames import OF_OLD, upgrade
+from ocr_trainer.config.renames import upgrade
 
 DATA = Path(__file__).parents[1] / "data" / "version_0_1"
 STRANGERS = Path(__file__).parents[1] / "strangers"
 TASKS = ("detection", "recognition")
-OLD_KEYS = {OF_OLD, "ranks", "workers", "pictures", "pool", "colour", "grey", "tint", "rand_layers"}
+OLD_KEYS = {"text_augment", "ranks", "workers", "pictures", "pool", "colour", "grey", "tint", "rand_layers"}
 
 
 @pytest.fixture
