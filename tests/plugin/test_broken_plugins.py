@@ -94,7 +94,7 @@ UNDESCRIBED = [
     Case(
         "other_api",
         HEAD + model(api=2),
-        "it is written for version 2 of the plugin contract, this is version 1",
+        "it is written for version 2 of the plugin contract, but this is version 1",
     ),
     Case(
         "other_kind",
@@ -112,12 +112,12 @@ UNDESCRIBED = [
     Case(
         "no_type",
         HEAD + "@dataclass\nclass Options(Config):\n    depth = 3\n" + model("Options"),
-        "its options depth have no type",
+        "its options depth have no type annotation",
     ),
     Case(
         "unknown_type",
         HEAD + "@dataclass\nclass Options(Config):\n    depth: Absent = 3\n" + model("Options"),
-        "its options have a type that cannot be looked up: NameError: name 'Absent' is not defined",
+        "the type of one of its options cannot be resolved: NameError: name 'Absent' is not defined",
     ),
     Case(
         "no_target",
