@@ -1,7 +1,7 @@
-"""Options that have another name since version 0.1: refused with the new name, read from old run folders.
+"""Options that were renamed after version 0.1.
 
-An override must use the new name. A saved configuration (a run directory, a checkpoint) may use the old
-one: `upgrade` brings it into today's form.
+Overrides must use the new name; the old one is refused with a message that names the new one. Saved
+configurations (run directories, checkpoints) may use the old names: `upgrade` converts them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ RENAMED = {
     "data.workers": "data.num_workers",
     "ranks": "distributed",
 }
-"""The new name of each option, by its old name; what lies below a section moves with it."""
+"""Maps old names to new names; a renamed section includes the options below it."""
 
-OF_OLD = "text_augment"
-"""A section that every saved configuration of version 0.1 has, and none of today's."""
+OLD_SECTION = "text_augment"
+"""A section that every saved configuration of version 0.1 has, and no newer one."""
 
 
 def new_name(key: str) -> str | None:
-    """Return the name that an option has now, or `None` if its name is no old one."""
+    """Return the current name of a renamed option, or `None` if it was not renamed."""
     renamed = key
     for old, new in RENAMED.items():
         if renamed == old or renamed.startswith(f"{old}."):
@@ -43,16 +43,16 @@ def new_name(key: str) -> str | None:
     return renamed if renamed != key else None
 
 
-def task_of(key: str, but: type[RunConfig]) -> Task | None:
-    """Return the task whose runs have an option that runs of another class lack, if there is one."""
+def task_of(key: str, run: type[RunConfig]) -> Task | None:
+    """Return the task that has an option which the given class lacks, or `None`."""
     for task in Task:
-        if (cls := run_config_class(task)) is not but and _has(cls, key.split(".")):
+        if (cls := run_config_class(task)) is not run and _has(cls, key.split(".")):
             return task
     return None
 
 
 def _has(section: Any, path: list[str]) -> bool:
-    """Tell whether a section has an option, going by the types of its fields."""
+    """Return whether a section has an option, according to the types of its fields."""
     if not path:
         return True
     if not is_dataclass(section) or path[0] not in {field.name for field in fields(section)}:
@@ -61,11 +61,11 @@ def _has(section: Any, path: list[str]) -> bool:
 
 
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a saved configuration with today's names; sections that its task does not have are dropped."""
+    """Return a saved configuration with the current names, without sections of other tasks."""
     config = dict(saved)
-    if OF_OLD not in config:
+    if OLD_SECTION not in config:
         return config
-    # Without the model's plugin its task is not known; whoever builds the model reports that.
+    # Without the model plugin, the task is unknown; building the model reports the missing plugin.
     with suppress(PluginError, LookupError, TypeError):
         model = discovery.load(Kind.model, str(config["model"]["name"]))
         assert isinstance(model, ModelPlugin)
@@ -78,7 +78,7 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
-    """Move an option or a section, if it is there; sections are copied before they change."""
+    """Move an option or a section if it exists; copy a section before changing it."""
     *parents, name = old
     if len(parents) > 1 or new[: len(parents)] != parents:
         return
@@ -88,7 +88,7 @@ def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
 
 
 def _known(config: dict[str, Any], cls: type[RunConfig]) -> dict[str, Any]:
-    """Drop what belongs to other tasks; the sections of plugins stay as they are."""
+    """Drop the sections and options of other tasks; leave plugin sections as they are."""
     types = get_type_hints(cls)
     known = {key: value for key, value in config.items() if key in types}
     for key, value in known.items():

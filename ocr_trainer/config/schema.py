@@ -123,7 +123,7 @@ class DistributedConfig(Options):
     """Distributed training, with one process per device."""
 
     timeout: float = option(600.0, above=0)
-    """Seconds to wait for another process, which may be dead or stuck, before the run aborts (strategy=ddp)."""
+    """Seconds to wait for another process, dead or stuck, before the run aborts (strategy=ddp)."""
 
 
 @dataclass

@@ -108,8 +108,8 @@ def find_defect(plugin: Installed) -> str | None:
 def read_summary(plugin: Installed) -> str:
     """Return a plugin's own summary, read from the source of its description without importing it.
 
-    The summary must be a string literal in a call that is assigned to the attribute of the entry point. Otherwise, fall
-    back to the summary of the distribution if it has no other plugin, or else to an empty string.
+    The summary must be a string literal in the call whose result the attribute of the entry point names.
+    Otherwise, fall back to the summary of the distribution if it has no other plugin, or else to "".
     """
     attribute = plugin.target.partition(":")[2].strip()
     try:
@@ -118,10 +118,8 @@ def read_summary(plugin: Installed) -> str:
         tree = ast.Module([], [])
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=keywords)) if (
-                name == attribute
-            ):
-                for keyword in keywords:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if name == attribute:
+                for keyword in call.keywords:
                     if keyword.arg == "summary" and isinstance(keyword.value, ast.Constant):
                         return str(keyword.value.value)
     alone = sum(other.distribution == plugin.distribution for other in installed()) == 1

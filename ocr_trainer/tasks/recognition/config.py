@@ -132,7 +132,7 @@ class RecognitionConfig(RunConfig):
         return {"charset": self.charset.characters}
 
     def obstacle(self, saved: Mapping[str, Any]) -> str | None:
-        """Return why a checkpoint cannot be resumed, or `None`: the characters of the training texts changed."""
+        """Return why a checkpoint cannot be resumed, or `None`: the characters in the data changed."""
         if saved["charset"]["characters"] == self.charset.characters:
             return None
         return "has other characters than the data has now: the texts were changed"
