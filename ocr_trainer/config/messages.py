@@ -159,13 +159,11 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
         )
     # Hydra chains the cause of an error in an override, but only sets the context for one in a file.
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
-    if (group := GROUP.search(str(error))) and (renamed := new_name(group[1].replace("/", "."))) is not None:
-        override = _find_override(group[1], overrides)
-        message = (
-            f"there is no config group '{group[1]}'{_origin(error, override)}: it is now called '{renamed}'"
-        )
-        return ConfigProblem(message, override, fatal=override is None)
     if not isinstance(cause, OmegaConfBaseException):
+        if (group := GROUP.search(str(error))) and (renamed := new_name(group[1])) is not None:
+            origin = _origin(error, _find_override(group[1], overrides))
+            message = f"there is no config group '{group[1]}'{origin}: it is now called '{renamed}'"
+            return ConfigProblem(message, fatal=True)
         return ConfigProblem(str(error).splitlines()[0], fatal=True)
     key = f"{path}{cause.full_key or cause.key or ''}"
     override = _find_override(key, overrides)

@@ -16,7 +16,7 @@ from ocr_trainer.errors import ConfigError
 CONFIG = "config.yaml"
 LOCK = ".lock"
 INHERITED = "OCR_TRAINER_RUN_FOLDER"
-"""Environment variable that passes the run directory from rank zero to the processes that Lightning starts."""
+"""Environment variable that passes rank zero's run directory to processes that Lightning starts."""
 
 _held: int | None = None
 """File descriptor of the lock that this process holds."""

@@ -70,7 +70,7 @@ class Stop:
 
     @contextmanager
     def listening(self, keep_if_asked: bool = False) -> Iterator[None]:
-        """Install this handler in the main thread for a while, or for good if `keep_if_asked` and a signal came."""
+        """Install this handler in the main thread; keep it afterwards if `keep_if_asked` and a signal came."""
         if self._listening or not in_main_thread():
             yield
             return
@@ -81,7 +81,7 @@ class Stop:
             yield
         finally:
             self._listening = False
-            # A process that was asked to stop ends in a moment; further signals must not disturb that.
+            # The process is about to end; further signals must not disturb that.
             if not (keep_if_asked and self.asked):
                 self.asked = None
                 for number, handler in before.items():

@@ -102,8 +102,8 @@ def test_an_unknown_group():
     assert said("modle=dbnet") == (
         "this run cannot start:\n"
         "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
-        "    options of a run: model, dataset, logger, optimizer, schedule, ema, augment, text_augment, charset, data, trainer, "
-        "checkpoint, ranks, early_stopping, calibrate, init_from, resume, exp_name, seed, output_dir"
+        "    options of a run: model, dataset, logger, optimizer, schedule, ema, data, trainer, checkpoint, "
+        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, calibrate"
     )
 
 
@@ -157,7 +157,7 @@ def test_a_choice_of_nothing():
 def test_an_override_that_cannot_be_read():
     assert said("a b") == (
         "this run cannot start:\n"
-        "  - the override 'a b' cannot be read\n"
+        "  - the override 'a b' cannot be parsed\n"
         "    write key=value, and quote a value with spaces or special characters: \"key='a b'\""
     )
 
@@ -176,7 +176,7 @@ def test_all_faults_come_in_one_message():
 
 def test_a_run_without_an_end():
     assert "training never ends" in said("trainer.max_epochs=-1")
-    assert "schedule=cosine goes by the run's steps" in said(
+    assert "schedule=cosine depends on the total number of steps" in said(
         "trainer.max_epochs=-1", "trainer.max_time=00:01:00:00"
     )
     compose(
