@@ -8,6 +8,7 @@ experiments, sweeps and completion work on them, without a YAML file per plugin.
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -19,7 +20,6 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ocr_trainer import configs
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
@@ -156,9 +156,10 @@ class PluginSource(ConfigSource):
 
 def presets(group: str) -> dict[str, dict[Task, Path]]:
     """Return the preset files of a group, by name and task."""
+    root = import_module("ocr_trainer.configs").__path__[0]
     found: dict[str, dict[Task, Path]] = {}
     for task in Task:
-        for file in Path(configs.__path__[0], group, task.value).glob("*.yaml"):
+        for file in Path(root, group, task.value).glob("*.yaml"):
             found.setdefault(file.stem, {})[task] = file
     return found
 

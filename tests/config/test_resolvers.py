@@ -18,7 +18,7 @@ from ocr_trainer.errors import ConfigError, OcrTrainerError
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of the environment is no secret of the next."""
-    for memory in ("_values", "_kept"):
+    for memory in ("_values", "_references"):
         monkeypatch.setattr(security, memory, {})
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
