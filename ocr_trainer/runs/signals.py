@@ -70,7 +70,7 @@ class Stop:
 
     @contextmanager
     def listening(self, keep_if_asked: bool = False) -> Iterator[None]:
-        """Install this handler in the main thread; keep it afterwards if `keep_if_asked` and a signal came."""
+        """Install this handler in the main thread; keep it if `keep_if_asked` and a signal came."""
         if self._listening or not in_main_thread():
             yield
             return
