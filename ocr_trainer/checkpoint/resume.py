@@ -9,7 +9,7 @@ from ocr_trainer.checkpoint.read import ResumePoint, model_state
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 
 
 def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, train: Loader) -> None:
@@ -37,7 +37,7 @@ def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, train: Loader
         print(
             "ocr-train: with trainer.overfit_batches an epoch goes on from its first batch", file=sys.stderr
         )
-    if not is_first():
+    if not is_rank_zero():
         return
     print(
         f"ocr-train: goes on after step {found.content['global_step']}, in epoch {place['epoch'] + 1}, "
