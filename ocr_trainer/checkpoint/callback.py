@@ -200,7 +200,7 @@ class CheckpointCallback(Callback):
         checkpoint["ocr_trainer"] = {"place": {"epoch": epoch, "batches": batches, "whole_step": whole_step}}
 
     def _agree(self, trainer: Trainer) -> tuple[int, bool]:
-        """Return the signal that ends the run (0 for none) and whether to save now, equal in all processes."""
+        """Return the signal that ends the run (0 for none) and whether to save now, for all processes."""
         minutes = self.config.every_minutes
         due = minutes is not None and time.monotonic() - self._since > 60 * minutes and trainer.is_global_zero
         if trainer.world_size == 1:

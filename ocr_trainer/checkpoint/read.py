@@ -114,7 +114,7 @@ def find_newest(folder: Path) -> ResumePoint | None:
         else:
             rejected.append(f"{path} has no position in training to resume from")
     if candidates:
-        # `max` returns the first of equals: previous.ckpt before best.ckpt, which calibration may have changed.
+        # `max` returns the first of equals: calibration may have changed best.ckpt.
         return max(candidates, key=lambda point: point.content["global_step"])
     if rejected:
         listed = "".join(f"\n  {reason}" for reason in rejected)

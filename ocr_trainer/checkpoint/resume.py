@@ -10,7 +10,7 @@ from ocr_trainer.checkpoint.read import ResumePoint, model_state
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 
 
 def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: Loader) -> None:
@@ -39,13 +39,13 @@ def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: 
             raise CheckpointError(
                 f"{point.path} does not fit this model: {name} is {there} there, {here} here"
             )
-    train.begin_at(place["epoch"], place["batches"])
+    train.start_at(place["epoch"], place["batches"])
     if run.trainer.overfit_batches:
         # Lightning replaces our sampler, which is what can start within an epoch.
         print(
             "ocr-train: with trainer.overfit_batches, the epoch restarts at its first batch", file=sys.stderr
         )
-    if not is_first():
+    if not is_rank_zero():
         return
     print(
         f"ocr-train: resuming after step {point.content['global_step']}, in epoch {place['epoch'] + 1}, "

@@ -19,7 +19,7 @@ from ocr_trainer.checkpoint.resume import prepare_resume
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
-from ocr_trainer.data.workers import telling
+from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, distributed
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
@@ -28,7 +28,7 @@ from ocr_trainer.errors import MemoryExhausted
 from ocr_trainer.plugin import Context
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import resume_history
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 
@@ -74,7 +74,7 @@ class Session:
         """
         with (
             distributed.joint_shutdown(self.run.distributed.timeout),
-            telling(self.loaders.all()),
+            report_worker_errors(self.loaders.all()),
             self._memory_report(),
         ):
             yield
@@ -145,7 +145,7 @@ def initialize_weights(
     if run.init_from is None:
         return None
     report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
-    if is_first():
+    if is_rank_zero():
         print(report, file=sys.stderr)
     return report
 
@@ -153,7 +153,7 @@ def initialize_weights(
 def _resume_point(folder: Path) -> ResumePoint | None:
     """Return the newest checkpoint of a run's folder, and make the folder ready for further ones."""
     point = find_newest(folder / "checkpoints")
-    if is_first():
+    if is_rank_zero():
         prepare_folder(folder / "checkpoints", point)
     return point
 

@@ -1,7 +1,8 @@
 """Light until used. The only package that relies on private parts of Hydra, torch and Lightning.
 
 One module per library. Each function names what it relies on. If a new version moves it, a test in
-tests/internals fails and says what moved. `TRIED` lists the tested versions; pyproject.toml has the same ranges.
+tests/internals fails and says what moved. `TRIED` lists the tested versions; pyproject.toml has the same
+ranges.
 """
 
 TRIED = {

@@ -1,4 +1,4 @@
-"""Private parts of Lightning: the position of its training loop, in memory and in checkpoints; process groups."""
+"""Private parts of Lightning: the training loop's position, in memory and in checkpoints; process groups."""
 
 from __future__ import annotations
 

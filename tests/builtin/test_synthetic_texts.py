@@ -18,10 +18,10 @@ from scipy import ndimage
 from ocr_trainer.builtin import lettering, paper, texts, words
 from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
 from ocr_trainer.builtin.synthetic import Synthetic
+from ocr_trainer.data import fonts
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, DataReport, Task
-from ocr_trainer.text import fonts
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 

@@ -100,7 +100,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
 
 
 def test_a_checkpoint_that_is_not_there_is_refused_before_torch():
-    with pytest.raises(ConfigError, match=r"init_from=nowhere.ckpt: there is no such checkpoint"):
+    with pytest.raises(ConfigError, match=r"init_from=nowhere.ckpt: the file does not exist"):
         compose([*SMALL, "init_from=nowhere.ckpt"])
 
 

@@ -151,11 +151,11 @@ def test_outlines_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
     report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
     assert report["left_out"] == 2 * [
         f"{gt}/1.txt:1: the outline crosses itself or has no area, not scored",
-        f"{gt}/1.txt:2: 1 point is no polygon, not scored",
+        f"{gt}/1.txt:2: 1 point is not a polygon, not scored",
     ]
     assert report["counts"] == {"matched": 1, "truths": 1, "detections": 1, "dont_care": 1}
     report = scored(tmp_path, gt, gt, "--metric", "cleval", "--form", "poly+text", "--pred-form", "poly+text")
-    assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is no polygon, not scored"]
+    assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
 
 
 def test_other_marks_for_what_is_not_scored(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_no_predictions_at_all(tmp_path: Path, gt: Path) -> None:
         ("--metric cleval --iou 0.5", "--iou is for --metric icdar: cleval matches by characters"),
         (
             "--metric icdar --ignore-case",
-            "--ignore-case is for --metric cleval: icdar does not look at texts",
+            "--ignore-case is for --metric cleval: icdar ignores texts",
         ),
         ("--metric icdar --iou 1", "--iou must be at least 0 and below 1, not 1"),
         ("--metric icdar --form quad+confidence", "--form quad+confidence: ground truth has no confidences"),

@@ -120,7 +120,7 @@ DESCRIPTION_FAULTS = [
     (Kind.dataset, "test_its_options_are_typed_and_documented", "acme-odd_type", "is malformed"),
     (Kind.dataset, "test_its_defaults_are_valid", "acme-out_of_bounds", "share must be at most 1, not 2"),
     (Kind.dataset, "test_its_defaults_are_valid", "acme-at_odds", "these options never fit together"),
-    (Kind.logger, "test_its_options_compose", "acme-renamed", "leave it alone"),
+    (Kind.logger, "test_its_options_compose", "acme-renamed", "is set by the core"),
     (Kind.dataset, "test_a_saved_configuration_gives_the_same_options", "acme-doubling", "must be the same"),
     (
         Kind.dataset,

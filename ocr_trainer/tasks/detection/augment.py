@@ -64,7 +64,7 @@ class Augmenter:
         view = self._between_texts(sample, rng) if self.config.whole_text else self._anywhere(sample, rng)
         columns, rows = np.ceil(view.filled - 1e-6).astype(int)
         crop = warp(view.image, view.matrix, self.config.crop, self.config.crop)
-        # Beyond the chosen region, the warp shows more of the image, with texts that the region's border cuts.
+        # Beyond the chosen region, the warp also shows texts that the crop's border cuts.
         crop[rows:] = 0
         crop[:, columns:] = 0
         inside = [i for i, polygon in enumerate(view.polygons) if _touches(polygon, view.filled)]

@@ -1,8 +1,8 @@
 """`CtcRecognizer`, the base class of recognizers trained with CTC: loss, greedy decoding and prefix search.
 
 Graves, Fernández, Gomez, Schmidhuber, "Connectionist Temporal Classification", ICML 2006. At each step the
-network predicts the blank, class 0, or a character: character k is class k + 1. A path has one class per step.
-It spells a text: merge runs of the same class, then drop the blanks.
+network predicts the blank, class 0, or a character: character k is class k + 1. A path has one class per
+step. It spells a text: merge runs of the same class, then drop the blanks.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ocr_trainer.text.bidi import visual_order
 BLANK = 0
 
 Labeling = tuple[np.ndarray, np.ndarray, float]
-"""Codes, int64, (characters,); their confidences, float32, (characters,), 0 to 1; the text's score, 0 to 1."""
+"""Codes, int64, (characters,); confidences, float32, (characters,), 0 to 1; the text's score, 0 to 1."""
 
 
 class CtcRecognizer(Recognizer):
     """A recognizer of fixed image height whose `forward` predicts a class per step, from left to right.
 
-    `forward` returns "logits", float, (batch, steps, 1 + characters), and "steps", int64, (batch,): the number
-    of steps of each image that are not padding.
+    `forward` returns "logits", float, (batch, steps, 1 + characters), and "steps", int64, (batch,): the
+    number of steps of each image that are not padding.
 
     Args:
         config: Image sizes and the beam width.
@@ -189,7 +189,7 @@ class Prefixes:
 
 @dataclass(slots=True)
 class Beam:
-    """The prefixes kept at a step, and the log probabilities of their paths that do and do not end in a blank."""
+    """The prefixes kept at a step, and the log probabilities of their paths that end in a blank or not."""
 
     nodes: np.ndarray
     in_blank: np.ndarray

@@ -43,7 +43,7 @@ class Encoded:
 class RecognitionSet(TrainingSet[Encoded]):
     """Augmented images of a split, with their codes."""
 
-    nothing = Encoded
+    make_empty = Encoded
 
     def __init__(self, split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> None:
         from ocr_trainer.tasks.recognition.augment import TextAugmenter
@@ -81,7 +81,7 @@ Scored = tuple[Image, TextGroundTruth, list[SkippedItem]] | SkippedItem
 class RecognitionScoringSet(ScoringSet):
     """Images of a split at the model's height, with their texts."""
 
-    def show(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
+    def prepare(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
         """Return the resized image and its normalized text."""
         try:
             text = normalize.clean(sample.text)
@@ -192,11 +192,11 @@ class BucketLoader(Loader):
     resumed_at = (0, 0)
     """An epoch, and how many batches of its first bucket were done before the run was resumed."""
 
-    def begin_at(self, epoch: int, batches: int) -> None:
+    def start_at(self, epoch: int, batches: int) -> None:
         """Start after the given number of batches of an epoch, counted from 0."""
         buckets, done = divmod(batches, self._batches(self.batch_size or 1))
         self.resumed_at = (epoch, done)
-        super().begin_at(epoch, buckets)
+        super().start_at(epoch, buckets)
 
     def _batches(self, samples: int) -> int:
         assert isinstance(self.collate_fn, BucketCollate)

@@ -16,7 +16,7 @@ from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, SkippedItem
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data
 from ocr_trainer.tasks.recognition.charset import choose, remap_charset_rows
@@ -181,7 +181,7 @@ def _covered(
         found.decision = "they count as errors" if found.lacking else ""
     else:
         coverage.decide(found, unknown, run.charset.replacement)
-    if found.unknown and is_first():
+    if found.unknown and is_rank_zero():
         print(found, file=sys.stderr)
     indices = coverage.usable(found, unknown, split, context.data_report)
     report = {**splits.report, "coverage": [*splits.report.get("coverage", ()), found.to_dict()]}
