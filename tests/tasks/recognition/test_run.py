@@ -60,7 +60,7 @@ def test_a_run_its_checkpoint_and_one_that_grows_from_it(cli: Cli, tmp_path: Pat
         cli, tmp_path, "model=crnn", "model.size=tiny", "dataset=words", f"dataset.root={words}",
         f"init_from={best}", *SHORT, "exp_name=grown", "optimizer.lr=1e-12", "optimizer.weight_decay=0",
     )  # fmt: skip
-    assert "tensors begin as in" in done.stderr
+    assert "tensors loaded from" in done.stderr
     bigger = torch.load(grown / "checkpoints" / "last.ckpt", weights_only=True)
     assert bigger["ocr_trainer"]["config"]["charset"]["characters"] == " 0123456789b"
     old, new = saved["state_dict"]["model.head.weight"], bigger["state_dict"]["model.head.weight"]
