@@ -12,7 +12,7 @@ Made = TypeVar("Made")
 SPLITS = ("train", "val", "test")
 
 
-class MadeSplit(ABC, Generic[Made]):
+class GeneratedSplit(ABC, Generic[Made]):
     """A split: samples by index, each made when it is asked for and always the same.
 
     Args:

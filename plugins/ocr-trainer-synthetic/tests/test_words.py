@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ocr_trainer_synthetic.plugin import SyntheticConfig, SyntheticTextConfig
+from ocr_trainer_synthetic.synthetic import Synthetic
 
-from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
-from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ocr_trainer.builtin import lettering, paper, wording
-from ocr_trainer.builtin.made import SPLITS, MadeSplit
-from ocr_trainer.builtin.plugin import SyntheticConfig
-from ocr_trainer.builtin.texts import Texts, source_of
-from ocr_trainer.builtin.words import Words
-from ocr_trainer.builtin.writer import Writer
 from ocr_trainer.data.fonts import Fonts, find
 from ocr_trainer.data.types import Polygon, Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer_synthetic import background, text_renderer, wordlist
+from ocr_trainer_synthetic.generated import SPLITS, GeneratedSplit
+from ocr_trainer_synthetic.plugin import SyntheticConfig
+from ocr_trainer_synthetic.texts import Texts, source_of
+from ocr_trainer_synthetic.words import Words
+from ocr_trainer_synthetic.writer import Writer
 
 FAILURES = 30
 """Blocks that may find no place before a page counts as full."""
@@ -60,17 +60,17 @@ class Synthetic:
 
 def _with_fonts(config: SyntheticConfig, found: Fonts) -> SyntheticConfig:
     """Return the options with all fonts that can write pages."""
-    usable = set(found.having(wording.CHARACTERS))
+    usable = set(found.having(wordlist.CHARACTERS))
     for path in config.fonts:
         if path.is_file() and path not in usable:
-            lacking = Fonts([path]).lacking(wording.CHARACTERS)
+            lacking = Fonts([path]).lacking(wordlist.CHARACTERS)
             raise DataError(f"the font '{path}' has no {' '.join(lacking)}\n  fonts: choose another")
     if not usable:
         raise DataError("no font has all Latin letters and digits\n  fonts: give others")
     return replace(config, fonts=[path for path in found.paths if path in usable and path is not None])
 
 
-class Pages(MadeSplit[Sample]):
+class Pages(GeneratedSplit[Sample]):
     """A split: pages by index, each made when it is asked for and always the same."""
 
     def __init__(self, config: SyntheticConfig, seed: int, split: str, length: int) -> None:
@@ -91,7 +91,7 @@ def make_page(
     The picture is uint8, (height, width, 3). An outline is a quad, float32, (4, 2), around the ink,
     clockwise from the word's own top left, in pixels counted at their edges: 0 to `width`.
     """
-    page = paper.sheet(config.height, config.width, rng)
+    page = background.sheet(config.height, config.width, rng)
     wanted = int(rng.integers(config.min_words, config.max_words + 1))
     writer = Writer(config, rng)
     taken = np.empty((0, 4), dtype=int)
@@ -107,15 +107,15 @@ def make_page(
             writer.shrink()
             continue
         taken = np.vstack([taken, (*place, *np.add(place, inked.mask.size))])
-        paper.write(page, inked.mask, place, inked.outline + place, rng)
+        background.write(page, inked.mask, place, inked.outline + place, rng)
         polygons += [(quad + place).astype(np.float32) for quad in inked.quads]
         texts += block.texts
-    for size in paper.clutter_sizes(page.size, rng):
+    for size in background.clutter_sizes(page.size, rng):
         place = _free_place(size, page.size, taken, rng)
         if place is not None:
             taken = np.vstack([taken, (*place, *np.add(place, size))])
-            paper.clutter(page, place, size, rng)
-    return paper.grain(page, rng), polygons, texts
+            background.clutter(page, place, size, rng)
+    return background.grain(page, rng), polygons, texts
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Print:
     """(4, 2), of the whole block."""
 
 
-def _turned(block: lettering.Block, max_angle: float, rng: np.random.Generator) -> Print:
+def _turned(block: text_renderer.Block, max_angle: float, rng: np.random.Generator) -> Print:
     """Stretch, slant and turn a block; half of them stay as they are."""
     width, height = block.mask.size
     outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=float)

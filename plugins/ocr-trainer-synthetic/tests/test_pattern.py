@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ocr_trainer.builtin import pattern
-from ocr_trainer.builtin.plugin import SyntheticTextConfig
+from ocr_trainer_synthetic import pattern
+from ocr_trainer_synthetic.plugin import SyntheticTextConfig
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_trainer.builtin import pattern, wording
-from ocr_trainer.builtin.plugin import SyntheticTextConfig
 from ocr_trainer.data.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, carve
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.text import charset_file, charsets, normalize
+from ocr_trainer_synthetic import pattern, wordlist
+from ocr_trainer_synthetic.plugin import SyntheticTextConfig
 
 TRIES = 2000
 """Words that are made up for one that serves."""
@@ -62,11 +62,11 @@ class Source(ABC):
 class MadeUp(Source):
     """The words that the pages have."""
 
-    characters = wording.CHARACTERS
+    characters = wordlist.CHARACTERS
 
     def word(self, rng: np.random.Generator) -> str:
         """Return a word by chance."""
-        return wording.word(rng)
+        return wordlist.word(rng)
 
 
 class Listed(Source):

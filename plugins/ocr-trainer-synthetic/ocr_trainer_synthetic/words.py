@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ocr_trainer.builtin import lettering, paper
-from ocr_trainer.builtin.made import MadeSplit
-from ocr_trainer.builtin.plugin import SyntheticTextConfig
-from ocr_trainer.builtin.texts import Texts
 from ocr_trainer.data.fonts import needs_shaping, open_font
 from ocr_trainer.data.types import TextImage
+from ocr_trainer_synthetic import background, text_renderer
+from ocr_trainer_synthetic.generated import GeneratedSplit
+from ocr_trainer_synthetic.plugin import SyntheticTextConfig
+from ocr_trainer_synthetic.texts import Texts
 
 SIZES = 4
 """Steps from the smallest font to the largest: few, so that open fonts can be used again."""
@@ -20,7 +20,7 @@ RISE = 0.25
 """How much of its height a text may rise from end to end, so that long lines stay lines."""
 
 
-class Words(MadeSplit[TextImage]):
+class Words(GeneratedSplit[TextImage]):
     """A split: pictures of texts by index."""
 
     def __init__(self, config: SyntheticTextConfig, texts: Texts, seed: int, split: str, length: int) -> None:
@@ -31,7 +31,7 @@ class Words(MadeSplit[TextImage]):
         """Make a picture of a text."""
         text = self._source.text(self.split, rng)
         paths = self._source.fonts.having(text)
-        face = lettering.Face(paths[rng.integers(len(paths))], *_strokes(self.config, rng))
+        face = text_renderer.Face(paths[rng.integers(len(paths))], *_strokes(self.config, rng))
         return TextImage(draw(text, face, self.config, rng), text, source)
 
 
@@ -43,25 +43,25 @@ def _strokes(config: SyntheticTextConfig, rng: np.random.Generator) -> tuple[int
 
 
 def draw(
-    text: str, face: lettering.Face, config: SyntheticTextConfig, rng: np.random.Generator
+    text: str, face: text_renderer.Face, config: SyntheticTextConfig, rng: np.random.Generator
 ) -> np.ndarray:
     """Return a text on paper, uint8 (height, width, 3); all of its ink is there."""
     mask = _framed(text, face, config, rng)
     mask, outline = _askew(mask, config, rng)
     if rng.random() < config.blur:
         mask = mask.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.04 * face.size)))
-    page = paper.sheet(mask.height, mask.width, rng)
-    paper.write(page, mask, (0, 0), outline, rng)
-    return paper.grain(page, rng)
+    page = background.sheet(mask.height, mask.width, rng)
+    background.write(page, mask, (0, 0), outline, rng)
+    return background.grain(page, rng)
 
 
 def _framed(
-    text: str, face: lettering.Face, config: SyntheticTextConfig, rng: np.random.Generator
+    text: str, face: text_renderer.Face, config: SyntheticTextConfig, rng: np.random.Generator
 ) -> Image.Image:
     """Return the ink of a text with some space around it."""
-    word = lettering.draw(text, open_font(face.path, face.size, needs_shaping(text)))
+    word = text_renderer.draw(text, open_font(face.path, face.size, needs_shaping(text)))
     assert word is not None, "a font that has a character draws it"
-    ink = lettering.widened(word.ink, face.bold)
+    ink = text_renderer.widened(word.ink, face.bold)
     above = below = 0
     if ink.height < LOW * face.size:
         above = max(0, round(face.size / 2) - word.rise)
