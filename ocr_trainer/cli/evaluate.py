@@ -16,8 +16,6 @@ from ocr_trainer.runs import timing
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-UNBOUND = ("logger=[]", "dataset=synthetic")
-"""What replaces the parts of a saved run that need not be there to use its model."""
 TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
 """What training was bound to, and the test need not be."""
 
@@ -46,7 +44,7 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
 
         score(run, saved, arguments.checkpoint, folder, timer)
         return 0
-    recognizer = _composed(second, [*UNBOUND, *reading])
+    recognizer = _for_model(second, reading)
     folder = claim(run)
     from ocr_trainer.evaluation.end_to_end import Checkpoint, score_end_to_end
 
@@ -147,8 +145,8 @@ def predict(words: Sequence[str]) -> int:
     saved, second = _saved_pair("predict", arguments.checkpoint, arguments.recognizer)
     pages = _task_of(saved) is Task.detection
     formats = _formats(arguments.format, pages, second is not None)
-    run = _composed(saved, [*UNBOUND, *overrides])
-    recognizer = (_composed(second, [*UNBOUND, *reading]), second) if second is not None else None
+    run = _for_model(saved, overrides)
+    recognizer = (_for_model(second, reading), second) if second is not None else None
     from ocr_trainer.evaluation import predict as predicting
 
     if pages:
@@ -253,3 +251,10 @@ def _composed(saved: Saved, overrides: Sequence[str]) -> RunConfig:
     from ocr_trainer.config.compose import compose
 
     return compose(overrides, saved["ocr_trainer"]["config"])
+
+
+def _for_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+    """Compose the run that a checkpoint is of, as far as using its model needs: no logger and no dataset."""
+    from ocr_trainer.config.compose import compose
+
+    return compose(["logger=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)

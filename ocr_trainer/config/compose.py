@@ -41,18 +41,25 @@ OBJECTIONS = (
 """What Hydra and OmegaConf raise at what they cannot take."""
 
 
-def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) -> RunConfig:
+def compose(
+    overrides: Sequence[str], saved: Mapping[str, Any] | None = None, without_data: bool = False
+) -> RunConfig:
     """Compose and check a run.
 
     Args:
         overrides: In Hydra's grammar, as on the command line.
         saved: The configuration of an earlier run, below the overrides.
+        without_data: Leave out the dataset, so that its plugin need not be installed or allowed; `dataset`
+            of the result is an empty `Config`.
 
     Raises:
         ConfigError: Everything that is wrong with it.
         PluginError: A plugin it names cannot serve.
     """
     faults: list[Fault] = []
+    if without_data:
+        saved = {key: value for key, value in (saved or {}).items() if key != "dataset"}
+        overrides = ["~dataset", *overrides]  # Hydra's word to leave out a default
     remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
     with guarded():
         # Hydra stops at the first fault; without the override to blame it goes on to the next.
@@ -66,7 +73,7 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
                 if fault.fatal or fault.override not in remaining:
                     _object(faults)
                 remaining.remove(fault.override)
-        return to_run_config(config, [fault.message for fault in faults])
+        return to_run_config(config, [fault.message for fault in faults], without_data)
 
 
 def _object(faults: Sequence[Fault]) -> NoReturn:

@@ -14,21 +14,24 @@ from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import REQUIRED, Kind, discovery
+from ocr_trainer.plugin import REQUIRED, Config, Kind, discovery
 
 
-def to_run_config(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
+def to_run_config(config: DictConfig, faults: Sequence[str] = (), without_data: bool = False) -> RunConfig:
     """Turn a composed configuration into dataclasses, checked.
 
     Args:
         config: The task's part of what Hydra composed.
         faults: What is known to be wrong with it already.
+        without_data: The configuration has no dataset, and needs none.
 
     Raises:
         ConfigError: Everything that is wrong with it.
         PluginError: A plugin it names cannot serve.
     """
     references: dict[tuple[str, ...], str] = {}
+    if without_data:
+        config.dataset = OmegaConf.structured(Config)
     if open_ends := list(_resolved(config, references)):
         refuse([*faults, *open_ends])  # nothing further can be read
     found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
@@ -50,7 +53,7 @@ def to_run_config(config: DictConfig, faults: Sequence[str] = ()) -> RunConfig:
         refuse(found)
     run = cls(**sections)
     configuration = values(run)
-    if found := [*_misnamed(run)] or [*validate_run(run), *check_redacted_urls(configuration)]:
+    if found := [*_misnamed(run, without_data)] or [*validate_run(run), *check_redacted_urls(configuration)]:
         refuse(found)
     remember_references(configuration, references)
     return run
@@ -62,9 +65,11 @@ def run_class(config: DictConfig) -> type[RunConfig]:
     return cls if isinstance(cls, type) and issubclass(cls, RunConfig) else RunConfig
 
 
-def _misnamed(run: RunConfig) -> Iterator[str]:
+def _misnamed(run: RunConfig, without_data: bool) -> Iterator[str]:
     """Yield the names that are not those of the plugins whose options they stand among."""
-    plugins = {"model": (Kind.model, run.model), "dataset": (Kind.dataset, run.dataset)}
+    plugins = {"model": (Kind.model, run.model)}
+    if not without_data:
+        plugins["dataset"] = (Kind.dataset, run.dataset)
     plugins |= {f"logger.{key}": (Kind.logger, section) for key, section in run.logger.items()}
     for key, (kind, section) in plugins.items():
         name = str(getattr(section, "name", None))

@@ -121,6 +121,8 @@ def _name_faults(run: RunConfig) -> Iterator[str]:
 def _task_faults(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
+    if not run.dataset.name:
+        return  # composed without data
     named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
     for key, kind, config, asked in [named, *nested_plugins(run.dataset, "dataset")]:
         dataset, task = discovery.load(kind, config.name), asked or model.task
