@@ -32,7 +32,7 @@ def prepare_resume(found: ResumePoint, run: RunConfig, model: Any, train: Loader
             raise CheckpointError(
                 f"{found.path} does not fit this model: {name} is {there} there, {here} here"
             )
-    train.begin_at(place["epoch"], place["batches"])
+    train.start_at(place["epoch"], place["batches"])
     if run.trainer.overfit_batches:
         print(
             "ocr-train: with trainer.overfit_batches an epoch goes on from its first batch", file=sys.stderr

@@ -13,7 +13,7 @@ from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
 from ocr_trainer.scoring.row_forms import FORMS, form_of
 from ocr_trainer.scoring.score_pages import score_pages
-from ocr_trainer.scoring.score_text import score_text, told
+from ocr_trainer.scoring.score_text import format_confusion, score_text
 
 SHOWN = 10
 """So many notes are printed; all of them are in the JSON file."""
@@ -101,7 +101,7 @@ def _table(report: dict[str, Any]) -> str:
         *(f"  {name.replace('_', ' '):{width}}  {value:>8}" for name, value in rows),
     ]
     if confusions := report.get("details", {}).get("confusions"):
-        lines.append(f"  most often: {', '.join(map(told, confusions[:SHOWN]))}")
+        lines.append(f"  most often: {', '.join(map(format_confusion, confusions[:SHOWN]))}")
     if left_out := report["left_out"]:
         lines += [f"left out or noted: {len(left_out)}", *(f"  {entry}" for entry in left_out[:SHOWN])]
     if len(left_out) > SHOWN:

@@ -7,7 +7,6 @@ one: `upgrade` brings it into today's form.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
@@ -30,8 +29,8 @@ RENAMED = {
 }
 """The new name of each option, by its old name; what lies below a section moves with it."""
 
-OF_OLD = "text_augment"
-"""A section that every saved configuration of version 0.1 has, and none of today's."""
+SINCE = "distributed"
+"""A section that every saved configuration of today has, and none of before the renames."""
 
 
 def new_name(key: str) -> str | None:
@@ -63,26 +62,33 @@ def _has(section: Any, path: list[str]) -> bool:
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration with today's names; sections that its task does not have are dropped."""
     config = dict(saved)
-    if OF_OLD not in config:
+    if SINCE in config:
         return config
-    # Without the model's plugin its task is not known; whoever builds the model reports that.
-    with suppress(PluginError, LookupError, TypeError):
+    try:
         model = discovery.load(Kind.model, str(config["model"]["name"]))
-        assert isinstance(model, ModelPlugin)
-        cls = run_config_class(model.task)
-        cls.upgrade(config)
-        for old, new in RENAMED.items():
-            _move(config, old.split("."), new.split("."))
-        return _known(config, cls)
-    return config
+    except (PluginError, LookupError, TypeError):
+        return config  # its task is not known; whoever builds the model reports why
+    assert isinstance(model, ModelPlugin)
+    cls = run_config_class(model.task)
+    cls.upgrade(config)
+    # What moved to the models that have it is left out for the others.
+    options = {field.name for field in fields(model.config)}
+    config["model"] = {key: value for key, value in config["model"].items() if key in options}
+    for old, new in RENAMED.items():
+        _move(config, old.split("."), new.split("."))
+    return _known(config, cls)
 
 
 def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
-    """Move an option or a section, if it is there; sections are copied before they change."""
+    """Rename an option or a section where it stands, if it is there."""
     *parents, name = old
-    if len(parents) > 1 or new[: len(parents)] != parents:
-        return
-    section = config[parents[0]] = dict(config[parents[0]]) if parents else config
+    if parents != new[:-1] or (not parents and new[0] in config):
+        return  # the task's own `upgrade` moves what goes elsewhere
+    section = config
+    for parent in parents:
+        if not isinstance(section.get(parent), dict):
+            return
+        section[parent] = section = dict(section[parent])
     if name in section:
         section[new[-1]] = section.pop(name)
 

@@ -1,1 +1,1 @@
-"""Heavy (torch). Samples and batches, images, geometry, splits, loaders, workers and seeding."""
+"""Heavy (torch). Samples, batches, images, geometry, splits, loaders, workers and seeding."""

@@ -1,10 +1,10 @@
-"""Reading images: one decoder, one pixel frame and one limit for all datasets.
+"""Read and write images: one decoder, one pixel frame and one size limit for all datasets.
 
-An image is read as it is shown, its EXIF orientation applied, as people transcribe it and predict on it.
-Outlines are made in stored pixels, as a rule: `read_labelled` tells. What a file is, its content says, not
-its suffix.
+Images are read as viewers show them, with the EXIF orientation applied, because that is how people
+transcribe and predict. Outlines usually refer to the stored pixels; see `read_labeled`. The content of a
+file decides its format, not the suffix.
 
-cv2 (300 ms) and Pillow (50 ms) are imported on use: naming images does not cost what reading them does.
+cv2 (300 ms) and Pillow (50 ms) are imported on first use, so listing images stays cheap.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-"""What the name of an image ends with, in lower case."""
+"""Suffixes of image files, in lower case."""
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""What an image may be, in Pillow's terms; no format that runs code, such as EPS."""
+"""Accepted formats, by Pillow's names. Formats that execute code, such as EPS, are left out."""
 
 PIXEL_LIMIT = 89_478_485
-"""The most an image may have: a quarter of a GiB of RGB, as in Pillow; A3 at 600 dpi has 70 million."""
+"""Largest number of pixels: a quarter of a GiB of RGB, Pillow's own limit. A3 at 600 dpi has 70 million."""
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of the files of a folder, sorted, without hidden ones.
+    """Return the sorted names of the files in a folder, without hidden files.
 
     Raises:
         DataError: If the folder cannot be listed.
@@ -44,72 +44,88 @@ def names_in(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
-    except OSError as fault:
-        raise DataError(f"cannot list the folder '{folder}': {fault.strerror}") from fault
+    except OSError as error:
+        raise DataError(f"cannot list the folder '{folder}': {error.strerror}") from error
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder as `names_in` does."""
+    """Return the sorted paths of the files in a folder, without hidden files.
+
+    Raises:
+        DataError: If the folder cannot be listed.
+    """
     return [folder / name for name in names_in(folder)]
 
 
 def is_image(path: PurePath) -> bool:
-    """Tell by its name whether a file is an image."""
+    """Return whether a path has the suffix of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
 def read_image(path: Path) -> Image:
-    """Decode an image of any depth and color mode.
+    """Read an image of any bit depth and color mode.
+
+    The EXIF orientation is applied, 16 bits are scaled to 8, transparent pixels are put on white, and
+    only the first frame of a file with several is read.
 
     Returns:
-        uint8, (height, width, 3), RGB, as it is shown: an EXIF orientation is applied, 16 bits are scaled
-        to 8, what is transparent is on white, and of several pictures in a file it is the first.
+        uint8 of shape (height, width, 3), RGB.
 
     Raises:
-        DataError: If there is no such file, or it is empty, truncated, too large or no image.
+        DataError: If the file is missing, empty, truncated, too large or not an image.
     """
-    return _turned(*_decode(_content(path), path))
+    return _oriented(*_decode(_read_bytes(path), path))
 
 
 def read_labeled(path: Path, size: tuple[int, int] | None) -> Image:
-    """Decode an image as `read_image` does, in the pixels that its outlines were made in.
+    """Read an image in the pixel frame that its outlines were drawn in.
 
-    Those of the public sets are the stored ones, without EXIF orientation. Tools that turn a photograph
-    before it is annotated write down its size as they show it.
+    The public datasets annotate the stored pixels and ignore the EXIF orientation. Tools that rotate a
+    photograph before annotation record the size of the rotated image.
 
     Args:
-        path: The image.
-        size: Height and width that it was annotated at, where that is known.
+        path: Image file.
+        size: Height and width at annotation time, if known.
+
+    Returns:
+        uint8 of shape (height, width, 3), RGB. Rotated by EXIF only if just the rotated image has `size`.
 
     Raises:
-        DataError: As in `read_image`.
+        DataError: As for `read_image`.
     """
-    pixels, orientation = _decode(_content(path), path)
+    pixels, orientation = _decode(_read_bytes(path), path)
     stored, shown = pixels.shape[:2], pixels.shape[1::-1] if orientation in SIDEWAYS else pixels.shape[:2]
-    return _turned(pixels, orientation) if stored != size == shown else pixels
+    return _oriented(pixels, orientation) if stored != size == shown else pixels
 
 
 def decode_image(data: bytes, source: Path | str) -> Image:
-    """Decode the content of an image file as `read_image` does; `source` is what messages call it.
+    """Decode the bytes of an image file as `read_image` does.
+
+    Args:
+        data: Content of the file.
+        source: Name of the image for error messages.
+
+    Returns:
+        uint8 of shape (height, width, 3), RGB.
 
     Raises:
-        DataError: If it is empty, truncated, too large or no image.
+        DataError: If the data is empty, truncated, too large or not an image.
     """
-    return _turned(*_decode(data, source))
+    return _oriented(*_decode(data, source))
 
 
 def check_image(path: Path) -> str | None:
-    """Return why an image cannot be used, as far as its header tells, or None; nothing is decoded."""
+    """Return the reason an image cannot be used, or None. Only the header is read, no pixels."""
     try:
         with path.open("rb") as file:
             _header(file)
-    except (OSError, ValueError) as fault:
-        return _words(fault)
+    except (OSError, ValueError) as error:
+        return _reason(error)
     return None
 
 
 SIDEWAYS = range(5, 9)
-"""The EXIF orientations that swap height and width."""
+"""EXIF orientations that swap height and width."""
 
 TURNS: dict[int, Callable[[Image], Image]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -120,26 +136,26 @@ TURNS: dict[int, Callable[[Image], Image]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
 }
-"""What each EXIF orientation asks for."""
+"""Flip or rotation for each EXIF orientation; 1 needs none."""
 
 
-def _turned(pixels: Image, orientation: int) -> Image:
+def _oriented(pixels: Image, orientation: int) -> Image:
     return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels
 
 
-def _content(path: Path) -> bytes:
-    """Read a file; not one that its header gives away, whatever its size."""
+def _read_bytes(path: Path) -> bytes:
+    """Read a file, but reject it by its header first: the file may be huge."""
     try:
         with path.open("rb") as file:
             _header(file)
             file.seek(0)
             return file.read()
-    except (OSError, ValueError) as fault:
-        raise DataError(f"cannot read the image '{path}': {_words(fault)}") from fault
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the image '{path}': {_reason(error)}") from error
 
 
 def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
-    """Return stored pixels, and how they are to be turned."""
+    """Return the stored pixels and the EXIF orientation to apply."""
     import cv2
 
     try:
@@ -148,10 +164,10 @@ def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
             return _on_white(data), header.orientation
         stored = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), stored)
-    except cv2.error as fault:
-        raise DataError(f"cannot read the image '{source}': {fault.err}") from fault
-    except ValueError as fault:
-        raise DataError(f"cannot read the image '{source}': {fault}") from fault
+    except cv2.error as error:
+        raise DataError(f"cannot read the image '{source}': {error.err}") from error
+    except ValueError as error:
+        raise DataError(f"cannot read the image '{source}': {error}") from error
     if pixels is None:
         raise DataError(f"cannot read the image '{source}': it is truncated or damaged")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), header.orientation
@@ -160,19 +176,19 @@ def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
 class _Header(NamedTuple):
     transparent: bool
     orientation: int
-    """As EXIF has it, 1 for none. That of a TIFF is 1: whoever decodes it applies its own."""
+    """EXIF orientation, 1 for none. Always 1 for TIFF, because the decoder applies it itself."""
 
 
-_OTHERS = (SyntaxError, EOFError, LookupError, ArithmeticError, TypeError, struct.error)
-BROKEN = (OSError, ValueError, *_OTHERS)
-"""What Pillow raises for random bytes."""
+_PARSER_ERRORS = (SyntaxError, EOFError, LookupError, ArithmeticError, TypeError, struct.error)
+BROKEN = (OSError, ValueError, *_PARSER_ERRORS)
+"""Exceptions that Pillow raises on random bytes."""
 
 
 def _header(file: BinaryIO) -> _Header:
-    """Return what the header of an image tells.
+    """Read the header of an image.
 
     Raises:
-        ValueError: If it shows that the image cannot be used; says why.
+        ValueError: If the image cannot be used; the message is the reason.
     """
     from PIL import Image as Pillow
 
@@ -180,16 +196,16 @@ def _header(file: BinaryIO) -> _Header:
         raise ValueError("the file is empty")
     file.seek(0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about size and odd metadata: the limit below is ours
+        warnings.simplefilter("ignore")  # about size and odd metadata; the limit is checked below
         try:
             with Pillow.open(file, formats=FORMATS) as image:
                 width, height = image.size
                 header = _Header(image.has_transparency_data, _orientation(image))
-        except Pillow.DecompressionBombError as fault:
-            raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from fault
-        except BROKEN as fault:
-            known = ", ".join(FORMATS)
-            raise ValueError(f"it is none of {known}, or its header is damaged") from fault
+        except Pillow.DecompressionBombError as error:
+            raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
+        except BROKEN as error:
+            known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+            raise ValueError(f"it is not {known}, or its header is damaged") from error
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"it has {width} x {height} pixels, more than {PIXEL_LIMIT:,}")
     if not (width and height):
@@ -198,8 +214,8 @@ def _header(file: BinaryIO) -> _Header:
 
 
 def _orientation(image: Opened) -> int:
-    """Return the EXIF orientation; damaged metadata ask for none."""
-    # Not `getexif()`: for what a PNG may have behind its pixels, it would decode them.
+    """Return the EXIF orientation, or 1 if the metadata is missing or damaged."""
+    # Not `getexif()`: a PNG may store EXIF after its pixels, and `getexif()` would decode them to get there.
     if not (data := image.info.get("exif")):
         return 1
     from PIL.Image import Exif
@@ -213,10 +229,12 @@ def _orientation(image: Opened) -> int:
 
 
 def _on_white(data: bytes) -> Image:
-    """Decode a partly transparent image as it looks on paper: its text would be black on black without.
+    """Decode a partly transparent image on a white background.
+
+    Black text on transparent pixels would otherwise come out black on black.
 
     Raises:
-        ValueError: If it is truncated or damaged.
+        ValueError: If the image is truncated or damaged.
     """
     from PIL import Image as Pillow
 
@@ -224,24 +242,28 @@ def _on_white(data: bytes) -> Image:
         warnings.simplefilter("ignore")
         try:
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
-                picture = image.convert("RGBA")
-        except BROKEN as fault:
-            raise ValueError("it is truncated or damaged") from fault
-    paper = Pillow.new("RGB", picture.size, "white")
-    paper.paste(picture, mask=picture)
-    return np.array(paper)
+                rgba = image.convert("RGBA")
+        except BROKEN as error:
+            raise ValueError("it is truncated or damaged") from error
+    page = Pillow.new("RGB", rgba.size, "white")
+    page.paste(rgba, mask=rgba)
+    return np.array(page)
 
 
-def _words(fault: OSError | ValueError) -> str:
-    """Return an error of the file system without its number and path."""
-    return getattr(fault, "strerror", None) or str(fault)
+def _reason(error: OSError | ValueError) -> str:
+    """Return the text of an error, without the number and path that the file system adds."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def write_image(path: Path, image: Image) -> None:
     """Write an image as PNG.
 
+    Args:
+        path: File to write.
+        image: uint8 of shape (height, width, 3), RGB.
+
     Raises:
-        OSError: It cannot be written.
+        OSError: If the file cannot be written.
     """
     import cv2
 

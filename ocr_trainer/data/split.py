@@ -1,4 +1,4 @@
-"""Splits of a dataset: what a plugin gives, what a run uses, and how a sample is named."""
+"""Splits of a dataset: what a plugin provides, what a run uses, and how samples are named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ S = TypeVar("S", covariant=True)
 
 
 class Split(Protocol[S]):
-    """What a dataset plugin gives for each of train, val and test."""
+    """What a dataset plugin provides for each of train, val and test."""
 
     def __len__(self) -> int: ...
 
@@ -22,13 +22,13 @@ class Split(Protocol[S]):
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits that a run uses; None where there is none or none is wanted."""
+    """The splits that a run uses; None where a split does not exist or is not needed."""
 
     train: Any = None
     val: Any = None
     test: Any = None
     test_split: str | None = None
-    """Which split `test` is."""
+    """Name of the split that `test` holds."""
     dataset: Any = None
     """What the dataset plugin's factory returned, for what else it may offer, such as `characters`."""
     report: dict[str, Any] = field(default_factory=dict)
@@ -36,43 +36,49 @@ class Splits:
 
 
 class Subset:
-    """Some samples of a split, by their places."""
+    """Some samples of a split, selected by index."""
 
-    def __init__(self, split: Split[Any], places: Sequence[int]) -> None:
-        self._split, self._places = split, places
+    def __init__(self, split: Split[Any], indices: Sequence[int]) -> None:
+        self._split, self._indices = split, indices
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def __getitem__(self, index: int) -> Any:
-        return self._split[self._places[index]]
+        return self._split[self._indices[index]]
 
     def name_of(self, index: int) -> str:
-        """Return what the user knows a sample by."""
-        return name_of(self._split, self._places[index])
+        """Return the name that the user knows a sample by."""
+        return name_of(self._split, self._indices[index])
 
 
-def subsample(split: Split[Any], most: int) -> Subset:
-    """Return at most so many samples of a split, evenly spread."""
-    return Subset(split, range(0, len(split), max(1, -(-len(split) // most))))
+def subsample(split: Split[Any], limit: int) -> Subset:
+    """Return at most `limit` samples of a split, evenly spaced."""
+    # The double negation rounds the step up, so that no more than `limit` samples remain.
+    return Subset(split, range(0, len(split), max(1, -(-len(split) // limit))))
 
 
 def unreadable(split: Split[Any], index: int, error: DataError) -> SkippedItem:
-    """Return the entry of an image that could not be read."""
+    """Return the report entry for an image that could not be read."""
     return SkippedItem("image", name_of(split, index), None, str(error))
 
 
 def name_of(split: Split[Any], index: int) -> str:
-    """Return what the user knows a sample by."""
+    """Return the name that the user knows a sample by: that of the split, a path, or "sample N"."""
     if hasattr(split, "name_of"):
         return str(split.name_of(index))
     files = getattr(split, "files", None)
-    # Without names, one image of an endless split is the same in every epoch.
+    # The index of an endless split grows past its length with each epoch; wrap it for display.
     return str(files[index]) if files else f"sample {index % len(split)}"
 
 
 class Unusable(Exception):
-    """A sample cannot be learned, though it can be read; `what` is that of `SkippedItem`."""
+    """Raised for a sample that was read but cannot be trained on or scored.
+
+    Args:
+        what: Kind of the item, as in `SkippedItem`.
+        reason: Why it cannot be used, for the report.
+    """
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(reason)

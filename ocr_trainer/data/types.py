@@ -1,4 +1,4 @@
-"""What travels from a dataset to a model and back."""
+"""Data types that datasets, tasks and models exchange."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
 Image = np.ndarray
-"""uint8, (height, width, 3), RGB."""
+"""uint8 of shape (height, width, 3), RGB."""
 Polygon = np.ndarray
-"""float32, (points, 2): x to the right and y down, in pixels; at least 3 points, not closed."""
+"""float32 of shape (points, 2): x to the right, y down, in pixels. At least 3 points, not closed."""
 
 
 @dataclass(slots=True)
 class Sample:
-    """One image and what is written on it, as a dataset gives it."""
+    """One image and its text regions, as a detection dataset returns it."""
 
     image: Image
     polygons: list[Polygon]
     texts: list[str]
-    """One per polygon; empty where it is not known."""
+    """One text per polygon; empty if unknown."""
     ignore: np.ndarray
-    """bool, (polygons,): text that is neither learned nor scored ("don't care")."""
+    """bool of shape (polygons,): regions that are neither trained on nor scored ("don't care")."""
     source: str
-    """Where it came from, in words that lead the user there: a path, as a rule."""
+    """Where the sample comes from, usually a path; shown to the user."""
     skipped: list[SkippedItem] = field(default_factory=list)
-    """What of it turned out to be unusable only now that the image was read."""
+    """Labels that turned out to be unusable only when the image was read."""
 
     def __post_init__(self) -> None:
         self.ignore = np.asarray(self.ignore, dtype=bool)
         if not len(self.polygons) == len(self.texts) == len(self.ignore):
             counts = f"{len(self.polygons)} polygons, {len(self.texts)} texts, {len(self.ignore)} flags"
-            raise ValueError(f"{self.source}: {counts}; there must be as many of each")
+            raise ValueError(f"{self.source}: {counts}; the numbers must be equal")
 
 
 @dataclass(slots=True)
 class TextImage:
-    """The image of one text, a word or a line, and what is written on it."""
+    """The image of one word or line, and its text."""
 
     image: Image
     text: str
-    """As it is labeled, in logical order; the core brings it to normal form C. Never empty."""
+    """As labeled, in logical order; the core converts it to Unicode NFC. Never empty."""
     source: str
-    """Where it came from, in words that lead the user there: a path, as a rule."""
+    """Where the sample comes from, usually a path; shown to the user."""
     skipped: list[SkippedItem] = field(default_factory=list)
-    """What of it turned out to be unusable only now that the image was read."""
+    """Labels that turned out to be unusable only when the image was read."""
 
 
 @dataclass(slots=True)
 class GroundTruth:
-    """What scoring needs of a sample: its labels in pixels of the original image."""
+    """The labels of a sample for scoring, in pixels of the original image."""
 
     polygons: list[Polygon]
     texts: list[str]
@@ -65,49 +65,49 @@ class GroundTruth:
     size: tuple[int, int]
     """Height and width of the image as the model sees it, without padding."""
     scale: tuple[float, float]
-    """What x and y of the original are multiplied by to give the model's pixels."""
+    """Factors for x and y from the original image to the model's image."""
 
 
 @dataclass(slots=True)
 class TextGroundTruth:
-    """What scoring needs of a `TextImage`."""
+    """The label of a `TextImage` for scoring."""
 
     text: str
-    """In normal form C."""
+    """In Unicode NFC."""
     source: str
 
 
 @dataclass(slots=True)
 class Batch:
-    """What a model is trained on or scored with."""
+    """Input to a training or evaluation step."""
 
     images: Tensor
-    """uint8, (batch, 3, height, width), RGB; zeros to the right and below where sizes differ."""
+    """uint8 of shape (batch, 3, height, width), RGB; padded with zeros on the right and at the bottom."""
     targets: dict[str, Tensor]
-    """What is to be learned, stacked along the first axis; empty when scoring."""
+    """Training targets, stacked along the first axis; empty for evaluation."""
     texts: int = 0
-    """How many texts the images of a training batch show that are not "don't care"."""
+    """Number of texts in a training batch, without "don't care" regions."""
     ground_truths: list[Any] = field(default_factory=list)
-    """One `GroundTruth` or `TextGroundTruth` per image when scoring; empty in training."""
+    """One `GroundTruth` or `TextGroundTruth` per image for evaluation; empty in training."""
     skipped: list[SkippedItem] = field(default_factory=list)
-    """What could not be read on the way."""
+    """Items that could not be used while the batch was assembled."""
     widths: Tensor | None = None
-    """For recognition: int64, (batch,), how many columns of each image are no padding."""
+    """Recognition only: int64 of shape (batch,), columns of each image that are not padding."""
     sources: list[str] = field(default_factory=list)
-    """Where each image of a training batch came from: its sample's `source`."""
+    """The `source` of each sample of a training batch."""
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
 
     def to(self, target: device | str, non_blocking: bool = False) -> Batch:
-        """Return the batch with its tensors on another device."""
-        return self._each(lambda tensor: tensor.to(target, non_blocking=non_blocking))
+        """Return a copy with all tensors on another device."""
+        return self._map_tensors(lambda tensor: tensor.to(target, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Return the batch in page-locked memory."""
-        return self._each(lambda tensor: tensor.pin_memory())
+        """Return a copy with all tensors in page-locked memory."""
+        return self._map_tensors(lambda tensor: tensor.pin_memory())
 
-    def _each(self, move: Callable[[Tensor], Tensor]) -> Batch:
+    def _map_tensors(self, move: Callable[[Tensor], Tensor]) -> Batch:
         targets = {key: move(value) for key, value in self.targets.items()}
         widths = None if self.widths is None else move(self.widths)
         return replace(self, images=move(self.images), targets=targets, widths=widths)
@@ -115,22 +115,22 @@ class Batch:
 
 @dataclass(slots=True)
 class Detections:
-    """What a detector found in one image."""
+    """Text regions that a detector found in one image."""
 
     polygons: list[Polygon]
     scores: np.ndarray
-    """float32, (polygons,), 0 to 1."""
+    """float32 of shape (polygons,), 0 to 1."""
     warnings: list[str] = field(default_factory=list)
-    """What the user should know, such as a limit that was reached."""
+    """Messages for the user, for example that a limit was reached."""
 
 
 @dataclass(slots=True)
 class Recognition:
-    """What a recognizer read in one image."""
+    """Text that a recognizer read in one image."""
 
     text: str
-    """In logical order, of characters of the charset."""
+    """In logical order; every character is in the charset."""
     scores: np.ndarray
-    """float32, (characters,), 0 to 1: one per character of `text`."""
+    """float32 of shape (characters,), 0 to 1: one score per character of `text`."""
     score: float
-    """Of the text as a whole, 0 to 1."""
+    """Score of the whole text, 0 to 1."""

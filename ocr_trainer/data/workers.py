@@ -1,4 +1,4 @@
-"""The processes that prepare samples: how they begin and end, and what they had in hand when one failed."""
+"""Worker processes: start, shutdown, and which sample each was reading when it failed."""
 
 from __future__ import annotations
 
@@ -23,86 +23,86 @@ from ocr_trainer.runs.signals import in_main_thread
 
 T = TypeVar("T", covariant=True)
 
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
+PR_SET_PDEATHSIG = 1
+"""Operation number from prctl(2)."""
 
-FAILED = re.compile(r"DataLoader worker \(pid|DataLoader timed out|Pin memory thread")
-"""How torch words that its workers failed; what is raised within one has other words."""
-PROCESSES = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
-"""How it names them."""
+WORKER_FAILURE = re.compile(r"DataLoader worker \(pid|DataLoader timed out|Pin memory thread")
+"""Messages of torch for failed workers. Exceptions raised inside a worker have other messages."""
+WORKER_PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
+"""Process ids within such a message."""
 
 
 class TracksCurrentSample(Dataset[T]):
-    """A dataset whose workers note which sample they have in hand, where the main process can see it."""
+    """A dataset whose workers record the sample they are reading in memory shared with the main process."""
 
     split: Any
     current_samples: torch.Tensor | None = None
-    """int64, (workers, 2): which process, and which sample; -1 before the first."""
+    """int64 of shape (workers, 2): process id and sample index; -1 before the first sample."""
 
-    def watch(self, workers: int) -> None:
-        """Make room for the notes of so many workers."""
-        self.current_samples = (
-            torch.full((workers, 2), -1, dtype=torch.int64).share_memory_() if workers else None
-        )
+    def allocate(self, num_workers: int) -> None:
+        """Allocate the shared records, one per worker; none without workers."""
+        records = torch.full((num_workers, 2), -1, dtype=torch.int64)
+        self.current_samples = records.share_memory_() if num_workers else None  # type: ignore[no-untyped-call]
 
-    def note(self, index: int) -> None:
-        """Note that this process is about to read a sample."""
+    def track(self, index: int) -> None:
+        """Record that this worker is about to read a sample. Does nothing in the main process."""
         worker = get_worker_info()
         if worker is not None and self.current_samples is not None:
+            # Index first: a process id always belongs to an index that was written.
             self.current_samples[worker.id, 1] = index
             self.current_samples[worker.id, 0] = os.getpid()
 
-    def forget(self) -> None:
-        """Forget the notes: all was read."""
+    def clear(self) -> None:
+        """Clear the records after all samples were read."""
         if self.current_samples is not None:
             self.current_samples.fill_(-1)
 
 
 class WorkerMonitor:
-    """Has the death of a worker told where a batch is waited for, and nowhere else.
+    """Raises the death of a worker while a batch is awaited, and nowhere else.
 
-    torch raises wherever the main process is when the system tells it: in the middle of writing a
-    checkpoint, in a logger whose errors are contained.
+    torch's SIGCHLD handler raises wherever the main process happens to be: while it writes a checkpoint, or
+    inside a logger whose errors are caught.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing to tell."""
-        self.told: RuntimeError | None = None
-        self._tell: Callable[[int, FrameType | None], Any] | None = None
+        """Start without a pending error."""
+        self.pending_error: RuntimeError | None = None
+        self._torch_handler: Callable[[int, FrameType | None], Any] | None = None
         self._waiting = False
 
     def register(self) -> None:
-        """Put this in place of what torch registers with its first workers; only a main thread can."""
+        """Replace torch's SIGCHLD handler, which torch installs with its first workers. Main thread only."""
         handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
         if is_worker_handler(handler) and in_main_thread():
-            self._tell = handler
+            self._torch_handler = handler
             signal.signal(signal.SIGCHLD, self)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Hear that a process ended; keep what torch says of it until a batch is waited for.
+        """Handle SIGCHLD: keep torch's error until a batch is awaited.
 
         Raises:
-            RuntimeError: A worker died while one is.
+            RuntimeError: If a worker died while a batch is awaited.
         """
-        assert self._tell is not None
+        assert self._torch_handler is not None
         try:
-            self._tell(number, frame)
+            self._torch_handler(number, frame)
         except RuntimeError as error:
             if self._waiting:
                 raise
-            self.told = error
+            self.pending_error = error
 
-    def each(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def iterate(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Yield batches.
 
         Raises:
-            RuntimeError: A worker died, while a batch was waited for or before.
+            RuntimeError: If a worker died, now or since the last batch.
         """
         while True:
             self._waiting = True
             try:
-                if self.told is not None:
-                    raise self.told
+                if self.pending_error is not None:
+                    raise self.pending_error
                 batch = next(batches)
             except StopIteration:
                 return
@@ -112,50 +112,51 @@ class WorkerMonitor:
 
 
 WORKER_MONITOR = WorkerMonitor()
-"""Of the workers of this process."""
-OUTSIDE = {signal.SIGTERM, signal.SIGINT}
-"""Signals sent to all of a run's processes are the main one's to answer, which still needs its workers."""
+"""The monitor of this process; there is one SIGCHLD handler per process."""
+GROUP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+"""Signals sent to the whole process group. Only the main process handles them; it still needs its workers."""
 
 
 @contextmanager
 def block_signals() -> Iterator[None]:
-    """Start workers that such signals do not reach before `begin` has them ignored."""
-    # Else each worker has a temporary folder of its own, which stays if it is killed.
+    """Block these signals while workers start, until `init_worker` ignores them."""
+    # Create the temporary folder now. Otherwise each worker makes its own and leaves it behind when killed.
     get_temp_dir()
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, OUTSIDE)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def die_with_parent() -> None:
-    """Have the system kill this process when the one that started it ends; Linux alone can."""
+def set_parent_death_signal() -> None:
+    """Make the kernel kill this process when its parent ends. Linux only; does nothing elsewhere."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def begin(_worker: int) -> None:
-    """Prepare a worker process: one processor, and no end but with the main process."""
-    for number in OUTSIDE:
+def init_worker(_worker: int) -> None:
+    """Initialize a worker process: one thread, no group signals, and exit with the main process."""
+    for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, OUTSIDE)
-    die_with_parent()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
+    set_parent_death_signal()
     main = multiprocessing.parent_process()
     if main is not None and main.pid != os.getppid():
-        os._exit(1)  # it ended before this process could ask to end with it
+        os._exit(1)  # the main process ended before the death signal was set
     import cv2
 
+    # Threads within workers would compete with the other workers for the same cores.
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
 
-def kill_rest() -> None:
-    """End the workers that are left, if any: at its exit, Python waits for them without end."""
+def kill_remaining_workers() -> None:
+    """Kill the workers that are still alive: at exit, Python would wait for them forever."""
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()
@@ -163,7 +164,7 @@ def kill_rest() -> None:
 
 
 class HasWorkers(Protocol):
-    """A DataLoader of ours."""
+    """A loader whose workers can be ended."""
 
     dataset: Any
     timeout: float
@@ -172,15 +173,15 @@ class HasWorkers(Protocol):
         """End its workers."""
 
     def kill(self) -> None:
-        """End its workers at once."""
+        """Kill its workers immediately."""
 
 
 @contextmanager
-def telling(loaders: Sequence[HasWorkers]) -> Iterator[None]:
-    """Say in our words that a worker died or hangs, and which samples the workers had in hand; end them all.
+def report_worker_errors(loaders: Sequence[HasWorkers]) -> Iterator[None]:
+    """Turn the failure of a worker into a `DataError` that names the samples being read; end all workers.
 
     Raises:
-        DataError: A worker failed.
+        DataError: If a worker died or timed out.
     """
     try:
         yield
@@ -189,37 +190,39 @@ def telling(loaders: Sequence[HasWorkers]) -> Iterator[None]:
     except BaseException as error:
         for loader in loaders:
             loader.kill()
-        if isinstance(error, RuntimeError) and FAILED.search(str(error)):
-            # Where it names the process, torch may say why in what that follows from.
-            told = f"{error} {error.__cause__ or ''}"
-            raise DataError(f"{_reason(told, loaders)}{_current_samples(told, loaders)}\n{HINT}") from error
+        if isinstance(error, RuntimeError) and WORKER_FAILURE.search(str(error)):
+            # torch names the process in one error and the signal in its cause.
+            message = f"{error} {error.__cause__ or ''}"
+            raise DataError(
+                f"{_reason(message, loaders)}{_current_samples(message, loaders)}\n{TROUBLESHOOTING}"
+            ) from error
         raise
     finally:
-        kill_rest()
-        WORKER_MONITOR.told = None
+        kill_remaining_workers()
+        WORKER_MONITOR.pending_error = None
 
 
-HINT = (
-    "  read them in this process to see what happens: data.num_workers=0\n"
-    "  a worker that is killed may have met a limit of memory: fewer with data.num_workers=…; "
-    "slow storage may need more time: data.timeout=…"
+TROUBLESHOOTING = (
+    "  to see the error, read the samples in the main process: data.num_workers=0\n"
+    "  if a worker was killed, memory may have run out: use fewer with data.num_workers=…\n"
+    "  if storage is slow, allow more time: data.timeout=…"
 )
 
 
 def _reason(message: str, loaders: Sequence[HasWorkers]) -> str:
     if "timed out" in message:
         seconds = max((loader.timeout for loader in loaders), default=0)
-        return f"no batch came from the processes that prepare samples for {seconds:g} s (data.timeout)"
+        return f"no batch came from the data workers for {seconds:g} s (data.timeout)"
     cause = re.search(r"killed by signal: ([^.]+)", message)
     how = f"was killed by signal: {cause[1]}" if cause else "ended unexpectedly"
-    return f"a process that prepares samples {how}"
+    return f"a data worker {how}"
 
 
 def _current_samples(message: str, loaders: Sequence[HasWorkers]) -> str:
-    """Return what the workers that torch names read last; of all of them, where it names none."""
+    """List the samples that the failed workers were reading; all workers if torch names none."""
     from ocr_trainer.data.split import name_of
 
-    dead = {int(number) for number in re.findall(r"\d+", " ".join(PROCESSES.findall(message)))}
+    dead = {int(number) for number in re.findall(r"\d+", " ".join(WORKER_PIDS.findall(message)))}
     lines = []
     for loader in loaders:
         dataset = loader.dataset
@@ -227,5 +230,5 @@ def _current_samples(message: str, loaders: Sequence[HasWorkers]) -> str:
             for worker, (process, index) in enumerate(dataset.current_samples.tolist()):
                 if index >= 0 and (not dead or process in dead):
                     lines.append(f"\n  worker {worker}: sample {index}, {name_of(dataset.split, index)}")
-    whose = "it" if dead else "the workers"
-    return f":\n  what {whose} read last:" * bool(lines) + "".join(lines)
+    owner = "it" if dead else "the workers"
+    return f":\n  {owner} last read:" * bool(lines) + "".join(lines)

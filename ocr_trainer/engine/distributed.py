@@ -22,7 +22,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from ocr_trainer.data.loader import all_reduce_sum, rank_and_world_size
-from ocr_trainer.data.workers import die_with_parent
+from ocr_trainer.data.workers import set_parent_death_signal
 from ocr_trainer.errors import DataError, ProcessLost
 from ocr_trainer.internals.lightning import backend_and_timeout
 from ocr_trainer.runs.run_dir import is_first
@@ -130,7 +130,7 @@ def joint_shutdown(timeout: float) -> Iterator[None]:
         ProcessLost: Another process ended or hangs.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ or started_by_lightning():
-        die_with_parent()
+        set_parent_death_signal()
     try:
         yield
     except BaseException as error:

@@ -19,7 +19,7 @@ from ocr_trainer.checkpoint.resume import prepare_resume
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
-from ocr_trainer.data.workers import telling
+from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, distributed
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
@@ -74,7 +74,7 @@ class Session:
         """
         with (
             distributed.joint_shutdown(self.run.distributed.timeout),
-            telling(self.loaders.all()),
+            report_worker_errors(self.loaders.all()),
             self._memory_report(),
         ):
             yield

@@ -10,7 +10,7 @@ from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_any
-from ocr_trainer.data.workers import telling
+from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
@@ -72,7 +72,7 @@ def benchmark(
         run = replace(run, data=replace(run.data, pictures=0))
         loader = kind.scoring_loader(splits.test, model, run)
         task = kind(model, run, folder, len(splits.test))
-        with telling([loader]):
+        with report_worker_errors([loader]):
             scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
         assert task.tally is not None
         rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}

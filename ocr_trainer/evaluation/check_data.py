@@ -12,7 +12,7 @@ from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.data.workers import TracksCurrentSample, telling
+from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
@@ -64,7 +64,7 @@ class ReadOnlySet(TracksCurrentSample[Seen]):
 
     def __getitem__(self, key: Key) -> Seen:
         index = key[1]
-        self.note(index)
+        self.track(index)
         try:
             sample = self.split[index]
         except DataError as error:
@@ -107,7 +107,7 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
     total = Counts()
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     batches = make_loader(ReadOnlySet(split), keys, BATCH_SIZE, list, run.data)
-    with telling([batches]), progress(len(split), f"reading {name}") as tell:
+    with report_worker_errors([batches]), progress(len(split), f"reading {name}") as tell:
         for seen in (seen for batch in batches for seen in batch):
             total.add(seen.counts)
             data_report.skipped += seen.skipped

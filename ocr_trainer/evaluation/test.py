@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from ocr_trainer.checkpoint.read import model_state
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
-from ocr_trainer.data.workers import telling
+from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import CheckpointError
@@ -63,7 +63,7 @@ def test(
     trainer = tester(run, loader, loggers, folder)
     enable_garbage_collection()
     timer.end("build")
-    with telling([loader]):
+    with report_worker_errors([loader]):
         scores = trainer.test(task, loader, verbose=False)[0]
     timer.end("test")
     told = {

@@ -1,1 +1,1 @@
-"""NumPy, no torch. Reading annotated images: what dataset plugins are made of."""
+"""NumPy, no torch. Readers of annotation formats, from which dataset plugins are built."""

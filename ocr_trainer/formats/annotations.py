@@ -1,6 +1,6 @@
-"""Reading labels: what every dataset of annotated images needs, whatever its format.
+"""Labels of an image and the checks that every annotation format needs.
 
-No label leaves in silence: what cannot be used is entered in the `DataReport` with file and line.
+No label is dropped silently: a label that cannot be used is recorded in the `DataReport` with file and line.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from ocr_trainer.plugin import DataReport
 Points = Sequence[tuple[float, float]]
 
 COORDINATE_LIMIT = 1e6
-"""Pixels; a coordinate beyond is a slip of the pen, and would not survive float32."""
+"""In pixels. A larger coordinate is a typing error and would lose precision in float32."""
 
-LEAST_AREA = 0.01
-"""Square pixels; what covers less is a point or a line."""
+MIN_AREA = 0.01
+"""In square pixels. A smaller outline is a point or a line."""
 
 POINT_LIMIT = 4096
-"""Points of an outline; the longest that tools draw have some hundreds."""
+"""Points of an outline. The longest outlines that tools draw have a few hundred."""
 
 ROW_LIMIT = 1 << 20
-"""Bytes of a row; what is longer is no row of a text, and would take a hundred times as much to parse."""
+"""In bytes. A longer row is not a label, and parsing it would take a hundred times as much memory."""
 
-HOPELESS = 10_000
-"""Rows; a file of which none of so many can be used is of another kind."""
+MAX_BAD_ROWS = 10_000
+"""If none of this many rows can be used, the file is of another format and reading stops."""
 
-FEW = 16
-"""Points; the sides of so few are compared in less time than an array is made."""
+SMALL_OUTLINE = 16
+"""Points. Up to this size, comparing all pairs of sides in Python is faster than creating an array."""
 
 
 @dataclass(slots=True)
 class Labels:
-    """The labels of one image."""
+    """The labels of one image: one entry per region in each list."""
 
     polygons: list[Polygon] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     ignore: list[bool] = field(default_factory=list)
     size: tuple[int, int] | None = None
-    """Height and width of the image the labels were made on, where the format tells."""
+    """Height and width of the image at annotation time, if the format records them."""
 
     def add(
         self,
@@ -58,22 +58,31 @@ class Labels:
         line: int | None,
         where: str = "",
     ) -> None:
-        """Take a label in, or enter in the ledger why not; `where` goes before the reason.
+        """Add a label, or record in the data report why it cannot be used.
 
-        An outline whose last point is its first is opened. One that crosses itself shows where text is,
-        but not its shape: its convex hull is kept as "don't care", so that it is not learned as
-        background, and the ledger tells.
+        A closed outline is opened by dropping its last point. An outline that crosses itself shows where text
+        is but not its shape, so its convex hull is kept as "don't care" and is not learned as background; the
+        data report says so.
+
+        Args:
+            points: Corners (x, y) in pixels.
+            text: Transcription, empty if unknown.
+            ignore: Whether the region is "don't care".
+            data_report: Receives the counts and the reasons.
+            file: Annotation file, for the report.
+            line: Line in the file from 1, if known.
+            where: Prefix of the reason, such as "word 3: ".
         """
         data_report.read(labels=1)
         if len(points) > 1 and tuple(points[0]) == tuple(points[-1]):
             points = points[:-1]
-        if fault := polygon_fault(points):
-            data_report.skip_label(file, line, f"{where}{fault}")
+        if error := polygon_error(points):
+            data_report.skip_label(file, line, f"{where}{error}")
             return
-        if crosses_itself(points):
+        if is_self_intersecting(points):
             data_report.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
-            points, ignore = _hull(points), True
-        elif abs(_signed_area(points)) < LEAST_AREA:
+            points, ignore = _convex_hull(points), True
+        elif abs(_signed_area(points)) < MIN_AREA:
             data_report.skip_label(file, line, f"{where}the outline has no area")
             return
         self.polygons.append(np.array(points, dtype=np.float32))
@@ -82,29 +91,31 @@ class Labels:
 
 
 def read_rows(path: Path, data_report: DataReport) -> Iterator[tuple[int, str]]:
-    """Yield line number, from 1, and text of each row of a file; see `rows_of`.
+    """Yield the line number, from 1, and the text of each row of a file; see `split_rows`.
 
     Raises:
         DataError: If the file cannot be read or is UTF-16.
     """
-    return rows_of(read_bytes(path), path, data_report)
+    return split_rows(read_bytes(path), path, data_report)
 
 
-def rows_of(data: bytes, file: Path | str, data_report: DataReport) -> Iterator[tuple[int, str]]:
-    """Yield line number, from 1, and text of each row that is not blank.
+def split_rows(data: bytes, file: Path | str, data_report: DataReport) -> Iterator[tuple[int, str]]:
+    """Yield the line number, from 1, and the text of each row that is not blank.
 
-    Rows end in LF, CRLF or CR. One that is not UTF-8 or beyond `ROW_LIMIT` goes into the ledger as a label.
+    Rows end in LF, CRLF or CR. A row that is not UTF-8 or exceeds `ROW_LIMIT` is reported as a skipped label.
     """
-    for number, row in enumerate(data.splitlines(), start=1):  # bytes know CR and LF, no other line ends
+    for number, row in enumerate(
+        data.splitlines(), start=1
+    ):  # bytes: str would also split at U+2028 and others
         if len(row) > ROW_LIMIT:
             data_report.read(labels=1)
-            data_report.skip_label(file, number, f"a row of {len(row):,} bytes is none of a label")
+            data_report.skip_label(file, number, f"a row of {len(row):,} bytes is longer than any label")
             continue
         try:
             text = row.decode("utf-8")
-        except UnicodeDecodeError as fault:
+        except UnicodeDecodeError as error:
             data_report.read(labels=1)
-            data_report.skip_label(file, number, f"not UTF-8: byte 0x{row[fault.start]:02x}")
+            data_report.skip_label(file, number, f"not UTF-8: byte 0x{row[error.start]:02x}")
             continue
         if text.strip():
             yield number, text
@@ -118,68 +129,74 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         data = path.read_bytes()
-    except (OSError, ValueError) as fault:
-        raise DataError(f"cannot read '{path}': {getattr(fault, 'strerror', None) or fault}") from fault
-    return without_mark(data, path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or error}") from error
+    return strip_bom(data, path)
 
 
-def without_mark(data: bytes, file: Path | str) -> bytes:
-    """Return UTF-8 without its byte-order mark.
+def strip_bom(data: bytes, file: Path | str) -> bytes:
+    """Remove the UTF-8 byte-order mark.
 
     Raises:
-        DataError: If the mark is that of UTF-16.
+        DataError: If the data starts with the mark of UTF-16.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"'{file}' is UTF-16 text; save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def polygon_fault(points: Points) -> str | None:
-    """Return why points make no polygon in any image, or None."""
+def polygon_error(points: Points) -> str | None:
+    """Return why points cannot be a polygon in any image, or None."""
     if len(points) < 3:
-        return "1 point is no polygon" if len(points) == 1 else f"{len(points)} points are no polygon"
+        return "1 point is not a polygon" if len(points) == 1 else f"{len(points)} points are not a polygon"
     if len(points) > POINT_LIMIT:
-        return f"{len(points):,} points are more than an outline has"
+        return f"{len(points):,} points are more than an outline can have"
     for value in (value for point in points for value in point):
         if not math.isfinite(value):
             return f"the coordinate {value} is not a finite number"
         if abs(value) > COORDINATE_LIMIT:
             return f"the coordinate {value:g} is not in any image"
     if max(x for x, _ in points) <= 0 or max(y for _, y in points) <= 0:
-        return "it lies outside the image, left of or above it"
+        return "it lies outside the image, to the left or above"
     return None
 
 
-def crosses_itself(points: Points) -> bool:
-    """Tell whether two sides cross in a point inside both; touching is no crossing."""
-    if len(points) > FEW:
-        return _many_cross(np.array(points, dtype=np.float64))
+def is_self_intersecting(points: Points) -> bool:
+    """Return whether two sides cross at a point inside both. Sides that only touch do not count."""
+    if len(points) > SMALL_OUTLINE:
+        return _is_self_intersecting_array(np.array(points, dtype=np.float64))
     sides = list(zip(points, [*points[1:], points[0]], strict=True))
     last = len(sides) - 1
     return any(
-        _apart(*sides[i], *sides[j]) and _apart(*sides[j], *sides[i])
+        _on_opposite_sides(*sides[i], *sides[j]) and _on_opposite_sides(*sides[j], *sides[i])
         for i in range(last - 1)
-        for j in range(i + 2, last + (i > 0))  # neighbors share a point, so they cannot cross
+        for j in range(i + 2, last + (i > 0))  # neighbors share a point and cannot cross
     )
 
 
 _Point = tuple[float, float]
 
 
-def _apart(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
-    """Tell whether c and d lie on different sides of the line through a and b."""
+def _on_opposite_sides(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
+    """Return whether c and d lie on opposite sides of the line through a and b."""
     x, y = b[0] - a[0], b[1] - a[1]
     return (x * (c[1] - a[1]) - y * (c[0] - a[0])) * (x * (d[1] - a[1]) - y * (d[0] - a[0])) < 0
 
 
-def _many_cross(a: np.ndarray, block: int = 1 << 18) -> bool:
-    """Do what `crosses_itself` does for an outline of many points, (points, 2), in little memory."""
+def _is_self_intersecting_array(a: np.ndarray, block: int = 1 << 18) -> bool:
+    """`is_self_intersecting` for outlines with many points, in blocks that bound the memory.
+
+    Args:
+        a: float64 of shape (points, 2).
+        block: Number of pairs of sides compared at once.
+    """
     b = np.roll(a, -1, axis=0)
 
     def side(line: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Tell by its sign on which side of a line through two of the points another one lies."""
+        """Return a value whose sign tells on which side of a line each point lies."""
         along, to = (b - a)[line], points - a[line]
-        return along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0]
+        cross: np.ndarray = along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0]
+        return cross
 
     rows = max(1, block // len(a))
     for start in range(0, len(a), rows):
@@ -193,15 +210,15 @@ def _many_cross(a: np.ndarray, block: int = 1 << 18) -> bool:
 
 
 def _signed_area(points: Points) -> float:
-    x0, y0 = points[0]  # as the origin, for precision
+    x0, y0 = points[0]  # origin near the outline: far from 0, the products would cancel
     following = [*points[1:], points[0]]
     return 0.5 * sum(
         (x - x0) * (v - y0) - (u - x0) * (y - y0) for (x, y), (u, v) in zip(points, following, strict=True)
     )
 
 
-def _hull(points: Points) -> Points:
-    """Return the convex hull of points that do not lie on one line."""
-    from shapely import MultiPoint  # costs 150 ms, is seldom needed
+def _convex_hull(points: Points) -> Points:
+    """Return the convex hull of points that are not collinear."""
+    from shapely import MultiPoint  # slow import (150 ms), rarely needed
 
     return [(x, y) for x, y in MultiPoint(points).convex_hull.exterior.coords[:-1]]

@@ -1,7 +1,7 @@
-"""Who is in train, val and test: by list files, and by a seeded share where there is no list.
+"""Assign images to train, val and test: by list files, and by a seeded share where there is no list.
 
-A share goes by a hash of seed and name: the order of files does not matter, and an image added
-later moves no other.
+Shares use a hash of seed and name. They do not depend on the order of files, and an image that is added
+later does not move any other.
 """
 
 from __future__ import annotations
@@ -21,51 +21,74 @@ T = TypeVar("T")
 
 
 def position(name: str, seed: int) -> float:
-    """Return where a name falls between 0 and 1, at random but always at the same place."""
+    """Return a pseudo-random position in [0, 1) that depends only on the name and the seed."""
     digest = blake2b(f"{seed}/{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
 
 
-def carve(names: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Assign each name to one of the splits in `shares` or, for the rest, to 'train'.
+def assign_splits(names: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Assign each name to a split in `shares`, or to "train" for the remainder.
 
-    Names are matched with `shares` from 0 up in the given order, so a share changed later moves nothing
-    between the splits before it. A split with a share above 0 gets at least one of two or more names.
+    Names are compared with the cumulative shares in the given order, so changing a later share never moves
+    a name between the earlier splits. A split with a share above 0 gets at least one name if there are two
+    or more.
+
+    Args:
+        names: Names of the images, in any order.
+        shares: Fraction of each split, 0 to 1.
+        seed: Seed of the hash.
+
+    Returns:
+        The split of each name.
     """
     positions = {name: position(name, seed) for name in sorted(names)}
-    home: dict[str, str] = {}
+    assigned: dict[str, str] = {}
     start = 0.0
     for split, share in shares.items():
-        members = [n for n, p in positions.items() if start <= p < start + share and n not in home]
-        left = [n for n in positions if n not in home]
-        if share > 0 and not members and len(left) > 1:
-            members = [min(left, key=positions.__getitem__)]
-        home |= dict.fromkeys(members, split)
+        members = [n for n, p in positions.items() if start <= p < start + share and n not in assigned]
+        remaining = [n for n in positions if n not in assigned]
+        if share > 0 and not members and len(remaining) > 1:
+            members = [min(remaining, key=positions.__getitem__)]
+        assigned |= dict.fromkeys(members, split)
         start += share
-    return {name: home.get(name, "train") for name in positions}
+    return {name: assigned.get(name, "train") for name in positions}
 
 
-def carve_missing(
+def fill_missing_splits(
     members: dict[str, dict[str, T]], shares: Mapping[str, float], seed: int
 ) -> dict[str, dict[str, T]]:
-    """Return the splits, the missing ones taken out of 'train' by share; a share of 0 makes none."""
+    """Take the missing splits out of "train" by share. A share of 0 creates no split.
+
+    Args:
+        members: Images of each existing split, by name.
+        shares: Fraction of each split that may be missing.
+        seed: Seed of the hash.
+
+    Returns:
+        The splits, with the new ones added and their images removed from "train".
+    """
     shares = {split: share for split, share in shares.items() if split not in members and share > 0}
     if "train" not in members or not shares:
         return members
     pool = members["train"]
-    home = carve(pool, shares, seed)
-    drawn = {s: {n: e for n, e in pool.items() if home[n] == s} for s in ("train", *shares)}
+    assigned = assign_splits(pool, shares, seed)
+    drawn = {s: {n: e for n, e in pool.items() if assigned[n] == s} for s in ("train", *shares)}
     return members | drawn
 
 
 def read_list(path: Path, known: Mapping[str, T], data_report: DataReport) -> dict[str, T]:
-    """Return those of the images `known` by stem that a list file names, one a row, in its order.
+    """Return the images that a list file names, in the order of the list.
 
-    A row is a stem or a file name; folders before it do not count. A row that names no image, or one
-    named before, goes into the ledger.
+    A row is a stem or a file name; leading folders are ignored. A row that names no image, or an image that
+    was already named, is recorded in the data report.
+
+    Args:
+        path: List file with one image per row.
+        known: Images by stem.
+        data_report: Receives the counts and the reasons.
 
     Raises:
-        DataError: If there is no such file, or it is not text.
+        DataError: If the file is missing or not text.
     """
     if not path.is_file():
         raise DataError(f"there is no list file '{path}'")
@@ -77,20 +100,20 @@ def read_list(path: Path, known: Mapping[str, T], data_report: DataReport) -> di
             listed[stem] = known[stem]
             continue
         data_report.read(images=1)
-        reason = "is listed before" if stem in listed else "there is no such image"
+        reason = "is already listed" if stem in listed else "there is no such image"
         data_report.skip_image(f"{path}:{line}", f"'{row.strip()}' {reason}")
     return listed
 
 
 def refuse_overlap(members: Mapping[str, Iterable[Path | str]], files: Mapping[str, Path]) -> None:
-    """Refuse an image in two splits: a score on what was trained on says nothing.
+    """Raise an error if two splits share an image: a score on training data is meaningless.
 
     Args:
-        members: The images of each split; names take a third of the memory of paths.
+        members: Images of each split. Names take a third of the memory of paths.
         files: The file that defines each split.
 
     Raises:
-        DataError: Names both files and the first images.
+        DataError: If an image is in two splits. Names both files and the first images.
     """
     seen: dict[Path | str, str] = {}
     for split, images in members.items():

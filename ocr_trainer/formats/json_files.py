@@ -1,7 +1,7 @@
-"""Reading JSON: documents, and the points and texts that stand in them.
+"""Read JSON documents, and the points and texts in them.
 
-What is wrong with a document is a `DataError`; what is wrong with a value in it is a `ValueError`, in
-words that go into the ledger.
+A problem with a document raises `DataError`. A problem with a value raises `ValueError`, and its message
+goes into the data report.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import (
     COORDINATE_LIMIT,
-    HOPELESS,
+    MAX_BAD_ROWS,
     Labels,
     Points,
     read_bytes,
-    without_mark,
+    strip_bom,
 )
 from ocr_trainer.plugin import DataReport
 
 BOUNDED = reprlib.Repr()
-"""Writes values out as Python does, but goes only so deep."""
+"""`repr` with a limited depth and length: hostile JSON may be nested without end."""
 BOUNDED.maxlevel, BOUNDED.maxlist, BOUNDED.maxdict, BOUNDED.maxstring, BOUNDED.maxlong = 4, 40, 40, 40, 40
 
 
 class Word(NamedTuple):
-    """A label as a format gives it."""
+    """A label in terms of the format: outline, text, and whether it is "don't care"."""
 
     points: Points
     text: str = ""
@@ -38,43 +38,45 @@ class Word(NamedTuple):
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Parse a JSON file.
 
     Raises:
-        DataError: If it cannot be read, or is not JSON in UTF-8; with line and column.
+        DataError: If the file cannot be read or is not JSON in UTF-8. Names line and column.
     """
     try:
         return json.loads(read_bytes(path).decode("utf-8"))
-    except UnicodeDecodeError as fault:
-        raise DataError(f"'{path}' is not UTF-8: byte {fault.start + 1}") from fault
-    except json.JSONDecodeError as fault:
+    except UnicodeDecodeError as error:
+        raise DataError(f"'{path}' is not UTF-8: byte {error.start + 1}") from error
+    except json.JSONDecodeError as error:
         raise DataError(
-            f"'{path}' is not JSON: line {fault.lineno}, column {fault.colno}: {fault.msg}"
-        ) from fault
-    except (ValueError, RecursionError) as fault:  # thousands of digits, or of brackets
-        raise DataError(f"'{path}' is no JSON to be read: {fault}") from fault
+            f"'{path}' is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, or deep nesting
+        raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
 
 
 def read_json_rows(path: Path, data_report: DataReport, key: str = "") -> Iterator[tuple[int, str, Any]]:
-    """Yield line number, from 1, name and value of each row of JSON that is not blank.
+    """Yield the line number, from 1, the image name and the value of each JSON row that is not blank.
 
-    Each is counted as an image; one that is not JSON goes into the ledger.
+    Each row counts as an image. Rows that are not JSON are recorded in the data report.
 
     Args:
-        key: What the name stands under in the row; if empty, the name stands before the JSON and a tab.
+        path: File with one JSON value per row.
+        data_report: Receives the counts and the reasons.
+        key: Key of the image name within the value. If empty, the row is the name, a tab and the value.
 
     Raises:
-        DataError: If the file cannot be read, is UTF-16, or seems to be of another kind.
+        DataError: If the file cannot be read, is UTF-16, or does not look like this format.
     """
     usable = False
     for count, (line, data) in enumerate(_rows(path), start=1):
         try:
             name, value = _row(data, key)
-        except (ValueError, RecursionError) as fault:
-            if count > HOPELESS and not usable:
-                raise DataError(f"'{path}': none of {HOPELESS:,} rows can be used: {fault}") from None
+        except (ValueError, RecursionError) as error:
+            if count > MAX_BAD_ROWS and not usable:
+                raise DataError(f"'{path}': none of {MAX_BAD_ROWS:,} rows can be used: {error}") from None
             data_report.read(images=1)
-            data_report.skip_image(f"{path}:{line}", str(fault))
+            data_report.skip_image(f"{path}:{line}", str(error))
             continue
         usable = True
         data_report.read(images=1)
@@ -84,30 +86,30 @@ def read_json_rows(path: Path, data_report: DataReport, key: str = "") -> Iterat
 def _row(data: bytes, key: str) -> tuple[str, Any]:
     try:
         row = data.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        raise ValueError(f"not UTF-8: byte 0x{data[fault.start]:02x}") from fault
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: byte 0x{data[error.start]:02x}") from error
     name, tab, text = ("", "", row) if key else row.partition("\t")
     if not key and not (tab and name.strip()):
-        raise ValueError("there is no name of an image with a tab after it")
+        raise ValueError("there is no image name followed by a tab")
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as fault:
-        column = len(row) - len(text) + fault.pos + 1
-        raise ValueError(f"not JSON: column {column}: {fault.msg}") from fault
+    except json.JSONDecodeError as error:
+        column = len(row) - len(text) + error.pos + 1
+        raise ValueError(f"not JSON: column {column}: {error.msg}") from error
     return to_name(value, key) if key else name.strip(), value
 
 
 def _rows(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield line number and content of each row that is not blank, one by one: files can be large."""
+    """Yield the line number and the content of each row that is not blank, one at a time: files are large."""
     try:
         with path.open("rb") as file:
             for line, data in enumerate(file, start=1):
                 if line == 1:
-                    data = without_mark(data, path)
+                    data = strip_bom(data, path)
                 if data.strip():
                     yield line, data
-    except OSError as fault:
-        raise DataError(f"cannot read '{path}': {fault.strerror}") from fault
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {error.strerror}") from error
 
 
 def read_words(
@@ -117,46 +119,48 @@ def read_words(
     file: Path,
     line: int | None = None,
 ) -> Labels:
-    """Return the labels of an image; what is none goes into the ledger, and the others are read on.
+    """Return the labels of an image. Values that are not labels are recorded in the data report.
 
     Args:
-        items: JSON values, each with what goes before the reason if it cannot be used.
-        parse: What makes a label of an object; raises a ValueError if it is none.
-        file: The file they stand in, for the ledger, and `line`, where that tells.
+        items: JSON values, each with the prefix of its error message.
+        parse: Converts an object to a label; raises ValueError if it cannot.
+        data_report: Receives the counts and the reasons.
+        file: Annotation file, for the report.
+        line: Line in the file from 1, if known.
     """
     labels = Labels()
     for where, item in items:
         try:
             if not isinstance(item, dict):
-                raise ValueError(f"{shown(item)} is no object")
+                raise ValueError(f"{shown(item)} is not an object")
             word = parse(item)
-        except ValueError as fault:
+        except ValueError as error:
             data_report.read(labels=1)
-            data_report.skip_label(file, line, f"{where}{fault}")
+            data_report.skip_label(file, line, f"{where}{error}")
             continue
         labels.add(*word, data_report, file, line, where)
     return labels
 
 
 def numbered(what: str, items: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each item after what it is called in messages: `a.jpg, word 3: `."""
+    """Yield each item with its prefix for messages, such as `a.jpg, word 3: `."""
     return ((f"{what} {number}: ", item) for number, item in enumerate(items, start=1))
 
 
 def to_name(value: Any, key: str) -> str:
-    """Return the name of an image that an object has under a key.
+    """Return the image name under a key of an object.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the key is missing or not a text.
     """
     name = value.get(key) if isinstance(value, dict) else None
     if not (isinstance(name, str) and name.strip()):
-        raise ValueError(f'there is no "{key}": the name of an image')
+        raise ValueError(f'there is no "{key}", the name of an image')
     return name.strip()
 
 
 def to_list(value: Any, key: str) -> list[Any]:
-    """Return the list that an object has under a key.
+    """Return the list under a key of an object.
 
     Raises:
         ValueError: If there is none.
@@ -168,10 +172,10 @@ def to_list(value: Any, key: str) -> list[Any]:
 
 
 def to_points(value: Any) -> Points:
-    """Return the points of `[[x, y], …]`.
+    """Parse `[[x, y], …]`.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the value has another form.
     """
     if not isinstance(value, list):
         raise ValueError("it has no list of points")
@@ -179,10 +183,10 @@ def to_points(value: Any) -> Points:
 
 
 def to_point(value: Any) -> tuple[float, float]:
-    """Return the point `[x, y]`.
+    """Parse `[x, y]`.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the value has another form.
     """
     if not (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))):
         raise ValueError(f"{shown(value)} is not a point [x, y]")
@@ -190,24 +194,24 @@ def to_point(value: Any) -> tuple[float, float]:
 
 
 def pairs_to_points(value: Any) -> Points:
-    """Return the points of `[x, y, x, y, …]`.
+    """Parse `[x, y, x, y, …]`.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the value has another form.
     """
     if not (isinstance(value, list) and all(map(_is_number, value))):
-        raise ValueError(f"{shown(value)} is no list of numbers")
+        raise ValueError(f"{shown(value)} is not a list of numbers")
     if len(value) % 2:
-        raise ValueError(f"{len(value)} numbers are no points: there must be an even number")
+        raise ValueError(f"{len(value)} numbers do not form points: there must be an even number")
     numbers = [_float(number) for number in value]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def box_to_points(value: Any) -> Points:
-    """Return the corners of `[left, top, right, bottom]`, clockwise from the top left.
+def xyxy_to_points(value: Any) -> Points:
+    """Parse `[left, top, right, bottom]` and return the corners clockwise from the top left.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the value has another form.
     """
     if not (isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))):
         raise ValueError(f"{shown(value)} is not a box [left, top, right, bottom]")
@@ -215,23 +219,27 @@ def box_to_points(value: Any) -> Points:
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def sides_to_points(value: Any) -> Points:
-    """Return the corners of `[left, top, width, height]`, clockwise from the top left.
+def xywh_to_points(value: Any) -> Points:
+    """Parse `[left, top, width, height]` and return the corners clockwise from the top left.
 
     Raises:
-        ValueError: If it is nothing of the kind.
+        ValueError: If the value has another form.
     """
     if not (isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))):
         raise ValueError(f"{shown(value)} is not a box [left, top, width, height]")
     left, top, width, height = map(_float, value)
-    return box_to_points([left, top, left + width, top + height])
+    return xyxy_to_points([left, top, left + width, top + height])
 
 
 def to_text(value: Any, what: str = "text") -> str:
-    """Return a text without the blanks around it; empty for null. A number is taken as it reads.
+    """Return a text without surrounding whitespace; empty for null. A number becomes its JSON text.
+
+    Args:
+        value: JSON value.
+        what: Name of the value in error messages.
 
     Raises:
-        ValueError: If it is nothing of the kind; `what` it is comes first.
+        ValueError: If the value is neither text, number nor null.
     """
     if value is None:
         return ""
@@ -243,27 +251,27 @@ def to_text(value: Any, what: str = "text") -> str:
 
 
 def to_size(height: Any, width: Any) -> tuple[int, int] | None:
-    """Return height and width of an image where both are whole numbers that an image can have, or None."""
+    """Return height and width if both are integers that an image can have, else None."""
     sides = (height, width)
     return sides if all(type(side) is int and 0 < side <= COORDINATE_LIMIT for side in sides) else None
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)  # true and false are numbers to Python, and to nobody else
+    return type(value) in (int, float)  # not isinstance: bool is a subclass of int in Python
 
 
 def _float(number: float) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.inf  # refused with the other numbers beyond any image
+        return math.inf  # rejected later, with the other coordinates that are not in any image
 
 
 def shown(value: Any) -> str:
-    """Return the beginning of a value, for a message; of one that is nested without end, too."""
+    """Return the first 40 characters of a value for a message, however deep it is nested."""
     return (value if isinstance(value, str) else BOUNDED.repr(value))[:40]
 
 
 def to_key(value: Any) -> str:
-    """Return what a value is told from others by: a text or a number as it reads."""
+    """Return a text that identifies a value: the text itself, or the JSON-like form of a number."""
     return value if isinstance(value, str) else shown(value)

@@ -1,7 +1,7 @@
-"""Labels in compact arrays: a split of a million words costs tens of megabytes, and workers share them.
+"""Labels in compact arrays: a million words take tens of megabytes, and workers share the memory.
 
-A Python object per word would cost hundreds of bytes, and again in every worker as soon as its
-reference count is touched. These arrays are appended to once and only read afterwards.
+A Python object per word would take hundreds of bytes, and again in every worker as soon as its reference
+count changes (copy-on-write after fork). These arrays are only appended to, then only read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ocr_trainer.plugin import SkippedItem
 S = TypeVar("S")
 
 
-class Strings(Sequence[str]):
+class PackedStrings(Sequence[str]):
     """Many short texts in one block of UTF-8."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Strings(Sequence[str]):
         self._ends = array("q", [0])
 
     def append(self, text: str) -> None:
-        """Add a text at the end."""
+        """Append a text."""
         self._blob += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._blob))
 
@@ -46,10 +46,10 @@ class Strings(Sequence[str]):
 
 
 class PackedLabels:
-    """The labels of many images, end to end."""
+    """The labels of many images in flat arrays."""
 
     def __init__(self) -> None:
-        self._texts = Strings()
+        self._texts = PackedStrings()
         self._ignore = bytearray()
         self._points = array("f")
         self._point_ends = array("q", [0])
@@ -57,7 +57,7 @@ class PackedLabels:
         self._sizes = array("i")
 
     def append(self, labels: Labels) -> None:
-        """Add the labels of an image at the end."""
+        """Append the labels of an image."""
         for polygon, text, ignored in zip(labels.polygons, labels.texts, labels.ignore, strict=True):
             self._points.frombytes(np.ascontiguousarray(polygon, dtype=np.float32).tobytes())
             self._point_ends.append(len(self._points))
@@ -67,7 +67,7 @@ class PackedLabels:
         self._sizes.extend(labels.size or (0, 0))
 
     def __getitem__(self, image: int) -> Labels:
-        """Return copies of the labels of an image."""
+        """Return a copy of the labels of an image."""
         first, last = self._label_ends[image], self._label_ends[image + 1]
         ends = self._point_ends[first : last + 1]
         height, width = self._sizes[2 * image : 2 * image + 2]
@@ -83,72 +83,74 @@ class PackedLabels:
 
 
 class Files(Sequence[Path]):
-    """The paths of images, made when they are asked for."""
+    """Paths of images, created on access."""
 
-    def __init__(self, names: Strings, places: Sequence[int]) -> None:
-        self._names, self._places = names, places
+    def __init__(self, names: PackedStrings, indices: Sequence[int]) -> None:
+        self._names, self._indices = names, indices
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def __getitem__(self, index: int | slice) -> Path | list[Path]:  # type: ignore[override]
         if isinstance(index, slice):
-            return [Path(self._names[place]) for place in self._places[index]]
-        return Path(self._names[self._places[index]])
+            return [Path(self._names[place]) for place in self._indices[index]]
+        return Path(self._names[self._indices[index]])
 
     def names(self) -> Iterator[str]:
-        """Yield each as a string, which takes a tenth of the time."""
-        return (self._names[place] for place in self._places)
+        """Yield each path as a string, which takes a tenth of the time."""
+        return (self._names[place] for place in self._indices)
 
 
 class LabeledImages(Sequence[Sample]):
-    """A split: labels read before, pixels decoded when asked for.
+    """A detection split: labels in memory, pixels decoded on access.
 
-    A polygon that lies wholly outside its image can only be recognized once the image is decoded; it
-    is then flagged "don't care" and entered as skipped. Polygons partly outside stay as they are.
+    A polygon completely outside its image is only recognized when the image is decoded. It is then flagged
+    "don't care" and reported as skipped. Polygons that are partly outside stay as they are.
 
     Args:
-        images: Files and their labels; taken one by one, so that a generator keeps memory flat.
+        images: Files and their labels. Consumed one by one, so a generator keeps memory flat.
     """
 
     def __init__(self, images: Iterable[tuple[Path | str, Labels]] = ()) -> None:
-        self._names = Strings()
+        self._names = PackedStrings()
         self._labels = PackedLabels()
         for file, labels in images:
             self._names.append(str(file))
             self._labels.append(labels)
-        self._places: Sequence[int] = range(len(self._names))
+        self._indices: Sequence[int] = range(len(self._names))
 
-    def some(self, places: Iterable[int]) -> LabeledImages:
-        """Return a split of the images at these places; it shares the labels with this one."""
-        chosen = LabeledImages()
-        chosen._names, chosen._labels = self._names, self._labels
-        chosen._places = array("q", (self._places[place] for place in places))
-        return chosen
+    def subset(self, indices: Iterable[int]) -> LabeledImages:
+        """Return a split of the images at these indices. It shares the labels with this one."""
+        result = LabeledImages()
+        result._names, result._labels = self._names, self._labels
+        result._indices = array("q", (self._indices[index] for index in indices))
+        return result
 
     @property
     def files(self) -> Sequence[Path]:
         """One path per sample."""
-        return Files(self._names, self._places)
+        return Files(self._names, self._indices)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def labels(self, index: int) -> Labels:
         """Return the labels of an image without decoding it."""
-        return self._labels[self._places[index]]
+        return self._labels[self._indices[index]]
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
-        """Return a sample that is the caller's to change.
+        """Return a sample. It is a copy that the caller may modify.
 
         Raises:
-            DataError: If the image cannot be read, or is not the one that was annotated.
+            DataError: If the image cannot be read or has another size than the annotated one.
         """
-        file, labels = Path(self._names[self._places[index]]), self.labels(index)
+        file, labels = Path(self._names[self._indices[index]]), self.labels(index)
         image = read_labeled(file, labels.size)
         size = image.shape[:2]
         if labels.size not in (None, size):
-            raise DataError(f"'{file}' is {_size(size)} pixels, but was annotated at {_size(labels.size)}")
+            raise DataError(
+                f"'{file}' is {_format_size(size)} pixels, but was annotated at {_format_size(labels.size)}"
+            )
         outside = [_outside(polygon, *size) for polygon in labels.polygons]
         return Sample(
             image=image,
@@ -158,7 +160,10 @@ class LabeledImages(Sequence[Sample]):
             source=str(file),
             skipped=[
                 SkippedItem(
-                    "label", str(file), None, f"label {place} lies outside the image of {_size(size)} pixels"
+                    "label",
+                    str(file),
+                    None,
+                    f"label {place} lies outside the image of {_format_size(size)} pixels",
                 )
                 for place, is_outside in enumerate(outside, start=1)
                 if is_outside
@@ -167,26 +172,26 @@ class LabeledImages(Sequence[Sample]):
 
 
 class LazySplits(ABC, Generic[S]):
-    """A dataset whose three splits are each read when they are first asked for."""
+    """A dataset that reads each of its three splits on first access."""
 
     @cached_property
     def train(self) -> S | None:
-        """The images to learn from."""
+        """Samples to train on."""
         return self._open("train")
 
     @cached_property
     def val(self) -> S | None:
-        """The images to choose a checkpoint by."""
+        """Samples to select a checkpoint with."""
         return self._open("val")
 
     @cached_property
     def test(self) -> S | None:
-        """The images for the final score."""
+        """Samples for the final score."""
         return self._open("test")
 
     @abstractmethod
     def _open(self, split: str) -> S | None:
-        """Read a split; return nothing where the dataset has none of that name."""
+        """Read a split; return None if the dataset has no split of that name."""
 
 
 def _outside(polygon: np.ndarray, height: int, width: int) -> bool:
@@ -194,5 +199,5 @@ def _outside(polygon: np.ndarray, height: int, width: int) -> bool:
     return bool(right <= 0 or bottom <= 0 or left >= width or top >= height)
 
 
-def _size(size: Sequence[int]) -> str:
+def _format_size(size: Sequence[int]) -> str:
     return f"{size[1]} x {size[0]}"

@@ -1,4 +1,4 @@
-"""Datasets with one annotation file per image: who belongs to whom, and to which split."""
+"""Datasets with one annotation file per image: matching images to annotations and splits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import ClassVar, NamedTuple
 from ocr_trainer.data.images import is_image, names_in
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.assign import SPLITS, carve_missing, read_list, refuse_overlap
+from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, read_list, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
 from ocr_trainer.plugin.options import FolderConfig, PairedConfig
 
 Names = Sequence[tuple[str, str]]
-"""Names of folders of images and of annotations that belong together."""
+"""Pairs of folder names, of images and of their annotations."""
 
 
 class Folders(NamedTuple):
-    """Images and their annotations; it may be one folder."""
+    """Folders of images and of their annotations; may be the same folder."""
 
     images: Path
     annotations: Path
 
 
 class Pair(NamedTuple):
-    """The names of an image and of its annotation file; a path would take ten times the memory."""
+    """Names of an image and its annotation file. Paths would take ten times the memory."""
 
     image: str
     annotation: str | None
@@ -43,77 +43,78 @@ def open_root(config: FolderConfig) -> Path:
     """Return the dataset's folder.
 
     Raises:
-        DataError: If there is none.
+        DataError: If the folder does not exist.
     """
     root = Path(config.root).expanduser()
     if not root.is_dir():
         raise DataError(
-            f"dataset={config.name}: there is no folder '{root}'\n"
-            "  say where the dataset is: dataset.root=/path/to/it"
+            f"dataset={config.name}: there is no folder '{root}'\n  set its path: dataset.root=/path/to/it"
         )
     return root
 
 
 class PairedDataset(LazySplits[LabeledImages]):
-    """Three splits, each read when it is first asked for; a format says how to read one annotation file.
+    """Three splits, each read on first access. A format implements `read` for one annotation file.
 
     Raises:
-        DataError: If there is no such folder, or nothing in it where it is looked for.
+        DataError: If the folder is missing, or contains no images with annotations.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
-    """Of annotation files; the first that an image has counts."""
+    """Suffixes of annotation files, best first."""
     prefixes: ClassVar[tuple[str, ...]] = ("",)
-    """What the name of an annotation file may have before that of its image, with or without its suffix."""
+    """What may precede the image's name, with or without its suffix, in the name of an annotation file."""
     folders: ClassVar[Mapping[str, Names]] = {}
-    """Where the original set keeps each of its splits."""
+    """Folders of each split in the original dataset."""
     usual: ClassVar[Names] = [("images", "gt"), ("images", "annotations")]
-    """Where people keep the whole set, or one split in a folder of the split's name."""
+    """Common folder names for the whole dataset, or for one split in a subfolder of the split's name."""
 
     def __init__(self, config: PairedConfig, context: Context) -> None:
         self._config = config
         self._data_report = context.data_report
         self._root = open_root(config)
-        self._fence = PathGuard(self._root, config)
-        self._folders = self._find()
+        self._path_guard = PathGuard(self._root, config)
+        self._folders = self._find_folders()
 
     @abstractmethod
     def read(self, annotation: Path) -> Labels:
-        """Read one annotation file; what cannot be used of it goes into `self._data_report`.
+        """Read one annotation file. Record entries that cannot be used in `self._data_report`.
 
         Raises:
-            DataError: If nothing of it can be used.
+            DataError: If nothing in the file can be used.
         """
 
     def _open(self, split: str) -> LabeledImages | None:
-        pairs = self._members.pop(split, None)  # who they are is not needed again
+        pairs = self._members.pop(split, None)  # free the names: they are not needed again
         return None if pairs is None else LabeledImages(self._labeled(split, pairs))
 
     def _labeled(self, split: str, pairs: Pairs) -> Iterator[tuple[Path, Labels]]:
-        home = self._home(split)
+        folders = self._folders_of(split)
         for pair in pairs.values():
-            image = home.images / pair.image
+            image = folders.images / pair.image
             self._data_report.read(images=1)
             if pair.annotation is None:
-                self._data_report.skip_image(image, f"no annotation file for it in '{home.annotations}'")
+                self._data_report.skip_image(image, f"no annotation file for it in '{folders.annotations}'")
                 continue
             try:
-                annotation = home.annotations / pair.annotation
-                self._fence.check(image)
-                self._fence.check(annotation)
+                annotation = folders.annotations / pair.annotation
+                self._path_guard.check(image)
+                self._path_guard.check(annotation)
                 labels = self.read(annotation)
-            except DataError as fault:
-                self._data_report.skip_image(image, str(fault))
+            except DataError as error:
+                self._data_report.skip_image(image, str(error))
                 continue
             yield image, labels
 
     @cached_property
     def _members(self) -> dict[str, Pairs]:
-        """The images of each split: as lists say, then as folders say, then by share."""
+        """Images of each split: from lists first, then from folders, then by share."""
         pools = {folders: self._pairs(folders) for folders in self._folders.values()}
-        members = {s: read_list(p, pools[self._home(s)], self._data_report) for s, p in self._lists.items()}
+        members = {
+            s: read_list(p, pools[self._folders_of(s)], self._data_report) for s, p in self._lists.items()
+        }
         images = {
-            split: [self._home(split).images / pair.image for pair in pairs.values()]
+            split: [self._folders_of(split).images / pair.image for pair in pairs.values()]
             for split, pairs in members.items()
         }
         refuse_overlap(images, self._lists)
@@ -123,7 +124,7 @@ class PairedDataset(LazySplits[LabeledImages]):
                 taken = {path.name for path in listed if path.parent == folders.images}
                 members[split] = {n: p for n, p in pools[folders].items() if p.image not in taken}
         shares = {"test": self._config.test_share, "val": self._config.val_share}
-        return carve_missing(members, shares, self._config.split_seed)
+        return fill_missing_splits(members, shares, self._config.split_seed)
 
     @cached_property
     def _lists(self) -> dict[str, Path]:
@@ -131,15 +132,15 @@ class PairedDataset(LazySplits[LabeledImages]):
         paths = {split: self._root / (path or f"{split}.txt") for split, path in given.items()}
         found = {split: path for split, path in paths.items() if given[split] or path.is_file()}
         for path in found.values():
-            self._fence.check(path)
+            self._path_guard.check(path)
         return found
 
-    def _home(self, split: str) -> Folders:
-        """Return the folders that hold a split: its own, or those it shares with 'train'."""
+    def _folders_of(self, split: str) -> Folders:
+        """Return the folders of a split: its own, or those it shares with "train"."""
         return self._folders.get(split) or self._folders.get("train") or next(iter(self._folders.values()))
 
     def _pairs(self, folders: Folders) -> Pairs:
-        """Match images and annotations by name; what has no partner goes into the ledger."""
+        """Match images and annotations by name. Report those without a partner."""
         annotations = self._annotations(folders.annotations)
         pairs: Pairs = {}
         for image in names_in(folders.images):
@@ -149,13 +150,13 @@ class PairedDataset(LazySplits[LabeledImages]):
                 other = pairs[path.stem].image
                 self._data_report.read(images=1)
                 self._data_report.skip_image(
-                    folders.images / image, f"one annotation cannot serve both it and '{other}'"
+                    folders.images / image, f"its annotation already belongs to '{other}'"
                 )
                 continue
             names = (f"{prefix}{name}" for prefix in self.prefixes for name in (path.stem, image))
             name = next((name for name in names if name in annotations), None)
             pairs[path.stem] = Pair(image, None if name is None else annotations.pop(name))
-        if not self._lists:  # a list chooses, and what it leaves out may well be without an image
+        if not self._lists:  # with a list, files that it leaves out may lack an image
             for annotation in annotations.values():
                 self._data_report.read(images=1)
                 reason = f"no image for this annotation in '{folders.images}'"
@@ -167,10 +168,10 @@ class PairedDataset(LazySplits[LabeledImages]):
         lists = {path.name for path in self._lists.values() if path.parent == folder}
         names = [name for name in names_in(folder) if name not in lists]
         found = [n for suffix in self.suffixes for n in names if n.lower().endswith(suffix)]
-        return {PurePath(name).stem: name for name in reversed(found)}
+        return {PurePath(name).stem: name for name in reversed(found)}  # reversed: the first suffix wins
 
-    def _find(self) -> dict[str, Folders]:
-        """Find the folders: those the options name, the original's, those of usual names, or one for all."""
+    def _find_folders(self) -> dict[str, Folders]:
+        """Find the folders: from the options, as in the original, under common names, or one for all."""
         config, root = self._config, self._root
         given = {
             "train": self._given(config.images, config.annotations),
@@ -184,20 +185,20 @@ class PairedDataset(LazySplits[LabeledImages]):
                 found[split] = found[split] or _first(folder, self.usual) or _mixed(folder)
         if not any(found.values()):
             found["train"] = _mixed(root)
-        chosen = {split: folders for split, folders in found.items() if folders} or self._unknown()
-        for folder in (folder for folders in chosen.values() for folder in folders):
-            self._fence.check(folder)
-        homes = {split: folders.images.resolve() for split, folders in chosen.items()}
-        for split, home in homes.items():
-            if (other := next(s for s, folder in homes.items() if folder == home)) != split:
+        selected = {split: folders for split, folders in found.items() if folders} or self._unknown()
+        for folder in (folder for folders in selected.values() for folder in folders):
+            self._path_guard.check(folder)
+        resolved = {split: folders.images.resolve() for split, folders in selected.items()}
+        for split, folder in resolved.items():
+            if (other := next(s for s, path in resolved.items() if path == folder)) != split:
                 raise DataError(
-                    f"dataset={config.name}: '{home}' would be both {other} and {split}, but no image may"
-                    " be in two splits\n  say where the other images are, or which lists name them"
+                    f"dataset={config.name}: '{folder}' would be both {other} and {split}, but no image"
+                    " may be in two splits\n  set the folder of the other images, or a list for each split"
                 )
-        return chosen
+        return selected
 
     def _names(self, split: str) -> list[tuple[str, str]]:
-        """Return where a split may be: where the original keeps it, or in one folder of each of the usual."""
+        """Return candidate folders of a split: as in the original, or below the common folders."""
         usual = [(f"{images}/{split}", f"{annotations}/{split}") for images, annotations in self.usual]
         return [*self.folders.get(split, ()), *usual]
 
@@ -214,11 +215,10 @@ class PairedDataset(LazySplits[LabeledImages]):
         names = [pair for pairs in (*self.folders.values(), self.usual) for pair in pairs]
         looked = "; ".join(f"{images}/ with {annotations}/" for images, annotations in dict.fromkeys(names))
         raise DataError(
-            f"dataset={self._config.name}: '{self._root}' holds no images and annotations where they are"
-            " looked for\n"
+            f"dataset={self._config.name}: '{self._root}' holds no images with annotations\n"
             f"  looked for: {looked}\n"
             f"  found: {', '.join(there[:8]) or 'nothing'}{', …' if len(there) > 8 else ''}\n"
-            "  or say where they are: dataset.images=… dataset.annotations=…"
+            "  set their paths: dataset.images=… dataset.annotations=…"
         )
 
 
@@ -228,5 +228,5 @@ def _first(root: Path, names: Names) -> Folders | None:
 
 
 def _mixed(folder: Path) -> Folders | None:
-    """Return a folder that holds images and, beside them, their annotations."""
+    """Return a folder that holds both images and their annotations, or None."""
     return Folders(folder, folder) if any(is_image(PurePath(name)) for name in names_in(folder)) else None

@@ -1,7 +1,7 @@
-"""What a dataset may read: what lies in its own folder, and in those that the options name.
+"""Keep datasets within their own folder and the folders that the options name.
 
-A dataset comes from whoever made it. Its annotations name no file outside (`leads_out`), and a link
-that it brings along is not followed there (`PathGuard`), unless the user says so.
+A dataset may come from an untrusted source. Its annotations must not name files outside
+(`escapes_root`), and links in it are not followed out of it (`PathGuard`) unless the user allows it.
 """
 
 from __future__ import annotations
@@ -13,46 +13,48 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin.options import FolderConfig
 
 
-def leads_out(name: str) -> bool:
-    """Tell by a name alone whether it is no path below a folder."""
+def escapes_root(name: str) -> bool:
+    """Return whether a name alone shows that it is not a path below a folder."""
     name = name.replace("\\", "/")
     return name.startswith("/") or ".." in name.split("/") or "\0" in name
 
 
 class PathGuard:
-    """The folders that files may lie in once links are followed, those of the options included.
+    """Checks that files stay within the allowed folders after links are resolved.
 
-    Of folders whose files were asked for before, only the last link of a path is looked at.
+    Args:
+        root: Folder of the dataset.
+        config: Options of the dataset. Every path in them is allowed, too.
     """
 
     def __init__(self, root: Path, config: FolderConfig) -> None:
         options = vars(config).items()
         given = [root / value for key, value in options if isinstance(value, Path) and key != "root"]
-        self._open = config.follow_links
-        self._inside = tuple(os.path.realpath(folder) for folder in (root, *given))
-        self._below = tuple(f"{folder.rstrip('/')}/" for folder in self._inside)
-        self._homes: dict[str, bool] = {}
+        self._follow_links = config.follow_links
+        self._allowed = tuple(os.path.realpath(folder) for folder in (root, *given))
+        self._prefixes = tuple(f"{folder.rstrip('/')}/" for folder in self._allowed)
+        self._checked: dict[str, bool] = {}
 
     def check(self, path: Path | str) -> None:
-        """Refuse a file or folder that a link leads to from elsewhere.
+        """Raise an error if a link leads from this path out of the allowed folders.
 
         Raises:
-            DataError: If it is one.
+            DataError: If it does.
         """
         text = str(path)
-        if self._open:
+        if self._follow_links:
             return
-        home = os.path.dirname(text)  # noqa: PTH120 - a path would take ten times as long
-        if (within := self._homes.get(home)) is None:
-            within = self._homes[home] = self._holds(home)
+        folder = os.path.dirname(text)  # noqa: PTH120 - Path would take ten times as long
+        if (within := self._checked.get(folder)) is None:
+            within = self._checked[folder] = self._contains(folder)
         if within and not os.path.islink(text):  # noqa: PTH114
             return
-        if not self._holds(text):
+        if not self._contains(text):
             raise DataError(
-                f"'{text}' is behind a link out of the dataset's folder, to '{os.path.realpath(text)}';"
+                f"'{text}' is behind a link that leaves the dataset folder, to '{os.path.realpath(text)}';"
                 " if you trust it: dataset.follow_links=true"
             )
 
-    def _holds(self, path: str) -> bool:
+    def _contains(self, path: str) -> bool:
         real = os.path.realpath(path)
-        return real in self._inside or real.startswith(self._below)
+        return real in self._allowed or real.startswith(self._prefixes)

@@ -1,7 +1,7 @@
-"""Cutting one text out of an image so that it can be read from left to right.
+"""Cut a text out of an image and straighten it, so that it can be read from left to right.
 
-A point (x, y) is the center of the pixel in column x and row y; a box from 10 to 50 is cut as the 41
-columns that it names, and nothing is resampled where it lies straight.
+A point (x, y) is the center of the pixel in column x and row y. A box from 10 to 50 is cut as its 41
+columns, and an upright box is not resampled.
 """
 
 from __future__ import annotations
@@ -13,39 +13,41 @@ import numpy as np
 
 from ocr_trainer.data.geometry import UNIT_SQUARE, apply, extent
 from ocr_trainer.data.types import Image, Polygon
-from ocr_trainer.formats.annotations import LEAST_AREA
-from ocr_trainer.formats.curved import Band, find_band, projection, sound
+from ocr_trainer.formats.annotations import MIN_AREA
+from ocr_trainer.formats.curved import Band, find_band, normalize_outline, projection
 
-LEAST_SIDE = 1.5
-"""Pixels from the first to the last; what is thinner shows no text."""
+MIN_SIDE = 1.5
+"""In pixels from the first to the last. Anything thinner shows no text."""
 
 SIDE_LIMIT = 32_766
-"""Pixels; OpenCV does not resample more."""
+"""In pixels. OpenCV cannot resample larger images."""
 
 
 def cut(
     image: Image, polygon: Polygon, margin: float = 0.0, mask: bool = True, ordered: bool = True
 ) -> Image:
-    """Return the text within a polygon, upright, at its own size.
+    """Return the text within a polygon, upright, at its original size.
 
-    A quadrilateral is seen from the front; its first corner is the text's top left one. An outline of
-    2n points that run along the text's top and back along its bottom is straightened. Of any other, also of
-    one that begins in the midst of an edge,
-    the smallest rectangle is cut that lies along it, and what does not belong to it is blanked. What
-    lies outside the image repeats its border.
+    A quadrilateral is rectified; its first corner is the top left of the text. An outline of 2n points that
+    run along the top of the text and back along its bottom is straightened. For any other outline, also one
+    that starts in the middle of an edge, the smallest rectangle along it is cut and the rest is blanked.
+    Pixels outside the image repeat its border.
 
     Args:
-        image: uint8, (height, width, 3).
-        polygon: (points, 2), clockwise or not: the first point counts.
-        margin: What to add on each side, as a share of the text's height.
-        mask: Whether a rectangle loses what lies outside of the polygon and its margin.
-        ordered: Whether the first point tells where the text begins; otherwise it runs along its outline,
-            to the right or, if it is steep, downwards.
+        image: uint8 of shape (height, width, 3).
+        polygon: (points, 2), in either direction.
+        margin: Extra space on each side, as a fraction of the text's height.
+        mask: Whether a rectangle loses what lies outside the polygon and its margin.
+        ordered: Whether the first point is where the text begins. Otherwise the text is assumed to run along
+            its outline, to the right or, if steep, downwards.
+
+    Returns:
+        uint8 of shape (h, w, 3).
 
     Raises:
-        ValueError: There is nothing to cut; the message says why, as a part of a sentence.
+        ValueError: If there is nothing to cut. The message is the reason, as part of a sentence.
     """
-    points = sound(polygon, ordered)
+    points = normalize_outline(polygon, ordered)
     low, high = extent(points)
     if (high <= 0).any() or (low >= image.shape[1::-1]).any():
         raise ValueError("it lies outside the image")
@@ -65,22 +67,22 @@ def cut(
         borderMode=cv2.BORDER_REPLICATE,
     )
     if mask and not exact:
-        _blank_outside(text, apply(np.linalg.inv(matrix), points - offset), pad)
+        _mask_outside(text, apply(np.linalg.inv(matrix), points - offset), pad)
     return text
 
 
 def text_size(polygon: Polygon, ordered: bool = True) -> tuple[float, float]:
-    """Return height and width of the text that `cut` finds in a polygon, in pixels, without margin.
+    """Return height and width in pixels of the text that `cut` finds in a polygon, without margin.
 
     Raises:
-        ValueError: The polygon has no area.
+        ValueError: If the polygon has no area.
     """
     if not ordered or len(polygon) != 4:
-        return find_band(sound(polygon, ordered))[0].size
-    # Most are quadrilaterals, of which there may be a million: in a thirtieth of the time.
+        return find_band(normalize_outline(polygon, ordered))[0].size
+    # Fast path: nearly all outlines are quadrilaterals, up to a million. 30 times faster than a band.
     a, b, c, d = polygon.tolist()
     doubled = (c[0] - a[0]) * (d[1] - b[1]) - (d[0] - b[0]) * (c[1] - a[1])
-    if not abs(doubled) >= 2 * LEAST_AREA:
+    if not abs(doubled) >= 2 * MIN_AREA:
         raise ValueError("the outline has no area")
     across, down = (dist(a, b) + dist(c, d)) / 2, (dist(b, c) + dist(d, a)) / 2
     return (down, across) if doubled > 0 else (across, down)
@@ -90,7 +92,7 @@ def _size(band: Band, image: Image, margin: float) -> tuple[int, int, int]:
     """Return height and width of the crop without margin, and the margin, in pixels."""
     height, width = band.size
     pad = round(margin * height)
-    if min(height, width) < LEAST_SIDE:
+    if min(height, width) < MIN_SIDE:
         raise ValueError(f"{width:.3g} x {height:.3g} pixels are too few to show a text")
     if max(height, width) > min(sum(image.shape[:2]), SIDE_LIMIT - 2 * pad):
         raise ValueError(f"{width:.0f} x {height:.0f} pixels are more than a text in this image can have")
@@ -109,7 +111,7 @@ def _window(image: Image, reach: np.ndarray) -> tuple[Image, np.ndarray]:
 
 
 def _straighten(image: Image, band: Band, height: int, width: int, pad: int) -> Image:
-    """Lay a curved text straight: columns go from edge to edge, at even distances along them."""
+    """Resample a curved text: each column runs from edge to edge, at equal distances along them."""
     top, bottom, pieces = *band, band.pieces
     if pad:
         ends = np.array([pad / pieces[0], pad / pieces[-1]])[:, None]
@@ -130,8 +132,8 @@ def _straighten(image: Image, band: Band, height: int, width: int, pad: int) -> 
     return cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _blank_outside(text: Image, points: np.ndarray, pad: int) -> None:
-    """Give what lies further than `pad` pixels from a polygon the color that its outline mostly has."""
+def _mask_outside(text: Image, points: np.ndarray, pad: int) -> None:
+    """Fill the pixels that are more than `pad` pixels from a polygon with the median color of its outline."""
     outline = [np.rint(points).astype(np.int32)]
     edge = cv2.polylines(np.zeros(text.shape[:2], np.uint8), outline, True, 1) > 0
     inside = cv2.fillPoly(np.zeros(text.shape[:2], np.uint8), outline, 1)

@@ -1,6 +1,6 @@
-"""Annotation files of rows, one label each: coordinates, and a text that runs to the end of the row.
+"""Annotation files with one label per row: coordinates, then a text up to the end of the row.
 
-Not CSV: commas and quotes in the text are part of it.
+Not CSV: commas and quotes are part of the text.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import HOPELESS, Labels, Points, read_rows
+from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, read_rows
 from ocr_trainer.formats.paired import PairedDataset
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
-"""A coordinate where it has to be told from a text: `1e5` and `nan` are words."""
+"""A coordinate where it must be distinguished from text. `1e5` and `nan` are words."""
 
 Row = tuple[Points, str]
-"""The outline and the text of a label."""
+"""Outline and text of a label."""
 
 
 class RowDataset(PairedDataset):
-    """One file of rows per image; a format says how to parse a row, and which texts are marks."""
+    """One file of rows per image. A format implements `parse` and the marks of "don't care"."""
 
     dont_care: ClassVar[frozenset[str]] = frozenset({"###"})
     """Texts that mark a label as "don't care"; they are not kept."""
@@ -33,34 +33,34 @@ class RowDataset(PairedDataset):
         """Return the outline and the text of a row.
 
         Raises:
-            ValueError: If it is no such row; says why.
+            ValueError: If the row has another form; the message is the reason.
         """
 
     def is_ignored(self, text: str) -> bool:
-        """Tell by its text whether a label is "don't care"."""
+        """Return whether a text marks its label as "don't care"."""
         return text in self.dont_care
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
-        """Yield line number, from 1, and text of each label."""
+        """Yield the line number, from 1, and the text of each label."""
         return read_rows(annotation, self._data_report)
 
     def read(self, annotation: Path) -> Labels:
-        """Read one annotation file; a row that cannot be used goes into the ledger.
+        """Read one annotation file. Rows that cannot be used are recorded in the data report.
 
         Raises:
-            DataError: If the file cannot be read, or seems to be of another kind.
+            DataError: If the file cannot be read or does not look like this format.
         """
         labels = Labels()
         for count, (line, row) in enumerate(self.rows(annotation), start=1):
             try:
                 points, text = self.parse(row)
-            except ValueError as fault:
-                if count > HOPELESS and not labels.polygons:
+            except ValueError as error:
+                if count > MAX_BAD_ROWS and not labels.polygons:
                     raise DataError(
-                        f"'{annotation}': none of {HOPELESS:,} rows can be used: {fault}"
+                        f"'{annotation}': none of {MAX_BAD_ROWS:,} rows can be used: {error}"
                     ) from None
                 self._data_report.read(labels=1)
-                self._data_report.skip_label(annotation, line, str(fault))
+                self._data_report.skip_label(annotation, line, str(error))
                 continue
             self.add(labels, points, text, annotation, line)
         return labels
@@ -68,51 +68,51 @@ class RowDataset(PairedDataset):
     def add(
         self, labels: Labels, points: Points, text: str, file: Path, line: int | None, where: str = ""
     ) -> None:
-        """Take a label in, "don't care" if its text says so; `where` tells what has no line."""
+        """Add a label; it is "don't care" if its text says so. `where` prefixes the reason."""
         ignored = self.is_ignored(text)
         labels.add(points, "" if ignored else text, ignored, self._data_report, file, line, where)
 
 
 def parse_corners(row: str) -> Row:
-    """Parse `x1,y1,x2,y2,x3,y3,x4,y4,TEXT`; without a comma after the last number the text is empty.
+    """Parse `x1,y1,x2,y2,x3,y3,x4,y4,TEXT`. Without a comma after the last number, the text is empty.
 
     Raises:
-        ValueError: If it does not start with eight numbers.
+        ValueError: If the row does not start with eight numbers.
     """
     *fields, text = [*row.split(",", 8), ""][:9]
     if len(fields) < 8:
         raise ValueError(f"not x1,y1,x2,y2,x3,y3,x4,y4,TEXT: {excerpt(row)}")
-    return points_of(fields), text.strip()
+    return parse_points(fields), text.strip()
 
 
 def parse_polygon(row: str) -> Row:
-    """Parse `x1,y1,…,xn,yn,TEXT` of any number of points.
+    """Parse `x1,y1,…,xn,yn,TEXT` with any number of points.
 
-    The text starts after the last comma, so that one that is a number is no coordinate, unless there is a
-    word before it: then it starts with the first field that is no number, or one field earlier if the
-    coordinates would be odd in number (`…,Breakfast,Lunch`, `…,1,000 won`). An even number of numbers and
-    nothing else is an outline without text.
+    The text starts after the last comma, so a text that is a number is not a coordinate. If a word comes
+    before it, the text starts at the first field that is not a number, or one field earlier if the number of
+    coordinates would be odd (`…,Breakfast,Lunch`, `…,1,000 won`). A row of an even number of numbers is an
+    outline without text.
 
     Raises:
-        ValueError: If it does not start with two numbers.
+        ValueError: If the row does not start with two numbers.
     """
     fields = row.split(",")
     leading = next((i for i, field in enumerate(fields) if not NUMBER.fullmatch(field)), len(fields))
     count = leading - leading % 2
     if not count:
         raise ValueError(f"not x1,y1,…,xn,yn,TEXT: {excerpt(row)}")
-    return points_of(fields[:count]), ",".join(fields[count:]).strip()
+    return parse_points(fields[:count]), ",".join(fields[count:]).strip()
 
 
-def points_of(fields: Iterable[str]) -> Points:
-    """Return the points of `x1, y1, x2, y2, …`.
+def parse_points(fields: Iterable[str]) -> Points:
+    """Parse the fields `x1, y1, x2, y2, …`.
 
     Raises:
-        ValueError: If one is no number, or they are odd in number.
+        ValueError: If a field is not a number, or their count is odd.
     """
-    numbers = [number_of(field) for field in fields]
+    numbers = [parse_number(field) for field in fields]
     if len(numbers) % 2:
-        raise ValueError(f"{len(numbers)} coordinates make no points")
+        raise ValueError(f"{len(numbers)} coordinates do not form points")
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -126,11 +126,11 @@ def excerpt(row: str) -> str:
     return repr(row.strip()[:60])
 
 
-def number_of(field: str) -> float:
-    """Return the number of a field.
+def parse_number(field: str) -> float:
+    """Parse a field as a number.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not one.
     """
     try:
         return float(field)

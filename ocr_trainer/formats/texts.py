@@ -1,4 +1,4 @@
-"""Images of one text each, words or lines, in compact arrays: what `labeled` is to detection."""
+"""Images of single words or lines in compact arrays: what `labeled` is for detection."""
 
 from __future__ import annotations
 
@@ -8,75 +8,75 @@ from pathlib import Path
 
 from ocr_trainer.data.images import read_image
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.formats.labeled import Files, Strings
+from ocr_trainer.formats.labeled import Files, PackedStrings
 from ocr_trainer.plugin import DataReport
 
 
 class Texts(Sequence[str]):
-    """Some of many texts, made when they are asked for."""
+    """Texts at some indices, read on access."""
 
-    def __init__(self, texts: Sequence[str], places: Sequence[int]) -> None:
-        self._texts, self._places = texts, places
+    def __init__(self, texts: Sequence[str], indices: Sequence[int]) -> None:
+        self._texts, self._indices = texts, indices
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def __getitem__(self, index: int | slice) -> str | list[str]:  # type: ignore[override]
         if isinstance(index, slice):
-            return [self._texts[place] for place in self._places[index]]
-        return self._texts[self._places[index]]
+            return [self._texts[place] for place in self._indices[index]]
+        return self._texts[self._indices[index]]
 
     def __iter__(self) -> Iterator[str]:
-        return (self._texts[place] for place in self._places)
+        return (self._texts[place] for place in self._indices)
 
 
 class TextImages(Sequence[TextImage]):
-    """A split: texts read before, pixels decoded when asked for.
+    """A recognition split: texts in memory, pixels decoded on access.
 
     Args:
-        images: Files and what is written on them; taken one by one, so that a generator keeps memory flat.
+        images: Files and their texts. Consumed one by one, so a generator keeps memory flat.
     """
 
     def __init__(self, images: Iterable[tuple[Path | str, str]] = ()) -> None:
-        self._names, self._texts = Strings(), Strings()
+        self._names, self._texts = PackedStrings(), PackedStrings()
         for file, text in images:
             self._names.append(str(file))
             self._texts.append(text)
-        self._places: Sequence[int] = range(len(self._names))
+        self._indices: Sequence[int] = range(len(self._names))
 
-    def some(self, places: Iterable[int]) -> TextImages:
-        """Return a split of the images at these places; it shares names and texts with this one."""
-        chosen = TextImages()
-        chosen._names, chosen._texts = self._names, self._texts
-        chosen._places = array("q", (self._places[place] for place in places))
-        return chosen
+    def subset(self, indices: Iterable[int]) -> TextImages:
+        """Return a split of the images at these indices. It shares names and texts with this one."""
+        result = TextImages()
+        result._names, result._texts = self._names, self._texts
+        result._indices = array("q", (self._indices[index] for index in indices))
+        return result
 
     @property
     def files(self) -> Files:
         """One path per sample."""
-        return Files(self._names, self._places)
+        return Files(self._names, self._indices)
 
     @property
     def texts(self) -> Texts:
-        """One text per sample; no image is decoded for it."""
-        return Texts(self._texts, self._places)
+        """One text per sample. Reading it decodes no image."""
+        return Texts(self._texts, self._indices)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def __getitem__(self, index: int) -> TextImage:  # type: ignore[override]
-        """Return a sample that is the caller's to change.
+        """Return a sample. It is a copy that the caller may modify.
 
         Raises:
             DataError: If the image cannot be read.
         """
-        place = self._places[index]
+        place = self._indices[index]
         file = self._names[place]
         return TextImage(read_image(Path(file)), self._texts[place], file)
 
 
 def is_usable(text: str, data_report: DataReport, file: Path, line: int | None) -> bool:
-    """Tell whether there is anything to learn in a text; one that is empty goes into the ledger."""
+    """Return whether a text is not blank; record a blank text in the data report."""
     if text and not text.isspace():
         return True
     data_report.skip_label(file, line, "the text is empty")

@@ -39,6 +39,7 @@ def kill_workers(batches: Any) -> None:
     """
     if not hasattr(batches, "_shutdown_workers") or batches._shutdown:
         return
+    # Deregister first: torch's SIGCHLD handler would report the killed workers as failed.
     batches._shutdown = True
     signal_handling._remove_worker_pids(id(batches))  # type: ignore[attr-defined]
     for worker in batches._workers:

@@ -1,1 +1,1 @@
-"""NumPy, no torch. The scores of the field, and predictions on disk; no torch."""
+"""NumPy, no torch. Metrics of text detection and recognition, as pure functions and counters."""

@@ -58,14 +58,14 @@ class Pairs:
         piece, part = strong & live, self.touching & live
         in_pieces = self._by_truth(piece) >= 2
         covered = self._by_detection(part * self.precision.astype(np.float64)) >= AREA_PRECISION
-        return (piece & (alone | in_pieces)) | (part & covered & (self._by_detection(part) >= 2))
+        return np.asarray((piece & (alone | in_pieces)) | (part & covered & (self._by_detection(part) >= 2)))
 
     def _by_truth(self, values: np.ndarray) -> np.ndarray:
         """Sum over the pairs of each truth; return the sum of each pair's."""
-        return np.bincount(self.truth, weights=values)[self.truth]
+        return np.asarray(np.bincount(self.truth, weights=values)[self.truth])
 
     def _by_detection(self, values: np.ndarray) -> np.ndarray:
-        return np.bincount(self.detection, weights=values)[self.detection]
+        return np.asarray(np.bincount(self.detection, weights=values)[self.detection])
 
     def reading_orders(self, matched: np.ndarray) -> dict[int, list[int]]:
         """Return the detections of each matched truth in the order of the truth's characters.
@@ -92,7 +92,7 @@ class Pairs:
         return {truth: [*found, waiting[truth][0]] for truth, found in order.items()}
 
 
-def pair_up(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
+def find_pairs(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
     """Find the truths and detections of an image that meet.
 
     Args:
@@ -133,7 +133,7 @@ def _shapes(rings: Rings) -> np.ndarray:
     invalid = ~shapely.is_valid(shapes)
     # Crossing itself, it covers what lies within an odd number of turns; lines and points have no area.
     shapes[invalid] = shapely.buffer(shapely.make_valid(shapes[invalid]), 0)
-    return shapes
+    return np.asarray(shapes)
 
 
 def _shared_areas(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ def _shared_areas(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     slanted = ~(upright_a & upright_b)
     shared[slanted] = shapely.area(shapely.intersection(a[slanted], b[slanted]))
-    return shared
+    return np.asarray(shared)
 
 
 def _bounds(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

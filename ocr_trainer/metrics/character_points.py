@@ -18,7 +18,7 @@ from ocr_trainer.data.types import Polygon
 UPRIGHT = 0.5
 """A quadrilateral whose aspect ratio is below is read along its height."""
 
-MOST_ASSUMED = 10
+MAX_ASSUMED_LENGTH = 10
 """At most so many characters are assumed where the text is not known."""
 
 
@@ -40,7 +40,7 @@ class Rings:
     @cached_property
     def starts(self) -> np.ndarray:
         """int, (polygons,): where the points of each begin."""
-        return np.cumsum(self.sizes) - self.sizes
+        return np.asarray(np.cumsum(self.sizes) - self.sizes)
 
     @cached_property
     def owners(self) -> np.ndarray:
@@ -50,13 +50,12 @@ class Rings:
     @cached_property
     def places(self) -> np.ndarray:
         """int, (points of all,): the place of each point in its polygon."""
-        return np.arange(len(self.points)) - self.starts[self.owners]
+        return np.asarray(np.arange(len(self.points)) - self.starts[self.owners])
 
     def turned(self, steps: np.ndarray) -> np.ndarray:
         """Return the points with each polygon begun `steps` (int, one per polygon) points later."""
-        return self.points[
-            self.starts[self.owners] + (self.places + steps[self.owners]) % self.sizes[self.owners]
-        ]
+        index = self.starts[self.owners] + (self.places + steps[self.owners]) % self.sizes[self.owners]
+        return np.asarray(self.points[index])
 
     @property
     def areas(self) -> np.ndarray:
@@ -93,13 +92,13 @@ class Rings:
         is_end = (self.places == size - 1) | (2 * (self.places + 1) == size)
         across = np.bincount(self.owners, weights=length * is_end, minlength=len(self.sizes))
         along = np.bincount(self.owners, weights=length * ~is_end, minlength=len(self.sizes))
-        return (along / 2 + 1e-5) / (across / 2 + 1e-5)
+        return np.asarray((along / 2 + 1e-5) / (across / 2 + 1e-5))
 
     @property
     def assumed_lengths(self) -> np.ndarray:
         """int, (polygons,): how many characters a text of unknown wording is taken to have."""
         ratio = np.maximum(self.aspect_ratios, 1 / self.aspect_ratios)
-        return np.minimum(np.round(0.5 + ratio), MOST_ASSUMED).astype(int)
+        return np.asarray(np.minimum(np.round(0.5 + ratio), MAX_ASSUMED_LENGTH).astype(int))
 
 
 def centers(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

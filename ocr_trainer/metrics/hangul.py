@@ -1,4 +1,4 @@
-"""Hangul: syllables as the letters (jamo) they are composed of."""
+"""Decompose Hangul syllables into letters (jamo)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ HANGUL = re.compile("[가-힣ㄱ-ㅣ]")
 
 
 def has_hangul(text: str) -> bool:
-    """Tell whether there is a syllable or a letter of Hangul in a text in normal form C."""
+    """Return whether an NFC text contains a Hangul syllable or letter."""
     return not text.isascii() and HANGUL.search(text) is not None
 
 
 def to_jamo(text: str) -> str:
-    """Return a text with each syllable as its two or three letters; the rest stays as it is.
+    """Replace each Hangul syllable by its two or three letters; keep everything else.
 
-    Letters are those of Unicode's compatibility jamo, the ones that are typed alone: ㄱ is the same at
-    the beginning and at the end of a syllable. A double vowel or final, such as ㅘ or ㄺ, is one letter.
+    Uses Unicode's compatibility jamo, the letters that are typed alone: ㄱ is the same at the beginning and
+    the end of a syllable. A double vowel or final, such as ㅘ or ㄺ, is one letter.
     """
     return text.translate(_letters())
 
 
 @cache
 def _letters() -> dict[int, str]:
-    """Return the letters of each of the 11172 syllables, which Unicode has in the order of their letters."""
-    spelt = (initial + vowel + final for initial in INITIALS for vowel in VOWELS for final in FINALS)
-    return dict(enumerate(spelt, start=ord("가")))
+    """Map each of the 11172 syllables to its letters; Unicode orders syllables by their letters."""
+    decompositions = (initial + vowel + final for initial in INITIALS for vowel in VOWELS for final in FINALS)
+    return dict(enumerate(decompositions, start=ord("가")))

@@ -1,7 +1,7 @@
-"""The ICDAR detection score: matches at an intersection over union (IoU) above one half.
+"""ICDAR detection score: one-to-one matches with an intersection over union (IoU) above 0.5.
 
-Follows the script of the ICDAR 2015 Robust Reading challenge (task 4.1) in the version that
-MhLiao/DB (Liao et al., AAAI 2020) published its figures with.
+Follows the evaluation script of the ICDAR 2015 Robust Reading challenge (task 4.1), in the version used
+for the published results of MhLiao/DB (Liao et al., AAAI 2020).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import shapely
 from ocr_trainer.data.types import Polygon
 
 DONT_CARE_SHARE = 0.5
-"""A detection with more than this share of its area inside a don't-care region is not scored."""
+"""A detection with more than this fraction of its area inside a don't-care region is not scored."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the score of one image, or by addition of a set, is made of."""
+    """Counts behind the score of one image; the counts of several images add up."""
 
     matched: int = 0
     cared_truths: int = 0
@@ -28,7 +28,7 @@ class Counts:
     cared_detections: int = 0
     """Detections that are valid and not dropped for lying in a don't-care region."""
     pairs: tuple[tuple[int, int], ...] = ()
-    """Who was matched in an image, as indices (truth, detection); empty in a sum over images."""
+    """Matches in an image, as indices (truth, detection); empty in a sum over images."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -39,43 +39,40 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """The share of the detections that are matched; 0 where there are none."""
+        """Fraction of detections that are matched; 0 without detections."""
         return self.matched / self.cared_detections if self.cared_detections else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of the ground truth that is matched; 0 where there is none."""
+        """Fraction of the ground truth that is matched; 0 without ground truth."""
         return self.matched / self.cared_truths if self.cared_truths else 0.0
 
     @property
     def hmean(self) -> float:
-        """The harmonic mean of precision and recall, also called F1; 0 where both are 0."""
+        """Harmonic mean of precision and recall (F1); 0 if both are 0."""
         total = self.cared_truths + self.cared_detections
         return 2 * self.matched / total if total else 0.0
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Which truths and detections of an image count, and how far they overlap.
-
-    Worked out once, it is matched at as many thresholds as wanted.
-    """
+    """Overlaps of the ground truth and detections of an image, to be matched at any number of thresholds."""
 
     ground_truths: np.ndarray
     """Indices of the ground truth that is valid and not don't-care."""
     detections: np.ndarray
     """Indices of the detections that are valid and not dropped for lying in a don't-care region."""
     pairs: np.ndarray
-    """int, (pairs, 2): places in `ground_truths` and `detections` that meet, sorted."""
+    """int of shape (pairs, 2): positions in `ground_truths` and `detections` that overlap, sorted."""
     iou: np.ndarray
-    """float64, (pairs,)."""
+    """float64 of shape (pairs,)."""
 
     def match(self, iou_threshold: float = 0.5, keep: np.ndarray | None = None) -> Counts:
-        """Match one to one, greedily in the order given: each truth takes the first free detection.
+        """Match one to one, greedily in the given order: each truth takes the first free detection.
 
         Args:
-            iou_threshold: What the IoU must be above, strictly; the challenge's is .5.
-            keep: bool, one per place in `detections`: those to look at; all of them if not given.
+            iou_threshold: The IoU must be strictly above this value; the challenge uses 0.5.
+            keep: bool, one per position in `detections`: those to use. None uses all.
         """
         close = self.iou > iou_threshold
         kept = len(self.detections)
@@ -95,15 +92,14 @@ class Overlaps:
 def overlaps(
     gt_polygons: Sequence[Polygon], gt_ignore: Sequence[bool] | np.ndarray, det_polygons: Sequence[Polygon]
 ) -> Overlaps:
-    """Find which detections of an image meet which ground truth.
+    """Compute the overlaps of the detections and the ground truth of an image.
 
-    Polygons that cross themselves, enclose nothing or are not finite are skipped on both sides, as if
-    they were not there.
+    Polygons that cross themselves, have no area or are not finite are ignored on both sides.
 
     Args:
-        gt_polygons: Ground truth, each float (points, 2), in pixels.
-        gt_ignore: bool, one per truth: don't-care, neither to be found nor to be counted as wrong.
-        det_polygons: Detections, each float (points, 2), in the same pixels.
+        gt_polygons: Ground truth, each float of shape (points, 2), in pixels.
+        gt_ignore: bool, one per truth: don't-care regions, which count neither as missed nor as wrong.
+        det_polygons: Detections, each float of shape (points, 2), in the same pixels.
     """
     ignored = np.asarray(gt_ignore, dtype=bool)
     gt, gt_index = _valid(gt_polygons)
@@ -132,12 +128,12 @@ def match(
 
 
 def average_precision(confidences: np.ndarray, hits: np.ndarray, ground_truths: int) -> float:
-    """Return the mean over all truths of the precision at which each was found, as the challenges do.
+    """Return the mean, over all truths, of the precision at which each was found, as in the ICDAR challenges.
 
     Args:
-        confidences: float, one per detection of the whole set.
+        confidences: float, one per detection of the whole dataset.
         hits: bool, one per detection: whether it is matched.
-        truths: How many there are to be found.
+        ground_truths: Number of truths.
     """
     hits = hits[np.argsort(-confidences, kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
@@ -145,7 +141,7 @@ def average_precision(confidences: np.ndarray, hits: np.ndarray, ground_truths: 
 
 
 def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the valid ones as shapely polygons, and their indices."""
+    """Return the valid polygons as shapely objects, and their indices."""
     usable = [i for i, points in enumerate(polygons) if len(points) >= 3 and np.isfinite(points).all()]
     if not usable:
         return np.empty(0, dtype=object), np.empty(0, dtype=int)
@@ -163,7 +159,7 @@ def _overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _inside(det: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Tell which detections lie, for the most part, inside one of the regions."""
+    """Return which detections lie mostly inside a don't-care region."""
     i, _, shared = _overlaps(det, regions)
     inside = np.zeros(len(det), dtype=bool)
     inside[i[shared > DONT_CARE_SHARE * shapely.area(det[i])]] = True

@@ -1,26 +1,28 @@
-"""How many characters of texts were read right, where texts and readings need not fit one to one."""
+"""Count correctly read characters where texts and recognitions do not correspond one to one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 
-def spelt(texts: Sequence[str], recognitions: Sequence[str], orders: Mapping[int, Sequence[int]]) -> int:
-    """Count the characters of texts that their readings hold, each character of a reading used once.
+def count_correct_characters(
+    texts: Sequence[str], recognitions: Sequence[str], orders: Mapping[int, Sequence[int]]
+) -> int:
+    """Count the characters of texts that their recognitions contain, each recognized character used once.
 
-    Text after text, the longest common subsequence with what is left of its readings is counted,
-    and crossed out in them, as CLEval does it.
+    As in CLEval: for each text in turn, count the longest common subsequence with what is left of its
+    recognitions, and remove it from them.
 
     Args:
-        texts: The ground truth of an image.
-        readings: What the detections say.
-        orders: The readings that belong to each text, both as indices, in the order they are read.
+        texts: Ground truth of an image.
+        recognitions: Text of each detection.
+        orders: For each text index, the indices of its recognitions in reading order.
     """
     left = list(recognitions)
     right = 0
     for place, order in orders.items():
         text, reading = texts[place], "".join(left[i] for i in order)
-        if text == reading:  # as a rule, and then nothing is left
+        if text == reading:  # the common case, and nothing is left over
             right += len(text)
             for i in order:
                 left[i] = ""
@@ -34,11 +36,11 @@ def spelt(texts: Sequence[str], recognitions: Sequence[str], orders: Mapping[int
 
 
 def longest_common_subsequence(a: str, b: str) -> str:
-    """Return the longest text that both contain in this order, not necessarily in one piece.
+    """Return the longest common subsequence of two texts.
 
-    Of several of that length, the one CLEval finds: from the end, `b` is given up before `a`. Bit
-    parallel (Hyyrö, "Bit-parallel LCS-length computation revisited", 2004): one row of the table of
-    lengths is one integer, in which a bit is unset where the length grows.
+    Among several, the one that CLEval finds: going backwards, `b` is shortened before `a`. Bit-parallel
+    (Hyyrö, "Bit-parallel LCS-length computation revisited", 2004): each row of the table of lengths is one
+    integer, in which a bit is unset where the length grows.
     """
     places: dict[str, int] = {}
     for j, character in enumerate(b):

@@ -19,15 +19,15 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 from ocr_trainer.metrics.hangul import has_hangul, to_jamo
 
 LENGTHS = (0, 1, 2, 3, 4, 6, 8, 12, 20, 40)
-"""The longest text of each class of lengths, in characters; the last class has all that are longer."""
+"""Upper bounds of the length classes in characters; longer texts form a last class."""
 
-SHOWN = 50
-"""So many characters and confusions are told of."""
+MAX_SHOWN = 50
+"""Number of characters and confusions that are reported."""
 
 
 @dataclass(slots=True)
 class TextTally:
-    """The counts that the scores of texts are made of; those of two sets add up."""
+    """Counts behind the text scores; tallies of several sets add up."""
 
     texts: int = 0
     exact: int = 0
@@ -198,14 +198,14 @@ COUNTERS = tuple(f.name for f in fields(TextTally) if f.type.startswith("Counter
 NUMBERS = tuple(f.name for f in fields(TextTally) if f.name not in COUNTERS)
 
 
-def tally_text(truth: str, read: str) -> TextTally:
-    """Count one text: what is written, and what was read."""
+def count_text(truth: str, read: str) -> TextTally:
+    """Count one text: its ground truth and what was read."""
     tally = TextTally()
     tally.add(truth, read)
     return tally
 
 
-def tally_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
+def count_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
     """Count texts, each as (truth, read)."""
     tally = TextTally()
     for truth, read in pairs:
@@ -223,7 +223,7 @@ def _alphanumeric(text: str) -> str:
 
 def _commonest(counts: Counter[Any]) -> list[tuple[Any, int]]:
     """Return what is counted most often; equals in the order of their characters, so that runs agree."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_SHOWN]
 
 
 def _share(part: float, whole: int) -> float:

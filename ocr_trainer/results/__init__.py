@@ -1,4 +1,4 @@
-"""NumPy, no torch. What was found and read in an image, in the order it is read and in the forms it is passed on."""
+"""NumPy, no torch. Pages of detected and recognized text in reading order, and their output formats."""
 
 from ocr_trainer.results.page import Page, Text, page_of, shown_path
 

@@ -1,1 +1,1 @@
-"""NumPy, no torch. Scores of predictions on disk, as `ocr-train score` reports them."""
+"""NumPy, no torch. Scores of prediction files, as `ocr-train score` reports them."""

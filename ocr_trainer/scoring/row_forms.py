@@ -101,7 +101,7 @@ class Form:
         if self.text:
             numbers -= numbers + self.confidence == len(fields)
         elif numbers % 2:
-            raise ValueError(f"{numbers} coordinates make no points")
+            raise ValueError(f"{numbers} coordinates do not form points")
         return numbers - numbers % 2
 
 

@@ -85,7 +85,7 @@ def _note_unusable(page: Page, metric: str, data_report: DataReport) -> None:
 
 def _fault(polygon: Polygon, metric: str) -> str | None:
     if len(polygon) < 3:
-        return "1 point is no polygon" if len(polygon) == 1 else f"{len(polygon)} points are no polygon"
+        return "1 point is not a polygon" if len(polygon) == 1 else f"{len(polygon)} points are not a polygon"
     if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
         return "the outline crosses itself or has no area"
     return None

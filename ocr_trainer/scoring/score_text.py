@@ -1,4 +1,4 @@
-"""`ocr-train score --metric text`: what was read of the images of words or lines."""
+"""`ocr-train score --metric text`: score what was read in images of words or lines."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from ocr_trainer.metrics.text import tally_texts
+from ocr_trainer.metrics.text import count_texts
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
 
 
 def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
-    """Return what is told of the readings, without what was left out: that is in the ledger."""
+    """Return the report of the scores as a dict for JSON. Skipped items go into the data report."""
     gt = text_files.read(Path(options.gt), data_report, options.form, "--form", truth=True)
     pred = text_files.read(Path(options.pred), data_report, options.pred_form, "--pred-form", truth=False)
     dont_care = set(options.dont_care or ["###"])
     pairs = list(text_files.pairs(gt, pred, data_report))
-    tally = tally_texts(pair for pair in pairs if pair[0] not in dont_care)
+    tally = count_texts(pair for pair in pairs if pair[0] not in dont_care)
     return {
         "metric": "text",
         "forms": {"gt": gt.form, "pred": pred.form},
@@ -35,7 +35,7 @@ def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
     }
 
 
-def told(confusion: dict[str, Any]) -> str:
-    """Return a confusion in words."""
+def format_confusion(confusion: dict[str, Any]) -> str:
+    """Format a confusion for display, such as `'a' read as 'o' (3)`."""
     truth, read = (f"'{confusion[side]}'" if confusion[side] else "nothing" for side in ("truth", "read"))
     return f"{truth} read as {read} ({confusion['count']})"

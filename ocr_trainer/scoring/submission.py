@@ -1,7 +1,7 @@
 """Ground truth and predictions as the ICDAR challenges exchange them.
 
 A folder or a zip with one text file per image, `gt_img_1.txt` or `res_img_1.txt`, and one row per
-text. Zips are read in memory: nothing is unpacked, and no member may be larger than `MOST_BYTES`.
+text. Zips are read in memory: nothing is unpacked, and no member may be larger than `MAX_FILE_BYTES`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import rows_of, without_mark
+from ocr_trainer.formats.annotations import split_rows, strip_bom
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect
 
-MOST_BYTES = 16 * 2**20
+MAX_FILE_BYTES = 16 * 2**20
 """Of one file; 100,000 rows need no more, and a zip may promise anything."""
 
 PREFIXES = re.compile(r"(poly_)?(gt_|res_|det_|pred_)?(img_)?(?=.)")
@@ -82,7 +82,7 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
         if image in files:
             raise DataError(f"two files are for the image '{image}': '{files[image][0]}' and '{file}'")
         data_report.read(images=1)
-        files[image] = file, list(rows_of(without_mark(data, file), file, data_report))
+        files[image] = file, list(split_rows(strip_bom(data, file), file, data_report))
     if not files:
         raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
     rows = [row for _, lines in files.values() for _, row in lines]
@@ -127,7 +127,7 @@ def _members(path: Path, data_report: DataReport) -> Iterator[tuple[str, bytes]]
     if path.is_dir():
         for file in sorted(path.iterdir()):
             if file.is_file() and _is_text(path, file.name, data_report):
-                if file.stat().st_size > MOST_BYTES:
+                if file.stat().st_size > MAX_FILE_BYTES:
                     raise _too_large(f"{path}/{file.name}")
                 yield file.name, file.read_bytes()
         return
@@ -147,14 +147,14 @@ def _content(archive: ZipFile, member: ZipInfo, path: Path) -> bytes:
     if member.flag_bits & 1:
         raise DataError(f"'{path}' is encrypted; unpack it and give the folder")
     with archive.open(member) as stream:
-        data = stream.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+        data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
         raise _too_large(f"{path}/{member.filename}")
     return data
 
 
 def _too_large(file: str) -> DataError:
-    return DataError(f"'{file}' is larger than {MOST_BYTES >> 20} MiB: no file of rows for one image")
+    return DataError(f"'{file}' is larger than {MAX_FILE_BYTES >> 20} MiB: no file of rows for one image")
 
 
 def _is_text(path: Path, name: str, data_report: DataReport) -> bool:

@@ -33,7 +33,7 @@ class DatasetSuite(PluginSuite):
 
     def faults(self, sample: Any) -> Iterator[str]:
         """Yield the ways in which a sample breaks the contract."""
-        yield from sample_faults(sample)
+        yield from check_sample(sample)
 
     def learned(self, sample: Any) -> int:
         """Return how many texts of a sample there are to learn."""
@@ -162,14 +162,14 @@ class DatasetSuite(PluginSuite):
         assert not unfounded, f"say which file was skipped and why: {unfounded[:3]}"
 
 
-def sample_faults(sample: Sample) -> Iterator[str]:
+def check_sample(sample: Sample) -> Iterator[str]:
     """Yield the ways in which a sample breaks the contract."""
     from ocr_trainer.data.types import Sample
 
     if not isinstance(sample, Sample):
         yield f"it must be an ocr_trainer.data.types.Sample, not {type(sample).__name__}"
         return
-    faults = list(image_faults(sample.image))
+    faults = list(check_image_array(sample.image))
     yield from faults
     if faults:
         return
@@ -183,7 +183,7 @@ def sample_faults(sample: Sample) -> Iterator[str]:
             yield f"polygon {index} {fault}"
 
 
-def image_faults(image: Any) -> Iterator[str]:
+def check_image_array(image: Any) -> Iterator[str]:
     """Yield what is wrong with an image."""
     import numpy as np
 

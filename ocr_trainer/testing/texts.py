@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ocr_trainer.plugin import Task
-from ocr_trainer.testing.datasets import DatasetSuite, image_faults
+from ocr_trainer.testing.datasets import DatasetSuite, check_image_array
 
 
 class TextDatasetSuite(DatasetSuite):
@@ -22,7 +22,7 @@ class TextDatasetSuite(DatasetSuite):
         if not isinstance(sample, TextImage):
             yield f"it must be an ocr_trainer.data.types.TextImage, not {type(sample).__name__}"
             return
-        yield from image_faults(sample.image)
+        yield from check_image_array(sample.image)
         if not (isinstance(sample.text, str) and sample.text.strip()):
             yield f"text must be what is written on the image, not {sample.text!r}"
         if not (isinstance(sample.source, str) and sample.source):

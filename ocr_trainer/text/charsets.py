@@ -123,7 +123,7 @@ SETS: dict[str, Callable[[], str]] = {
     **{name: partial(_both_cases, letters) for name, letters in CYRILLIC.items()},
     "ascii": lambda: _span("!~"),
     "vietnamese": _vietnamese,
-    "fraktur": lambda: named("german") + LITERAL["fraktur_extras"],
+    "fraktur": lambda: _both_cases(ascii_lowercase + LATIN["german"]) + LITERAL["fraktur_extras"],
     "hebrew": lambda: _span("את"),
     "hebrew_points": lambda: _span("\u05b0\u05bd", "\u05bf\u05bf", "\u05c1\u05c2", "\u05c7\u05c7"),
     "arabic_digits": lambda: _span("٠٩"),

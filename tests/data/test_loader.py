@@ -72,7 +72,9 @@ def test_an_endless_split_gives_new_samples_in_every_epoch(model: Any):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_do_not_depend_on_the_number_of_workers(model: Any, workers: int):
     alone = list(training_loader(Numbered(6), model, RUN))
-    many = list(training_loader(Numbered(6), model, replace(RUN, data=replace(RUN.data, workers=workers))))
+    many = list(
+        training_loader(Numbered(6), model, replace(RUN, data=replace(RUN.data, num_workers=workers)))
+    )
     for one, other in zip(alone, many, strict=True):
         torch.testing.assert_close(one.images, other.images, rtol=0, atol=0)
         for name, target in one.targets.items():
@@ -93,7 +95,7 @@ def test_an_unreadable_sample_is_replaced_and_named(model: Any):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_split_that_cannot_be_read_at_all_gives_empty_batches_that_say_so(model: Any, workers: int):
-    run = replace(plainly(), data=replace(RUN.data, workers=workers))
+    run = replace(plainly(), data=replace(RUN.data, num_workers=workers))
     batches = list(training_loader(Numbered(6, broken=set(range(6))), model, run))
     assert [len(batch) for batch in batches] == [0, 0, 0]
     assert len({entry for batch in batches for entry in batch.skipped}) == 6

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from ocr_trainer.data.photometric import add_noise, blur, compress, draw_table, gray, recolour, vary
+from ocr_trainer.data.photometric import add_noise, apply_table, blur, compress, draw_table, gray, vary
 from ocr_trainer.tasks.detection.config import AugmentConfig
 
 ALL = AugmentConfig(color=0.3, color_cast=0.3, gray=1, blur=1, noise=1, jpeg=1)
@@ -126,4 +126,4 @@ def test_colours_keep_the_order_of_light_and_dark(color: float, tint: float, see
     table = draw_table(color, tint, np.random.default_rng(seed))
     assert (np.diff(table.astype(int), axis=0) >= 0).all()
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
-    np.testing.assert_array_equal(recolour(ramp, table)[:, 0], np.broadcast_to(table, (256, 3)))
+    np.testing.assert_array_equal(apply_table(ramp, table)[:, 0], np.broadcast_to(table, (256, 3)))

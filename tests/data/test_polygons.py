@@ -28,21 +28,21 @@ OUTLINES: dict[str, tuple[list[list[float]], str]] = {
     "repeated points": ([point for point in QUAD for _ in range(3)], ""),
     "partly outside": ([[-50, 4], [30, 4], [30, 12], [-50, 12]], ""),
     "bow tie": ([[4, 4], [30, 12], [30, 4], [4, 12]], "the outline crosses itself: kept as don't care"),
-    "no points": ([], "0 points are no polygon"),
-    "two points": (QUAD[:2], "2 points are no polygon"),
+    "no points": ([], "0 points are not a polygon"),
+    "two points": (QUAD[:2], "2 points are not a polygon"),
     "one point, repeated": ([[4, 4]] * 4, "the outline has no area"),
     "a line": ([[4, 4], [20, 4], [30, 4]], "the outline has no area"),
     "NaN": ([[math.nan, 4], *QUAD[1:]], "the coordinate nan is not a finite number"),
     "infinite": ([[math.inf, 4], *QUAD[1:]], "the coordinate inf is not a finite number"),
     "1e308": ([[1e308, 4], *QUAD[1:]], "the coordinate 1e+308 is not in any image"),
-    "left of the image": ([[x - 99, y] for x, y in QUAD], "it lies outside the image, left of or above it"),
+    "left of the image": ([[x - 99, y] for x, y in QUAD], "it lies outside the image, to the left or above"),
     "right of the image": (
         [[x + 99, y] for x, y in QUAD],
         "label 1 lies outside the image of 48 x 32 pixels",
     ),
     "endless": (
         [[x % 999, x // 999] for x in range(POINT_LIMIT + 1)],
-        "4,097 points are more than an outline has",
+        "4,097 points are more than an outline can have",
     ),
 }
 """An outline, and what is told of it if anything is."""

@@ -77,7 +77,7 @@ def test_case_11_wherever_an_epoch_is_cut_each_sample_comes_once(
             assert len(expected) == len(whole)
             done = round(share * len(expected))
             again, keys = made(samples, batch, pool)
-            again.begin_at(epoch, done)
+            again.start_at(epoch, done)
             # What is drawn ahead and thrown away, as Lightning does, changes nothing.
             for _ in range(2):
                 keys.set_epoch(epoch)

@@ -14,17 +14,17 @@ from helpers.watching import FIT_ALONE, SMALL, children, members, said, shared_m
 from ocr_trainer.checkpoint.read import LAST, find_newest, read
 
 RUN = [*SMALL, *FIT_ALONE, "dataset=unruly", "data.num_workers=2", "data.timeout=5"]
-BY_SIGNAL = "a process that prepares samples was killed by signal: "
-SAID = {
+BY_SIGNAL = "a data worker was killed by signal: "
+MESSAGES = {
     "kill": BY_SIGNAL + "Killed",
     "segfault": BY_SIGNAL + "Segmentation fault",
-    "exit": "a process that prepares samples ended unexpectedly",
-    "hang": "no batch came from the processes that prepare samples for 5 s (data.timeout)",
+    "exit": "a data worker ended unexpectedly",
+    "hang": "no batch came from the data workers for 5 s (data.timeout)",
 }
 
 
-def left_in_order(place: Path, session: int) -> None:
-    """Check that a run which ended badly left no process, and that it can be gone on with."""
+def check_clean_exit(place: Path, session: int) -> None:
+    """Check that a failed run left no process behind and can be resumed."""
     assert members(session) == []
     assert "Traceback" not in said(place)
     folder = run_folder(place)
@@ -38,7 +38,7 @@ def left_in_order(place: Path, session: int) -> None:
 
 
 def message(place: Path) -> str:
-    """Return what the run said last, from `ocr-train:` on."""
+    """Return the last message of the run, after `ocr-train: `."""
     return said(place).rpartition("ocr-train: ")[2]
 
 
@@ -54,15 +54,15 @@ def message(place: Path) -> str:
         *(pytest.param(how, "val", marks=pytest.mark.slow) for how in ("segfault", "exit")),
     ],
 )
-def test_case_27_a_worker_that_dies_is_told_with_what_it_read(tmp_path: Path, how: str, split: str):
+def test_case_27_a_dead_worker_is_reported_with_its_last_sample(tmp_path: Path, how: str, split: str):
     # Page 3 of val is read before the first step, page 3 of train within the first epoch.
     run = start(RUN, tmp_path, group=True, UNRULY=f"{how} {split} 3", **unruly(tmp_path / "plugin"))
     assert status(run, 60) == 2
     assert run.pid is not None
-    told = message(tmp_path)
-    assert told.startswith(f"{SAID[how]}:\n  what it read last:\n")
-    assert re.findall(r"worker \d: sample 3, (.*)", told) == [f"{split}/page3"]
-    left_in_order(tmp_path, run.pid)
+    reported = message(tmp_path)
+    assert reported.startswith(f"{MESSAGES[how]}:\n  it last read:\n")
+    assert re.findall(r"worker \d: sample 3, (.*)", reported) == [f"{split}/page3"]
+    check_clean_exit(tmp_path, run.pid)
 
 
 def test_case_27_a_worker_killed_from_outside(tmp_path: Path):
@@ -70,28 +70,28 @@ def test_case_27_a_worker_killed_from_outside(tmp_path: Path):
     assert run.pid is not None
     wait_for(lambda: list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")))
     for _ in range(20):
-        # One that has done its work and is about to end is not missed.
+        # Retry: the death of a worker that has finished its work goes unnoticed.
         for worker in children(run.pid)[:1]:
             os.kill(worker, signal.SIGKILL)
         run.join(2)
         if run.exitcode is not None:
             break
     assert status(run, 60) == 2
-    assert message(tmp_path).startswith(f"{BY_SIGNAL}Killed:\n  what it read last:\n  worker ")
+    assert message(tmp_path).startswith(f"{BY_SIGNAL}Killed:\n  it last read:\n  worker ")
     assert "Traceback" not in said(tmp_path)
     assert members(run.pid) == []
     assert find_newest(run_folder(tmp_path) / "checkpoints") is not None
 
 
-def test_case_27_a_worker_that_wants_too_much_memory(tmp_path: Path):
+def test_case_27_a_worker_that_runs_out_of_memory(tmp_path: Path):
     run = start(RUN, tmp_path, group=True, UNRULY="hoard train 3", **unruly(tmp_path / "plugin"))
     assert status(run, 60) == 2
     assert run.pid is not None
     assert message(tmp_path).startswith("the memory of the machine does not suffice")
-    left_in_order(tmp_path, run.pid)
+    check_clean_exit(tmp_path, run.pid)
 
 
-def test_case_27_a_mistake_within_a_worker_is_not_taken_for_its_death(tmp_path: Path):
+def test_case_27_an_exception_in_a_worker_is_not_reported_as_its_death(tmp_path: Path):
     run = start(RUN, tmp_path, group=True, UNRULY="fail train 3", **unruly(tmp_path / "plugin"))
     assert status(run, 60) == 1
     assert run.pid is not None
@@ -100,14 +100,14 @@ def test_case_27_a_mistake_within_a_worker_is_not_taken_for_its_death(tmp_path: 
 
 
 @pytest.mark.parametrize("split", ["train", pytest.param("val", marks=pytest.mark.slow)])
-def test_case_28_a_worker_that_hangs_is_told_with_what_it_read(tmp_path: Path, split: str):
+def test_case_28_a_hanging_worker_is_reported_with_its_last_sample(tmp_path: Path, split: str):
     run = start(RUN, tmp_path, group=True, UNRULY=f"hang {split} 3", **unruly(tmp_path / "plugin"))
     assert status(run, 60) == 2
     assert run.pid is not None
-    told = message(tmp_path)
-    assert told.startswith(f"{SAID['hang']}:\n  what the workers read last:\n")
-    assert f": sample 3, {split}/page3\n" in told
-    left_in_order(tmp_path, run.pid)
+    reported = message(tmp_path)
+    assert reported.startswith(f"{MESSAGES['hang']}:\n  the workers last read:\n")
+    assert f": sample 3, {split}/page3\n" in reported
+    check_clean_exit(tmp_path, run.pid)
 
 
 def test_case_28_sigterm_while_a_worker_hangs_ends_within_the_timeout(tmp_path: Path):
@@ -117,7 +117,7 @@ def test_case_28_sigterm_while_a_worker_hangs_ends_within_the_timeout(tmp_path: 
     os.kill(run.pid, signal.SIGTERM)
     # 143 where the signal came between steps, 2 where the batch that it waited for never came.
     assert status(run, 60) in (2, 128 + signal.SIGTERM)
-    left_in_order(tmp_path, run.pid)
+    check_clean_exit(tmp_path, run.pid)
 
 
 @pytest.mark.parametrize("harm", ["none - 0", "hang train 3"])

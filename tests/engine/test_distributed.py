@@ -82,16 +82,16 @@ def test_two_ranks_are_one_process_with_the_doubled_batch(words: list[str], batc
 
 @pytest.mark.parametrize("length", [13, 16, 35])
 def test_ranks_share_every_step_of_one_process(length: int, monkeypatch: pytest.MonkeyPatch):
-    def keys(rank: int, ranks: int, whole: int) -> list[tuple[int, int]]:
+    def keys(rank: int, ranks: int, batch_size: int) -> list[tuple[int, int]]:
         monkeypatch.setattr(loader, "rank_and_world_size", lambda: (rank, ranks))
-        mine = KeyedSampler(length, seed=3, shuffle=True, whole=whole)
+        mine = KeyedSampler(length, seed=3, shuffle=True, batch_size=batch_size)
         mine.set_epoch(2)
         assert len(list(mine)) == len(mine)
         return list(mine)
 
     for ranks in (2, 3):
-        single = keys(0, 1, whole=2 * ranks)
-        shares = [keys(rank, ranks, whole=2) for rank in range(ranks)]
+        single = keys(0, 1, batch_size=2 * ranks)
+        shares = [keys(rank, ranks, batch_size=2) for rank in range(ranks)]
         assert len({len(share) for share in shares}) == 1
         learned = list(chain(*shares))
         assert len(learned) == len(set(learned)) > length - 2 * ranks

@@ -13,7 +13,7 @@ from shapely.geometry import MultiPoint
 from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import FEW, Labels, crosses_itself, read_rows
+from ocr_trainer.formats.annotations import SMALL_OUTLINE, Labels, is_self_intersecting, read_rows
 from ocr_trainer.formats.labeled import LabeledImages
 from ocr_trainer.plugin import DataReport
 
@@ -26,15 +26,15 @@ points = st.lists(st.tuples(st.floats(1, 999), st.floats(1, 999)), min_size=3, m
 @settings(deadline=None)
 @given(points)
 def test_an_outline_that_crosses_itself_is_invalid_to_shapely(outline: list[tuple[float, float]]) -> None:
-    assume(crosses_itself(outline))
+    assume(is_self_intersecting(outline))
     assert not Shape(outline).is_valid
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(3, 3 * FEW))
+@given(st.integers(0, 2**32), st.integers(3, 3 * SMALL_OUTLINE))
 def test_in_general_position_it_is_what_shapely_calls_invalid(seed: int, count: int) -> None:
     outline = [(x, y) for x, y in np.random.default_rng(seed).uniform(1, 999, (count, 2)).tolist()]
-    assert crosses_itself(outline) == (not Shape(outline).is_valid)
+    assert is_self_intersecting(outline) == (not Shape(outline).is_valid)
 
 
 def added(outline, text: str = "word", ignore: bool = False) -> tuple[Labels, DataReport]:
@@ -67,22 +67,22 @@ def test_a_crossing_outline_becomes_its_hull_and_dont_care() -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(3, FEW))
+@given(st.integers(0, 2**32), st.integers(3, SMALL_OUTLINE))
 def test_outlines_of_few_and_of_many_points_are_judged_alike(seed: int, count: int) -> None:
     outline = np.random.default_rng(seed).integers(0, 8, (count, 2)).astype(float)
     few = [(x, y) for x, y in outline.tolist()]
     # a point again and again adds sides without length, which cross nothing
-    many = [point for point in few for _ in range(FEW)]
-    assert len(many) > FEW
-    assert crosses_itself(many) == crosses_itself(few)
+    many = [point for point in few for _ in range(SMALL_OUTLINE)]
+    assert len(many) > SMALL_OUTLINE
+    assert is_self_intersecting(many) == is_self_intersecting(few)
 
 
 def test_a_curve_of_very_many_points_is_judged() -> None:
     angles = np.linspace(0, 2 * np.pi, 5000, endpoint=False)
     circle = [(500 + 400 * float(np.cos(a)), 500 + 400 * float(np.sin(a))) for a in angles]
-    assert not crosses_itself(circle)
+    assert not is_self_intersecting(circle)
     circle[100], circle[4000] = circle[4000], circle[100]
-    assert crosses_itself(circle)
+    assert is_self_intersecting(circle)
 
 
 NAN, INF = float("nan"), float("inf")
@@ -91,16 +91,16 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("outline", "reason"),
     [
-        (SQUARE[:2], "2 points are no polygon"),
-        (SQUARE[:1], "1 point is no polygon"),
-        ([*SQUARE[:2], SQUARE[0]], "2 points are no polygon"),
-        ([], "0 points are no polygon"),
+        (SQUARE[:2], "2 points are not a polygon"),
+        (SQUARE[:1], "1 point is not a polygon"),
+        ([*SQUARE[:2], SQUARE[0]], "2 points are not a polygon"),
+        ([], "0 points are not a polygon"),
         ([*SQUARE[:3], (NAN, 1.0)], "the coordinate nan is not a finite number"),
         ([*SQUARE[:3], (1.0, -INF)], "the coordinate -inf is not a finite number"),
         ([*SQUARE[:3], (1e308, 1.0)], "the coordinate 1e+308 is not in any image"),
         ([(0.0, 0.0), (5.0, 5.0), (9.0, 9.0)], "the outline has no area"),
         ([(3.0, 3.0)] * 4, "the outline has no area"),
-        ([(-9.0, 1.0), (-1.0, 1.0), (-1.0, 5.0)], "it lies outside the image, left of or above it"),
+        ([(-9.0, 1.0), (-1.0, 1.0), (-1.0, 5.0)], "it lies outside the image, to the left or above"),
     ],
 )
 def test_an_outline_that_cannot_be_used_is_entered_with_file_and_line(outline, reason: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.assign import carve, carve_missing, read_list, refuse_overlap
+from ocr_trainer.formats.assign import assign_splits, fill_missing_splits, read_list, refuse_overlap
 from ocr_trainer.plugin import DataReport
 
 names = st.lists(st.text(max_size=12), unique=True, min_size=2, max_size=60)
@@ -17,7 +17,7 @@ SHARES = {"test": 0.2, "val": 0.1}
 
 
 def test_shares_are_about_as_large_as_asked_for() -> None:
-    homes = list(carve(map(str, range(10_000)), SHARES, 0).values())
+    homes = list(assign_splits(map(str, range(10_000)), SHARES, 0).values())
     counts = {split: homes.count(split) for split in ("train", "val", "test")}
     assert counts == {  # five standard deviations of a binomial draw
         "train": pytest.approx(7000, abs=230),
@@ -27,7 +27,9 @@ def test_shares_are_about_as_large_as_asked_for() -> None:
 
 
 def test_a_share_is_the_same_in_every_process_and_release() -> None:
-    drawn = [name for name, split in carve(map(str, range(40)), {"val": 0.1}, 0).items() if split == "val"]
+    drawn = [
+        name for name, split in assign_splits(map(str, range(40)), {"val": 0.1}, 0).items() if split == "val"
+    ]
     assert drawn == ["14", "34"]
 
 
@@ -35,28 +37,28 @@ def test_a_share_is_the_same_in_every_process_and_release() -> None:
 @given(names, st.randoms(use_true_random=False), st.integers(0, 9))
 def test_the_order_of_names_does_not_matter(given_names: list[str], random, seed: int) -> None:
     shuffled = random.sample(given_names, len(given_names))
-    assert carve(given_names, SHARES, seed) == carve(shuffled, SHARES, seed)
+    assert assign_splits(given_names, SHARES, seed) == assign_splits(shuffled, SHARES, seed)
 
 
 def test_an_added_name_moves_no_other() -> None:
-    before = carve(map(str, range(200)), SHARES, 0)
-    after = carve(map(str, range(300)), SHARES, 0)
+    before = assign_splits(map(str, range(200)), SHARES, 0)
+    after = assign_splits(map(str, range(300)), SHARES, 0)
     assert {name: after[name] for name in before} == before
 
 
 def test_a_larger_share_for_val_leaves_test_alone() -> None:
-    few, many = (carve(map(str, range(300)), {"test": 0.2, "val": val}, 0) for val in (0.1, 0.3))
+    few, many = (assign_splits(map(str, range(300)), {"test": 0.2, "val": val}, 0) for val in (0.1, 0.3))
     assert [n for n in few if few[n] == "test"] == [n for n in many if many[n] == "test"]
 
 
 def test_another_seed_draws_others() -> None:
-    assert carve(map(str, range(100)), SHARES, 0) != carve(map(str, range(100)), SHARES, 1)
+    assert assign_splits(map(str, range(100)), SHARES, 0) != assign_splits(map(str, range(100)), SHARES, 1)
 
 
 @settings(deadline=None)
 @given(names)
 def test_a_share_of_few_images_is_not_empty_and_train_keeps_one(given_names: list[str]) -> None:
-    homes = list(carve(given_names, {"val": 0.001}, 0).values())
+    homes = list(assign_splits(given_names, {"val": 0.001}, 0).values())
     assert homes.count("val") >= 1
     assert homes.count("train") >= 1
 
@@ -64,13 +66,13 @@ def test_a_share_of_few_images_is_not_empty_and_train_keeps_one(given_names: lis
 def test_only_missing_splits_are_carved() -> None:
     pool = {str(i): i for i in range(100)}
     listed = {"x": 1}
-    members = carve_missing({"train": pool, "val": listed}, SHARES, 0)
+    members = fill_missing_splits({"train": pool, "val": listed}, SHARES, 0)
     assert members["val"] == listed
     assert members["test"]
     assert members["train"] | members["test"] == pool
     assert not members["train"].keys() & members["test"].keys()
-    assert carve_missing({"test": pool}, SHARES, 0) == {"test": pool}
-    assert carve_missing({"train": pool}, {"val": 0.0}, 0) == {"train": pool}
+    assert fill_missing_splits({"test": pool}, SHARES, 0) == {"test": pool}
+    assert fill_missing_splits({"train": pool}, {"val": 0.0}, 0) == {"train": pool}
 
 
 def test_a_list_names_images_with_or_without_suffix_and_folder(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_list_names_images_with_or_without_suffix_and_folder(tmp_path: Path) -
     assert list(read_list(path, known, data_report)) == ["b", "a 1", "c.v2", "d"]
     assert [str(entry) for entry in data_report.skipped] == [
         f"{path}:6: 'missing' there is no such image",
-        f"{path}:7: 'b.jpg' is listed before",
+        f"{path}:7: 'b.jpg' is already listed",
     ]
     assert data_report.images == 2
 

@@ -81,7 +81,7 @@ def test_numbers_that_are_none_are_read(tmp_path: Path) -> None:
 
 def test_brackets_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[" * 200_000)
-    with pytest.raises(DataError, match="is no JSON to be read"):
+    with pytest.raises(DataError, match="cannot be read as JSON"):
         list(stream_elements(tmp_path / "x.json"))
 
 

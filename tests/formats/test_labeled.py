@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.labeled import LabeledImages, PackedLabels, Strings
+from ocr_trainer.formats.labeled import LabeledImages, PackedLabels, PackedStrings
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 POLYGONS = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=9).map(
@@ -42,7 +42,7 @@ def test_what_is_packed_comes_out_again(images: list[Labels]):
 
 @given(st.lists(TEXTS))
 def test_strings_are_a_sequence(texts: list[str]):
-    strings = Strings()
+    strings = PackedStrings()
     for text in texts:
         strings.append(text)
     assert list(strings) == texts
@@ -59,10 +59,10 @@ def split(count: int) -> LabeledImages:
 
 def test_some_share_the_labels_with_all():
     every = split(7)
-    odd = every.some([5, 3, 1])
+    odd = every.subset([5, 3, 1])
     assert [path.name for path in odd.files] == ["5.png", "3.png", "1.png"]
     assert [odd.labels(n).texts for n in range(3)] == [["5"], ["3"], ["1"]]
-    assert [path.name for path in odd.some([2, 0]).files] == ["1.png", "5.png"]
+    assert [path.name for path in odd.subset([2, 0]).files] == ["1.png", "5.png"]
     assert odd.files[1:] == [Path("3.png"), Path("1.png")]
     assert odd._labels is every._labels
 

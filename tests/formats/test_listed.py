@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ListedConfig
 
@@ -29,7 +29,7 @@ class Rows(ListedDataset):
 
 class Tails(Rows):
     def names(self, name: str) -> Iterable[str]:
-        return tails(name)
+        return path_suffixes(name)
 
 
 def make(root: Path, file: str, *rows: str, folder: str = "images") -> None:
@@ -94,7 +94,7 @@ def test_a_choice_is_the_users(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"dataset=rows: '{tmp_path}' holds 2 files 'more/train*.rows'\n"
         "  found: train_1.rows, train_2.rows\n"
-        "  say which one to use: dataset.train_file=…"
+        "  choose one: dataset.train_file=…"
     )
     assert names(open_rows(tmp_path, train_file=Path("more/train_2.rows"), val_share=0)[0]) == [
         ["2.png"],
@@ -118,9 +118,9 @@ def test_folders_before_a_name_may_be_too_many(tmp_path: Path) -> None:
     dataset, context = open_rows(tmp_path, Tails, val_share=0)
     assert dataset.train.files[:] == [tmp_path / "images" / "pages" / "1.png"]
     assert [(entry.file, entry.reason) for entry in context.data_report.skipped] == [
-        ("/data/images/pages/1.png", "it is annotated before"),
+        ("/data/images/pages/1.png", "it is already annotated"),
         ("/data/gone.png", "there is no such image"),
-        (str(tmp_path / "images" / ".."), "the name '..' leads out of the folder of images"),
+        (str(tmp_path / "images" / ".."), "the name '..' leads out of the image folder"),
         (str(tmp_path / "images" / "a/../../images/1.png"), "there is no such image"),
     ]
-    assert list(tails("/a//b/c.png")) == ["/a/b/c.png", "a/b/c.png", "b/c.png", "c.png"]
+    assert list(path_suffixes("/a//b/c.png")) == ["/a/b/c.png", "a/b/c.png", "b/c.png", "c.png"]

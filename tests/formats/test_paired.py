@@ -78,7 +78,7 @@ def test_what_has_no_partner_is_entered_and_a_text_free_image_is_kept(tmp_path: 
         "gt/gt_b.txt: no image for this annotation in 'images'",
         "images/a.png: no annotation file for it in 'gt'",
         "images/d.png: 'gt/gt_d.txt' is UTF-16 text; save it as UTF-8",
-        "images/e.png: one annotation cannot serve both it and 'e.jpg'",
+        "images/e.png: its annotation already belongs to 'e.jpg'",
     ]
     assert context.data_report.images == 6
 
@@ -140,7 +140,7 @@ def test_folders_and_lists_that_the_options_name(tmp_path: Path) -> None:
     assert stems(dataset.train) == ["c", "a"]
     assert entries(context, tmp_path) == [
         "mine.lst:2: 'z' there is no such image",
-        "mine.lst:4: 'a' is listed before",
+        "mine.lst:4: 'a' is already listed",
     ]
     with pytest.raises(DataError, match="there is no list file"):
         opened(tmp_path, **options | {"val_list": Path("gone.txt")})[0].train  # noqa: B018
@@ -198,8 +198,7 @@ def test_a_missing_root_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         opened(tmp_path / "gone")
     assert str(caught.value) == (
-        f"dataset=corners: there is no folder '{tmp_path / 'gone'}'\n"
-        "  say where the dataset is: dataset.root=/path/to/it"
+        f"dataset=corners: there is no folder '{tmp_path / 'gone'}'\n  set its path: dataset.root=/path/to/it"
     )
 
 
@@ -209,10 +208,10 @@ def test_an_unknown_layout_says_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         opened(tmp_path)
     assert str(caught.value) == (
-        f"dataset=corners: '{tmp_path}' holds no images and annotations where they are looked for\n"
+        f"dataset=corners: '{tmp_path}' holds no images with annotations\n"
         "  looked for: set/a/ with set/b/; official/ with truth/; images/ with gt/; img/ with box/\n"
         "  found: notes.md, pictures/\n"
-        "  or say where they are: dataset.images=… dataset.annotations=…"
+        "  set their paths: dataset.images=… dataset.annotations=…"
     )
 
 

@@ -155,8 +155,8 @@ def _lines_run(call: Callable[[], object]) -> int:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("coordinates", "125,000 points are more than an outline has"),
-        ("points", "71,432 points are more than an outline has"),
+        ("coordinates", "125,000 points are more than an outline can have"),
+        ("points", "71,432 points are more than an outline can have"),
         ("literal", "500,002 characters are no text of a word"),
         ("rows", "none of 10,000 rows can be used"),
     ],
@@ -180,7 +180,7 @@ def test_case_41_a_long_row_is_entered_and_the_others_are_read(tmp_path: Path) -
     (sample,), data_report = reader.read(tmp_path, good + b"1," * 600_000 + b"\n" + good)
     assert sample.texts == ["TOTAL"] * 2
     assert [(e.line, e.reason) for e in data_report.skipped] == [
-        (2, "a row of 1,200,000 bytes is none of a label")
+        (2, "a row of 1,200,000 bytes is longer than any label")
     ]
 
 

@@ -146,7 +146,7 @@ def test_what_is_not_of_a_line_is_blanked():
 @pytest.mark.parametrize(
     ("polygon", "said"),
     [
-        ([[5, 5], [9, 9]], "2 points are no polygon"),
+        ([[5, 5], [9, 9]], "2 points are not a polygon"),
         ([[5, 5], [50, 5], [90, 5], [20, 5]], "the outline has no area"),
         ([[5, 5], [6, 5], [6, 6], [5, 6]], "1 x 1 pixels are too few to show a text"),
         ([[5, 5], [50, 5], [50, 6], [5, 6]], "45 x 1 pixels are too few to show a text"),

@@ -29,7 +29,7 @@ def test_what_is_packed_comes_out_again(pairs: list[tuple[str, str]], data: st.D
     assert list(split.texts) == [text for _, text in pairs]
     assert len(split) == len(split.texts) == len(split.files) == len(pairs)
     places = data.draw(st.lists(st.sampled_from(range(len(pairs))))) if pairs else []
-    some = pickle.loads(pickle.dumps(split.some(places).some(range(len(places))[::-1])))
+    some = pickle.loads(pickle.dumps(split.subset(places).subset(range(len(places))[::-1])))
     assert list(some.texts) == [pairs[place][1] for place in reversed(places)]
     assert [some.texts[n] for n in range(len(some))] == some.texts[:] == list(some.texts)
 
@@ -43,13 +43,13 @@ def test_an_image_is_decoded_when_asked_for(tmp_path: Path):
     sample = split[0]
     assert (sample.text, sample.source, sample.skipped) == ("영수증", str(tmp_path / "a b.png"), [])
     assert (sample.image.shape, sample.image[0, 0].tolist()) == ((10, 20, 3), [1, 2, 3])
-    with pytest.raises(DataError, match=r"cannot read the image '.*bad\.png': it is none of JPEG"):
+    with pytest.raises(DataError, match=r"cannot read the image '.*bad\.png': it is not JPEG"):
         split[1]
     with pytest.raises(DataError, match=r"cannot read the image '.*gone\.png': No such file"):
         split[2]
     with pytest.raises(IndexError):
         split[3]
-    assert split.some([2, 0]).files[:] == [tmp_path / "gone.png", tmp_path / "a b.png"]
+    assert split.subset([2, 0]).files[:] == [tmp_path / "gone.png", tmp_path / "a b.png"]
 
 
 def test_a_text_costs_tens_of_bytes():
@@ -98,10 +98,10 @@ def test_a_list_of_texts(tmp_path: Path):
     assert len(dataset.val) > 0
     file = tmp_path / "train.rows"
     assert [str(entry) for entry in context.data_report.skipped] == [
-        f"{file}:11: '0.png': it is annotated before",
-        f"{file}:12: '../0.png': the name '../0.png' leads out of the folder of images",
+        f"{file}:11: '0.png': it is already annotated",
+        f"{file}:12: '../0.png': the name '../0.png' leads out of the image folder",
         f"{file}:13: 'gone.png': there is no such image",
-        f"{file}:14: './/1.png': it is annotated before",
+        f"{file}:14: './/1.png': it is already annotated",
     ]
 
 

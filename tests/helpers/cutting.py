@@ -26,10 +26,11 @@ BRIEF = [
     "trainer.accelerator=cpu",
     "trainer.max_epochs=2",
 ]
-BRIEF += ["calibrate.enabled=false", "trainer.limit_test_batches=0", "trainer.enable_progress_bar=false"]
+BRIEF += ["trainer.limit_test_batches=0", "trainer.enable_progress_bar=false"]
 DETECTOR = [
     *BRIEF,
     "model=dbnet",
+    "calibrate.enabled=false",
     "model.neck_channels=8",
     "model.size=64",
     "augment.crop=64",

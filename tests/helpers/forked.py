@@ -41,6 +41,8 @@ def _run(words: list[str], folder: str, environment: dict[str, str], outputs: li
     os.environ.update(environment)
     # The server has settled on one already.
     tempfile.tempdir = None
+    # An interpreter reads it at its start.
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     torch.set_num_threads(1)
     for number, path in enumerate(outputs, start=1):
         file = os.open(path, os.O_WRONLY | os.O_CREAT)

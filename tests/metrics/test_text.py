@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.metrics.hangul import has_hangul, to_jamo
-from ocr_trainer.metrics.text import TextTally, tally_text, tally_texts
+from ocr_trainer.metrics.text import TextTally, count_text, count_texts
 
 Pairs = list[tuple[str, str]]
 
@@ -32,7 +32,7 @@ def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def scores(*pairs: tuple[str, str]) -> dict[str, float]:
-    return tally_texts(pairs).scores()
+    return count_texts(pairs).scores()
 
 
 # Published figures: the toy sets of MMOCR's and mindocr's own tests
@@ -108,7 +108,7 @@ def test_ascii_is_compared_as_the_benchmarks_do(truth: str, read: str) -> None:
 
 
 def test_normal_forms_are_no_errors() -> None:
-    found = tally_texts([(unicodedata.normalize("NFD", word), word) for word in ("한국어", "Übung", "שָׁלוֹם")])
+    found = count_texts([(unicodedata.normalize("NFD", word), word) for word in ("한국어", "Übung", "שָׁלוֹם")])
     assert found.exact == 3
     assert found.scores()["jamo_error_rate"] == 0.0
 
@@ -136,7 +136,7 @@ def test_rates_are_those_of_the_table(pairs: Pairs) -> None:
 def test_confusions_lead_from_truth_to_reading(pairs: Pairs) -> None:
     """As many edits as the distance, and just those that turn the one's characters into the other's."""
     for truth, read in pairs:
-        tally = tally_text(truth, read)
+        tally = count_text(truth, read)
         assert tally.confusions.total() == edit_distance(truth, read)
         turned = Counter(truth)
         for (wrong, right), count in tally.confusions.items():
@@ -148,16 +148,16 @@ def test_confusions_lead_from_truth_to_reading(pairs: Pairs) -> None:
 
 @given(pairs, st.integers(0, 8))
 def test_tallies_add_up(pairs: Pairs, place: int) -> None:
-    whole = tally_texts(pairs)
-    parts = tally_texts(pairs[:place]) + pickle.loads(pickle.dumps(tally_texts(pairs[place:])))
-    singly = reduce(add, (tally_text(*pair) for pair in pairs), TextTally())
+    whole = count_texts(pairs)
+    parts = count_texts(pairs[:place]) + pickle.loads(pickle.dumps(count_texts(pairs[place:])))
+    singly = reduce(add, (count_text(*pair) for pair in pairs), TextTally())
     for total in (parts, singly):
         assert total.details() == whole.details()
         assert total.scores() == pytest.approx(whole.scores())
 
 
 def test_adding_leaves_the_parts_alone() -> None:
-    one, other = tally_text("ab", "a"), tally_text("c", "d")
+    one, other = count_text("ab", "a"), count_text("c", "d")
     _ = one + other
     assert (one.texts, one.characters, other.confusions) == (1, Counter("ab"), Counter({("c", "d"): 1}))
 
@@ -166,7 +166,7 @@ def test_adding_leaves_the_parts_alone() -> None:
 
 
 def test_details() -> None:
-    found = tally_texts([("o", "0"), ("oo", "0o"), ("rn", "m"), ("abcde", "abcde"), ("abcdef", "abcdefx")])
+    found = count_texts([("o", "0"), ("oo", "0o"), ("rn", "m"), ("abcde", "abcde"), ("abcdef", "abcdefx")])
     details = json.loads(json.dumps(found.details()))
     assert details["by_length"] == {
         "1": {"texts": 1, "word_accuracy": 0.0, "cer": 1.0},
@@ -180,7 +180,7 @@ def test_details() -> None:
 
 
 def test_lengths_have_a_class() -> None:
-    tally = tally_texts([("x" * n, "") for n in range(60)])
+    tally = count_texts([("x" * n, "") for n in range(60)])
     classes = tally.details()["by_length"]
     assert list(classes)[:3] == ["0", "1", "2"]
     assert list(classes)[-2:] == ["21 to 40", "over 40"]

@@ -151,11 +151,11 @@ def test_outlines_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
     report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
     assert report["left_out"] == 2 * [
         f"{gt}/1.txt:1: the outline crosses itself or has no area, not scored",
-        f"{gt}/1.txt:2: 1 point is no polygon, not scored",
+        f"{gt}/1.txt:2: 1 point is not a polygon, not scored",
     ]
     assert report["counts"] == {"matched": 1, "truths": 1, "detections": 1, "dont_care": 1}
     report = scored(tmp_path, gt, gt, "--metric", "cleval", "--form", "poly+text", "--pred-form", "poly+text")
-    assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is no polygon, not scored"]
+    assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
 
 
 def test_other_marks_for_what_is_not_scored(tmp_path: Path) -> None:

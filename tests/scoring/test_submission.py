@@ -149,7 +149,7 @@ def test_oddities_of_rows(tmp_path: Path) -> None:
         (b"0,0,9,0,9,9,a", "quad+text", "not quad+text: '0,0,9,0,9,9,a'"),
         (b"0,0,9,0,9,9,0,9,more", "quad", "not quad, there is more in the row: '0,0,9,0,9,9,0,9,more'"),
         (b"0,0,9,0,9,9,0,nan,a", "quad+text", "not all of its numbers are finite: '0,0,9,0,9,9,0,nan,a'"),
-        (b"0,0,9,0,9", "poly", "5 coordinates make no points"),
+        (b"0,0,9,0,9", "poly", "5 coordinates do not form points"),
         (b"text", "poly+text", "not poly+text: 'text'"),
         (b"9,0,0,9,a", "ltrb+text", "the box ends before it begins: 9,0,0,9"),
         (b"0,0,9,9,sure,a", "ltrb+confidence+text", "not ltrb+confidence+text: '0,0,9,9,sure,a'"),
@@ -218,7 +218,7 @@ def test_places_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         opened(zipped(tmp_path / "twice.zip", {"gt_1.txt": row, "1.txt": row}))
     with pytest.raises(DataError, match="UTF-16"):
         opened(zipped(tmp_path / "utf16.zip", {"1.txt": row.encode("utf-16")}))
-    monkeypatch.setattr(submission, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(submission, "MAX_FILE_BYTES", 1 << 20)
     bomb = zipped(tmp_path / "bomb.zip", {"1.txt": b"0" * (1 << 21)})
     assert bomb.stat().st_size < 1 << 16
     with pytest.raises(DataError, match="is larger than 1 MiB"):

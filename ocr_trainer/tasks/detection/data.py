@@ -34,7 +34,7 @@ class Encoded:
 class DetectionSet(TrainingSet[Encoded]):
     """Augmented samples with their targets."""
 
-    nothing = Encoded
+    make_empty = Encoded
 
     def __init__(self, split: Split[Sample], model: Detector, run: DetectionConfig) -> None:
         """Keep the split and what is done to its samples."""
@@ -57,7 +57,7 @@ Scored = tuple[Image, GroundTruth, list[SkippedItem]] | SkippedItem
 class DetectionScoringSet(ScoringSet):
     """Images at the model's scale, with their labels."""
 
-    def show(self, sample: Sample) -> tuple[Image, GroundTruth]:
+    def prepare(self, sample: Sample) -> tuple[Image, GroundTruth]:
         """Return the resized image, and its labels in pixels of the original."""
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
@@ -127,7 +127,7 @@ def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig)
             f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
         )
     size = run.data.batch_size or BATCH_SIZE
-    keys = KeyedSampler(len(split), run.seed, shuffle=True, whole=size)
+    keys = KeyedSampler(len(split), run.seed, shuffle=True, batch_size=size)
     return make_loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ocr_trainer.data import photometric
 from ocr_trainer.data.geometry import Homography, resize, scaling, tilting
-from ocr_trainer.data.photometric import happens
+from ocr_trainer.data.photometric import occurs
 from ocr_trainer.data.types import Image
 from ocr_trainer.tasks.recognition.canvas import carry, outline, rotating, slanting
 from ocr_trainer.tasks.recognition.config import AugmentConfig
@@ -35,13 +35,13 @@ class TextAugmenter:
         image = self._move(image, rng)
         # One pixel at 32: what would make 64 thicker makes a small print a blot.
         size = max(2, round(height / 24))
-        if happens(config.erode, rng):
+        if occurs(config.erode, rng):
             image = photometric.thin(image, size, rng.random())
-        if happens(config.dilate, rng):
+        if occurs(config.dilate, rng):
             image = photometric.thicken(image, size, rng.random())
-        if happens(config.invert, rng):
+        if occurs(config.invert, rng):
             image = 255 - image
-        if happens(config.motion, rng):
+        if occurs(config.motion, rng):
             image = photometric.smear(
                 image, rng.uniform(0, config.motion_length * height), rng.uniform(0, 180)
             )

@@ -43,7 +43,7 @@ class Encoded:
 class RecognitionSet(TrainingSet[Encoded]):
     """Augmented images with their codes."""
 
-    nothing = Encoded
+    make_empty = Encoded
 
     def __init__(self, split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> None:
         """Keep the split and what is done to its samples."""
@@ -82,7 +82,7 @@ Scored = tuple[Image, TextGroundTruth, list[SkippedItem]] | SkippedItem
 class RecognitionScoringSet(ScoringSet):
     """Images at the model's height, with their texts."""
 
-    def show(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
+    def prepare(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
         """Return the resized image and its clean text."""
         try:
             text = normalize.clean(sample.text)
@@ -190,11 +190,11 @@ class PooledLoader(Loader):
     given = (0, 0)
     """An epoch, and how many batches of its first pool were learned before the run was resumed."""
 
-    def begin_at(self, epoch: int, batches: int) -> None:
+    def start_at(self, epoch: int, batches: int) -> None:
         """Go on after so many batches of an epoch, counted from 0."""
         pools, given = divmod(batches, self.collate_fn.batches(self.batch_size))  # type: ignore[attr-defined]
         self.given = (epoch, given)
-        super().begin_at(epoch, pools)
+        super().start_at(epoch, pools)
 
     def __len__(self) -> int:
         pools, rest = divmod(len(self.sampler), self.batch_size or 1)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_corners, points_of
+from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_corners, parse_points
 
 SEPARATOR = r"(?:\s*,\s*|\s+)"
 LTRB = re.compile(r"\s*([^,\s]+)" + (SEPARATOR + r"([^,\s]+)") * 3 + f"(?:{SEPARATOR}(.*))?", re.DOTALL)
@@ -39,7 +39,7 @@ class Icdar2013(RowDataset):
         if not (match := LTRB.fullmatch(row)):
             raise ValueError(f'not left, top, right, bottom, "TEXT": {excerpt(row)}')
         *sides, text = match.groups()
-        ((left, top), (right, bottom)) = points_of(sides)
+        ((left, top), (right, bottom)) = parse_points(sides)
         return box(left, top, right, bottom), _unquoted((text or "").strip())
 
 

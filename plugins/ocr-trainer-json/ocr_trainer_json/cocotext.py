@@ -13,9 +13,9 @@ from typing import Any
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.assign import SPLITS
-from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, sides_to_points, to_text
+from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, to_text, xywh_to_points
 from ocr_trainer.formats.json_streams import stream_members
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.coco import join
 from ocr_trainer_json.plugin import CocoTextConfig
 
@@ -30,7 +30,7 @@ class CocoText(ListedDataset):
 
     def names(self, name: str) -> Iterable[str]:
         """Yield the name, then the name without its leading folders, one folder at a time."""
-        return tails(name)
+        return path_suffixes(name)
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield each image of the file with its labels."""
@@ -59,4 +59,4 @@ class CocoText(ListedDataset):
 
 def _outline(annotation: dict[str, Any]) -> Points:
     outline = annotation.get("mask") or annotation.get("polygon")
-    return pairs_to_points(outline) if outline else sides_to_points(annotation.get("bbox"))
+    return pairs_to_points(outline) if outline else xywh_to_points(annotation.get("bbox"))

@@ -14,12 +14,12 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.json_files import (
     Word,
-    box_to_points,
     numbered,
     read_json,
     read_words,
     to_list,
     to_text,
+    xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
 from ocr_trainer_json.plugin import FunsdConfig, Level
@@ -57,4 +57,4 @@ class Funsd(PairedDataset):
 
 def _word(item: dict[str, Any]) -> Word:
     text = to_text(item.get("text"))
-    return Word(box_to_points(item.get("box")), text, ignore=not text)
+    return Word(xyxy_to_points(item.get("box")), text, ignore=not text)

@@ -29,7 +29,7 @@ from ocr_trainer.formats.json_files import (
     to_text,
 )
 from ocr_trainer.formats.json_streams import stream_elements
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.coco import Keyed
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
@@ -52,7 +52,7 @@ class LabelStudio(ListedDataset):
 
     def names(self, name: str) -> Iterable[str]:
         """Yield the name without its leading folders, one at a time, with and without the upload prefix."""
-        for tail in tails(name.lstrip("/")):
+        for tail in path_suffixes(name.lstrip("/")):
             path = PurePosixPath(tail)
             yield from dict.fromkeys((tail, path.with_name(UPLOAD.sub("", path.name)).as_posix()))
 

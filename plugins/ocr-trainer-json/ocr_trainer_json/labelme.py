@@ -15,7 +15,6 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.json_files import (
     Word,
-    box_to_points,
     numbered,
     read_json,
     read_words,
@@ -24,6 +23,7 @@ from ocr_trainer.formats.json_files import (
     to_points,
     to_size,
     to_text,
+    xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
 from ocr_trainer_json.marks import is_dont_care
@@ -65,7 +65,7 @@ def _outline(shape: dict[str, Any]) -> Points:
     """Return the polygon of a shape, or raise a ValueError if it encloses nothing."""
     kind, points = shape.get("shape_type") or "polygon", to_points(shape.get("points"))
     if kind in ("rectangle", "mask") and len(points) == 2:
-        return box_to_points([*points[0], *points[1]])
+        return xyxy_to_points([*points[0], *points[1]])
     if kind == "circle" and len(points) == 2:
         return _circle(points)
     if kind in ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"):

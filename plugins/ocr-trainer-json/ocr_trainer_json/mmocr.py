@@ -18,20 +18,20 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Points
 from ocr_trainer.formats.json_files import (
     Word,
-    box_to_points,
     numbered,
     pairs_to_points,
     read_json_rows,
     read_words,
-    sides_to_points,
     to_key,
     to_list,
     to_name,
     to_size,
     to_text,
+    xywh_to_points,
+    xyxy_to_points,
 )
 from ocr_trainer.formats.json_streams import stream_elements
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.plugin import Task
 from ocr_trainer_json.coco import Keyed, join
 
@@ -53,7 +53,7 @@ class Mmocr(ListedDataset):
 
     def names(self, name: str) -> Iterable[str]:
         """Yield where an image may be: below the root or `imgs`, with or without its leading folders."""
-        for tail in tails(name):
+        for tail in path_suffixes(name):
             yield from (tail, f"imgs/{tail}", f"textdet_imgs/{tail}", f"textrecog_imgs/{tail}")
 
     def _names(self, split: str) -> list[str]:
@@ -132,7 +132,7 @@ def _by_id(objects: Iterator[Any]) -> Iterator[Keyed]:
 def _word(instance: dict[str, Any]) -> Word:
     text, ignore = to_text(instance.get("text")), instance.get("ignore")
     outline = instance.get("polygon")
-    points = pairs_to_points(outline) if outline else box_to_points(instance.get("bbox"))
+    points = pairs_to_points(outline) if outline else xyxy_to_points(instance.get("bbox"))
     return Word(points, text, ignore in (True, 1))
 
 
@@ -146,7 +146,7 @@ def _old_outline(annotation: dict[str, Any]) -> Points:
         return pairs_to_points(box)
     parts = annotation.get("segmentation")
     if not (parts and isinstance(parts, list)):  # a dict is a run-length encoded bitmap
-        return sides_to_points(annotation.get("bbox"))
+        return xywh_to_points(annotation.get("bbox"))
     if len(parts) > 1:
         raise ValueError(f"the segmentation has {len(parts)} parts, but a label has one")
     return pairs_to_points(parts[0])

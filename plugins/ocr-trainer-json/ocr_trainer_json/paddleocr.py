@@ -19,7 +19,7 @@ from ocr_trainer.formats.json_files import (
     to_points,
     to_text,
 )
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import PaddleOcrConfig
 
@@ -35,7 +35,7 @@ class PaddleOcr(ListedDataset):
 
     def names(self, name: str) -> Iterable[str]:
         """Yield the name, then the name without its leading folders, one folder at a time."""
-        return tails(name)
+        return path_suffixes(name)
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield the image of each row with its labels."""

@@ -13,7 +13,7 @@ from typing import Any
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text
 from ocr_trainer.formats.json_streams import stream_members
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.coco import join
 
 ILLEGIBLE = "."
@@ -27,7 +27,7 @@ class TextOcr(ListedDataset):
 
     def names(self, name: str) -> Iterable[str]:
         """Yield where an image may be: as named, or in the folder of its archive."""
-        yield from tails(name)
+        yield from path_suffixes(name)
         for folder in ("train_images", "train_val_images", "train_val_images/train_images", "images"):
             yield f"{folder}/{PurePosixPath(name).name}"
 

@@ -127,16 +127,16 @@ def test_bad_entries_are_named(tmp_path: Path, opened: Any, entries: Any, pictur
     assert dataset.train.labels(0).ignore == [False, True]
     assert (context.data_report.images, context.data_report.labels) == (5, 9)
     assert entries(context) == [
-        'train.json: image 2: there is no "file_name": the name of an image',
-        'train.json: image 3: there is no "file_name": the name of an image',
-        "train.json: a.png, annotation 11: 5 numbers are no points: there must be an even number",
-        "train.json: a.png, annotation 12: [1, 1, 9, 1, 9, 5, 1, '5'] is no list of numbers",
+        'train.json: image 2: there is no "file_name", the name of an image',
+        'train.json: image 3: there is no "file_name", the name of an image',
+        "train.json: a.png, annotation 11: 5 numbers do not form points: there must be an even number",
+        "train.json: a.png, annotation 12: [1, 1, 9, 1, 9, 5, 1, '5'] is not a list of numbers",
         "train.json: a.png, annotation 13: the utf8_string is neither text nor null: ['x']",
         "train.json: annotation 14: there is no image 2",
         "train.json: annotation 15: there is no image 99",
         "train.json: annotation 16: it has no image_id",
         "train.json: a.png, annotation 17: the outline crosses itself: kept as don't care",
-        "train.json: a.png, annotation 18: 1 point is no polygon",
+        "train.json: a.png, annotation 18: 1 point is not a polygon",
         "gone.png: there is no such image",
     ]
 
@@ -170,7 +170,7 @@ def test_the_order_in_the_file_does_not_matter(
         (b"", "is not JSON: line 1, column 1: "),
         (b"[]", 'is not TextOCR: there are no images "imgs"'),
         (b'{"imgs": []}', 'is not TextOCR: there are no images "imgs"'),
-        (b'{"imgs": {"1": ' + b"1" * 5000 + b"}}", "is no JSON to be read: "),
+        (b'{"imgs": {"1": ' + b"1" * 5000 + b"}}", "cannot be read as JSON: "),
         ("{}".encode("utf-16"), "is UTF-16 text"),
         (b'{"imgs": {"\xe9": 1}}', "is not UTF-8: byte 12"),
     ],

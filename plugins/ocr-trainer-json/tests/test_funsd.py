@@ -100,14 +100,14 @@ def test_bad_files_and_words_are_entered(tmp_path: Path, opened: Any, entries: A
     assert (context.data_report.images, context.data_report.labels) == (6, 11)
     assert sorted(entries(context)) == [
         f"{folder}/gone.json: no image for this annotation in 'training_data/images'",
-        f"{file}: entity 1, word 10: word is no object",
+        f"{file}: entity 1, word 10: word is not an object",
         f"{file}: entity 1, word 4: [1, 1, 5] is not a box [left, top, right, bottom]",
         f"{file}: entity 1, word 5: [1, 1, 5, '5'] is not a box [left, top, right, bottom]",
         f"{file}: entity 1, word 6: the outline has no area",
         f"{file}: entity 1, word 7: the text is neither text nor null: ['x']",
         f"{file}: entity 1, word 8: the coordinate inf is not a finite number",
         f"{file}: entity 1, word 9: None is not a box [left, top, right, bottom]",
-        f"{file}: entity 2: 3 is no object",
+        f"{file}: entity 2: 3 is not an object",
         f"training_data/images/cut.png: '{folder}/cut.json' is not JSON: line 2, column 14: Expecting value",
         f"training_data/images/list.png: '{folder}/list.json' is not FUNSD: there is no list \"form\"",
         f"training_data/images/none.png: '{folder}/none.json' is not FUNSD: there is no list \"form\"",

@@ -158,7 +158,7 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     assert dataset.train.labels(0).texts == [""]
     assert (context.data_report.images, context.data_report.labels) == (10, 11)
     found = entries(context)
-    assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 11: entry is no object"]
+    assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 11: entry is not an object"]
     assert [line.partition("region ")[2] for line in found[1:10]] == [
         "ellipse: it is neither a rectangle nor a polygon but ellipse",
         "brush: it is neither a rectangle nor a polygon but brushlabels",
@@ -179,7 +179,7 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
         'train.json: task 7: there is no list "result"',
         "train.json: task 8: its data has no image name: nothing",
         "train.json: task 9: its data has no image name: nothing",
-        "/data/upload/1/0a1b2c3d-a.png: it is annotated before",
+        "/data/upload/1/0a1b2c3d-a.png: it is already annotated",
     ]
 
 
@@ -203,7 +203,7 @@ def test_of_two_exports_the_user_chooses(tmp_path: Path, opened: Any, picture: A
     assert str(caught.value) == (
         f"dataset=label_studio: '{tmp_path}' holds 2 files 'project-*.json'\n"
         "  found: project-1-at-2025.json, project-1-at-2026.json\n"
-        "  say which one to use: dataset.train_file=…"
+        "  choose one: dataset.train_file=…"
     )
     chosen = Path("project-1-at-2026.json")
     assert len(opened("label_studio", train_file=chosen, val_share=0)[0].train) == 1

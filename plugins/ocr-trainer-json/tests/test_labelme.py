@@ -58,7 +58,7 @@ def test_the_shapes_of_labelme(tmp_path: Path, opened: Any, entries: Any, pictur
         f"{place}: shape 9: a shape of type 'point' with 1 points encloses no text",
         f"{place}: shape 10: a shape of type 'linestrip' with 4 points encloses no text",
         f"{place}: shape 11: a shape of type 'points' with 4 points encloses no text",
-        f"{place}: shape 12: 1 point is no polygon",
+        f"{place}: shape 12: 1 point is not a polygon",
     ]
     assert (context.data_report.images, context.data_report.labels) == (1, 12)
 
@@ -99,7 +99,7 @@ def test_bad_files_are_entered(tmp_path: Path, opened: Any, entries: Any, pictur
         "a.json: shape 1: the label is neither text nor null: ['a']",
         "a.json: shape 2: 1 is not a point [x, y]",
         "a.json: shape 3: it has no list of points",
-        "a.json: shape 4: 7 is no object",
+        "a.json: shape 4: 7 is not an object",
         "cut.png: 'cut.json' is not JSON: line 1, column 13: Expecting value",
         "list.png: 'list.json' is not labelme's: there is no list \"shapes\"",
         f"lonely.png: no annotation file for it in '{tmp_path}'",

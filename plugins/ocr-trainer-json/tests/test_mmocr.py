@@ -144,18 +144,18 @@ def test_oddities_of_a_data_list(tmp_path: Path, opened: Any, entries: Any, pict
     assert (context.data_report.images, context.data_report.labels) == (8, 8)
     file, image = "textdet_train.json", "textdet_train.json: a b, &.png, instance"
     assert entries(context) == [
-        f"{image} 3: 5 numbers are no points: there must be an even number",
-        f"{image} 4: 2 points are no polygon",
-        f"{image} 5: {{'x': 1}} is no list of numbers",
+        f"{image} 3: 5 numbers do not form points: there must be an even number",
+        f"{image} 4: 2 points are not a polygon",
+        f"{image} 5: {{'x': 1}} is not a list of numbers",
         f"{image} 6: the coordinate nan is not a finite number",
         f"{image} 7: None is not a box [left, top, right, bottom]",
-        f"{image} 8: None is no object",
+        f"{image} 8: None is not an object",
         "gone.png: there is no such image",
-        "../a b, &.png/../..: the name '../a b, &.png/../..' leads out of the folder of images",
-        f'{file}: image 5: there is no "img_path": the name of an image',
-        "imgs/sub/c.png: it is annotated before",
+        "../a b, &.png/../..: the name '../a b, &.png/../..' leads out of the image folder",
+        f'{file}: image 5: there is no "img_path", the name of an image',
+        "imgs/sub/c.png: it is already annotated",
         f'{file}: image 7: there is no list "instances"',
-        f'{file}: image 8: there is no "img_path": the name of an image',
+        f'{file}: image 8: there is no "img_path", the name of an image',
     ]
 
 
@@ -178,9 +178,9 @@ def test_oddities_of_coco(tmp_path: Path, opened: Any, entries: Any, picture: An
     assert (context.data_report.images, context.data_report.labels) == (4, 5)
     file = "instances_training.json"
     assert entries(context) == [
-        f'{file}: image 2: there is no "file_name": the name of an image',
+        f'{file}: image 2: there is no "file_name", the name of an image',
         f"{file}: image 1: its id is already in use",
-        f'{file}: image #4: there is no "file_name": the name of an image',
+        f'{file}: image #4: there is no "file_name", the name of an image',
         f"{file}: a.png, annotation 2: the segmentation has 2 parts, but a label has one",
         f"{file}: annotation 3: there is no image 2",
         f"{file}: annotation #5: it has no image_id",

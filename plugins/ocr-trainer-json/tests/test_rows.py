@@ -111,26 +111,26 @@ def test_bad_rows_are_entered_with_their_line(
     assert (len(dataset.train), context.data_report.images, context.data_report.labels) == (1, 13, len(words))
     found = entries(context)
     assert found[:7] == [
-        "train.jsonl:1: word 2: 1 point is no polygon",
+        "train.jsonl:1: word 2: 1 point is not a polygon",
         "train.jsonl:1: word 3: [3, '3'] is not a point [x, y]",
         "train.jsonl:1: word 4: ignore must be true or false: no",
         "train.jsonl:1: word 5: the text is neither text nor null: {}",
         "train.jsonl:1: word 6: the outline crosses itself: kept as don't care",
-        "train.jsonl:1: word 7: it lies outside the image, left of or above it",
-        "train.jsonl:1: word 8: word is no object",
+        "train.jsonl:1: word 7: it lies outside the image, to the left or above",
+        "train.jsonl:1: word 8: word is not an object",
     ]
     assert found[7:12] == [
         "train.jsonl:2: not JSON: column 30: Expecting value",
-        "a.png: it is annotated before",
+        "a.png: it is already annotated",
         "gone.png: there is no such image",
-        "/etc/hostname: the name '/etc/hostname' leads out of the folder of images",
+        "/etc/hostname: the name '/etc/hostname' leads out of the image folder",
         f"{'x' * 300}: there is no such image",
     ]
     assert found[13:18] == [
         'train.jsonl:8: there is no list "words"',
-        'train.jsonl:9: there is no "image": the name of an image',
+        'train.jsonl:9: there is no "image", the name of an image',
         "train.jsonl:10: the split is not one of train, val, test: dev",
-        'train.jsonl:11: there is no "image": the name of an image',
+        'train.jsonl:11: there is no "image", the name of an image',
         "train.jsonl:12: not UTF-8: byte 0xe9",
     ]
     assert found[18].startswith("train.jsonl:13: ")
@@ -187,9 +187,9 @@ def test_label_txt_of_the_annotation_tool(tmp_path: Path, opened: Any, entries: 
     assert (context.data_report.images, context.data_report.labels) == (6, 2)
     assert entries(context) == [
         "Label.txt:1: word 2: it has no list of points",
-        "Label.txt:2: there is no name of an image with a tab after it",
+        "Label.txt:2: there is no image name followed by a tab",
         "Label.txt:3: there is no list of labels after the tab",
-        "Label.txt:4: there is no name of an image with a tab after it",
+        "Label.txt:4: there is no image name followed by a tab",
         "Label.txt:5: not JSON: column 8: Expecting value",
-        "pages/a.png: it is annotated before",
+        "pages/a.png: it is already annotated",
     ]

@@ -88,10 +88,10 @@ def test_bad_rows_are_entered_with_their_line(tmp_path: Path, picture: Callable[
         f'{file}:4: there is no "text", only "words": use a detector, or dataset=crops',
         f"{file}:5: the text is neither text nor null: ['x']",
         f"{file}:6: 'gone.png': there is no such image",
-        f'{file}:7: there is no "image": the name of an image',
+        f'{file}:7: there is no "image", the name of an image',
         f"{file}:8: the split is not one of train, val, test: dev",
         f"{file}:9: not JSON: column 28: Expecting value",
-        f"{file}:10: 'a.png': it is annotated before",
+        f"{file}:10: 'a.png': it is already annotated",
     ]
 
 

@@ -221,7 +221,7 @@ def draw(name: str, count: int, seed: int) -> np.ndarray:
 def carve_places(positions: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
     """Assign samples to the splits of `shares` by their positions, and the rest to 'train'.
 
-    Of two or more samples, each split gets at least one, as in `ocr_trainer.formats.assign.carve`.
+    Of two or more samples, each split gets at least one, as in `ocr_trainer.formats.assign.assign_splits`.
 
     Returns:
         The indices of each split's samples, int64.

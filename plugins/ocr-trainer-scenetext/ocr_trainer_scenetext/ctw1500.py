@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, points_of
+from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, parse_points
 from ocr_trainer.formats.xml_files import read_elements
 
 COORDINATES = 28
@@ -57,7 +57,7 @@ class Ctw1500(RowDataset):
         labels = Labels()
         for line, box in boxes(annotation):
             try:
-                points = points_of(box.get("segs", "").split(","))
+                points = parse_points(box.get("segs", "").split(","))
             except ValueError as fault:
                 self._data_report.read(labels=1)
                 self._data_report.skip_label(annotation, line, str(fault))
@@ -69,14 +69,14 @@ class Ctw1500(RowDataset):
         """Return the outline and the text of a row."""
         outline, mark, text = row.partition(f",{MARK}")
         if mark:
-            return points_of(outline.split(",")), text.strip()
+            return parse_points(outline.split(",")), text.strip()
         fields = row.split(",")
         if len(fields) == COORDINATES + 4 and all(map(NUMBER.fullmatch, fields)):
-            (left, top), _, *offsets = points_of(fields)
+            (left, top), _, *offsets = parse_points(fields)
             return [(left + x, top + y) for x, y in offsets], ""
         if len(fields) < COORDINATES:
             raise ValueError(f"not x1,y1,…,x14,y14,{MARK}TEXT: {excerpt(row)}")
-        return points_of(fields[:COORDINATES]), ",".join(fields[COORDINATES:]).strip()
+        return parse_points(fields[:COORDINATES]), ",".join(fields[COORDINATES:]).strip()
 
 
 def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ocr_trainer.formats.annotations import Points
-from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, number_of
+from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_number
 
 DIFFICULT = "difficult"
 """Takes the place of a text where the flag is set; the dataset has no texts."""
@@ -26,7 +26,7 @@ class MsraTd500(RowDataset):
         fields = row.split()
         if len(fields) != 7:
             raise ValueError(f"not index difficult x y width height angle: {excerpt(row)}")
-        _, difficult, *numbers = map(number_of, fields)
+        _, difficult, *numbers = map(parse_number, fields)
         if not math.isfinite(numbers[-1]):
             raise ValueError(f"the angle {numbers[-1]} is not a finite number")
         return rotated(*numbers), DIFFICULT if difficult else ""

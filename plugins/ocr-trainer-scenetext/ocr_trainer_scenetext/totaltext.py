@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
-from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_polygon, points_of
+from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_points, parse_polygon
 from ocr_trainer_scenetext.mat import Value, read_cells
 
 RECORD = re.compile(
@@ -133,7 +133,7 @@ def parse_cells(row: list[Value]) -> Row:
 def _points(xs: list[str], ys: list[str]) -> Points:
     if len(xs) != len(ys):
         raise ValueError(f"{len(xs)} x and {len(ys)} y coordinates do not match")
-    return points_of(field for point in zip(xs, ys, strict=True) for field in point)
+    return parse_points(field for point in zip(xs, ys, strict=True) for field in point)
 
 
 def _literal(texts: str) -> str:

@@ -113,7 +113,7 @@ def test_marked_outlines_of_other_numbers_of_points_and_bad_rows(tmp_path: Path)
     labels, context = read(tmp_path, f"\ufeff{data}{NUMBERS},#######\r\n".encode())
     assert (labels.texts, labels.ignore) == (["Latin 9", ""], [False, True])
     assert [(e.line, e.reason) for e in context.data_report.skipped] == [
-        (2, "3 coordinates make no points"),
+        (2, "3 coordinates do not form points"),
         (3, "not x1,y1,…,x14,y14,####TEXT: '695,885,word'"),
     ]
 
@@ -126,7 +126,7 @@ def test_xml_of_the_training_set(tmp_path: Path, end: str) -> None:
     assert labels.polygons[0].tolist() == [list(point) for point in OUTLINE]
     assert context.data_report.labels == 6
     assert [(e.line, e.reason) for e in context.data_report.skipped] == [
-        (10, "3 coordinates make no points"),
+        (10, "3 coordinates do not form points"),
         (11, "'' is not a number"),
         (12, "the outline has no area"),
     ]

@@ -88,7 +88,7 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
         (2, "'a' is not a number"),
         (3, "the outline has no area"),
         (4, "the angle inf is not a finite number"),
-        (5, "it lies outside the image, left of or above it"),
+        (5, "it lies outside the image, to the left or above"),
         (6, "the coordinate nan is not a finite number"),
     ]
     assert context.data_report.labels == 6

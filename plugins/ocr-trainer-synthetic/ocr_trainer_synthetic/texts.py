@@ -15,7 +15,7 @@ import numpy as np
 from ocr_trainer.data.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.formats.assign import SPLITS, carve
+from ocr_trainer.formats.assign import SPLITS, assign_splits
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.text import charset_file, charsets, normalize
 from ocr_trainer_synthetic import pattern, wordlist
@@ -93,7 +93,7 @@ class Listed(Source):
         self.characters = normalize.ordered(self.words)
         self._split = dict.fromkeys(SPLITS, self.words)
         if held_out:
-            home = carve(self.words, {"val": held_out, "test": held_out}, seed=0)
+            home = assign_splits(self.words, {"val": held_out, "test": held_out}, seed=0)
             self._split = {split: [word for word in self.words if home[word] == split] for split in SPLITS}
 
     def word(self, rng: np.random.Generator) -> str:

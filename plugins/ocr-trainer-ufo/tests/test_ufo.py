@@ -93,8 +93,8 @@ def test_bad_words_are_entered_by_name(tmp_path: Path) -> None:
     assert context.data_report.labels == len(words)
     assert entries(context, tmp_path) == [
         "train.json: a.jpg, word 'no points': it has no list of points",
-        "train.json: a.jpg, word 'null': None is no object",
-        "train.json: a.jpg, word 'two': 2 points are no polygon",
+        "train.json: a.jpg, word 'null': None is not an object",
+        "train.json: a.jpg, word 'two': 2 points are not a polygon",
         "train.json: a.jpg, word 'nan': the coordinate nan is not a finite number",
         "train.json: a.jpg, word 'huge': the coordinate inf is not a finite number",
         "train.json: a.jpg, word 'text': ['1', '1'] is not a point [x, y]",
@@ -127,8 +127,8 @@ def test_bad_images_are_entered_and_text_free_ones_kept(tmp_path: Path) -> None:
         'train.json: list.jpg has no "words": {id: {"points": …}}',
         'train.json: none.jpg has no "words": {id: {"points": …}}',
         "images/gone.jpg: there is no such image",
-        "images/../secret.jpg: the name '../secret.jpg' leads out of the folder of images",
-        "/etc/hostname: the name '/etc/hostname' leads out of the folder of images",
+        "images/../secret.jpg: the name '../secret.jpg' leads out of the image folder",
+        "/etc/hostname: the name '/etc/hostname' leads out of the image folder",
     ]
     assert context.data_report.images == 7
 
@@ -164,9 +164,11 @@ def test_files_and_folder_that_the_options_name(tmp_path: Path) -> None:
     options = {"train_file": Path("one.json"), "val_file": Path("two.json"), "images": Path("pictures")}
     dataset, _ = open_ufo(tmp_path, **options)
     assert (names(dataset.train), names(dataset.val), dataset.test) == (["1.jpg"], ["2.jpg"], None)
-    with pytest.raises(DataError, match=r"dataset=ufo: there is no file '.*gone\.json' for test_file"):
+    with pytest.raises(
+        DataError, match=r"dataset=ufo: there is no file '.*gone\.json', which test_file names"
+    ):
         open_ufo(tmp_path, **options, test_file=Path("gone.json"))
-    with pytest.raises(DataError, match=r"dataset=ufo: there is no folder '.*gone' for images"):
+    with pytest.raises(DataError, match=r"dataset=ufo: there is no folder '.*gone', which images names"):
         open_ufo(tmp_path, **options | {"images": Path("gone")})[0].train  # noqa: B018
 
 
@@ -186,8 +188,8 @@ def test_an_image_in_two_files_is_refused_before_training(tmp_path: Path) -> Non
         (b"[]", 'is not UFO: it has no "images"'),
         (b'{"images": {"caf\xe9": 1}}', "is not UTF-8: byte 17"),
         ("{}".encode("utf-16"), "is UTF-16 text"),
-        (b"[" * 200_000, "is no JSON to be read"),
-        (b'{"images": ' + b"1" * 5000 + b"}", "is no JSON to be read"),
+        (b"[" * 200_000, "cannot be read as JSON"),
+        (b'{"images": ' + b"1" * 5000 + b"}", "cannot be read as JSON"),
     ],
 )
 def test_what_is_no_ufo_is_refused_with_its_place(tmp_path: Path, content: bytes, message: str) -> None:
@@ -207,16 +209,15 @@ def test_a_missing_root_and_a_missing_file_say_what_to_set(tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         open_ufo(tmp_path / "gone")
     assert str(caught.value) == (
-        f"dataset=ufo: there is no folder '{tmp_path / 'gone'}'\n"
-        "  say where the dataset is: dataset.root=/path/to/it"
+        f"dataset=ufo: there is no folder '{tmp_path / 'gone'}'\n  set its path: dataset.root=/path/to/it"
     )
     with pytest.raises(DataError) as caught:
         open_ufo(tmp_path)
     assert str(caught.value) == (
-        f"dataset=ufo: '{tmp_path}' holds no annotation file where it is looked for\n"
+        f"dataset=ufo: '{tmp_path}' holds no annotation file\n"
         "  looked for: ufo/train.json, train.json, annotations/train.json, ufo/annotation.json,"
         " annotation.json\n"
-        "  or say where it is: dataset.train_file=…"
+        "  set its path: dataset.train_file=…"
     )
 
 

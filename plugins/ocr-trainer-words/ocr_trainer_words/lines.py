@@ -15,9 +15,9 @@ from typing import NamedTuple
 from ocr_trainer.data.images import is_image
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.formats.assign import SPLITS, carve_missing, refuse_overlap
+from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, refuse_overlap
 from ocr_trainer.formats.labeled import LazySplits
-from ocr_trainer.formats.listed import tails
+from ocr_trainer.formats.listed import path_suffixes
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.formats.texts import TextImages, is_usable
@@ -50,12 +50,12 @@ class Lines(LazySplits[TextImages]):
         self._config = config
         self._data_report = context.data_report
         self._root = open_root(config)
-        self._fence = PathGuard(self._root, config)
+        self._path_guard = PathGuard(self._root, config)
         lists = {split: getattr(config, f"{split}_list") for split in SPLITS}
         paths = {split: self._root / (path or f"{split}.txt") for split, path in lists.items()}
         self._lists = {split: path for split, path in paths.items() if lists[split] or path.is_file()}
         for path in self._lists.values():
-            self._fence.check(path)
+            self._path_guard.check(path)
 
     def _open(self, split: str) -> TextImages | None:
         lines = self._members.get(split)
@@ -65,8 +65,8 @@ class Lines(LazySplits[TextImages]):
         for image, file in lines.values():
             self._data_report.read(images=1)
             try:
-                self._fence.check(self._root / image)
-                self._fence.check(self._root / file)
+                self._path_guard.check(self._root / image)
+                self._path_guard.check(self._root / file)
                 text = self._text(self._root / file)
             except DataError as error:
                 self._data_report.skip_image(self._root / image, str(error))
@@ -114,7 +114,7 @@ class Lines(LazySplits[TextImages]):
             if split not in members:
                 members[split] = {name: line for name, line in lines.items() if name not in taken}
         shares = {"test": self._config.test_share, "val": self._config.val_share}
-        return carve_missing(members, shares, self._config.split_seed)
+        return fill_missing_splits(members, shares, self._config.split_seed)
 
     def _listed(self, path: Path, known: dict[str, Line]) -> dict[str, Line]:
         """Return the lines that a list names, one per row, with or without suffixes.
@@ -128,7 +128,7 @@ class Lines(LazySplits[TextImages]):
             ends.setdefault(PurePosixPath(name).name, []).append(name)
         listed: dict[str, Line] = {}
         for number, row in read_rows(path, self._data_report):
-            stems = (stem for tail in tails(row.strip()) for stem in _stems(tail))
+            stems = (stem for tail in path_suffixes(row.strip()) for stem in _stems(tail))
             key = next((stem for stem in stems if stem in known), None)
             base = PurePosixPath(row.strip().replace("\\", "/")).name
             others = next((ends[stem] for stem in _stems(base) if stem in ends), [])

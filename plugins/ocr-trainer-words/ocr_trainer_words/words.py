@@ -9,7 +9,7 @@ from pathlib import Path
 from ocr_trainer.data.images import SUFFIXES
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
-from ocr_trainer.formats.listed import Annotated, ListedDataset, tails
+from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import DataReport
 from ocr_trainer_words.forms import FORMS, Parser, by_header, find_form
@@ -32,7 +32,7 @@ class Words(ListedDataset):
         """Yield the name, then the name without its leading folders, one folder at a time."""
         yield name
         if "/" in name or "\\" in name:
-            yield from tails(name)
+            yield from path_suffixes(name)
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield the image of each row with its labels.

@@ -126,9 +126,9 @@ def test_bad_rows_are_entered_with_their_line(tmp_path: Path) -> None:
         f"{file}:3: the text is empty",
         f"{file}:4: not NAME, a tab and TEXT: 'no tab here'",
         f"{file}:5: not UTF-8: byte 0xe9",
-        f"{file}:6: 'a.png': it is annotated before",
+        f"{file}:6: 'a.png': it is already annotated",
         f"{file}:7: 'gone.png': there is no such image",
-        f"{file}:8: '/etc/a.png': it is annotated before",
+        f"{file}:8: '/etc/a.png': it is already annotated",
         f"{file}:11: the text is empty",
         f"{file}:12: not NAME, a tab and TEXT: 'six'",
     ]
@@ -163,10 +163,10 @@ def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "gt.txt", "10,10,90,10,90,30,10,30,TOTAL\n1,2,3\n", "a.png")
     with pytest.raises(DataError, match=r"gt\.txt' is not a list of images and texts: '10,10,90"):
         _ = opened(tmp_path)[0].train
-    with pytest.raises(DataError, match=r"there is no file '.*x\.txt' for val_file"):
+    with pytest.raises(DataError, match=r"there is no file '.*x\.txt', which val_file names"):
         opened(tmp_path, val_file=Path("x.txt"))
     (tmp_path / "gt.txt").unlink()
-    with pytest.raises(DataError, match="holds no annotation file where it is looked for"):
+    with pytest.raises(DataError, match="holds no annotation file"):
         opened(tmp_path)
 
 

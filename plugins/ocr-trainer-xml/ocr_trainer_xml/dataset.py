@@ -207,7 +207,7 @@ class XmlDataset(PairedDataset):
         found = []
         for file in files:
             try:
-                self._fence.check(file)
+                self._path_guard.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
                 found.append((file, named or file.stem, ""))
             except DataError as error:  # reported when it is read for the image of its name

@@ -52,8 +52,8 @@ def test_elements_come_with_line_and_text_in_the_order_of_the_file(tmp_path: Pat
         (b"<a>caf\xe9</a>", "is not XML: line 1, column 7: not well-formed (invalid token)"),
         ('<?xml version="1.0" encoding="klingon"?><a/>', "is XML in an encoding that cannot be read: "),
         ('<?xml version="1.0" encoding="shift_jis"?><a/>', "is XML in an encoding that cannot be read: "),
-        ("<a>" * 101 + "</a>" * 101, "has more than 100 elements within one another"),
-        (BILLION_LAUGHS, "declares a document type (line 1), by which a file can grow without end"),
+        ("<a>" * 101 + "</a>" * 101, "has more than 100 levels of elements"),
+        (BILLION_LAUGHS, "declares a document type (line 1), which lets a file grow without limit"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(

@@ -184,7 +184,7 @@ def test_labels_of_no_use_are_entered_with_their_line(tmp_path: Path) -> None:
         "a.xml:4: the TextLine has no outline",
         "a.xml:5: '3' is not a point x,y",
         "a.xml:6: 'x' is not a number",
-        "a.xml:7: 1 point is no polygon",
+        "a.xml:7: 1 point is not a polygon",
         "a.xml:8: the outline crosses itself: kept as don't care",
         "a.xml:9: the outline has no area",
         "a.xml:10: the coordinate nan is not a finite number",

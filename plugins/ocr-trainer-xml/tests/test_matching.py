@@ -145,7 +145,7 @@ def test_folders_and_lists_that_the_options_name(tmp_path: Path) -> None:
         page(tmp_path / "truth" / f"{number}.xml", f"{number}.png")
     (tmp_path / "train.txt").write_text("0\n", encoding="utf-8")
     (tmp_path / "val.txt").write_text("1.png\n9\n", encoding="utf-8")
-    with pytest.raises(DataError, match="holds no images and annotations where they are looked for"):
+    with pytest.raises(DataError, match="holds no images with annotations"):
         open_page(tmp_path)
     dataset, _ = open_page(tmp_path, images=Path("scans"), annotations=Path("truth"))
     assert (names(dataset.train), names(dataset.val), dataset.test) == (["0.png"], ["1.png"], None)

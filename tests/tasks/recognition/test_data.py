@@ -87,15 +87,15 @@ def test_every_sample_comes_once(length: int):
 
 
 def test_a_batch_holds_like_widths_and_little_padding():
-    batches = epoch(Numbers(48), pool=12)
+    batches = epoch(Numbers(48), bucket_batches=12)
     padding = [1 - batch.widths.float().mean() / batch.images.shape[-1] for batch in batches]  # type: ignore[union-attr]
-    alone = epoch(Numbers(48), pool=1)
+    alone = epoch(Numbers(48), bucket_batches=1)
     mixed = [1 - batch.widths.float().mean() / batch.images.shape[-1] for batch in alone]  # type: ignore[union-attr]
     assert np.mean(padding) < 0.5 * np.mean(mixed)
 
 
 def test_batches_do_not_come_from_narrow_to_wide():
-    widths = [int(batch.images.shape[-1]) for batch in epoch(Numbers(48), pool=12)]
+    widths = [int(batch.images.shape[-1]) for batch in epoch(Numbers(48), bucket_batches=12)]
     assert widths != sorted(widths)
 
 
@@ -103,7 +103,7 @@ def test_an_epoch_follows_from_the_seed_whatever_the_workers():
     def content(**options: Any) -> list[Any]:
         return [(texts(batch), batch.images.sum().item()) for batch in epoch(Numbers(30), **options)]
 
-    assert content() == content(workers=2)
+    assert content() == content(num_workers=2)
     assert content() != content(number=1)
 
 
