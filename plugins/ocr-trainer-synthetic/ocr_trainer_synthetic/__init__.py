@@ -1,1 +1,1 @@
-"""Images of words and lines with their texts in lists or in files beside them."""
+"""Generated pages, words and lines for training, drawn on request."""

@@ -1,8 +1,9 @@
-r"""Patterns that words are made by: regular expressions, as far as what they match has an end.
+r"""Patterns for random words: the part of regular expressions that matches texts of bounded length.
 
-`\d{3,8}`, `[A-Z]{2}-\d{4}`, `(INV|CR)/20\d\d(-[a-z])?`. There are characters, `\` before one that means
-something else, `\d` for a digit, `\w` for a letter of A to Z, a to z, a digit or `_`, sets `[a-f_]`, groups
-with alternatives `(a|b)`, and the counts `?`, `{3}` and `{3,8}` behind any of these.
+Examples are `\d{3,8}`, `[A-Z]{2}-\d{4}` and `(INV|CR)/20\d\d(-[a-z])?`. A pattern consists of characters,
+`\` before a special character, `\d` for a digit, `\w` for a letter from A to Z or a to z, a digit or `_`,
+sets such as `[a-f_]`, groups with alternatives such as `(a|b)`, and the counts `?`, `{3}` and `{3,8}` after
+any of these.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 CLASSES = {"d": string.digits, "w": string.ascii_letters + string.digits + "_"}
 SPECIAL = r".*+^$(){}[]|?\\"
-MOST = 1000
-"""The greatest count."""
+MAX_COUNT = 1000
+"""Largest count."""
 
 
 class Node(ABC):
@@ -28,11 +29,11 @@ class Node(ABC):
     @property
     @abstractmethod
     def characters(self) -> set[str]:
-        """All that it can write."""
+        """Every character that it can produce."""
 
     @abstractmethod
-    def write(self, rng: Generator) -> str:
-        """Make up a text; what is chosen from has equal chances."""
+    def sample(self, rng: Generator) -> str:
+        """Return a random text that the node matches; each choice is uniform."""
 
 
 @dataclass(frozen=True)
@@ -43,155 +44,155 @@ class OneOf(Node):
 
     @property
     def characters(self) -> set[str]:
-        """All that it can write."""
+        """Every character that it can produce."""
         return set(self.members)
 
-    def write(self, rng: Generator) -> str:
-        """Make up a text."""
+    def sample(self, rng: Generator) -> str:
+        """Return a random text."""
         return self.members[rng.integers(len(self.members))] if len(self.members) > 1 else self.members
 
 
 @dataclass(frozen=True)
-class Row(Node):
-    """Parts one after the other."""
+class Sequence(Node):
+    """Several parts in order."""
 
     parts: tuple[Node, ...]
 
     @property
     def characters(self) -> set[str]:
-        """All that it can write."""
+        """Every character that it can produce."""
         return set().union(*(part.characters for part in self.parts))
 
-    def write(self, rng: Generator) -> str:
-        """Make up a text."""
-        return "".join(part.write(rng) for part in self.parts)
+    def sample(self, rng: Generator) -> str:
+        """Return a random text."""
+        return "".join(part.sample(rng) for part in self.parts)
 
 
 @dataclass(frozen=True)
-class Either(Node):
+class Alternatives(Node):
     """One of several alternatives."""
 
     parts: tuple[Node, ...]
 
     @property
     def characters(self) -> set[str]:
-        """All that it can write."""
+        """Every character that it can produce."""
         return set().union(*(part.characters for part in self.parts))
 
-    def write(self, rng: Generator) -> str:
-        """Make up a text."""
-        return self.parts[rng.integers(len(self.parts))].write(rng)
+    def sample(self, rng: Generator) -> str:
+        """Return a random text."""
+        return self.parts[rng.integers(len(self.parts))].sample(rng)
 
 
 @dataclass(frozen=True)
-class Repeated(Node):
-    """A part several times."""
+class Repeat(Node):
+    """A part, `low` to `high` times."""
 
     part: Node
-    fewest: int
-    most: int
+    low: int
+    high: int
 
     @property
     def characters(self) -> set[str]:
-        """All that it can write."""
-        return self.part.characters if self.most else set()
+        """Every character that it can produce."""
+        return self.part.characters if self.high else set()
 
-    def write(self, rng: Generator) -> str:
-        """Make up a text."""
-        count = int(rng.integers(self.fewest, self.most + 1))
-        return "".join(self.part.write(rng) for _ in range(count))
+    def sample(self, rng: Generator) -> str:
+        """Return a random text."""
+        count = int(rng.integers(self.low, self.high + 1))
+        return "".join(self.part.sample(rng) for _ in range(count))
 
 
 def parse(pattern: str) -> Node:
-    """Read a pattern.
+    """Parse a pattern.
 
     Raises:
-        ValueError: If it is none; says where and why.
+        ValueError: If it is not valid; the message says where and why.
     """
     return _Parser(pattern).parse()
 
 
 class _Parser:
-    """Goes through a pattern from left to right, one method per kind of part."""
+    """Parse a pattern from left to right, with one method per kind of part."""
 
     def __init__(self, pattern: str) -> None:
-        self.pattern, self.place = pattern, 0
+        self.pattern, self.position = pattern, 0
 
     def parse(self) -> Node:
-        node = self.either()
-        if self.place < len(self.pattern):
-            raise self.fault("')' without '('")
+        node = self.alternatives()
+        if self.position < len(self.pattern):
+            raise self.error("')' without '('")
         return node
 
-    def fault(self, reason: str) -> ValueError:
-        return ValueError(f"{reason}, at character {self.place + 1} of the pattern {self.pattern!r}")
+    def error(self, reason: str) -> ValueError:
+        return ValueError(f"{reason}, at character {self.position + 1} of the pattern {self.pattern!r}")
 
     def take(self, regex: str) -> re.Match[str] | None:
-        """Go over what matches here, if it does."""
-        found = re.compile(regex, re.DOTALL | re.ASCII).match(self.pattern, self.place)
-        self.place = found.end() if found else self.place
+        """Match at the current position, and move past the match if there is one."""
+        found = re.compile(regex, re.DOTALL | re.ASCII).match(self.pattern, self.position)
+        self.position = found.end() if found else self.position
         return found
 
-    def either(self) -> Node:
-        parts = [self.row()]
+    def alternatives(self) -> Node:
+        parts = [self.sequence()]
         while self.take(r"\|"):
-            parts.append(self.row())
-        return Either(tuple(parts)) if len(parts) > 1 else parts[0]
+            parts.append(self.sequence())
+        return Alternatives(tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def row(self) -> Node:
+    def sequence(self) -> Node:
         parts = []
-        while self.place < len(self.pattern) and self.pattern[self.place] not in "|)":
-            parts.append(self.counted(self.one()))
-        return Row(tuple(parts)) if len(parts) != 1 else parts[0]
+        while self.position < len(self.pattern) and self.pattern[self.position] not in "|)":
+            parts.append(self.repeat(self.item()))
+        return Sequence(tuple(parts)) if len(parts) != 1 else parts[0]
 
-    def counted(self, node: Node) -> Node:
+    def repeat(self, node: Node) -> Node:
         if self.take(r"\?"):
-            return Repeated(node, 0, 1)
+            return Repeat(node, 0, 1)
         if not (count := self.take(r"\{(\d+)(?:,(\d+))?\}")):
             return node
-        fewest, most = int(count[1]), int(count[2] or count[1])
-        if fewest > most or most > MOST:
-            raise self.fault(f"{count[0]} is no count from low to high of at most {MOST}")
-        return Repeated(node, fewest, most)
+        low, high = int(count[1]), int(count[2] or count[1])
+        if low > high or high > MAX_COUNT:
+            raise self.error(f"{count[0]} is not a count from low to high, at most {MAX_COUNT}")
+        return Repeat(node, low, high)
 
-    def one(self) -> Node:
+    def item(self) -> Node:
         if self.take(r"\((\?:)?"):
-            node = self.either()
+            node = self.alternatives()
             if not self.take(r"\)"):
-                raise self.fault("')' is missing")
+                raise self.error("')' is missing")
             return node
         if self.take(r"\["):
-            return self.members()
-        if self.pattern[self.place] in SPECIAL and self.pattern[self.place] != "\\":
-            sign = self.pattern[self.place]
-            advice = "give a count such as {1,8}" if sign in "*+" else f"write \\{sign} for the character"
-            raise self.fault(f"'{sign}' cannot stand here: {advice}")
-        return OneOf(self.letter())
+            return self.character_set()
+        if self.pattern[self.position] in SPECIAL and self.pattern[self.position] != "\\":
+            sign = self.pattern[self.position]
+            advice = "use a count such as {1,8}" if sign in "*+" else f"write \\{sign} for the character"
+            raise self.error(f"'{sign}' is not allowed here: {advice}")
+        return OneOf(self.character())
 
-    def letter(self) -> str:
-        """Return the characters that one, plain or behind a backslash, stands for."""
+    def character(self) -> str:
+        """Return the characters that a plain or escaped character stands for."""
         if self.take(r"\\"):
             if not (found := self.take(r"[dw]|[^a-zA-Z0-9]")):
-                raise self.fault(r"'\' stands before d, w or a sign")
+                raise self.error(r"'\' must be followed by d, w or a punctuation character")
             return CLASSES.get(found[0], found[0])
         found = self.take(r".")
-        assert found is not None, "the callers look whether there is one"
+        assert found is not None, "the callers check that the pattern continues"
         return found[0]
 
-    def members(self) -> Node:
+    def character_set(self) -> Node:
         if self.take(r"\^"):
-            raise self.fault("a set says what is in it, not what is not")
+            raise self.error("a set cannot be negated: list the characters that it contains")
         members = ""
         while not self.take(r"\]"):
-            if self.place == len(self.pattern):
-                raise self.fault("']' is missing")
-            first = self.letter()
+            if self.position == len(self.pattern):
+                raise self.error("']' is missing")
+            first = self.character()
             if self.take(r"-(?=[^\]])"):
-                last = self.letter()
+                last = self.character()
                 if not len(first) == len(last) == 1 or first > last:
-                    raise self.fault(f"'{first}-{last}' is no range from low to high")
+                    raise self.error(f"'{first}-{last}' is not a range from low to high")
                 first = "".join(map(chr, range(ord(first), ord(last) + 1)))
             members += first
         if not members:
-            raise self.fault("an empty set")
+            raise self.error("the set is empty")
         return OneOf("".join(dict.fromkeys(members)))

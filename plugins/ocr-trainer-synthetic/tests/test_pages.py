@@ -1,4 +1,4 @@
-"""The synthetic pages: the same again when asked again, and outlines that fit the ink."""
+"""Pages: repeatable, and with outlines that fit the ink."""
 
 from __future__ import annotations
 
@@ -130,10 +130,10 @@ def test_pages_are_sound_for_any_options(data: st.DataObject) -> None:
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of black ink on white paper and nothing else."""
-    monkeypatch.setattr(background, "sheet", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
-    monkeypatch.setattr(background, "write", lambda page, mask, place, *_: page.paste(0, place, mask))
+    monkeypatch.setattr(background, "make_paper", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
+    monkeypatch.setattr(background, "draw_ink", lambda page, mask, place, *_: page.paste(0, place, mask))
     monkeypatch.setattr(background, "clutter_sizes", lambda *_: [])
-    monkeypatch.setattr(background, "grain", lambda page, _: np.array(page))
+    monkeypatch.setattr(background, "add_noise", lambda page, _: np.array(page))
 
 
 def level(ink: np.ndarray, quad: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The synthetic words and lines: what is drawn is the text, no font shows a box, no word is in two splits."""
+"""Words and lines: the image shows the text, no font draws a box, no word is in two splits."""
 
 from __future__ import annotations
 
@@ -122,9 +122,9 @@ def test_all_words_in_all_splits_if_wanted(tmp_path: Path):
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Black ink on white paper and nothing else."""
-    monkeypatch.setattr(background, "sheet", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
-    monkeypatch.setattr(background, "write", lambda page, mask, place, *_: page.paste(0, place, mask))
-    monkeypatch.setattr(background, "grain", lambda page, _: np.array(page))
+    monkeypatch.setattr(background, "make_paper", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
+    monkeypatch.setattr(background, "draw_ink", lambda page, mask, place, *_: page.paste(0, place, mask))
+    monkeypatch.setattr(background, "add_noise", lambda page, _: np.array(page))
 
 
 HOLES = {"4": 1, "6": 1, "8": 2, "9": 1, "0": 1}
@@ -196,7 +196,7 @@ def test_what_a_font_has_is_what_fontconfig_says(built_in: Path):
 
 
 def test_what_no_font_has_is_named(tmp_path: Path, built_in: Path):
-    with pytest.raises(DataError, match=r"no font has 2 of the characters that are wanted: 가 나\n  fonts: "):
+    with pytest.raises(DataError, match=r"no font has 2 of the characters of the words: 가 나\n  fonts: "):
         dataset(characters="a나가")
     with pytest.raises(DataError, match=r"words.txt:1: no font has 가\n  fonts: "):
         dataset(words=listed(tmp_path, "가\n"))
@@ -228,5 +228,5 @@ def test_shaping_is_asked_for_where_it_is_needed(tmp_path: Path, monkeypatch: py
     assert not any(map(fonts.needs_shaping, ["a1-", "é", "가", "中"]))
     assert all(map(fonts.needs_shaping, ["א", "س", "हिन", "x\u0301", "\u1112\u119e"]))
     monkeypatch.setattr(texts, "can_shape", lambda: False)
-    with pytest.raises(DataError, match=r"words.txt:1: 'س' has letters that are to be joined .* Raqm"):
+    with pytest.raises(DataError, match=r"words.txt:1: 'س' has letters that must be joined .* Raqm"):
         dataset(words=listed(tmp_path, "س\n"))
