@@ -1,19 +1,19 @@
-"""What can go wrong, as a tree.
+"""The exceptions of ocr-trainer.
 
-OcrTrainerError            a mistake of the user or of a plugin: one message, exit status 2
-├── ConfigError            the run as asked for cannot be
-├── PluginError            a plugin cannot serve
+OcrTrainerError            an error of the user or of a plugin: one message, exit status 2
+├── ConfigError            the configuration of a run is wrong
+├── PluginError            a plugin cannot be used
 │   ├── PluginNotFound     no plugin of that kind has that name
 │   ├── PluginConflict     several distributions provide the name
-│   ├── PluginDenied       the user or the environment forbids it
-│   └── PluginBroken       it is installed, but cannot be loaded or breaks the contract
+│   ├── PluginDenied       the user or the environment forbids the plugin
+│   └── PluginBroken       the plugin is installed, but cannot be loaded or violates the contract
 ├── DataError              a dataset, an image or an annotation cannot be used
 ├── CheckpointError        a checkpoint cannot be used
-├── NumbersError           the training came to numbers that are not finite
+├── NumbersError           training produced NaN or infinity
 ├── ProcessLost            another process of the run ended or hangs
-└── MemoryExhausted        the memory does not suffice
+└── MemoryExhausted        out of memory, on the machine or its GPU
 
-Everything else keeps its traceback.
+All other exceptions keep their traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from difflib import get_close_matches
 
 
 class OcrTrainerError(Exception):
-    """A mistake that its message explains: shown without a traceback."""
+    """Base class of the errors that are shown as a message, without a traceback."""
 
 
 class ConfigError(OcrTrainerError):
@@ -31,23 +31,23 @@ class ConfigError(OcrTrainerError):
 
 
 class PluginError(OcrTrainerError):
-    """A plugin cannot serve."""
+    """A plugin cannot be used."""
 
 
 class PluginNotFound(PluginError):
-    """No plugin of the kind asked for has the name asked for."""
+    """No installed plugin of the requested kind has the requested name."""
 
 
 class PluginConflict(PluginError):
-    """Several distributions provide the same name."""
+    """Several distributions provide the same plugin name."""
 
 
 class PluginDenied(PluginError):
-    """A plugin is installed, but must not be used."""
+    """A plugin is installed, but a rule forbids its use."""
 
 
 class PluginBroken(PluginError):
-    """An installed plugin cannot be loaded, or does not keep the contract."""
+    """An installed plugin cannot be loaded or violates the plugin contract."""
 
 
 class DataError(OcrTrainerError):
@@ -59,7 +59,7 @@ class CheckpointError(OcrTrainerError):
 
 
 class NumbersError(OcrTrainerError):
-    """The training came to numbers that are not finite."""
+    """Training produced a loss or gradient that is not finite."""
 
 
 class ProcessLost(OcrTrainerError):
@@ -67,10 +67,10 @@ class ProcessLost(OcrTrainerError):
 
 
 class MemoryExhausted(OcrTrainerError):
-    """The memory of the machine or of its GPU does not suffice."""
+    """The machine or its GPU is out of memory."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known word, or nothing."""
+    """Return ``" Did you mean 'x'?"`` for the closest match in `known`, or an empty string."""
     nearest = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{nearest[0]}'?" if nearest else ""

@@ -1,4 +1,4 @@
-"""`ocr-train check-data`: which run its words describe, where they name no model."""
+"""`ocr-train check-data`: compose the run, and choose a model if none is named."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def check_data(words: Sequence[str]) -> int:
-    """Read every sample of a dataset and print what of it cannot be used.
+    """Read every sample of a dataset and print those that cannot be used.
 
     Raises:
-        DataError: That is more than a run allows, or a split is empty.
+        DataError: More samples are unusable than a run allows, or a split is empty.
     """
     parser = ArgumentParser("ocr-train check-data", description="Read every sample and list what is broken.")
-    parser.add_argument("overrides", nargs="*", help="as for a run; model=… only where it matters")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("overrides", nargs="*", help="as for a run; model=… is optional")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_intermixed_args(words)
     run = _composed(arguments.overrides)
     from ocr_trainer.evaluation.check_data import check_data as check
@@ -32,20 +32,20 @@ def check_data(words: Sequence[str]) -> int:
 
 
 def _composed(overrides: Sequence[str]) -> RunConfig:
-    """Compose the run; where no model is named, it is one of a task that the dataset offers."""
+    """Compose the run; without a model, choose one for a task that the dataset supports."""
     from ocr_trainer.config.compose import compose
 
     keys = {word.partition("=")[0] for word in overrides}
     models = [] if keys & {"model", "experiment"} else list(_models(overrides))
     for model in models[:-1]:
-        # What is in a dataset of datasets, such as concat, may offer less than it does.
+        # The parts of a combined dataset, such as concat, may support fewer tasks than it does.
         with suppress(ConfigError):
             return compose([f"model={model}", *overrides])
     return compose([*(f"model={model}" for model in models[-1:]), *overrides])
 
 
 def _models(overrides: Sequence[str]) -> Iterator[str]:
-    """Yield an installed model for each task that the dataset offers."""
+    """Return an installed model for each task that the dataset supports."""
     chosen = [word.partition("=")[2] for word in overrides if word.startswith("dataset=")]
     dataset = discovery.load(Kind.dataset, chosen[-1]) if chosen else None
     tasks = dataset.tasks if isinstance(dataset, DatasetPlugin) else tuple(Task)

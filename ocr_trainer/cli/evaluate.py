@@ -1,4 +1,4 @@
-"""`ocr-train test` and `ocr-train predict`: what their words mean, and which checkpoints they take."""
+"""The `ocr-train test` and `ocr-train predict` commands."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
 TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
-"""What training was bound to, and the test need not be."""
+"""Resets options of training that do not apply to the test."""
 
 Saved = dict[str, Any]
 """What a checkpoint holds."""
 
 
-def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
-    """Score a checkpoint, or two end to end; `claim` makes the folder of the report."""
+def test(words: Sequence[str], create_run_dir: Callable[[RunConfig], Path]) -> int:
+    """Score a checkpoint, or two end to end; `create_run_dir` makes the folder of the report."""
     parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote")
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
@@ -33,19 +33,19 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
     arguments = parser.parse_intermixed_args(words)
     timer = timing.PhaseTimer()
     if arguments.benchmarks is not None:
-        return _benchmarks(arguments, claim, timer)
-    overrides, reading = _told_apart(arguments, arguments.overrides)
-    saved, second = _saved_pair("test", arguments.checkpoint, arguments.recognizer)
-    run = _composed(saved, [*TESTED, *overrides])
+        return _benchmarks(arguments, create_run_dir, timer)
+    overrides, reading = _split_recognizer_overrides(arguments, arguments.overrides)
+    saved, second = _read_checkpoints("test", arguments.checkpoint, arguments.recognizer)
+    run = _compose_read_checkpoint(saved, [*TESTED, *overrides])
     _refuse_no_test(run)
     if second is None:
-        folder = claim(run)
+        folder = create_run_dir(run)
         from ocr_trainer.evaluation.test import test as score
 
         score(run, saved, arguments.checkpoint, folder, timer)
         return 0
-    recognizer = _for_model(second, reading)
-    folder = claim(run)
+    recognizer = _compose_model(second, reading)
+    folder = create_run_dir(run)
     from ocr_trainer.evaluation.end_to_end import Checkpoint, score_end_to_end
 
     score_end_to_end(
@@ -58,28 +58,32 @@ def test(words: Sequence[str], claim: Callable[[RunConfig], Path]) -> int:
     return 0
 
 
-def _benchmarks(arguments: Namespace, claim: Callable[[RunConfig], Path], timer: timing.PhaseTimer) -> int:
+def _benchmarks(
+    arguments: Namespace, create_run_dir: Callable[[RunConfig], Path], timer: timing.PhaseTimer
+) -> int:
     """Score a recognizer on each dataset of a folder."""
     if arguments.recognizer is not None:
         raise ConfigError("--benchmarks takes a recognizer's checkpoint alone, without --recognizer")
-    _told_apart(arguments, arguments.overrides)
-    saved, folder = _saved(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
+    _split_recognizer_overrides(arguments, arguments.overrides)
+    saved, folder = _read_checkpoint(arguments.checkpoint), Path(arguments.benchmarks).expanduser()
     if _task_of(saved) is not Task.recognition:
         raise CheckpointError(
             f"--benchmarks is for recognizers; {arguments.checkpoint} finds text: model={_model_name(saved)}"
         )
-    sets = _sets_in(folder)
-    # Of a set without a test split, all of it is the test.
+    sets = _find_benchmarks(folder)
+    # A dataset without a test split is used as a whole.
     whole = ["dataset.val_share=0", "dataset.test_share=0", *TESTED, *arguments.overrides]
     runs = {
-        path.name: _composed(saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole])
+        path.name: _compose_read_checkpoint(
+            saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole]
+        )
         for path, reader in sets.items()
     }
     _refuse_no_test(next(iter(runs.values())))
     timer.end("compose")
     from ocr_trainer.evaluation.benchmarks import benchmark
 
-    benchmark(runs, saved, arguments.checkpoint, claim(next(iter(runs.values()))), timer)
+    benchmark(runs, saved, arguments.checkpoint, create_run_dir(next(iter(runs.values()))), timer)
     return 0
 
 
@@ -89,13 +93,13 @@ def _refuse_no_test(run: RunConfig) -> None:
 
 
 def _quoted(path: Path) -> str:
-    """Return a path as Hydra's grammar takes any text."""
-    # A backslash is one of its signs only before a quote.
+    """Quote a path for Hydra's override grammar."""
+    # Hydra treats a backslash as an escape only before a quote.
     inside = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), str(path))
     return f"'{inside}'"
 
 
-def _sets_in(folder: Path) -> dict[Path, str]:
+def _find_benchmarks(folder: Path) -> dict[Path, str]:
     """Return the datasets in a folder, and for each the plugin that reads it."""
     if not folder.is_dir():
         raise ConfigError(f"--benchmarks: there is no folder '{folder}'")
@@ -105,11 +109,11 @@ def _sets_in(folder: Path) -> dict[Path, str]:
         if readers := [name for name in discovery.matching_datasets(path) if name in readable]:
             found[path] = readers[0]
         else:
-            print(f"ocr-train: passed over: no dataset that can be read: {path}", file=sys.stderr)
+            print(f"ocr-train: skipped {path}: no plugin can read it as a dataset", file=sys.stderr)
     if not found:
         raise ConfigError(
             f"--benchmarks: '{folder}' holds no folder with texts that a plugin can read\n"
-            "  wanted: one folder per set, such as IIIT5k/ and SVT/, each an LMDB or a list of words"
+            "  expected: one folder per dataset, such as IIIT5k/ and SVT/, each an LMDB or a list of words"
         )
     return found
 
@@ -125,28 +129,28 @@ def predict(words: Sequence[str]) -> int:
         help="images, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
     )
     _add_recognizer(parser)
-    parser.add_argument("--out", default="predictions", metavar="DIR", help="where results go")
+    parser.add_argument("--out", default="predictions", metavar="DIR", help="output folder")
     parser.add_argument(
         "--format",
         metavar="LIST",
-        help="of json, page (PAGE XML), hocr, text, overlay (a picture), with commas; json,text,overlay "
+        help="of json, page (PAGE XML), hocr, text, overlay (an image), with commas; json,text,overlay "
         "if not given, json,overlay without a recognizer",
     )
     arguments = parser.parse_intermixed_args(words)
-    others, reading = _told_apart(arguments, arguments.images)
+    others, reading = _split_recognizer_overrides(arguments, arguments.images)
     overrides = [word for word in others if word.startswith("model.") and "=" in word]
     named = [word for word in others if word not in overrides]
     for word in named:
         if "=" in word and not Path(word).exists():
-            raise ConfigError(f"'{word}' is no image, and only model.… options can be set when predicting")
+            raise ConfigError(f"'{word}' is not an image, and predict accepts only model.… options")
     from ocr_trainer.cli.inputs import given_images
 
     images, out = given_images(named), Path(arguments.out)
-    saved, second = _saved_pair("predict", arguments.checkpoint, arguments.recognizer)
+    saved, second = _read_checkpoints("predict", arguments.checkpoint, arguments.recognizer)
     pages = _task_of(saved) is Task.detection
     formats = _formats(arguments.format, pages, second is not None)
-    run = _for_model(saved, overrides)
-    recognizer = (_for_model(second, reading), second) if second is not None else None
+    run = _compose_model(saved, overrides)
+    recognizer = (_compose_model(second, reading), second) if second is not None else None
     from ocr_trainer.evaluation import predict as predicting
 
     if pages:
@@ -160,24 +164,24 @@ def _add_recognizer(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--recognizer",
         metavar="CKPT",
-        help="a recognizer's .ckpt file, to read what is found; recognizer.KEY=VALUE sets an option of it",
+        help="a recognizer's .ckpt file, to read the detected text; recognizer.KEY=VALUE sets its options",
     )
     parser.add_argument(
         "--margin",
         type=float,
-        help="what is cut out around a text, as a share of its height; as in the recognizer's training "
+        help="margin around each cropped text, as a fraction of its height; as in the recognizer's training "
         "if not given",
     )
 
 
-def _told_apart(arguments: Namespace, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell the overrides of the recognizer's model from the other words; those come first."""
+def _split_recognizer_overrides(arguments: Namespace, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the arguments into all others and the overrides of the recognizer's model."""
     prefix = "recognizer."
     own = [word for word in words if word.startswith(prefix) and "=" in word]
     margin = arguments.margin
     if arguments.recognizer is None and (own or margin is not None):
         word = own[0] if own else "--margin"
-        raise ConfigError(f"{word} says how texts are read, but there is no --recognizer")
+        raise ConfigError(f"{word} needs a recognizer: add --recognizer CKPT")
     if margin is not None and not 0 <= margin <= 1:
         raise ConfigError(f"--margin must be at least 0 and at most 1, not {margin:g}")
     others = [word for word in words if word not in own]
@@ -185,7 +189,7 @@ def _told_apart(arguments: Namespace, words: Sequence[str]) -> tuple[list[str], 
 
 
 def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
-    """Return the forms of results that are wanted."""
+    """Return the requested result formats."""
     if listed is None:
         return ["json", "text", "overlay"] if read else ["json", "overlay"]
     if not pages:
@@ -201,19 +205,19 @@ def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
             guess = did_you_mean(name, FORMATS)
             raise ConfigError(f"there is no format '{name}'.{guess}\n  formats: {', '.join(FORMATS)}")
     if "text" in names and not read:
-        raise ConfigError("--format text needs what reads the text: --recognizer CKPT")
+        raise ConfigError("--format text needs a recognizer: add --recognizer CKPT")
     return list(dict.fromkeys(names))
 
 
-def _saved_pair(command: str, first: str, second: str | None) -> tuple[Saved, Saved | None]:
+def _read_checkpoints(command: str, first: str, second: str | None) -> tuple[Saved, Saved | None]:
     """Read a checkpoint and, where it is given, the recognizer's; refuse them in the wrong place.
 
     Raises:
-        CheckpointError: One is not there, damaged or not ours, or does not do what its place asks for.
+        CheckpointError: One is not there, damaged or not from ocr-train, or does the wrong task.
     """
     if second is None:
-        return _saved(first), None
-    pair = _saved(first), _saved(second)
+        return _read_checkpoint(first), None
+    pair = _read_checkpoint(first), _read_checkpoint(second)
     tasks = [_task_of(saved) for saved in pair]
     if tasks == [Task.detection, Task.recognition]:
         return pair
@@ -222,11 +226,11 @@ def _saved_pair(command: str, first: str, second: str | None) -> tuple[Saved, Sa
     for path, saved, task in zip((first, second), pair, tasks, strict=True):
         lines.append(f"  {path} {does[task]} text: model={_model_name(saved)}")
     if tasks == [Task.recognition, Task.detection]:
-        lines.append(f"  the other way round: ocr-train {command} {second} … --recognizer {first}")
+        lines.append(f"  swap them: ocr-train {command} {second} … --recognizer {first}")
     raise CheckpointError("\n".join(lines))
 
 
-def _saved(checkpoint: str) -> Saved:
+def _read_checkpoint(checkpoint: str) -> Saved:
     """Read a checkpoint."""
     if not Path(checkpoint).is_file():
         raise CheckpointError(f"there is no checkpoint {checkpoint}")
@@ -246,15 +250,15 @@ def _task_of(saved: Saved) -> Task:
     return model.task
 
 
-def _composed(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+def _compose_read_checkpoint(saved: Saved, overrides: Sequence[str]) -> RunConfig:
     """Compose the run that a checkpoint is of, with overrides on top."""
     from ocr_trainer.config.compose import compose
 
     return compose(overrides, saved["ocr_trainer"]["config"])
 
 
-def _for_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
-    """Compose the run that a checkpoint is of, as far as using its model needs: no logger and no dataset."""
+def _compose_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+    """Compose the run of a checkpoint without dataset and loggers, which its model does not need."""
     from ocr_trainer.config.compose import compose
 
     return compose(["logger=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)

@@ -1,4 +1,4 @@
-"""The images that a command line names: files, folders and patterns."""
+"""Expand the image arguments of a command: files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ocr_trainer.errors import DataError
 
 
 def given_images(words: Sequence[str]) -> list[Path]:
-    """Return the images that words stand for, each once, in the order given.
+    """Return the images that the arguments name, without duplicates, in the given order.
 
-    A folder stands for the images in it by their names, sorted, not for those in folders below; a pattern
-    such as `scans/**/*.png`, which the shell did not replace, for the images that match it, sorted.
-    A file is taken as it is, even if there is none: reading it will tell.
+    A folder stands for the images directly in it, sorted by name; a pattern that the shell did not expand,
+    such as `scans/**/*.png`, for the matching images, sorted. A file is returned even if it does not exist:
+    reading it reports the error.
 
     Raises:
-        DataError: There is no image in a folder, or none matches a pattern.
+        DataError: A folder contains no image, or no image matches a pattern.
     """
     return list(dict.fromkeys(path for word in words for path in _images(word)))
 

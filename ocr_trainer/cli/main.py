@@ -1,7 +1,7 @@
-"""`ocr-train`: a bare first word is a command, anything else is a run.
+"""`ocr-train`: the first word is a command; overrides or flags alone start a run.
 
-Hydra's grammar makes that unambiguous: an override holds a `=` or starts with `~`, a flag with `-`.
-Each command imports what it needs when it is chosen, so that `--help` pays for nothing.
+Hydra's grammar makes that unambiguous: an override contains `=` or starts with `~`, a flag with `-`.
+Each command imports its dependencies when it runs, so that `--help` stays fast.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
 HELP = """\
-Train OCR models by name.
+Train OCR models.
 
   ocr-train model=dbnet dataset=sroie dataset.root=DIR     train, test and report a run
-  ocr-train experiment=receipts dataset.root=DIR           the same, from a file of configs/experiment
-  ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run each
-  ocr-train resume RUN_FOLDER [OVERRIDE…]                  go on with a run that was stopped or killed
+  ocr-train experiment=receipts dataset.root=DIR           the same, configured by configs/experiment
+  ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run per value
+  ocr-train resume RUN_FOLDER [OVERRIDE…]                  resume a run that was stopped or killed
 
-  ocr-train list-plugins [KIND] [--json]       what is installed: models, datasets, loggers
-  ocr-train describe KIND NAME                 the options of a plugin
+  ocr-train list-plugins [KIND] [--json]       list installed models, datasets and loggers
+  ocr-train describe KIND NAME                 show the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
-  ocr-train check-data [OVERRIDE…] [--json]    read every sample of a dataset; list all that cannot be used
-  ocr-train overfit [OVERRIDE…] [--steps N]    learn one batch by heart, to see that a run can learn at all
+  ocr-train check-data [OVERRIDE…] [--json]    read all samples of a dataset; list unusable ones
+  ocr-train overfit [OVERRIDE…] [--steps N]    overfit one batch, to check that the model can learn
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
                                                a recognizer with --benchmarks DIR, on each set in a folder
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
@@ -44,7 +44,7 @@ Train OCR models by name.
                                                score predictions on disk: boxes, texts or both
 
 Overrides are KEY=VALUE, with the keys that `check` prints: trainer.max_epochs=5 logger=[csv,wandb]
-Flags of Hydra: -m, --cfg job, --info, --config-dir DIR, --shell-completion; all with --hydra-help
+Hydra flags: -m, --cfg job, --info, --config-dir DIR, --shell-completion; --hydra-help lists all
 """
 
 
@@ -52,15 +52,15 @@ HELP_WORDS = ("-h", "--help", "help")
 
 
 def main() -> int:
-    """Run the command line; return the exit status: 0, 2 for a user's mistake, 128 + a signal's number."""
-    # Collecting garbage is a fifth of the time that importing torch takes; training starts it again.
+    """Run the command line and return the exit status: 0, 2 for an error, 128 + the number of a signal."""
+    # Garbage collection takes a fifth of the time of importing torch; training enables it again.
     gc.disable()
     use_utf8()
     with STOP.listening(keep_if_asked=True):
-        return _answer()
+        return _run_command_line()
 
 
-def _answer() -> int:
+def _run_command_line() -> int:
     try:
         words = allowlist.pop_rules(sys.argv[1:])
         if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
@@ -78,13 +78,13 @@ def _answer() -> int:
         print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
         return 2
     except Stopped as stopped:
-        said = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
-        print("; ".join(said), file=sys.stderr)
+        parts = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
+        print("; ".join(parts), file=sys.stderr)
         return 128 + stopped.number
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as `head` does.
+        # The reader of our output, such as `head`, closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -105,7 +105,7 @@ def _command(word: str) -> Callable[[Sequence[str]], int]:
         raise ConfigError(
             f"there is no command '{word}'.{did_you_mean(word, commands)}\n"
             f"  commands: {', '.join(commands)}\n"
-            f"  a run is described by overrides, such as model=dbnet; see ocr-train --help"
+            f"  to start a run, give overrides, such as model=dbnet; see ocr-train --help"
         )
     return commands[word]
 
@@ -135,7 +135,7 @@ def _check_data(words: Sequence[str]) -> int:
 
 
 def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
-    """Compose the runs that the words describe and do the task with each."""
+    """Compose each run that the arguments describe and call `task` with it."""
     from ocr_trainer.config.compose import compose, run_hydra
 
     if not any(word.startswith("-") for word in words):
@@ -143,18 +143,18 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
         return 0
     failed: list[OcrTrainerError] = []
 
-    def fail(error: OcrTrainerError) -> None:
-        # One run of a sweep does not cost the others.
+    def report(error: OcrTrainerError) -> None:
+        # A failed run of a sweep must not stop the others.
         print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
         failed.append(error)
 
-    run_hydra(task, fail, words)
+    run_hydra(task, report, words)
     return 2 if failed else 0
 
 
 def _train(run: RunConfig) -> None:
     timer = timing.PhaseTimer()
-    folder = _agreed(lambda before: _folder(run, before))
+    folder = _shared_choice(lambda before: _find_or_create_run_dir(run, before))
     if folder is not None:
         _train_in(folder, run, timer)
 
@@ -165,7 +165,7 @@ def _resume(words: Sequence[str]) -> int:
 
     timer = timing.PhaseTimer()
     if not words:
-        raise ConfigError("ocr-train resume: which run? Name its folder: ocr-train resume RUN_FOLDER")
+        raise ConfigError("ocr-train resume: no run given. Name its folder: ocr-train resume RUN_FOLDER")
     folder, overrides = Path(words[0]).resolve(), words[1:]
     run = compose(overrides, saved_config(folder))
     if overrides or not is_finished(folder):
@@ -175,7 +175,7 @@ def _resume(words: Sequence[str]) -> int:
 
 
 def _train_in(folder: Path, run: RunConfig, timer: timing.PhaseTimer) -> None:
-    from ocr_trainer.runs.run_dir import is_first
+    from ocr_trainer.runs.run_dir import is_rank_zero
 
     timer.end("compose")
     try:
@@ -183,16 +183,16 @@ def _train_in(folder: Path, run: RunConfig, timer: timing.PhaseTimer) -> None:
 
         train(run, folder, timer)
     except Stopped as stopped:
-        stopped.add_note(f"to go on: ocr-train resume {folder}")
-        if is_first():
+        stopped.add_note(f"to resume: ocr-train resume {folder}")
+        if is_rank_zero():
             from ocr_trainer.runs.slurm import requeue
 
             requeue(stopped.number)
         raise
 
 
-def _folder(run: RunConfig, before: Path | None = None) -> Path | None:
-    """Return the folder to train in, which may be known, and None if that is done already."""
+def _find_or_create_run_dir(run: RunConfig, before: Path | None = None) -> Path | None:
+    """Return the run directory to train in, or `None` if that run is finished."""
     from ocr_trainer.runs.resume import begin_resume, find_earlier_run, is_finished, resume_requested
 
     folder = before or (find_earlier_run(run) if resume_requested(run) else None)
@@ -201,11 +201,11 @@ def _folder(run: RunConfig, before: Path | None = None) -> Path | None:
             return None
         begin_resume(folder, run)
         return folder
-    return _claim(run)
+    return _create_run_dir(run)
 
 
-def _agreed(choose: Callable[[Path | None], Path | None]) -> Path | None:
-    """Return the folder that the first process chooses; it is told which it chose before a restart."""
+def _shared_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
+    """Return the run directory that rank zero chooses; after a restart, it gets its earlier choice."""
     from ocr_trainer.runs.run_dir import inherited
 
     if (folder := inherited()) is not None:
@@ -217,8 +217,8 @@ def _agreed(choose: Callable[[Path | None], Path | None]) -> Path | None:
     return choose(None)
 
 
-def _claim(run: RunConfig) -> Path:
-    """Make the run's folder and write its configuration there."""
+def _create_run_dir(run: RunConfig) -> Path:
+    """Create the run directory and save the configuration there."""
     from ocr_trainer.config.compose import to_yaml
     from ocr_trainer.runs.run_dir import claim
 
@@ -228,7 +228,7 @@ def _claim(run: RunConfig) -> Path:
 def _test(words: Sequence[str]) -> int:
     from ocr_trainer.cli.evaluate import test
 
-    return test(words, _claim)
+    return test(words, _create_run_dir)
 
 
 def _predict(words: Sequence[str]) -> int:
@@ -240,9 +240,11 @@ def _predict(words: Sequence[str]) -> int:
 def _overfit(words: Sequence[str]) -> int:
     from argparse import ArgumentParser
 
-    parser = ArgumentParser("ocr-train overfit", description="Learn one batch by heart.")
+    parser = ArgumentParser("ocr-train overfit", description="Overfit one batch.")
     parser.add_argument("overrides", nargs="*", help="as for a run")
-    parser.add_argument("--steps", type=int, default=300, help="the most steps (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="maximum number of steps (default: %(default)s)"
+    )
     arguments = parser.parse_intermixed_args(words)
     if arguments.steps < 1:
         raise ConfigError(f"--steps must be at least 1, not {arguments.steps}")

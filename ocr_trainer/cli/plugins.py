@@ -1,4 +1,4 @@
-"""What `list-plugins` and `describe` print."""
+"""The `list-plugins` and `describe` commands."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KINDS = [kind.value for kind in Kind]
 
 
 def list_plugins(words: Sequence[str]) -> int:
-    """Print every installed plugin; nothing of them is imported."""
+    """Print the installed plugins without importing them."""
     parser = ArgumentParser("ocr-train list-plugins", description="List the installed plugins.")
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="of this kind only")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="list only this kind")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
     found = [p for p in metadata.installed() if arguments.kind in (None, p.kind.value)]
     providers = Counter((p.kind, p.name) for p in found if p.denial is None)
@@ -30,7 +30,7 @@ def list_plugins(words: Sequence[str]) -> int:
             "name": p.name,
             "distribution": p.distribution,
             "version": p.version,
-            "summary": p.summary,
+            "summary": metadata.read_summary(p),
             "conflict": p.denial is None and providers[p.kind, p.name] > 1,
             "denied": p.denial,
             "broken": metadata.find_defect(p),
@@ -58,7 +58,7 @@ def _table(rows: list[list[str]]) -> None:
     if not rows:
         print("no plugins are installed")
         return
-    # A stranger's text could hold what a terminal obeys.
+    # Text of a third-party plugin could contain terminal escape sequences.
     rows = [
         ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cell) for cell in row]
         for row in rows
@@ -69,7 +69,7 @@ def _table(rows: list[list[str]]) -> None:
 
 
 def describe(words: Sequence[str]) -> int:
-    """Print a plugin's options with their types, defaults, limits and meanings."""
+    """Print a plugin's options with their types, defaults, bounds and descriptions."""
     parser = ArgumentParser("ocr-train describe", description="Show the options of a plugin.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("name", help="as list-plugins shows it")
@@ -78,7 +78,7 @@ def describe(words: Sequence[str]) -> int:
 
     kind = Kind(arguments.kind)
     description = discovery.load(kind, arguments.name)
-    plugin_schema(kind, arguments.name)  # objects to options that no run could take
+    plugin_schema(kind, arguments.name)  # raises for malformed options
     found = discovery.find(kind, arguments.name)
     prefix = f"logger.{found.name}" if kind is Kind.logger else kind.value
     print(f"{kind.value} {found.name}: {description.summary}\n  {found}\n")
@@ -126,7 +126,7 @@ def _limits(field: Field[Any]) -> str:
 
 
 def documentation(config: type[Options]) -> dict[str, str]:
-    """Return the docstring line under each field of a dataclass, those of its bases included."""
+    """Return the docstring of each field of a dataclass, including inherited fields."""
     docs: dict[str, str] = {}
     for owner in reversed(config.__mro__):
         if not is_dataclass(owner):

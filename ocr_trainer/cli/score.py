@@ -1,4 +1,4 @@
-"""`ocr-train score`: predictions on disk against ground truth on disk."""
+"""`ocr-train score`: score prediction files against ground truth files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ocr_trainer.scoring.row_forms import FORMS, form_of
 from ocr_trainer.scoring.score_pages import score_pages
 from ocr_trainer.scoring.score_text import format_confusion, score_text
 
-SHOWN = 10
-"""So many notes are printed; all of them are in the JSON file."""
+MAX_SHOWN = 10
+"""Number of notes to print; the JSON file contains all of them."""
 
 FORMAT = f"""\
 icdar, cleval: each side is a folder or a zip with a .txt file per image (gt_img_1.txt, res_img_1.txt) and
-a row per text. The form of the rows is found out, or said with --form and --pred-form:
+a row per text. The row format is detected, or set with --form and --pred-form:
 {", ".join(map(str, FORMS[:6]))},
 {", ".join(map(str, FORMS[6:]))}
 
@@ -31,11 +31,11 @@ behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
 
 
 def score(words: Sequence[str]) -> int:
-    """Score predictions, print the figures and what was left out; return the exit status.
+    """Score predictions, print the scores and the skipped items, and return the exit status.
 
     Raises:
-        ConfigError: If the options contradict each other.
-        DataError: If one side cannot be read, or the two do not belong together.
+        ConfigError: The options contradict each other.
+        DataError: One side cannot be read, or the two do not match.
     """
     options = _options(words)
     data_report = DataReport()
@@ -53,24 +53,24 @@ def _options(words: Sequence[str]) -> Namespace:
     parser.add_argument("--pred", required=True, metavar="PATH", help="the predictions")
     parser.add_argument("--metric", required=True, choices=["icdar", "cleval", "text"])
     parser.add_argument(
-        "--iou", type=float, metavar="X", help="icdar: the IoU of a match is above (default: 0.5)"
+        "--iou", type=float, metavar="X", help="icdar: minimum IoU of a match, exclusive (default: 0.5)"
     )
-    parser.add_argument("--ignore-case", action="store_true", help="cleval: read texts as upper case")
-    parser.add_argument("--form", metavar="FORM", help="the form of the ground truth's rows")
-    parser.add_argument("--pred-form", metavar="FORM", help="the form of the predictions' rows")
+    parser.add_argument("--ignore-case", action="store_true", help="cleval: convert texts to upper case")
+    parser.add_argument("--form", metavar="FORM", help="row format of the ground truth")
+    parser.add_argument("--pred-form", metavar="FORM", help="row format of the predictions")
     parser.add_argument(
         "--dont-care",
         action="append",
         metavar="TEXT",
-        help="a text that marks what is not scored (default: ###); repeat it for several",
+        help="text that marks don't-care regions (default: ###); repeatable",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures, and all that was left out")
+    parser.add_argument("--json", metavar="FILE", help="write the scores and all skipped items")
     options = parser.parse_args(words)
     if options.metric != "cleval" and options.ignore_case:
-        why = {"icdar": "icdar does not look at texts", "text": "text tells the scores with and without"}
+        why = {"icdar": "icdar ignores texts", "text": "text reports scores with and without case"}
         raise ConfigError(f"--ignore-case is for --metric cleval: {why[options.metric]}")
     if options.metric != "icdar" and options.iou is not None:
-        why = {"cleval": "cleval matches by characters", "text": "text does not look at outlines"}
+        why = {"cleval": "cleval matches by characters", "text": "text ignores outlines"}
         raise ConfigError(f"--iou is for --metric icdar: {why[options.metric]}")
     options.iou = 0.5 if options.iou is None else options.iou
     if not 0 <= options.iou < 1:
@@ -87,7 +87,7 @@ def _options(words: Sequence[str]) -> Namespace:
 
 
 def _table(report: dict[str, Any]) -> str:
-    """Return what people read: figures, counts, and what was left out."""
+    """Return the printed table: scores, counts and skipped items."""
     images = {"images": report["images"]} if "images" in report else {}
     rows = [(name, f"{n}") for name, n in (images | report["counts"]).items()]
     rows += [(name, f"{value:.4f}") for name, value in report["scores"].items()]
@@ -101,11 +101,11 @@ def _table(report: dict[str, Any]) -> str:
         *(f"  {name.replace('_', ' '):{width}}  {value:>8}" for name, value in rows),
     ]
     if confusions := report.get("details", {}).get("confusions"):
-        lines.append(f"  most often: {', '.join(map(format_confusion, confusions[:SHOWN]))}")
+        lines.append(f"  most often: {', '.join(map(format_confusion, confusions[:MAX_SHOWN]))}")
     if left_out := report["left_out"]:
-        lines += [f"left out or noted: {len(left_out)}", *(f"  {entry}" for entry in left_out[:SHOWN])]
-    if len(left_out) > SHOWN:
-        lines.append(f"  … and {len(left_out) - SHOWN} more; --json FILE tells them all")
+        lines += [f"left out or noted: {len(left_out)}", *(f"  {entry}" for entry in left_out[:MAX_SHOWN])]
+    if len(left_out) > MAX_SHOWN:
+        lines.append(f"  … and {len(left_out) - MAX_SHOWN} more; --json FILE lists all")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""From command-line overrides to a to_run_config configuration, with Hydra and OmegaConf."""
+"""Compose the typed configuration of a run from command-line overrides, with Hydra and OmegaConf."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import PluginSource, plugin_schema
-from ocr_trainer.config.messages import Fault, explain
+from ocr_trainer.config.messages import ConfigProblem, explain
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.security import code_key_message, code_keys, redact
 from ocr_trainer.config.validate import refuse
@@ -29,73 +29,69 @@ from ocr_trainer.plugin import Kind, discovery
 
 __all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config", "to_yaml"]
 
-OBJECTIONS = (
+COMPOSE_ERRORS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError),
-    *(
-        RecursionError,
-        AttributeError,
-        TypeError,
-        AssertionError,
-    ),  # slips of theirs, at values nobody expected
+    # Bugs in Hydra and OmegaConf that unexpected values trigger.
+    *(RecursionError, AttributeError, TypeError, AssertionError),
 )
-"""What Hydra and OmegaConf raise at what they cannot take."""
+"""Exceptions that Hydra and OmegaConf raise for invalid input."""
 
 
 def compose(
     overrides: Sequence[str], saved: Mapping[str, Any] | None = None, without_data: bool = False
 ) -> RunConfig:
-    """Compose and check a run.
+    """Compose and validate the configuration of a run.
 
     Args:
-        overrides: In Hydra's grammar, as on the command line.
-        saved: The configuration of an earlier run, below the overrides.
+        overrides: Overrides in Hydra's grammar, as on the command line.
+        saved: Configuration of an earlier run, which the overrides change.
         without_data: Leave out the dataset, so that its plugin need not be installed or allowed; `dataset`
             of the result is an empty `Config`.
 
     Raises:
-        ConfigError: Everything that is wrong with it.
-        PluginError: A plugin it names cannot serve.
+        ConfigError: The configuration is invalid; the message lists all problems.
+        PluginError: A plugin that it names cannot be used.
     """
-    faults: list[Fault] = []
+    problems: list[ConfigProblem] = []
     if without_data:
-        saved = {key: value for key, value in (saved or {}).items() if key != "dataset"}
-        overrides = ["~dataset", *overrides]  # Hydra's word to leave out a default
+        saved = {key: value for key, value in saved.items() if key != "dataset"} if saved else None
+        overrides = ["~dataset", *overrides]  # in Hydra's grammar: remove it from the defaults list
     remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
     with guarded():
-        # Hydra stops at the first fault; without the override to blame it goes on to the next.
+        # Hydra stops at the first error. Without the override at fault, it reports the next one.
         while True:
             try:
                 config = hydra_compose("train", overrides=remaining)
                 break
-            except (*OBJECTIONS, PluginError) as error:
-                fault = explain(error, remaining)
-                faults.append(fault)
-                if fault.fatal or fault.override not in remaining:
-                    _object(faults)
-                remaining.remove(fault.override)
-        return to_run_config(config, [fault.message for fault in faults], without_data)
+            except (*COMPOSE_ERRORS, PluginError) as error:
+                problem = explain(error, remaining)
+                problems.append(problem)
+                if problem.fatal or problem.override not in remaining:
+                    _refuse(problems)
+                remaining.remove(problem.override)
+        return to_run_config(config, [problem.message for problem in problems], without_data)
 
 
-def _object(faults: Sequence[Fault]) -> NoReturn:
-    """Raise what is wrong: as it is if it is a plugin's one fault, else all of it in one message."""
-    if len(faults) == 1 and faults[0].error is not None:
-        raise faults[0].error
-    refuse([fault.message for fault in faults])
+def _refuse(problems: Sequence[ConfigProblem]) -> NoReturn:
+    """Raise the problems: a single plugin error as it is, else one ConfigError that lists them all."""
+    if len(problems) == 1 and problems[0].error is not None:
+        raise problems[0].error
+    refuse([problem.message for problem in problems])
 
 
 def run_hydra(
-    task: Callable[[RunConfig], None], fail: Callable[[OcrTrainerError], None], arguments: Sequence[str]
+    task: Callable[[RunConfig], None], report: Callable[[OcrTrainerError], None], arguments: Sequence[str]
 ) -> None:
-    """Do what the flags ask of Hydra: sweeps, --cfg, --info, --config-dir, completion.
+    """Run Hydra with its flags: sweeps, --cfg, --info, --config-dir, completion.
 
     Args:
         task: Called with each run that the arguments describe.
-        fail: Called with what is wrong with a run, so that a sweep goes on with the next.
-        arguments: The command line without the program and our command.
+        report: Called with the error of a failed run, so that a sweep continues with the next one.
+        arguments: Command line without the program and the command.
 
     Raises:
-        ConfigError: Everything that is wrong with it.
-        PluginError: A plugin it names cannot serve.
+        ConfigError: The configuration is invalid; the message lists all problems.
+        PluginError: A plugin that it names cannot be used.
     """
     parser = _parser()
     flags = _flags(parser, arguments)
@@ -104,13 +100,13 @@ def run_hydra(
     def attempt(config: DictConfig) -> None:
         _clean_up_after_sweeper()
         try:
-            with restricted_resolvers():  # a launcher may have started another process
+            with restricted_resolvers():  # a launcher may run this in a new process
                 run = to_run_config(config)
             task(run)
         except OcrTrainerError as error:
-            fail(error)
+            report(error)
         except Exception as error:
-            # Hydra would print the overrides, credentials included, before it raised this.
+            # If this left through Hydra, Hydra would print the overrides, including credentials.
             if os.getpid() != here:
                 raise
             crashes.append(error)
@@ -133,29 +129,29 @@ def run_hydra(
                 hydra.multirun("train", attempt, flags.overrides)
             else:
                 hydra.run("train", attempt, flags.overrides)
-    except OBJECTIONS as error:
-        _object([explain(error, flags.overrides)])
+    except COMPOSE_ERRORS as error:
+        _refuse([explain(error, flags.overrides)])
     if crashes:
         raise crashes[0]
 
 
 def _parser() -> ArgumentParser:
-    """Return a parser of the flags of Hydra that there are; the others read other files, or a pickle."""
+    """Return a parser of the supported Hydra flags; the other flags read arbitrary files or a pickle."""
     parser = ArgumentParser("ocr-train", add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE")
-    parser.add_argument("--help", "-h", action="store_true", help="Show what can be chosen")
-    parser.add_argument("--hydra-help", action="store_true", help="Show this")
+    parser.add_argument("--help", "-h", action="store_true", help="Show the config groups and options")
+    parser.add_argument("--hydra-help", action="store_true", help="Show Hydra's help")
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--multirun", "-m", action="store_true", help="Run a sweep, as over lr=1e-3,1e-4")
+    only.add_argument("--multirun", "-m", action="store_true", help="Sweep, as over optimizer.lr=1e-3,1e-4")
     only.add_argument("--run", "-r", action="store_true", help="Run once")
-    only.add_argument("--cfg", "-c", choices=["job", "hydra", "all"], help="Show the configuration instead")
+    only.add_argument("--cfg", "-c", choices=["job", "hydra", "all"], help="Show the configuration and exit")
     only.add_argument(
         "--shell-completion", "-sc", action="store_true", help="install=SHELL or uninstall=SHELL"
     )
     infos = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
     only.add_argument("--info", "-i", const="all", nargs="?", choices=infos, help="Show how it is composed")
-    parser.add_argument("--package", "-p", help="The section that --cfg shows")
-    parser.add_argument("--config-dir", "-cd", type=Path, help="A folder with further configurations")
+    parser.add_argument("--package", "-p", help="Section for --cfg to show")
+    parser.add_argument("--config-dir", "-cd", type=Path, help="Folder with additional configuration files")
     parser.set_defaults(resolve=False)
     return parser
 
@@ -172,7 +168,7 @@ def _flags(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 
 
 def _clean_up_after_sweeper() -> None:
-    """Take credentials out of the overrides that Hydra's sweeper writes down before its first run."""
+    """Remove credentials from the overrides that Hydra's sweeper saves before its first run."""
     file = Path(HydraConfig.get().sweep.dir, "multirun.yaml")
     if file.is_file():
         text = file.read_text(encoding="utf-8")
@@ -181,9 +177,9 @@ def _clean_up_after_sweeper() -> None:
 
 
 def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Offer a saved configuration as an experiment, so that overrides apply to it as to any other."""
-    if faults := [code_key_message(key, " (in the saved configuration)") for key in code_keys(saved)]:
-        refuse(faults)
+    """Register a saved configuration as an experiment, so that overrides apply as usual."""
+    if errors := [code_key_message(key, " (in the saved configuration)") for key in code_keys(saved)]:
+        refuse(errors)
     chosen = {override.partition("=")[0] for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}
     try:
@@ -191,10 +187,10 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
             kind: [values[kind]["name"]] for kind in ("model", "dataset") if kind in values
         }
         names |= {"logger": [section["name"] for section in values.get("logger", {}).values()]}
-        if foreign := {"defaults", "hydra"} & set(values):
-            raise ValueError(f"{foreign.pop()} is no part of it")
+        if unexpected := {"defaults", "hydra"} & set(values):
+            raise ValueError(f"{unexpected.pop()} is not part of a run")
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"the saved configuration is not one of ocr-train: {error}") from error
+        raise ConfigError(f"the saved configuration was not written by ocr-train: {error}") from error
     for kind, plugins in names.items():
         for name in plugins:
             discovery.find(Kind(kind), str(name))
@@ -209,7 +205,7 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
 
 def to_yaml(run: RunConfig) -> str:
     """Return the configuration as YAML."""
-    # The dumper in C takes a tenth of the time, which counts in `check`.
+    # The C dumper is ten times as fast, which matters for `check`.
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(plain(run), Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text

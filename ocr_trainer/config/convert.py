@@ -1,4 +1,4 @@
-"""From what Hydra composed to dataclasses: interpolations resolved, plugins given types, all checked."""
+"""Convert a composed configuration to validated dataclasses."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validat
 from ocr_trainer.plugin import REQUIRED, Config, Kind, discovery
 
 
-def to_run_config(config: DictConfig, faults: Sequence[str] = (), without_data: bool = False) -> RunConfig:
-    """Turn a composed configuration into dataclasses, checked.
+def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
+    """Convert a composed configuration to dataclasses and validate it.
 
     Args:
-        config: The task's part of what Hydra composed.
-        faults: What is known to be wrong with it already.
-        without_data: The configuration has no dataset, and needs none.
+        config: Composed configuration without the `hydra` section.
+        errors: Errors that are already known.
+        without_data: The configuration was composed without a dataset, and needs none.
 
     Raises:
-        ConfigError: Everything that is wrong with it.
-        PluginError: A plugin it names cannot serve.
+        ConfigError: The configuration is invalid; the message lists all errors.
+        PluginError: A plugin that it names cannot be used.
     """
     references: dict[tuple[str, ...], str] = {}
     if without_data:
         config.dataset = OmegaConf.structured(Config)
-    if open_ends := list(_resolved(config, references)):
-        refuse([*faults, *open_ends])  # nothing further can be read
-    found = [*faults, *_plug_in(config, ""), *_open_ends(config)]
+    if unresolvable := list(_resolve(config, references)):
+        refuse([*errors, *unresolvable])  # no other check can read the values
+    found = [*errors, *_apply_types(config, ""), *_missing_and_unknown(config)]
     sections = {}
     cls = run_class(config)
     for field in fields(cls):
@@ -43,7 +43,7 @@ def to_run_config(config: DictConfig, faults: Sequence[str] = (), without_data: 
             try:
                 section = OmegaConf.to_object(section)
             except (OmegaConfBaseException, ValueError) as error:
-                # A plugin's own `__post_init__` objects with a ValueError.
+                # A plugin's `__post_init__` may raise ValueError.
                 found.append(f"{field.name}: {str(error).splitlines()[0]}")
                 continue
         if section is not None and section != REQUIRED:
@@ -53,7 +53,10 @@ def to_run_config(config: DictConfig, faults: Sequence[str] = (), without_data: 
         refuse(found)
     run = cls(**sections)
     configuration = values(run)
-    if found := [*_misnamed(run, without_data)] or [*validate_run(run), *check_redacted_urls(configuration)]:
+    if found := [*_wrong_plugin_names(run, without_data)] or [
+        *validate_run(run),
+        *check_redacted_urls(configuration),
+    ]:
         refuse(found)
     remember_references(configuration, references)
     return run
@@ -65,8 +68,8 @@ def run_class(config: DictConfig) -> type[RunConfig]:
     return cls if isinstance(cls, type) and issubclass(cls, RunConfig) else RunConfig
 
 
-def _misnamed(run: RunConfig, without_data: bool) -> Iterator[str]:
-    """Yield the names that are not those of the plugins whose options they stand among."""
+def _wrong_plugin_names(run: RunConfig, without_data: bool) -> Iterator[str]:
+    """Yield the `name` options that do not match the plugin of their section."""
     plugins = {"model": (Kind.model, run.model)}
     if not without_data:
         plugins["dataset"] = (Kind.dataset, run.dataset)
@@ -74,14 +77,11 @@ def _misnamed(run: RunConfig, without_data: bool) -> Iterator[str]:
     for key, (kind, section) in plugins.items():
         name = str(getattr(section, "name", None))
         if not discovery.matching(kind, name) or type(section) is not discovery.load(kind, name).config:
-            yield f"{key}.name is filled in by the core; leave it alone, and choose with {kind.value}=NAME"
+            yield f"{key}.name is set by the core: choose a plugin with {kind.value}=NAME"
 
 
-def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
-    """Give sections that users name, and plugins among a plugin's options, their types.
-
-    Yields what does not fit them.
-    """
+def _apply_types(node: DictConfig, path: str) -> Iterator[str]:
+    """Apply schemas to user-named sections and nested plugins; yield the errors."""
     kind = OmegaConf.get_type(node)
     marks = {f.name: f.metadata for f in fields(kind)} if is_dataclass(kind) else {}
     for key in map(str, node):
@@ -89,14 +89,14 @@ def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
         if OmegaConf.is_missing(node, key):
             continue
         if "plugin" in mark:
-            # The name alone will do, as in dataset.parts.a.dataset=synthetic.
+            # The name alone is enough, as in dataset.parts.a.dataset=synthetic.
             chosen = node[key] if isinstance(node[key], DictConfig) else OmegaConf.create({"name": node[key]})
             name = None if OmegaConf.is_missing(chosen, "name") else chosen.get("name")
             if not isinstance(name, str):
-                node[key] = None  # told once
+                node[key] = None  # report it only once
                 yield f"{path}{key}.name must be given: the name of a {mark['plugin'].value} plugin"
                 continue
-            yield from _give_type(node, key, plugin_schema(mark["plugin"], name), chosen, path)
+            yield from _merge_into_schema(node, key, plugin_schema(mark["plugin"], name), chosen, path)
         if not isinstance(node[key], DictConfig):
             continue
         if "sections" in mark:
@@ -105,11 +105,13 @@ def _plug_in(node: DictConfig, path: str) -> Iterator[str]:
                 yield f"{path}{key} is empty: name at least one: +{path}{key}.NAME.{first}=…"
             for name, section in list(node[key].items()):
                 schema = OmegaConf.structured(mark["sections"])
-                yield from _give_type(node[key], str(name), schema, section, f"{path}{key}.")
-        yield from _plug_in(node[key], f"{path}{key}.")
+                yield from _merge_into_schema(node[key], str(name), schema, section, f"{path}{key}.")
+        yield from _apply_types(node[key], f"{path}{key}.")
 
 
-def _give_type(node: DictConfig, key: str, schema: DictConfig, values: Any, path: str) -> Iterator[str]:
+def _merge_into_schema(
+    node: DictConfig, key: str, schema: DictConfig, values: Any, path: str
+) -> Iterator[str]:
     if not isinstance(values, Mapping | DictConfig):
         yield f"{path}{key} must be a section of options, not {values}"
         return
@@ -119,12 +121,12 @@ def _give_type(node: DictConfig, key: str, schema: DictConfig, values: Any, path
         yield explain(error, [], f"{path}{key}.").message
 
 
-def _resolved(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iterator[str]:
-    """Replace interpolations by what they stand for; yield the first that stands for nothing.
+def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iterator[str]:
+    """Resolve all interpolations in place; yield the first error.
 
     Args:
         config: The configuration.
-        references: Takes what stands for something of the environment: the text at its path.
+        references: Receives the interpolations that read the environment: path and text.
     """
     try:
         for path, text in _interpolations(OmegaConf.to_container(config, resolve=False)):
@@ -138,7 +140,7 @@ def _resolved(config: DictConfig, references: dict[tuple[str, ...], str]) -> Ite
                 references[path] = text
         OmegaConf.resolve(config)
     except (OmegaConfBaseException, RecursionError) as error:
-        yield unresolved(error)  # its fields are empty
+        yield unresolved(error)  # OmegaConf leaves the key and value of this error empty
 
 
 def _interpolations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -149,18 +151,18 @@ def _interpolations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
         yield from _interpolations(item, (*path, str(key)))
 
 
-def _open_ends(config: DictConfig) -> Iterator[str]:
-    """Yield what `to_object` would stumble over: missing values, added keys."""
+def _missing_and_unknown(config: DictConfig) -> Iterator[str]:
+    """Yield missing values and unknown keys, which `to_object` cannot convert."""
     for key in sorted(OmegaConf.missing_keys(config)):
         yield f"{key} must be given: {key}=…"
-    yield from _added(config, "")
+    yield from _unknown_keys(config, "")
 
 
-def _added(node: DictConfig, path: str) -> Iterator[str]:
+def _unknown_keys(node: DictConfig, path: str) -> Iterator[str]:
     kind = OmegaConf.get_type(node)
     known = [field.name for field in fields(kind)] if is_dataclass(kind) else None
     for key in map(str, node):
         if known is not None and key not in known:
             yield unknown(f"{path}{key}", known, "")
         elif not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            yield from _added(node[key], f"{path}{key}.")
+            yield from _unknown_keys(node[key], f"{path}{key}.")

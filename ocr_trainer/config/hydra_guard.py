@@ -1,7 +1,7 @@
-"""Hydra under guard: whatever it composes and resolves, nothing in it makes it import or build anything.
+"""Keep Hydra from importing or building anything that a configuration names.
 
-Hydra builds callbacks, logging, launchers and sweepers from the configuration that it has composed. So the
-one door through which all of them get theirs, `load_configuration`, is where it is looked at.
+Hydra builds callbacks, logging, launchers and sweepers from the composed configuration. All of them get it
+from `load_configuration`, so the checks are there.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
 CONFIGS = "ocr_trainer.configs"
 RESOLVERS = ("oc.select", "now", "hydra", "python_version")
-"""Beside `oc.env`, ours: they read the configuration itself, the clock, and what Hydra knows of the run.
+"""Allowed resolvers, besides our `oc.env`: they read the configuration, the clock and Hydra's metadata.
 
-Not `oc.create` and `oc.decode`, which make sections of texts after those have been looked at; and none that
-other code has registered."""
+`oc.create` and `oc.decode` are not allowed, because they turn text into sections after the checks; nor are
+resolvers that other code has registered."""
 
 
 DEPENDS_ON_TASK = ("schema", *(f"{group}/" for group in PRESETS))
-"""Configurations that `PluginSource` serves for the task of the chosen model."""
+"""Configurations that `PluginSource` provides for the task of the chosen model."""
 SELECTS_TASK = ("model", "experiment")
 """Config groups on which the task of a run depends."""
 
 
 class GuardedLoader(ConfigLoader):
-    """Hydra's loader, which refuses what names code and selects the schema of the model's task."""
+    """Hydra's config loader with checks: refuses code and selects the schema of the model's task."""
 
     _sweeps: Mapping[str, list[str]] = {}
 
     def on_overrides(self, overrides: Sequence[str]) -> None:
         """Refuse overrides that lead to code, before Hydra imports a package that hydra.searchpath names."""
-        if faults := list(check_overrides(overrides)):
-            refuse(faults)
+        if errors := list(check_overrides(overrides)):
+            refuse(errors)
         PluginSource.select(None)
 
     def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
-        """Keep what is swept."""
+        """Store the swept overrides."""
         self._sweeps = sweeps
 
     def on_choices(self, configs: Sequence[str]) -> Sequence[str]:
         """Select the schema and the presets of the chosen model's task."""
-        # Hydra leaves out what is swept when it composes for the sweep itself; any of the models will do.
+        # Hydra omits swept overrides when it composes the sweep itself; any of the models works there.
         swept = [f"model/{name}" for name in self._sweeps.get("model", ())]
         for config in (*swept, *reversed(configs)):
             group, _, name = config.partition("/")
@@ -74,30 +74,30 @@ class GuardedLoader(ConfigLoader):
         """Compose a configuration.
 
         Raises:
-            ConfigError: Something in it names code, or is an option of Hydra that leads to code.
+            ConfigError: It names code, or sets a Hydra option that can run code.
         """
         config = super().load_configuration(*arguments, **options)
         content = OmegaConf.to_container(config, resolve=False)
         assert isinstance(content, dict)
-        faults = [*check_hydra_options(content.pop("hydra")), *map(code_key_message, code_keys(content))]
-        if faults:
-            refuse(faults)
+        errors = [*check_hydra_options(content.pop("hydra")), *map(code_key_message, code_keys(content))]
+        if errors:
+            refuse(errors)
         return config
 
 
 def restricted_resolvers() -> AbstractContextManager[None]:
-    """Let interpolations use nothing but `oc.env` under guard and `RESOLVERS`."""
+    """Allow only the guarded `oc.env` and `RESOLVERS` in interpolations."""
     return only_resolvers(RESOLVERS, oc__env=environment)
 
 
 @contextmanager
-def guarded(given: Path | None = None) -> Iterator[Hydra]:
-    """Give Hydra on the core's own configurations and the plugins, under guard.
+def guarded(config_dir: Path | None = None) -> Iterator[Hydra]:
+    """Yield a guarded Hydra for the built-in configurations and the plugins.
 
     Args:
-        given: A folder of further configurations, which may come from anybody.
+        config_dir: Folder of additional configurations, which are not trusted.
     """
-    SearchPath.given = given
+    SearchPath.config_dir = config_dir
     try:
         with (
             initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
@@ -108,4 +108,4 @@ def guarded(given: Path | None = None) -> Iterator[Hydra]:
             hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())
             yield hydra
     finally:
-        SearchPath.given = None
+        SearchPath.config_dir = None

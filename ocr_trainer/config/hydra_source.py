@@ -1,13 +1,14 @@
-"""Where Hydra finds configurations beside the core's own files: installed plugins, and a given folder.
+"""Hydra config sources for installed plugins and for `--config-dir`.
 
-Hydra finds plugins through `PluginSource`, a config source like its own for files: `list` answers
-from metadata, `load_config` imports one `plugin.py`. So plugins are config groups, and overrides,
+Hydra finds plugins through `PluginSource`, a config source like its own for files: `list` reads only
+metadata, `load_config` imports one `plugin.py`. So plugins are config groups, and overrides,
 experiments, sweeps and completion work on them, without a YAML file per plugin.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -19,7 +20,6 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ocr_trainer import configs
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
@@ -29,14 +29,14 @@ from ocr_trainer.plugin import REQUIRED, Kind, Task, discovery
 
 KINDS = {kind.value: kind for kind in Kind}
 PRESETS = ("augment",)
-"""Config groups in which each task has presets of its own, in a folder of its own."""
+"""Config groups with a folder of presets for each task."""
 
 
 def plugin_schema(kind: Kind, name: str) -> DictConfig:
     """Return the options of a plugin with their types and defaults.
 
     Raises:
-        PluginError: The plugin is not there or cannot be used.
+        PluginError: The plugin is missing or cannot be used.
     """
     description = discovery.load(kind, name)
     try:
@@ -44,7 +44,7 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
         schema.name = name
         for field in fields(description.config):
             if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
-                # Open: which options it has, its name will tell.
+                # Its options depend on its name, so the section accepts any key for now.
                 schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         key = getattr(error, "full_key", None)
@@ -54,7 +54,7 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
 
 
 class PluginSource(ConfigSource):
-    """Serves `schema`, `<kind>/<name>` for every installed plugin, and the presets of each task.
+    """Provides `schema`, `<kind>/<name>` for every installed plugin, and the presets of each task.
 
     Which schema and which presets belong to a run depends on its model, which Hydra knows only after it
     has read all defaults lists. Until then both are empty; `select` fills them in for the composition.
@@ -69,7 +69,7 @@ class PluginSource(ConfigSource):
 
     @classmethod
     def select(cls, task: Task | None, swept: bool = False) -> None:
-        """Serve the schema and the presets of a task; of none before the model is known.
+        """Select the task whose schema and presets to provide; `None` before the model is known.
 
         Args:
             task: The task of the model.
@@ -89,19 +89,19 @@ class PluginSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
-        """Name the scheme of `plugins://`."""
+        """Return the URL scheme of this source."""
         return "plugins"
 
     def available(self) -> bool:
-        """Say that it can be asked."""
+        """Return whether the source is available."""
         return True
 
     def is_group(self, config_path: str) -> bool:
-        """Tell whether it is a kind of plugin."""
+        """Return whether a path is a config group of this source."""
         return config_path in ("", *KINDS, *PRESETS)
 
     def is_config(self, config_path: str) -> bool:
-        """Tell whether it is an installed plugin, by metadata alone."""
+        """Return whether a path is a configuration of this source, without importing plugins."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         if group in KINDS:
             return bool(discovery.matching(KINDS[group], name))
@@ -110,7 +110,7 @@ class PluginSource(ConfigSource):
         return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """List the installed plugins of a kind, by metadata alone."""
+        """List the names in a config group, without importing plugins."""
         if config_path in KINDS and results_filter is not ObjectType.GROUP:
             return discovery.names(KINDS[config_path])
         if config_path in PRESETS and results_filter is not ObjectType.GROUP:
@@ -118,12 +118,12 @@ class PluginSource(ConfigSource):
         return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Import one `plugin.py` and return its options."""
+        """Return a configuration; for a plugin, import its `plugin.py`."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         header: dict[str, str | None] = {"package": None}
         if group in KINDS:
             node = plugin_schema(KINDS[group], name)
-            # The section of a logger goes without the distribution it was chosen by.
+            # The section of a logger is named without its distribution.
             header["package"] = f"logger.{name.rpartition(':')[2]}" if group == "logger" else None
         elif group == "experiment":
             assert self.saved is not None
@@ -155,31 +155,32 @@ class PluginSource(ConfigSource):
 
 
 def presets(group: str) -> dict[str, dict[Task, Path]]:
-    """Return the presets of a group that every task has its own of: name, task and file."""
+    """Return the preset files of a group, by name and task."""
+    root = import_module("ocr_trainer.configs").__path__[0]
     found: dict[str, dict[Task, Path]] = {}
     for task in Task:
-        for file in Path(configs.__path__[0], group, task.value).glob("*.yaml"):
+        for file in Path(root, group, task.value).glob("*.yaml"):
             found.setdefault(file.stem, {})[task] = file
     return found
 
 
 class ConfigDirSource(FileConfigSource):
-    """Serves the files of `--config-dir`, which may come from anybody: as data, and within that folder."""
+    """Provides the untrusted files of `--config-dir`: as data only, and only from within that folder."""
 
     @staticmethod
     def scheme() -> str:
-        """Name the scheme of `given://`."""
+        """Return the URL scheme of this source."""
         return "given"
 
     def is_config(self, config_path: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether the file exists within the folder."""
         return super().is_config(config_path) and self._file(config_path).is_relative_to(self._folder)
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file.
 
         Raises:
-            ConfigError: It cannot be read, or says what no configuration may.
+            ConfigError: It cannot be read, or contains something that no configuration may.
         """
         file = self._file(config_path)
         if not file.is_relative_to(self._folder):
@@ -191,8 +192,8 @@ class ConfigDirSource(FileConfigSource):
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
-            if faults := list(check_config_file(content, package)):
-                raise ConfigError("\n".join(f"{file}: {fault}" for fault in faults))
+            if errors := list(check_config_file(content, package)):
+                raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
             return super().load_config(config_path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file} cannot be read: {error}") from error
@@ -208,16 +209,16 @@ class ConfigDirSource(FileConfigSource):
 
 
 class SearchPath(SearchPathPlugin):
-    """Puts the plugins, and the folder that the user gives, behind the core's own files."""
+    """Appends the plugins and the folder of `--config-dir` to Hydra's search path."""
 
-    given: Path | None = None
+    config_dir: Path | None = None
     """The folder of `--config-dir`."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the sources."""
         search_path.append(provider="ocr-trainer", path="plugins://")
-        if self.given is not None:
-            search_path.append(provider="command-line", path=f"given://{self.given.resolve()}")
+        if self.config_dir is not None:
+            search_path.append(provider="command-line", path=f"given://{self.config_dir.resolve()}")
 
 
 for extension in (PluginSource, ConfigDirSource, SearchPath):

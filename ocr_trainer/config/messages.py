@@ -1,7 +1,8 @@
-"""Hydra's and OmegaConf's objections in our users' words; `compose` is the only caller."""
+"""Translate errors of Hydra and OmegaConf into messages for users."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import get_type_hints
@@ -20,35 +21,39 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import Kind, discovery
 
-LONGEST = 100
-"""Characters of an override that are shown."""
+MAX_SHOWN = 100
+"""Longest part of an override that messages show, in characters."""
+
+
+GROUP = re.compile(r"Could not override '([^'@]+)")
+"""Hydra's message for an override of a config group that does not exist."""
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What is wrong, and the override that is to blame if one is."""
+class ConfigProblem:
+    """A problem with a configuration, and the override that causes it, if any."""
 
     message: str
     override: str | None = None
     error: PluginError | None = None
-    """Our own error, where that is what it is."""
+    """The plugin error behind the problem, if any."""
     fatal: bool = False
-    """Whatever depends on it cannot be judged, as the options of a plugin that is not there."""
+    """Later checks depend on this one, as the options of a missing plugin do."""
 
 
 def unknown(key: str, options: Iterable[str], origin: str, run: type[RunConfig] = RunConfig) -> str:
-    """Say that an option does not exist, and which do: under its new name, in other tasks, or beside it.
+    """Return the message for an unknown option: its new name, its task, or the options that exist.
 
     Args:
         key: The dotted name of the option.
         options: The options that its section has.
-        origin: Where the key comes from, as `_origin` says it.
+        origin: Where the key comes from, in the form of `_origin`.
         run: The class of the run's configuration.
     """
     if (renamed := new_name(key)) is not None:
         return f"there is no option '{key}'{origin}: it is now called '{renamed}'"
     if (task := task_of(key, run)) is not None:
-        return f"'{key}'{origin} is an option of {task.value}, which is not what this run's model does"
+        return f"'{key}'{origin} is an option of {task.value} runs; this run's model does another task"
     section, _, name = key.rpartition(".")
     known = list(options)
     meant = (
@@ -59,16 +64,16 @@ def unknown(key: str, options: Iterable[str], origin: str, run: type[RunConfig] 
 
 
 def shown(text: str) -> str:
-    """Return a text as Python writes it, but no more of it than fits a line."""
-    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+    """Return the `repr` of a text, truncated to one line."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
 def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def _culprit(key: str, overrides: Sequence[str]) -> str | None:
-    """Return the last override that sets `key`, something below it, or something above it."""
+def _find_override(key: str, overrides: Sequence[str]) -> str | None:
+    """Return the last override that sets `key`, a key below it, or a key above it."""
     for override in reversed(overrides):
         if _key(override) == key:
             return override
@@ -81,32 +86,36 @@ def _culprit(key: str, overrides: Sequence[str]) -> str | None:
 
 
 def _origin(error: Exception, override: str | None) -> str:
-    """Say where a key came from: a file, if Hydra names one, else the command line."""
+    """Return where a key comes from: a file if Hydra names one, else the command line."""
     text = str(error)
     if text.startswith("In '"):
         return f" (in {text.split(chr(39))[1]}.yaml)"
     return f" (from {shown(override)})" if override else ""
 
 
-def _missing(error: MissingConfigException, overrides: Sequence[str]) -> Fault:
+def _missing(error: MissingConfigException, overrides: Sequence[str]) -> ConfigProblem:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
-    override = _culprit(group, overrides)
+    override = _find_override(group, overrides)
     if group in {kind.value for kind in Kind}:
         try:
             discovery.find(Kind(group), name)
         except PluginError as found:
-            return Fault(str(found), override, found, fatal=True)
+            return ConfigProblem(str(found), override, found, fatal=True)
+    if (renamed := new_name(group)) is not None:
+        return ConfigProblem(
+            f"there is no option '{group}': it is now called '{renamed}'", override, fatal=True
+        )
     options = list(error.options or [])
     available = f"\n    available: {', '.join(options)}" if options else ""
-    return Fault(
+    return ConfigProblem(
         f"there is no {group} '{name}'.{did_you_mean(name, options)}{available}", override, fatal=True
     )
 
 
 def unresolved(error: Exception) -> str:
-    """Say why an interpolation stands for nothing."""
+    """Return why an interpolation cannot be resolved."""
     if isinstance(error, RecursionError):
-        return "an interpolation stands for itself, or for too much"
+        return "an interpolation refers to itself or expands too far"
     cause: BaseException | None = error
     while cause := cause and (cause.__cause__ or cause.__context__):
         if isinstance(cause, OcrTrainerError):
@@ -120,46 +129,61 @@ def unresolved(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Fault:
-    """Say what Hydra or OmegaConf objected to, at a key below `path`."""
+def explain(error: Exception, overrides: Sequence[str], path: str = "") -> ConfigProblem:
+    """Translate an error of Hydra or OmegaConf at a key below `path`."""
     if isinstance(error, PluginError):
-        return Fault(str(error), error=error, fatal=True)
+        return ConfigProblem(str(error), error=error, fatal=True)
     if isinstance(error, MissingConfigException):
         return _missing(error, overrides)
     if isinstance(error, YAMLError):
-        return Fault(f"a configuration file is not YAML: {' '.join(str(error).split())}", fatal=True)
+        return ConfigProblem(
+            f"a configuration file is not valid YAML: {' '.join(str(error).split())}", fatal=True
+        )
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
-        return Fault(f"the override {shown(error.override)} cannot be read\n    {advice}", error.override)
+        return ConfigProblem(
+            f"the override {shown(error.override)} cannot be parsed\n    {advice}", error.override
+        )
     if "Config group override must be a string" in str(error):
-        culprit = next((o for o in overrides if o.endswith("=null") or o.startswith("=")), None)
-        return Fault(
-            f"{culprit or 'an override'} chooses nothing: leave it out, or write [] for an empty list",
-            culprit,
+        override = next((o for o in overrides if o.endswith("=null") or o.startswith("=")), None)
+        return ConfigProblem(
+            f"{override or 'an override'} has no value: leave it out, or write [] for an empty list",
+            override,
         )
     if isinstance(error, RecursionError):
         deepest = max(overrides, key=len, default="a configuration file")
-        return Fault(f"{shown(deepest)} nests its values too deeply", fatal=True)
+        return ConfigProblem(f"{shown(deepest)} nests its values too deeply", fatal=True)
     if "integer string conversion" in str(error):
         longest = max(overrides, key=len, default="a configuration file")
-        return Fault(f"{shown(longest)} has a number of too many digits", fatal=True)
+        return ConfigProblem(f"{shown(longest)} has a number with too many digits", fatal=True)
     if isinstance(error, AttributeError | TypeError | AssertionError):
         added = [shown(o) for o in overrides if o.startswith("+")] or [shown(o) for o in overrides]
-        return Fault(f"{' or '.join(added)} adds to what is null or no section", fatal=True)
-    # Hydra chains the cause of an override's fault, and leaves that of a file's in the context.
+        return ConfigProblem(
+            f"{' or '.join(added)} adds a key to a value that is null or not a section", fatal=True
+        )
+    # Hydra chains the cause of an error in an override, but only sets the context for one in a file.
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):
-        return Fault(str(error).splitlines()[0], fatal=True)
+        if (group := GROUP.search(str(error))) and (renamed := new_name(group[1])) is not None:
+            origin = _origin(error, _find_override(group[1], overrides))
+            message = f"there is no config group '{group[1]}'{origin}: it is now called '{renamed}'"
+            return ConfigProblem(message, fatal=True)
+        return ConfigProblem(str(error).splitlines()[0], fatal=True)
     key = f"{path}{cause.full_key or cause.key or ''}"
-    override = _culprit(key, overrides)
+    override = _find_override(key, overrides)
     origin = _origin(error, override)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         owner = cause.object_type
         options = [field.name for field in fields(owner)] if is_dataclass(owner) else []
-        return Fault(unknown(key, options, origin), override)
+        # OmegaConf names the first unknown section only; a renamed option may lie below it.
+        below = _key(override) if override is not None else key
+        renamed = below if below.startswith(f"{key}.") and new_name(below) is not None else key
+        return ConfigProblem(unknown(renamed, options, origin), override)
     reason = str(cause.msg or cause).splitlines()[0]
     if " is not a subclass of " in reason and is_dataclass(owner := cause.object_type):
         section = get_type_hints(owner).get(key.rpartition(".")[2])
         options = [f"{key}.{field.name}" for field in fields(section)] if is_dataclass(section) else []
-        return Fault(f"{key}{origin} is a section: set {' or '.join(options) or 'its options'}", override)
-    return Fault(f"{key}{origin}: {reason[:1].lower()}{reason[1:]}", override)
+        return ConfigProblem(
+            f"{key}{origin} is a section: set {' or '.join(options) or 'its options'}", override
+        )
+    return ConfigProblem(f"{key}{origin}: {reason[:1].lower()}{reason[1:]}", override)

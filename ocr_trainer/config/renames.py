@@ -1,7 +1,7 @@
-"""Options that have another name since version 0.1: refused with the new name, read from old run folders.
+"""Options that were renamed after version 0.1.
 
-An override must use the new name. A saved configuration (a run directory, a checkpoint) may use the old
-one: `upgrade` brings it into today's form.
+Overrides must use the new name; the old one is refused with a message that names the new one. Saved
+configurations (run directories, checkpoints) may use the old names: `upgrade` converts them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ RENAMED = {
     "data.workers": "data.num_workers",
     "ranks": "distributed",
 }
-"""The new name of each option, by its old name; what lies below a section moves with it."""
+"""Maps old names to new names; a renamed section includes the options below it."""
 
 SINCE = "distributed"
 """A section that every saved configuration of today has, and none of before the renames."""
 
 
 def new_name(key: str) -> str | None:
-    """Return the name that an option has now, or `None` if its name is no old one."""
+    """Return the current name of a renamed option, or `None` if it was not renamed."""
     renamed = key
     for old, new in RENAMED.items():
         if renamed == old or renamed.startswith(f"{old}."):
@@ -42,16 +42,16 @@ def new_name(key: str) -> str | None:
     return renamed if renamed != key else None
 
 
-def task_of(key: str, but: type[RunConfig]) -> Task | None:
-    """Return the task whose runs have an option that runs of another class lack, if there is one."""
+def task_of(key: str, run: type[RunConfig]) -> Task | None:
+    """Return the task that has an option which the given class lacks, or `None`."""
     for task in Task:
-        if (cls := run_config_class(task)) is not but and _has(cls, key.split(".")):
+        if (cls := run_config_class(task)) is not run and _has(cls, key.split(".")):
             return task
     return None
 
 
 def _has(section: Any, path: list[str]) -> bool:
-    """Tell whether a section has an option, going by the types of its fields."""
+    """Return whether a section has an option, according to the types of its fields."""
     if not path:
         return True
     if not is_dataclass(section) or path[0] not in {field.name for field in fields(section)}:
@@ -60,7 +60,7 @@ def _has(section: Any, path: list[str]) -> bool:
 
 
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a saved configuration with today's names; sections that its task does not have are dropped."""
+    """Return a saved configuration with the current names, without sections of other tasks."""
     config = dict(saved)
     if SINCE in config:
         return config
@@ -71,19 +71,22 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(model, ModelPlugin)
     cls = run_config_class(model.task)
     cls.upgrade(config)
-    # What moved to the models that have it is left out for the others.
-    options = {field.name for field in fields(model.config)}
-    config["model"] = {key: value for key, value in config["model"].items() if key in options}
+    # Options that moved to some models are dropped for the others.
+    known = {field.name for field in fields(model.config)} | {*saved["model"]}
+    config["model"] = {key: value for key, value in config["model"].items() if key in known}
     for old, new in RENAMED.items():
         _move(config, old.split("."), new.split("."))
-    return _known(config, cls)
+    return _without_other_tasks(config, cls)
 
 
 def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
     """Rename an option or a section where it stands, if it is there."""
     *parents, name = old
-    if parents != new[:-1] or (not parents and new[0] in config):
+    if parents != new[:-1]:
         return  # the task's own `upgrade` moves what goes elsewhere
+    if not parents and new[0] in config:
+        config.pop(name, None)  # the section of another task
+        return
     section = config
     for parent in parents:
         if not isinstance(section.get(parent), dict):
@@ -93,11 +96,22 @@ def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
         section[new[-1]] = section.pop(name)
 
 
-def _known(config: dict[str, Any], cls: type[RunConfig]) -> dict[str, Any]:
-    """Drop what belongs to other tasks; the sections of plugins stay as they are."""
-    types = get_type_hints(cls)
-    known = {key: value for key, value in config.items() if key in types}
-    for key, value in known.items():
-        if key not in ("model", "dataset", "logger") and is_dataclass(types[key]) and isinstance(value, dict):
-            known[key] = {name: item for name, item in value.items() if _has(types[key], [name])}
-    return known
+def _without_other_tasks(config: dict[str, Any], cls: type[RunConfig]) -> dict[str, Any]:
+    """Drop the sections and options that only other tasks have. Version 0.1 saved those of all tasks."""
+    for other in (run_config_class(task) for task in Task):
+        for path in _paths(config):
+            if _has(other, path) and not _has(cls, path):
+                section = config if len(path) == 1 else config[path[0]]
+                del section[path[-1]]
+    return config
+
+
+def _paths(config: dict[str, Any]) -> list[list[str]]:
+    """Return the paths of all sections and of the options in them; sections are copied to be changed."""
+    paths = [[key] for key in config]
+    for key, value in config.items():
+        if isinstance(value, dict):
+            config[key] = dict(value)
+            paths += [[key, name] for name in value]
+    # An option goes before its section, which may go as well.
+    return sorted(paths, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""The configuration of a run, typed. Every default of the core is written here and nowhere else."""
+"""The typed configuration of a run. Every default of the core is defined here and nowhere else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ocr_trainer.plugin import REQUIRED, Config, Options, option
 
 
 class OptimizerName(Enum):
-    """The optimizers of torch.optim that a run can choose."""
+    """Optimizers of torch.optim that a run can use."""
 
     sgd = "sgd"
     adam = "adam"
@@ -22,7 +22,7 @@ class OptimizerName(Enum):
 
 
 class ScheduleName(Enum):
-    """How the learning rate goes over a run."""
+    """Learning rate schedules."""
 
     constant = "constant"
     poly = "poly"
@@ -31,7 +31,7 @@ class ScheduleName(Enum):
 
 
 class Nonfinite(Enum):
-    """What becomes of a training step whose loss or gradient is not finite."""
+    """What to do with a training step whose loss or gradient is not finite."""
 
     stop = "stop"
     skip = "skip"
@@ -39,70 +39,70 @@ class Nonfinite(Enum):
 
 @dataclass
 class OptimizerConfig(Options):
-    """How weights are changed."""
+    """Options of the optimizer."""
 
     name: OptimizerName = OptimizerName.adamw
-    """The algorithm: sgd, adam or adamw."""
+    """Algorithm: sgd, adam or adamw."""
     lr: float = option(1e-3, above=0)
-    """The learning rate at its highest."""
+    """Peak learning rate."""
     weight_decay: float = option(1e-2, at_least=0)
-    """Pull of the weights towards zero (decoupled from the gradient in adamw only)."""
+    """Weight decay (decoupled from the gradient in adamw only)."""
     decay_norms: bool = False
-    """Decay the weights of norms and the biases, too."""
+    """Also apply weight decay to normalization weights and biases."""
     momentum: float = option(0.9, at_least=0, below=1)
-    """Momentum of sgd; the first beta of adam and adamw."""
+    """Momentum of sgd; first beta of adam and adamw."""
     nonfinite: Nonfinite = Nonfinite.stop
-    """A step whose loss or gradient is not finite ends the run (stop) or is passed over (skip)."""
+    """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)
-    """With skip: so many steps passed over in a row end the run."""
+    """With nonfinite=skip: abort after this many consecutive skipped steps."""
 
 
 @dataclass
 class ScheduleConfig(Options):
-    """How the learning rate goes over the optimizer's steps."""
+    """Learning rate schedule, per optimizer step."""
 
     name: ScheduleName = ScheduleName.cosine
-    """The curve after the warm-up: constant, poly, cosine, or one_cycle (which warms up along a cosine)."""
+    """Schedule after the warmup: constant, poly, cosine, or one_cycle (which warms up along a cosine)."""
     warmup: float = option(0.05, at_least=0, below=1)
-    """The share of the run in which the learning rate rises to its highest."""
+    """Fraction of the run's steps in which the learning rate rises to its peak."""
     power: float = option(0.9, above=0)
-    """The exponent of poly."""
+    """Exponent of poly."""
     final: float = option(0.0, at_least=0, at_most=1)
-    """The share of the learning rate that cosine and one_cycle end at."""
+    """Final learning rate of cosine and one_cycle, as a fraction of the peak."""
 
 
 @dataclass
 class EmaConfig(Options):
-    """An exponential moving average of the weights, which is scored and saved in their place."""
+    """Exponential moving average (EMA) of the weights, which is scored and saved in their place."""
 
     enabled: bool = False
-    """Keep the average."""
+    """Maintain an exponential moving average of the weights."""
     decay: float = option(0.998, above=0, below=1)
-    """How much of the average each step keeps; lower in the first steps, so that short runs gain, too."""
+    """Decay of the average per step; lower in the first steps, so that short runs benefit, too."""
 
 
 @dataclass
 class DataConfig(Options):
-    """How samples reach the model."""
+    """Options of data loading."""
 
     batch_size: int | None = option(None, at_least=1)
-    """Images per training step and device; left empty: 4 to detect text in, 64 to recognize."""
+    """Images per training step and device; null: 4 for detection, 64 for recognition."""
     eval_batch_size: int | None = option(None, at_least=1)
-    """Images per scoring step, padded to the largest; left empty: 1 to detect text in, 64 to recognize."""
+    """Images per evaluation step, padded to the largest; null: 1 for detection, 64 for recognition."""
     num_workers: int | None = option(None, at_least=0)
-    """Processes that prepare samples; left empty: half the processors, at most 8."""
+    """Worker processes that load data; null: half the processors, at most 8."""
     timeout: float = option(300.0, at_least=0)
-    """Seconds to wait for a batch before the processes that prepare it count as hanging; 0 for no limit."""
+    """Seconds to wait for a batch before the worker processes count as hanging; 0 for no limit."""
     max_skipped: float = option(0.01, at_least=0, at_most=1)
-    """The share of images, or of labels, that may be unusable before a run refuses to start."""
+    """Largest fraction of images, or of labels, that may be unusable; above it, a run refuses to start."""
     check_images: int = option(2000, at_least=0)
-    """How many images of a split have their headers looked at before training, evenly spread."""
+    """Number of images per split, evenly spread, whose headers are checked before training."""
     log_images: int = option(4, at_least=0)
-    """How many scored images are drawn for the loggers after each validation."""
+    """Number of validation images to send to the loggers after each validation."""
 
 
 class Resume(Enum):
-    """Whether a run goes on with an earlier one."""
+    """Whether a run resumes an earlier one."""
 
     never = "never"
     auto = "auto"
@@ -110,77 +110,77 @@ class Resume(Enum):
 
 @dataclass
 class CheckpointConfig(Options):
-    """When a run's state is kept, beside before each validation, at each epoch's end and on a signal."""
+    """When to save checkpoints, besides before each validation, at the end of each epoch and on a signal."""
 
     every_n_steps: int | None = option(None, at_least=1)
-    """After every so many optimizer steps."""
+    """Save after every this many optimizer steps."""
     every_minutes: float | None = option(15.0, above=0)
-    """After so many minutes: what a run that is killed loses at most."""
+    """Save after this many minutes: the most that a killed run loses."""
 
 
 @dataclass
 class DistributedConfig(Options):
-    """Processes that train together, one per device."""
+    """Distributed training, with one process per device."""
 
     timeout: float = option(600.0, above=0)
-    """Seconds to wait for another process, which may be dead or stuck, before the run ends (strategy=ddp)."""
+    """Seconds to wait for another process, dead or stuck, before the run aborts (strategy=ddp)."""
 
 
 @dataclass
 class EarlyStoppingConfig(Options):
-    """Ending a run that no longer gets better."""
+    """Early stopping when validation no longer improves."""
 
     enabled: bool = False
-    """End it."""
+    """Stop early."""
     patience: int = option(5, at_least=1)
-    """After so many validations in a row that were no better than the best."""
+    """Stop after this many consecutive validations without improvement."""
     min_delta: float = option(0.0, at_least=0)
-    """What counts as better, in points of the task's own figure (0 to 1)."""
+    """Minimum improvement of the task's main metric (0 to 1)."""
 
 
 @dataclass
 class RunConfig(Options):
-    """The configuration of a run, as far as all tasks share it; each task derives its own class."""
+    """The configuration that the runs of all tasks share; each task derives its own class."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = (
         *("model", "dataset", "seed", "ema", "optimizer.name", "data.batch_size", "exp_name", "output_dir"),
         *("trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accumulate_grad_batches"),
         *("trainer.limit_train_batches", "trainer.overfit_batches"),
     )
-    """Options that a resumed run cannot change: its weights and its place in the data depend on them."""
+    """Options that a resumed run cannot change: its weights and its position in the data depend on them."""
 
     model: Config = REQUIRED
-    """The model plugin and its options."""
+    """Model plugin and its options."""
     dataset: Config = REQUIRED
-    """The dataset plugin and its options."""
+    """Dataset plugin and its options."""
     logger: dict[str, Any] = field(default_factory=dict)
-    """The logger plugins, each with its options under its name."""
+    """Logger plugins; each has its options under its name."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """How weights are changed."""
+    """Optimizer."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    """How the learning rate goes."""
+    """Learning rate schedule."""
     ema: EmaConfig = field(default_factory=EmaConfig)
-    """Averaging of the weights."""
+    """Moving average of the weights."""
     data: DataConfig = field(default_factory=DataConfig)
-    """How samples reach the model."""
+    """Data loading."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     """Lightning's Trainer."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-    """When the state is kept."""
+    """Checkpoints."""
     distributed: DistributedConfig = field(default_factory=DistributedConfig)
-    """Processes that train together."""
+    """Distributed training."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
-    """Ending a run that no longer gets better."""
+    """Early stopping when validation no longer improves."""
     init_from: Path | None = None
-    """A checkpoint whose weights the model begins with, as far as they fit: fine-tuning."""
+    """Checkpoint to initialize the model's weights from, as far as they fit (fine-tuning)."""
     resume: Resume = Resume.never
-    """auto: go on with the newest run of the same name and configuration, if there is one."""
+    """auto: resume the newest run of the same name and configuration, if there is one."""
     exp_name: str = "default"
-    """What the run is called; its folder lies below this name."""
+    """Name of the run, and of the folder that contains its run directory."""
     seed: int = option(0, at_least=0, below=2**32)
-    """Whatever is random follows from it."""
+    """Random seed."""
     output_dir: Path = Path("runs")
-    """Where run folders are made: `<output_dir>/<exp_name>/<time>/`."""
+    """Parent of run directories: `<output_dir>/<exp_name>/<time>/`."""
 
     def context(self) -> dict[str, Any]:
         """Return the fields of a plugin's `Context` that this configuration fills in."""
@@ -192,19 +192,19 @@ class RunConfig(Options):
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:
-        """Bring what is special to the task in a configuration of version 0.1 into today's form."""
+        """Convert the task's own sections of a version 0.1 configuration to the current names, in place."""
 
 
 def plain(value: Any) -> Any:
-    """Return a configuration as dicts, lists, strings and numbers, as files and checkpoints keep it.
+    """Return a configuration as dicts, lists, strings and numbers, for files and checkpoints.
 
-    References to the environment stand in it as they were given, and URLs without their credentials.
+    References to environment variables stay unresolved, and URLs lose their credentials.
     """
     return redact_config(values(value))
 
 
 def values(value: Any) -> Any:
-    """Return a configuration as dicts, lists, strings and numbers, with all that a run knows."""
+    """Return a configuration as dicts, lists, strings and numbers, with environment variables resolved."""
     if is_dataclass(value):
         return {field.name: values(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):

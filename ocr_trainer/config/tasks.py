@@ -1,4 +1,4 @@
-"""The configuration class of each task, found by the task's name: nothing outside `tasks/` lists them."""
+"""Look up the configuration class of a task by name, so that nothing outside `tasks/` lists the classes."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from ocr_trainer.plugin import Task
 
 def run_config_class(task: Task) -> type[RunConfig]:
     """Return the configuration class of a task: `RUN_CONFIG` of `ocr_trainer.tasks.<task>.config`."""
-    found: type[RunConfig] = import_module(f"ocr_trainer.tasks.{task.value}.config").RUN_CONFIG
-    return found
+    cls: type[RunConfig] = import_module(f"ocr_trainer.tasks.{task.value}.config").RUN_CONFIG
+    return cls

@@ -1,4 +1,4 @@
-"""The options of `lightning.pytorch.Trainer`, typed."""
+"""Typed options of `lightning.pytorch.Trainer`."""
 
 from __future__ import annotations
 
@@ -13,105 +13,105 @@ PRECISIONS = (
     *("32", "64", "16", "bf16", "32-true", "64-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed"),
     *("transformer-engine", "transformer-engine-float16"),
 )
-"""What Lightning can compute with."""
+"""Precisions that Lightning supports."""
 
 
 @dataclass
 class TrainerConfig(Options):
-    """The options of `lightning.pytorch.Trainer` under its own names."""
+    """Options of `lightning.pytorch.Trainer`, under Lightning's names."""
 
     accelerator: str = "auto"
     """cpu, gpu, tpu, hpu, mps or auto."""
     strategy: str = "auto"
-    """How several devices share the work: auto, ddp, fsdp, …"""
+    """Strategy for several devices: auto, ddp, fsdp, …"""
     devices: Any = 1
-    """How many devices, or a list of which, or auto for all there are."""
+    """Number of devices, a list of devices, or auto for all available devices."""
     num_nodes: int = option(1, at_least=1)
-    """How many machines."""
+    """Number of machines."""
     precision: str | None = None
     """32-true, bf16-mixed, 16-mixed, …"""
     fast_dev_run: int | bool = False
-    """Run so many batches of everything, to see that it runs."""
+    """Run this many batches of training, validation and test, as a check."""
     max_epochs: int | None = option(10, at_least=-1)
-    """Stop after so many epochs; -1 for no end."""
+    """Maximum number of epochs; -1 for no limit."""
     min_epochs: int | None = option(None, at_least=0)
-    """Train at least so many epochs."""
+    """Minimum number of epochs."""
     max_steps: int = option(-1, at_least=-1)
-    """Stop after so many optimizer steps; -1 for no end."""
+    """Maximum number of optimizer steps; -1 for no limit."""
     min_steps: int | None = option(None, at_least=0)
-    """Train at least so many steps."""
+    """Minimum number of optimizer steps."""
     max_time: Any = None
-    """Stop after so long: DD:HH:MM:SS."""
+    """Maximum duration of training: DD:HH:MM:SS."""
     limit_train_batches: int | float | None = option(None, at_least=0)
-    """So many batches per epoch, or a share of them if it is a fraction."""
+    """Batches per epoch; a float is a fraction of all batches."""
     limit_val_batches: int | float | None = option(None, at_least=0)
-    """The same for validation; 0 switches it off."""
+    """The same for validation; 0 turns it off."""
     limit_test_batches: int | float | None = option(None, at_least=0)
-    """The same for the test; 0 switches it off."""
+    """The same for the test; 0 turns it off."""
     limit_predict_batches: int | float | None = option(None, at_least=0)
     """The same for prediction."""
     overfit_batches: int | float = option(0.0, at_least=0)
-    """Train and validate on the same few batches."""
+    """Train and validate on the same few batches; a float is a fraction of all batches."""
     val_check_interval: Any = None
-    """Validate every so many batches, or at a share of an epoch."""
+    """Validate every this many batches; a float is a fraction of an epoch."""
     check_val_every_n_epoch: int | None = option(1, at_least=1)
-    """Validate after every so many epochs."""
+    """Validate every this many epochs."""
     num_sanity_val_steps: int | None = option(0, at_least=-1)
-    """Validation batches before training begins."""
+    """Validation batches to run before training."""
     log_every_n_steps: int | None = option(10, at_least=0)
-    """How often losses go to the loggers."""
+    """Log losses every this many steps."""
     enable_checkpointing: bool | None = None
     """Write checkpoints."""
     enable_progress_bar: bool | None = None
-    """Show progress."""
+    """Show the progress bar."""
     enable_model_summary: bool | None = False
-    """Print a table of the model's parts."""
+    """Print a table of the model's modules."""
     accumulate_grad_batches: int = option(1, at_least=1)
-    """Add up the gradients of so many batches before each step."""
+    """Accumulate the gradients of this many batches before each step."""
     gradient_clip_val: int | float | None = option(None, at_least=0)
-    """Clip gradients to this."""
+    """Value to clip gradients to."""
     gradient_clip_algorithm: str | None = None
-    """norm or value."""
+    """Clip by norm or value."""
     deterministic: Any = None
     """true, false or warn."""
     benchmark: bool | None = None
-    """Let cuDNN look for the fastest algorithm."""
+    """Let cuDNN search for the fastest algorithm."""
     inference_mode: bool = True
-    """Score without autograd's bookkeeping."""
+    """Evaluate under torch.inference_mode."""
     use_distributed_sampler: bool = False
-    """Ours already gives each device its share; Lightning's would replace it."""
+    """Leave this off: ocr-trainer already shards the data, and Lightning's sampler would replace its own."""
     profiler: str | None = None
     """simple, advanced, pytorch, …"""
     detect_anomaly: bool = False
-    """Stop at the operation that first yields NaN (slow)."""
+    """Stop at the first operation that produces NaN (slow)."""
     barebones: bool = False
-    """Switch off everything that costs time beside training."""
+    """Turn off all features that slow down training."""
     sync_batchnorm: bool = False
-    """Normalize over the batches of all devices."""
+    """Synchronize batch normalization across devices."""
     reload_dataloaders_every_n_epochs: int = option(0, at_least=0)
-    """Make the loaders anew every so many epochs."""
+    """Recreate the data loaders every this many epochs."""
     enable_autolog_hparams: bool = True
-    """Log hyper-parameters at the start."""
+    """Log hyperparameters at the start."""
     model_registry: str | None = None
-    """Where Lightning's model registry uploads checkpoints."""
+    """Name in Lightning's model registry to upload checkpoints to."""
 
     @property
     def endless(self) -> bool:
-        """Whether nothing bounds the steps; a limit of time may still end the run."""
+        """Whether the number of steps is unlimited; `max_time` may still end the run."""
         return self.max_steps == -1 and self.max_epochs in (None, -1)
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield a message for each invalid combination of options."""
         limits = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
         for name in (*limits, "overfit_batches"):
             value = getattr(self, name)
             if isinstance(value, float) and value > 1:
-                yield f"{name} is a share up to 1.0 or a whole number of batches, not {value:g}"
+                yield f"{name} must be a fraction up to 1.0 or an integer number of batches, not {value:g}"
         if str(self.precision) not in ("None", *PRECISIONS):
-            yield f"precision={self.precision} is none of: {', '.join(PRECISIONS)}"
+            yield f"precision={self.precision} is not supported; choose one of: {', '.join(PRECISIONS)}"
         if self.gradient_clip_algorithm not in (None, "norm", "value"):
-            yield f"gradient_clip_algorithm={self.gradient_clip_algorithm} is neither norm nor value"
+            yield f"gradient_clip_algorithm={self.gradient_clip_algorithm} must be norm or value"
         if isinstance(self.max_time, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
-            yield f"max_time={self.max_time} is not of the form DD:HH:MM:SS"
+            yield f"max_time={self.max_time} must have the form DD:HH:MM:SS"
         if self.endless and not self.max_time:
-            yield "nothing ends the training: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+            yield "training never ends: set trainer.max_epochs, trainer.max_steps or trainer.max_time"

@@ -1,4 +1,4 @@
-"""Refuses a run that cannot be, with all its faults in one message, before torch is imported."""
+"""Validate the configuration of a run and report all errors at once, before torch is imported."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task, discovery
 
 LONGEST_TMPDIR = 75
-"""Bytes in the path of the temporary folder. A longer one leaves no room for the names of the workers'
-sockets, and a run would wait for them forever."""
+"""Maximum length of the path of the temporary folder, in bytes. With a longer one, the names of the data
+workers' sockets do not fit, and a run would wait for them forever."""
 NO_BOUNDS = Bounds()
 NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
-"""What ends a path in C, and Python's form of bytes that are no UTF-8."""
+"""NUL, which ends a path in C, and surrogates, Python's form of bytes that are not UTF-8."""
 LONGEST_NAME = 255
-"""Bytes in the name of a folder."""
+"""Maximum length of a folder name, in bytes."""
 
 
-def refuse(faults: Sequence[str]) -> NoReturn:
-    """Raise one ConfigError that lists all faults."""
-    raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {fault}" for fault in faults))
+def refuse(errors: Sequence[str]) -> NoReturn:
+    """Raise one ConfigError that lists all errors."""
+    raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {error}" for error in errors))
 
 
 def validate_run(run: RunConfig) -> Iterator[str]:
-    """Yield what is wrong with a run whose sections are right."""
-    yield from _task_faults(run)
+    """Yield the errors of a run whose sections are valid by themselves."""
+    yield from _task_errors(run)
     if run.trainer.endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
         yield (
-            f"schedule={run.schedule.name.value} goes by the run's steps, so these need an end: "
+            f"schedule={run.schedule.name.value} depends on the total number of steps, which is unlimited: "
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
         )
     if run.init_from is not None and not run.init_from.is_file():
-        yield f"init_from={run.init_from}: there is no such checkpoint"
-    yield from _name_faults(run)
+        yield f"init_from={run.init_from}: the file does not exist"
+    yield from _name_errors(run)
     temporary = os.environ.get("TMPDIR", "")
     if (
         run.data.num_workers != 0
@@ -48,22 +48,22 @@ def validate_run(run: RunConfig) -> Iterator[str]:
         and Path(temporary).is_dir()
     ):
         yield (
-            f"TMPDIR={temporary} is too long for the sockets of loader workers: "
+            f"TMPDIR={temporary} is too long for the sockets of data workers: "
             f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.num_workers=0"
         )
 
 
 def validate_options(options: Options, path: str = "") -> Iterator[str]:
-    """Yield the values that are out of range, and what each section says of itself."""
+    """Yield the values that are out of range and the errors of each section."""
     for field in fields(options):
         value, key = getattr(options, field.name), f"{path}{field.name}"
         yield from validate_value(value, key, field.metadata.get("bounds", NO_BOUNDS))
-    for fault in options.validate():
-        yield f"{path.rstrip('.')}: {fault}" if path else fault
+    for error in options.validate():
+        yield f"{path.rstrip('.')}: {error}" if path else error
 
 
 def validate_value(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator[str]:
-    """Yield what is wrong with the value of an option, or with all values of a section."""
+    """Yield the errors of the value of an option, or of all values of a section."""
     if isinstance(value, Options) and is_dataclass(value):
         yield from validate_options(value, f"{key}.")
     elif isinstance(value, dict):
@@ -73,7 +73,7 @@ def validate_value(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator
         for index, item in enumerate(value):
             yield from validate_value(item, f"{key}[{index}]", bounds)
     elif isinstance(value, str | Path) and UNWRITABLE.search(str(value)):
-        yield f"{key}={str(value)!r} holds a NUL or bytes that are no UTF-8"
+        yield f"{key}={str(value)!r} contains a NUL or bytes that are not UTF-8"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{key} must be a finite number, not {value}"
     elif isinstance(value, int | float) and not isinstance(value, bool) and not bounds.admit(value):
@@ -87,25 +87,25 @@ class NestedPlugin(NamedTuple):
     kind: Kind
     config: Config
     task: Task | None
-    """What it must offer, where that is not what the run's model does."""
+    """The task that it must support, if not that of the run's model."""
 
 
 def nested_plugins(options: Any, path: str = "", task: Task | None = None) -> Iterator[NestedPlugin]:
-    """Yield the plugins among the options of a plugin, and among theirs."""
+    """Yield the plugins among the options of a plugin, recursively."""
     if isinstance(options, dict):
         for name, item in options.items():
             yield from nested_plugins(item, f"{path}.{name}", task)
     elif isinstance(options, Options) and is_dataclass(options):
         for field in fields(options):
             value, key = getattr(options, field.name), f"{path}.{field.name}"
-            asked = field.metadata.get("task") or task
+            required = field.metadata.get("task") or task
             if "plugin" in field.metadata and isinstance(value, Config):
-                yield NestedPlugin(key, field.metadata["plugin"], value, asked)
-            yield from nested_plugins(value, key, asked)
+                yield NestedPlugin(key, field.metadata["plugin"], value, required)
+            yield from nested_plugins(value, key, required)
 
 
-def _name_faults(run: RunConfig) -> Iterator[str]:
-    """Yield what keeps the run's name from being that of a folder, here or on another system."""
+def _name_errors(run: RunConfig) -> Iterator[str]:
+    """Yield why the run's name cannot be the name of a folder, on this or another system."""
     name = run.exp_name
     parts = name.split("/")
     outside = name.startswith(("/", "~")) or ".." in parts or set(parts) <= {"", "."} or not name.strip()
@@ -118,22 +118,24 @@ def _name_faults(run: RunConfig) -> Iterator[str]:
         yield f"exp_name is too long: {longest} bytes between slashes, where file systems take {LONGEST_NAME}"
 
 
-def _task_faults(run: RunConfig) -> Iterator[str]:
+def _task_errors(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
     if not run.dataset.name:
-        return  # composed without data
+        return  # composed without a dataset
     named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
-    for key, kind, config, asked in [named, *nested_plugins(run.dataset, "dataset")]:
-        dataset, task = discovery.load(kind, config.name), asked or model.task
+    for key, kind, config, required in [named, *nested_plugins(run.dataset, "dataset")]:
+        dataset, task = discovery.load(kind, config.name), required or model.task
         if isinstance(dataset, DatasetPlugin) and task not in dataset.tasks:
             offered = " and ".join(task.value for task in dataset.tasks)
-            needs = f"{key} must offer {task.value}" if asked else f"model={run.model.name} does {task.value}"
+            needs = (
+                f"{key} must offer {task.value}" if required else f"model={run.model.name} does {task.value}"
+            )
             yield f"{needs}, but {key}={config.name} offers {offered}{_fitting(task, config, key)}"
 
 
 def _fitting(task: Task, config: Config, key: str) -> str:
-    """Name the installed datasets that fit, and those that can convert this one."""
+    """Return a hint with the installed datasets that support the task or can convert this one."""
     fitting = discovery.datasets_for(task)
     converters = "".join(
         f"\n      or cut its texts out: {key}={name} {key}.{inner}.name={config.name} {key}.{inner}.…"
@@ -144,10 +146,10 @@ def _fitting(task: Task, config: Config, key: str) -> str:
 
 
 def _converts(name: str, config: Config) -> str | None:
-    """Return the option of a dataset plugin that takes a dataset of another task, if `config` is of that."""
-    given = discovery.load(Kind.dataset, config.name)
-    assert isinstance(given, DatasetPlugin)
+    """Return the option of a dataset plugin that accepts `config`, a dataset of another task, or `None`."""
+    dataset = discovery.load(Kind.dataset, config.name)
+    assert isinstance(dataset, DatasetPlugin)
     for field in fields(discovery.load(Kind.dataset, name).config):
-        if field.metadata.get("plugin") is Kind.dataset and field.metadata.get("task") in given.tasks:
+        if field.metadata.get("plugin") is Kind.dataset and field.metadata.get("task") in dataset.tasks:
             return field.name
     return None

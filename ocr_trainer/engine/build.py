@@ -24,7 +24,7 @@ from ocr_trainer.errors import ConfigError
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context, DataReport, Kind, LoggerConfig, ModelPlugin, discovery
 from ocr_trainer.plugin.build import build
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import task_class
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
     Raises:
         OcrTrainerError: An option of a logger is wrong, or a plugin cannot serve.
     """
-    if run.trainer.barebones or not is_first():
+    if run.trainer.barebones or not is_rank_zero():
         return []
     configs: list[LoggerConfig] = [config for config in run.logger.values() if config.enabled]
     return [

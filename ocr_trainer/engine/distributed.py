@@ -25,7 +25,7 @@ from ocr_trainer.data.loader import all_reduce_sum, rank_and_world_size
 from ocr_trainer.data.workers import set_parent_death_signal
 from ocr_trainer.errors import DataError, ProcessLost
 from ocr_trainer.internals.lightning import backend_and_timeout
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.runs.signals import Stopped
 
 PATIENCE = timedelta(seconds=120)
@@ -50,7 +50,7 @@ def share_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
     """
     store, restart = _agent(PATIENCE), restarts()
     answer, before = (f"ocr_trainer/folder/{count}" for count in (restart, restart - 1))
-    if not is_first():
+    if not is_rank_zero():
         chosen = store.get(answer).decode()
         return Path(chosen) if chosen else None
     known = store.get(before).decode() if restart and store.check([before]) else ""
@@ -92,7 +92,7 @@ class RestartableDDPStrategy(DDPStrategy):
 
 def started_by_lightning() -> bool:
     """Tell whether the first process of this run started this one."""
-    return not is_first() and "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ
+    return not is_rank_zero() and "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ
 
 
 def check_enough_samples(samples: Mapping[str, int], processes: int) -> None:

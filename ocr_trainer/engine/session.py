@@ -28,7 +28,7 @@ from ocr_trainer.errors import MemoryExhausted
 from ocr_trainer.plugin import Context
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import resume_history
-from ocr_trainer.runs.run_dir import is_first
+from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 
@@ -145,7 +145,7 @@ def initialize_weights(
     if run.init_from is None:
         return None
     report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
-    if is_first():
+    if is_rank_zero():
         print(report, file=sys.stderr)
     return report
 
@@ -153,7 +153,7 @@ def initialize_weights(
 def _resume_point(folder: Path) -> ResumePoint | None:
     """Return the newest checkpoint of a run's folder, and make the folder ready for further ones."""
     point = find_newest(folder / "checkpoints")
-    if is_first():
+    if is_rank_zero():
         prepare_folder(folder / "checkpoints", point)
     return point
 

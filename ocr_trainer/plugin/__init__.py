@@ -7,7 +7,6 @@ from ocr_trainer.plugin.api import (
     Bounds,
     Config,
     Context,
-    DataReport,
     DatasetPlugin,
     FormatSignature,
     Kind,
@@ -16,12 +15,12 @@ from ocr_trainer.plugin.api import (
     ModelPlugin,
     Options,
     Plugin,
-    SkippedItem,
     Task,
     option,
     plugin_option,
     sections_option,
 )
+from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
 __all__ = [
     "API",

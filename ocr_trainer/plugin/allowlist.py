@@ -1,8 +1,8 @@
-"""Which plugins may be used: allowed and denied by name, in the environment or in the words of a command.
+"""Rules that allow and deny plugins by name, in the environment or on the command line.
 
 An entry is `name`, `kind/name`, `distribution:name` or `kind/distribution:name`; each part may be a
-pattern, as in `acme-*:*`. A plugin that is denied anywhere, or left out of any list of what is allowed,
-is not imported. What comes with the core needs no allowing, but can be denied.
+pattern, as in `acme-*:*`. A plugin that any rule denies, or that any list of allowed plugins leaves out,
+is not imported. Built-in plugins are always allowed, but can be denied.
 """
 
 from __future__ import annotations
@@ -19,80 +19,80 @@ if TYPE_CHECKING:
     from ocr_trainer.plugin import Kind
 
 ALLOW, DENY = "OCR_TRAIN_ALLOW_PLUGINS", "OCR_TRAIN_DISABLE_PLUGINS"
-ALLOW_WORD, DENY_WORD = "plugins.allow", "plugins.deny"
+ALLOW_KEY, DENY_KEY = "plugins.allow", "plugins.deny"
 CORE = "ocr-trainer"
 ENTRY = re.compile(r"(?:([^/:]+)/)?(?:([^/:]+):)?([^/:]+)")
 
-_of_command: dict[str, list[str]] = {}
+_command_line_rules: dict[str, list[str]] = {}
 
 
 def restrict(allow: Sequence[str] | None = None, deny: Sequence[str] = ()) -> None:
-    """Let rules hold in this process beside those of the environment, instead of the last that were given.
+    """Set the rules of this process, in addition to those in the environment; replace earlier calls.
 
     Args:
-        allow: The only plugins that may be used, `[]` for none; any if `None`.
-        deny: Plugins that may not be used.
+        allow: Entries of the only plugins that may be used: `[]` for none, `None` for all.
+        deny: Entries of plugins that must not be used.
     """
-    _of_command.clear()
+    _command_line_rules.clear()
     if allow is not None:
-        _of_command[ALLOW_WORD] = list(allow)
+        _command_line_rules[ALLOW_KEY] = list(allow)
     if deny:
-        _of_command[DENY_WORD] = list(deny)
+        _command_line_rules[DENY_KEY] = list(deny)
 
 
-def pop_rules(words: Sequence[str]) -> list[str]:
-    """Let the rules among the words of a command hold; return the other words.
+def pop_rules(arguments: Sequence[str]) -> list[str]:
+    """Apply the rules among the arguments of a command and return the other arguments.
 
     Raises:
-        ConfigError: A word sets something of `plugins.` that is no rule.
+        ConfigError: An argument sets a key below `plugins.` that is not a rule.
     """
-    given: dict[str, list[str]] = {}
+    rules_by_key: dict[str, list[str]] = {}
     rest = []
-    for word in words:
-        key, sign, value = word.partition("=")
-        if not sign or not key.startswith("plugins."):
-            rest.append(word)
-        elif key in (ALLOW_WORD, DENY_WORD):
-            given[key] = _listed(value.strip().removeprefix("[").removesuffix("]"))
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or not key.startswith("plugins."):
+            rest.append(argument)
+        elif key in (ALLOW_KEY, DENY_KEY):
+            rules_by_key[key] = _parse_list(value.strip().removeprefix("[").removesuffix("]"))
         else:
             raise ConfigError(
-                f"'{word}' is no rule for plugins\n  write {ALLOW_WORD}=[NAME,…] or {DENY_WORD}=[NAME,…]"
+                f"'{argument}' is not a rule for plugins\n  write {ALLOW_KEY}=[NAME,…] or {DENY_KEY}=[NAME,…]"
             )
-    restrict(given.get(ALLOW_WORD), given.get(DENY_WORD, ()))
+    restrict(rules_by_key.get(ALLOW_KEY), rules_by_key.get(DENY_KEY, ()))
     return rest
 
 
 def rules() -> dict[str, list[str]]:
-    """Return the entries in force, by the variable or word that gives them; an empty variable gives none."""
-    found = {name: _listed(os.environ[name]) for name in (ALLOW, DENY) if os.environ.get(name)}
-    return {**found, **_of_command}
+    """Return the entries in force, by the variable or key that sets them; an empty variable sets none."""
+    found = {name: _parse_list(os.environ[name]) for name in (ALLOW, DENY) if os.environ.get(name)}
+    return {**found, **_command_line_rules}
 
 
 def denial(kind: Kind, distribution: str, name: str) -> str | None:
-    """Return the rule that denies a plugin, as `OCR_TRAIN_DISABLE_PLUGINS=acme:*`; `None` where none does.
+    """Return the rule that denies a plugin, such as `OCR_TRAIN_DISABLE_PLUGINS=acme:*`, or `None`.
 
     Raises:
-        ConfigError: A rule cannot be read.
+        ConfigError: A rule cannot be parsed.
     """
     for origin, entries in rules().items():
-        meant = [entry for entry in entries if _means(entry, origin, kind, distribution, name)]
-        if origin in (DENY, DENY_WORD) and meant:
-            return _shown(origin, meant[:1])
-        if origin in (ALLOW, ALLOW_WORD) and not meant and distribution != CORE:
-            return f"{_shown(origin, entries)}, which leaves it out"
+        matches = [entry for entry in entries if _matches(entry, origin, kind, distribution, name)]
+        if origin in (DENY, DENY_KEY) and matches:
+            return _format_rule(origin, matches[:1])
+        if origin in (ALLOW, ALLOW_KEY) and not matches and distribution != CORE:
+            return f"{_format_rule(origin, entries)}, which does not list it"
     return None
 
 
 def canonical_name(distribution: str) -> str:
-    """Return the form in which names of distributions are compared: `Acme_OCR` is `acme-ocr`."""
+    """Return a distribution's name in its canonical form: `Acme_OCR` becomes `acme-ocr`."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def _means(entry: str, origin: str, kind: Kind, distribution: str, name: str) -> bool:
+def _matches(entry: str, origin: str, kind: Kind, distribution: str, name: str) -> bool:
     parts, kinds = ENTRY.fullmatch(entry), [known.value for known in type(kind)]
     if parts is None or not any(fnmatchcase(known, parts[1] or "*") for known in kinds):
         raise ConfigError(
-            f"{origin}: '{entry}' names no plugin\n"
+            f"{origin}: '{entry}' is not an entry for plugins\n"
             "  write name, kind/name, distribution:name or distribution:*, "
             f"where kind is {', '.join(kinds)}"
         )
@@ -103,10 +103,10 @@ def _means(entry: str, origin: str, kind: Kind, distribution: str, name: str) ->
     )
 
 
-def _shown(origin: str, entries: Sequence[str]) -> str:
+def _format_rule(origin: str, entries: Sequence[str]) -> str:
     text = ",".join(entries)
-    return f"{origin}=[{text}]" if origin in (ALLOW_WORD, DENY_WORD) else f"{origin}={text}"
+    return f"{origin}=[{text}]" if origin in (ALLOW_KEY, DENY_KEY) else f"{origin}={text}"
 
 
-def _listed(text: str) -> list[str]:
+def _parse_list(text: str) -> list[str]:
     return [entry for part in text.split(",") if (entry := part.strip(" '\""))]

@@ -1,9 +1,9 @@
-"""The contract between the core and every plugin, ours and a stranger's.
+"""The contract between the core and every plugin, built-in or third-party.
 
-A plugin is a name, a few light lines that describe it, and a heavy module nobody opens until it
-is chosen. The lines are a `Config` dataclass and one `ModelPlugin`, `DatasetPlugin` or
-`LoggerPlugin` object, to which an entry point gives the name. They are imported whenever the
-plugin is named, so the module that holds them imports nothing but the standard library and this.
+A plugin has a name, a light description, and a heavy module that is imported only when a run chooses the
+plugin. The description is a `Config` dataclass and one `ModelPlugin`, `DatasetPlugin` or `LoggerPlugin`
+object; an entry point gives the object its name. The description is imported whenever the plugin is named,
+so its module imports only the standard library and `ocr_trainer.plugin`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from ocr_trainer.plugin.data_report import DataReport
+
 API = 1
-"""The version of this contract. A plugin states the one it was written for."""
+"""Version of this contract. A plugin states the version it was written for."""
 
 REQUIRED: Any = "???"
-"""The default of an option that the user must give."""
+"""Default of an option that the user must set."""
 
 
 class Kind(Enum):
-    """What a plugin can be."""
+    """The kinds of plugins."""
 
     model = "model"
     dataset = "dataset"
@@ -36,7 +38,7 @@ class Kind(Enum):
 
 
 class Task(Enum):
-    """What a model learns, and what a dataset can teach."""
+    """The tasks that models learn and datasets support."""
 
     detection = "detection"
     recognition = "recognition"
@@ -44,7 +46,7 @@ class Task(Enum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """The numbers an option may take; `None` leaves a side open."""
+    """The range of a numeric option; `None` means no limit."""
 
     at_least: float | None = None
     above: float | None = None
@@ -61,7 +63,7 @@ class Bounds:
         return " and ".join(f"{word} {limit:.12g}" for word, limit in limits.items() if limit is not None)
 
     def admit(self, value: float) -> bool:
-        """Tell whether `value` lies within."""
+        """Return whether `value` is finite and within the bounds."""
         return (
             math.isfinite(value)
             and (self.at_least is None or value >= self.at_least)
@@ -79,7 +81,15 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """Declare a numeric option with its limits; a list's limits hold for each element."""
+    """Declare a numeric option with bounds; in a list, they apply to each element.
+
+    Args:
+        default: The default; without one, the user must set the option.
+        at_least: Inclusive lower bound.
+        above: Exclusive lower bound.
+        at_most: Inclusive upper bound.
+        below: Exclusive upper bound.
+    """
     metadata = {"bounds": Bounds(at_least, above, at_most, below)}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
@@ -87,29 +97,29 @@ def option(
 
 
 def plugin_option(kind: Kind, task: Task | None = None) -> Any:
-    """Declare an option that is a plugin itself: its `name` says which, the rest are its options.
+    """Declare an option that is itself a plugin, chosen by `name`; the other keys are its options.
 
     Args:
-        kind: What it must be.
-        task: What a dataset must offer; if not given, what the run's model does.
+        kind: The kind of plugin.
+        task: The task that a dataset must support; the task of the run's model if not given.
     """
     return field(default=REQUIRED, metadata={"plugin": kind, "task": task})
 
 
 @dataclass
 class Options:
-    """A section of the configuration: typed fields with defaults, a docstring line under each.
+    """A section of the configuration: typed fields with defaults and a docstring under each.
 
     Types: int, float, bool, str, Path, Enum, `X | None`, list, dict, nested `Options`.
     """
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together, in the user's words."""
+        """Yield a message for each invalid combination of options."""
         yield from ()
 
 
 def sections_option(kind: type[Options]) -> Any:
-    """Declare a `dict[str, Any]` of sections of one type, at least one, under names of the user's choice."""
+    """Declare a `dict[str, Any]` of at least one section of one type; the user chooses their names."""
     return field(default_factory=dict, metadata={"sections": kind})
 
 
@@ -118,96 +128,60 @@ class Config(Options):
     """The options of a plugin."""
 
     name: str = ""
-    """The name the plugin was chosen by; filled in, not set."""
+    """The name that the plugin was chosen by. The core fills it in; do not set it."""
 
     def without_init_weights(self) -> Self:
-        """Return the options as a checkpoint keeps them: without what only a fresh start needs."""
+        """Return the options for a checkpoint, without those that only initialize the weights."""
         return self
 
 
 @dataclass
 class LoggerConfig(Config):
-    """The options every logger has."""
+    """The options that every logger has."""
 
     enabled: bool = True
-    """Switch the logger off and keep its options."""
-
-
-@dataclass(frozen=True)
-class SkippedItem:
-    """An image or a label that was left out, and why."""
-
-    what: str  # "image" or "label"; "text": left out on purpose, which is no fault of the data
-    file: str
-    line: int | None
-    reason: str
-
-    def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.reason}"
-
-
-@dataclass
-class DataReport:
-    """The account of what a dataset read and what it left out, so that nothing is dropped in silence."""
-
-    images: int = 0
-    labels: int = 0
-    skipped: list[SkippedItem] = field(default_factory=list)
-
-    def read(self, images: int = 0, labels: int = 0) -> None:
-        """Count what was met, usable or not."""
-        self.images += images
-        self.labels += labels
-
-    def skip_image(self, file: str | Path, reason: str) -> None:
-        """Enter an image that cannot be used."""
-        self.skipped.append(SkippedItem("image", str(file), None, reason))
-
-    def skip_label(self, file: str | Path, line: int | None, reason: str) -> None:
-        """Enter a label that cannot be used; `line` counts from 1."""
-        self.skipped.append(SkippedItem("label", str(file), line, reason))
+    """Use the logger; `false` turns it off and keeps its options."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the core tells a factory besides its options."""
+    """What the core passes to a factory in addition to the options."""
 
     task: Task
-    """What the run trains."""
+    """The task that the run trains."""
     seed: int = 0
-    """The run's seed: whatever is random follows from it."""
+    """Random seed of the run."""
     folder: Path = Path()
-    """The run's folder: whatever a plugin writes goes below it."""
+    """Run directory. A plugin writes its files only below it."""
     exp_name: str = "default"
-    """What the user calls the run."""
+    """Name of the run."""
     charset: str = ""
-    """The characters that a recognizer is to tell apart, in the order of its outputs; NFC, each once."""
+    """Characters that a recognizer distinguishes, in the order of its outputs; NFC, without duplicates."""
     data_report: DataReport = field(default_factory=DataReport)
-    """Where a dataset enters what it reads and what it leaves out."""
+    """Where a dataset records what it reads and skips."""
     resume_step: int | None = None
-    """The optimizer step at which a resumed run goes on, counted from 0: loggers go on there."""
+    """Optimizer step, counted from 0, at which a resumed run continues; loggers continue from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """What every kind of plugin says of itself."""
+    """The description that all kinds of plugins share."""
 
     kind: ClassVar[Kind]
 
     api: int
-    """The version of the contract it was written for: 1."""
+    """Version of the contract that the plugin was written for: 1."""
     summary: str
-    """One line for lists and help."""
+    """One line for `list-plugins` and `describe`."""
     config: type[Config]
-    """Its options."""
+    """Class of the plugin's options."""
     factory: str
-    """`package.module:attribute`, called as `factory(config, context)` once the plugin is chosen."""
+    """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlugin(Plugin):
-    """A model; its factory returns a `torch.nn.Module` of its task.
+    """A model. Its factory returns a `torch.nn.Module` for its task.
 
     That is an `ocr_trainer.tasks.detection.Detector` or an `ocr_trainer.tasks.recognition.Recognizer`.
     """
@@ -215,52 +189,53 @@ class ModelPlugin(Plugin):
     kind: ClassVar[Kind] = Kind.model
 
     task: Task
-    """What it learns."""
+    """The task that the model learns."""
 
 
 @dataclass(frozen=True)
 class FormatSignature:
-    """What a dataset's folder is known by: a file, and what stands in its beginning."""
+    """How to recognize a dataset's folder: a file, and a pattern in the first bytes of that file."""
 
     files: str
-    """A glob relative to the folder, such as `annotations/*.json`."""
+    """Glob relative to the folder, such as `annotations/*.json`."""
     content: str = ""
-    """A regular expression that is searched in the first 4 KiB of such a file."""
+    """Regular expression to search for in the first 4 KiB of such a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetPlugin(Plugin):
-    """A dataset; its factory returns an object with `train`, `val` and `test` splits.
+    """A dataset. Its factory returns an object with `train`, `val` and `test` splits.
 
     A split is a sequence, or `None` where there is none: of `ocr_trainer.data.types.Sample` for
     detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
-    attribute is true answers any index from 0 up: it is asked for new indices in every epoch,
-    `len(split)` of them. What else a split may have:
+    attribute is true accepts any index from 0 up: every epoch requests `len(split)` new indices.
+    A split may also have:
 
-    - `files`, one `Path` per sample: their headers are looked at before training, and messages name them;
-    - `name_of(index)`: what the user knows a sample by, where that is no file of its own;
-    - `texts`, for recognition, one string per sample, read without decoding an image: they give the
-      charset, and what the charset lacks is told before training. A dataset whose texts are not known
-      beforehand may have `characters` instead, a string of all that it can write.
+    - `files`, one `Path` per sample: training first checks their headers, and messages name them;
+    - `name_of(index)`: the name of a sample in messages, where it has no file of its own;
+    - `texts`, for recognition, one string per sample, read without decoding an image: they supply the
+      charset, and characters missing from the charset are reported before training. A dataset whose texts
+      are not known in advance may have `characters` instead, a string of all characters it can produce.
     """
 
     kind: ClassVar[Kind] = Kind.dataset
 
     tasks: tuple[Task, ...]
-    """What models can learn from it."""
+    """Tasks that the dataset supports."""
     signatures: tuple[FormatSignature, ...] = ()
-    """What a folder of its format is known by, any of them: who opens it as another is told of this one."""
+    """Signatures of the format; one match is enough. A user who opens such a folder with another plugin gets
+    a message that names this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggerPlugin(Plugin):
-    """A logger; its `config` derives from `LoggerConfig`, its factory returns a Lightning `Logger`.
+    """A logger. Its `config` derives from `LoggerConfig`; its factory returns a Lightning `Logger`.
 
-    A logger that has `log_image(key, images, step=..., caption=...)` is given pictures, too; one that
-    has `close()` is closed when the run is over. What it raises costs a warning, and it is off from then
-    on; one that gives up without raising says why in `failure: str | None`. It is asked to write on rank
-    zero alone. With `context.resume_step` it goes on with what an earlier part of the run has written in
-    the same folder, and drops what that part wrote of this step and later.
+    A logger with `log_image(key, images, step=..., caption=...)` also receives images. A logger with
+    `close()` is closed when the run ends. An exception in a logger causes a warning and turns the logger
+    off; a logger that fails without raising sets `failure: str | None` to the reason. Only rank zero writes.
+    With `context.resume_step`, the logger continues the output of the earlier part of the run in the same
+    folder and drops what that part wrote at this step and later.
     """
 
     kind: ClassVar[Kind] = Kind.logger

@@ -1,4 +1,4 @@
-"""From a plugin's options to the object that its factory returns."""
+"""Build the object that a plugin describes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def build(kind: Kind, config: Config, context: Context, expected: type[Any] = ob
 
     Args:
         kind: The kind of plugin.
-        config: Its options; `config.name` says which plugin it is.
+        config: The options of the plugin; `config.name` names it.
         context: What the core passes to every factory.
-        expected: The type that the factory must return. A dataset may be of any type with the three splits.
+        expected: The type that the factory must return. A dataset may have any type with the three splits.
 
     Raises:
         PluginBroken: The module cannot be imported, or the factory returns something else.
@@ -25,6 +25,6 @@ def build(kind: Kind, config: Config, context: Context, expected: type[Any] = ob
     built = discovery.resolve(kind, config.name)(config, context)
     has_splits = kind is not Kind.dataset or all(hasattr(built, split) for split in SPLITS)
     if not (has_splits and isinstance(built, expected)):
-        reason = f"its factory makes a {type(built).__name__}, which does not serve as a {kind.value}"
+        reason = f"its factory returns a {type(built).__name__}, which cannot be used as a {kind.value}"
         raise discovery.broken(discovery.find(kind, config.name), reason)
     return built

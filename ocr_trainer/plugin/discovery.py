@@ -1,7 +1,8 @@
-"""From a name to a plugin, in three steps: metadata, description, factory.
+"""Look up a plugin by name, in three stages: metadata, description, factory.
 
-Only the step asked for is paid. Listing reads metadata (`scan`) and imports no plugin; `load` imports
-one `plugin.py`, with stevedore; `resolve` imports the heavy module behind it.
+Each stage costs more than the last and runs only when needed. Listing plugins reads metadata (`metadata`)
+and imports none of them; `load` imports one `plugin.py` with stevedore; `resolve` imports the heavy module
+that the description names.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
-from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from ocr_trainer.errors import (
     PluginBroken,
@@ -28,34 +28,38 @@ from ocr_trainer.errors import (
 )
 from ocr_trainer.plugin import (
     API,
-    PLUGIN_TYPES,
-    Config,
     DatasetPlugin,
     FormatSignature,
     Kind,
-    LoggerConfig,
     Plugin,
     Task,
     allowlist,
 )
+from ocr_trainer.plugin.contract import contract_errors, describe_exception
 from ocr_trainer.plugin.metadata import Installed, find_defect, installed
 
-FILES_LOOKED_AT = 5
+MAX_SIGNATURE_FILES = 5
+"""How many files that match a signature's glob are opened."""
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the names of the installed plugins of a kind that are not denied, sorted."""
+    """Return the sorted names of the installed plugins of a kind that no rule denies."""
     return sorted({plugin.name for plugin in installed() if plugin.kind is kind and plugin.denial is None})
 
 
 def matching(kind: Kind, name: str) -> list[Installed]:
-    """Return the plugins that a name can mean, those denied included; `distribution:name` says whose."""
-    distribution, _, own = name.rpartition(":")
+    """Return the installed plugins that a name matches, including denied ones.
+
+    Args:
+        kind: The kind of plugin.
+        name: `name`, or `distribution:name` for the plugin of one distribution.
+    """
+    distribution, _, short_name = name.rpartition(":")
     return [
         plugin
         for plugin in installed()
         if plugin.kind is kind
-        and plugin.name == own
+        and plugin.name == short_name
         and (
             not distribution
             or allowlist.canonical_name(distribution) == allowlist.canonical_name(plugin.distribution)
@@ -64,44 +68,54 @@ def matching(kind: Kind, name: str) -> list[Installed]:
 
 
 def find(kind: Kind, name: str) -> Installed:
-    """Return the one plugin of that kind and name; where several have it, `distribution:name` is one.
+    """Return the one plugin of that kind and name.
+
+    Args:
+        kind: The kind of plugin.
+        name: `name`, or `distribution:name` where several distributions provide the name.
 
     Raises:
-        PluginNotFound: There is none.
-        PluginDenied: There is, but a rule denies it.
-        PluginConflict: There are several.
+        PluginNotFound: No installed plugin has that name.
+        PluginDenied: A rule denies the plugin.
+        PluginConflict: Several distributions provide the name.
     """
-    known = matching(kind, name)
-    found = [plugin for plugin in known if plugin.denial is None]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise _conflict(found)
-    if known:
+    matches = matching(kind, name)
+    allowed = [plugin for plugin in matches if plugin.denial is None]
+    if len(allowed) == 1:
+        return allowed[0]
+    if allowed:
+        raise _conflict(allowed)
+    if matches:
         raise PluginDenied(
-            f"the {kind.value} plugin '{name}' is denied by {known[0].denial}\n  provided by {known[0]}"
+            f"the {kind.value} plugin '{name}' is denied by {matches[0].denial}\n  provided by {matches[0]}"
         )
-    others = names(kind)
-    meant = [f"{p.distribution}:{p.name}" for p in installed() if p.kind is kind] if ":" in name else others
+    available = names(kind)
+    full_names = [f"{p.distribution}:{p.name}" for p in installed() if p.kind is kind]
+    hint = did_you_mean(name, full_names if ":" in name else available)
     raise PluginNotFound(
-        f"no {kind.value} plugin named '{name}' is installed.{did_you_mean(name, meant)}\n"
-        f"  installed: {', '.join(others) or 'none'}"
+        f"no {kind.value} plugin named '{name}' is installed.{hint}\n"
+        f"  installed: {', '.join(available) or 'none'}"
     )
 
 
-def _conflict(found: list[Installed]) -> PluginConflict:
-    first, number = found[0], "two" if len(found) == 2 else len(found)
-    providers = "".join(f"  {plugin}\n" for plugin in found)
-    chosen = f"{first.distribution}:{first.name}"
-    word = f"logger=[{chosen}]" if first.kind is Kind.logger else f"{first.kind.value}={chosen}"
+def _conflict(plugins: list[Installed]) -> PluginConflict:
+    first, number = plugins[0], "two" if len(plugins) == 2 else len(plugins)
+    providers = "".join(f"  {plugin}\n" for plugin in plugins)
+    full_name = f"{first.distribution}:{first.name}"
+    override = f"logger=[{full_name}]" if first.kind is Kind.logger else f"{first.kind.value}={full_name}"
     return PluginConflict(
         f"{number} distributions provide the {first.kind.value} plugin '{first.name}':\n{providers}"
-        f"  choose one, as in {word}, or uninstall the other{'' if len(found) == 2 else 's'}"
+        f"  choose one, as in {override}, or uninstall the other{'' if len(plugins) == 2 else 's'}"
     )
 
 
 def broken(plugin: Installed, reason: str) -> PluginBroken:
-    """Return the error that names the plugin at fault and its distribution."""
+    """Return the error for a broken plugin; its message names the plugin and its distribution.
+
+    Args:
+        plugin: The metadata of the plugin.
+        reason: What is wrong with it.
+    """
     return PluginBroken(
         f"the {plugin.kind.value} plugin '{plugin.name}' cannot be used: {reason}\n"
         f"  provided by {plugin}\n"
@@ -109,120 +123,87 @@ def broken(plugin: Installed, reason: str) -> PluginBroken:
     )
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
-
-
 def _import(plugin: Installed) -> Any:
-    """Import what the entry point names, with stevedore."""
+    """Import the object that the entry point names, with stevedore."""
     if not EntryPoint.pattern.match(plugin.target):
         raise broken(plugin, str(find_defect(plugin)))
 
     from stevedore import ExtensionManager
 
-    class Subset(ExtensionManager[Any]):
+    class SinglePluginManager(ExtensionManager[Any]):
         def list_entry_points(self) -> list[EntryPoint]:
             return [EntryPoint(plugin.name, plugin.target, plugin.kind.group)]
 
-    def fail(_manager: object, _entry_point: object, error: BaseException) -> None:
+    def reraise(_manager: object, _entry_point: object, error: BaseException) -> None:
         raise error
 
     try:
-        # What a plugin prints would stand in our output, which programs read.
+        # Programs parse our standard output, so anything that a plugin prints goes to standard error.
         with redirect_stdout(sys.stderr):
-            return Subset(plugin.kind.group, on_load_failure_callback=fail).extensions[0].plugin
-    # A plugin's module may do anything on import, `sys.exit()` included.
+            manager = SinglePluginManager(plugin.kind.group, on_load_failure_callback=reraise)
+            return manager.extensions[0].plugin
+    # A plugin's module may do anything on import, even call `sys.exit()`.
     except (Exception, SystemExit) as error:
-        raise broken(plugin, f"importing it failed with {_said(error)}") from error
-
-
-def _faults(plugin: Installed, loaded: object) -> Iterator[str]:
-    """Yield the ways in which a loaded object breaks the contract."""
-    wanted = PLUGIN_TYPES[plugin.kind]
-    if not isinstance(loaded, Plugin):
-        yield f"{plugin.target} is of type {type(loaded).__name__}, not {wanted.__name__}"
-        return
-    if not isinstance(loaded, wanted):
-        yield f"it is registered in {plugin.kind.group}, but is a {type(loaded).__name__}"
-    if loaded.api != API:
-        yield f"it is written for version {loaded.api} of the plugin contract, this is version {API}"
-    yield from _config_faults(loaded.config, LoggerConfig if plugin.kind is Kind.logger else Config)
-
-
-def _config_faults(config: object, base: type[Config]) -> Iterator[str]:
-    # `is_dataclass` is also true of a class without the decorator whose base has it.
-    if not (isinstance(config, type) and issubclass(config, base) and "__dataclass_fields__" in vars(config)):
-        yield f"its config is not a dataclass derived from ocr_trainer.plugin.{base.__name__}"
-        return
-    known = {field.name for field in fields(config)}
-    untyped = sorted(
-        name
-        for name, value in vars(config).items()
-        if not name.startswith("_")
-        and name not in known
-        and not callable(getattr(config, name))
-        and not isinstance(value, (property, classmethod, staticmethod))
-    )
-    if untyped:
-        yield f"its options {', '.join(untyped)} have no type"
-    try:
-        get_type_hints(config)
-    except (NameError, AttributeError, TypeError, SyntaxError) as error:
-        yield f"its options have a type that cannot be looked up: {_said(error)}"
+        raise broken(plugin, f"importing it failed with {describe_exception(error)}") from error
 
 
 def load(kind: Kind, name: str) -> Plugin:
     """Import and check the description of a plugin.
 
+    Args:
+        kind: The kind of plugin.
+        name: `name` or `distribution:name`.
+
     Raises:
-        PluginError: It is not there, it is denied, there are several, or it cannot be used.
+        PluginError: The plugin is missing, denied, ambiguous or broken.
     """
     return described(find(kind, name))
 
 
 @cache
 def described(plugin: Installed) -> Plugin:
-    """Import and check the description of a plugin that was found.
+    """Import and check the description of an installed plugin.
 
     Raises:
-        PluginBroken: It cannot be used.
+        PluginBroken: It cannot be imported or violates the contract.
     """
     loaded = _import(plugin)
-    for reason in _faults(plugin, loaded):
+    for reason in contract_errors(plugin, loaded):
         raise broken(plugin, reason)
     description: Plugin = loaded
     return description
 
 
 def matching_datasets(folder: Path) -> list[str]:
-    """Return the dataset plugins that know a folder by its signs; one that is broken knows none."""
-    found = _described_datasets()
+    """Return the names of the dataset plugins with a signature that matches a folder; skip broken plugins."""
     return [
-        name for name, dataset in found.items() if any(_shows(folder, sign) for sign in dataset.signatures)
+        name
+        for name, dataset in _load_datasets().items()
+        if any(_matches(folder, signature) for signature in dataset.signatures)
     ]
 
 
 def datasets_for(task: Task) -> list[str]:
-    """Return the dataset plugins that offer a task; one that is broken offers none."""
-    return [name for name, dataset in _described_datasets().items() if task in dataset.tasks]
+    """Return the names of the dataset plugins that support a task; skip broken plugins."""
+    return [name for name, dataset in _load_datasets().items() if task in dataset.tasks]
 
 
-def _described_datasets() -> dict[str, DatasetPlugin]:
-    described = {}
+def _load_datasets() -> dict[str, DatasetPlugin]:
+    datasets = {}
     for name in names(Kind.dataset):
         with suppress(PluginError):
             description = load(Kind.dataset, name)
             assert isinstance(description, DatasetPlugin)
-            described[name] = description
-    return described
+            datasets[name] = description
+    return datasets
 
 
-def _shows(folder: Path, sign: FormatSignature) -> bool:
-    """Look for a sign in the first few files that it may stand in; a malformed one stands nowhere."""
+def _matches(folder: Path, signature: FormatSignature) -> bool:
+    """Return whether one of the first few candidate files matches; a malformed signature never does."""
     try:
         return any(
-            re.search(sign.content, beginning)
-            for path in islice(folder.glob(sign.files), FILES_LOOKED_AT)
+            re.search(signature.content, beginning)
+            for path in islice(folder.glob(signature.files), MAX_SIGNATURE_FILES)
             if (beginning := _beginning(path)) is not None
         )
     except (re.error, ValueError, NotImplementedError):
@@ -241,7 +222,7 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """Import the heavy module of a plugin and return its factory.
 
     Raises:
-        PluginError: As `load`; or the factory cannot be imported, or lacks methods.
+        PluginError: As for `load`; or the factory cannot be imported or lacks methods.
     """
     plugin = find(kind, name)
     path = described(plugin).factory
@@ -249,8 +230,8 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:
-        raise broken(plugin, f"its factory {path} cannot be imported: {_said(error)}") from error
+        raise broken(plugin, f"its factory {path} cannot be imported: {describe_exception(error)}") from error
     if missing := sorted(getattr(factory, "__abstractmethods__", ())):
-        asked = f"which version {API} of the plugin contract asks for"
-        raise broken(plugin, f"its factory {path} lacks {', '.join(missing)}, {asked}")
+        required = f"required by version {API} of the plugin contract"
+        raise broken(plugin, f"its factory {path} lacks {', '.join(missing)}, {required}")
     return factory

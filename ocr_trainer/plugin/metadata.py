@@ -1,18 +1,20 @@
-"""What is installed, by metadata alone: nothing of a plugin is imported.
+"""Find installed plugins without importing them.
 
-The scan is our own loop over `importlib.metadata.distributions` because one malformed line in any
-installed distribution makes the standard library's (and stevedore's) refuse every look-up, and
-because it can say which distribution a name comes from.
+The scan loops over `importlib.metadata.distributions` itself: one malformed line in any installed
+distribution makes every lookup of the standard library (and of stevedore) fail, and a loop of our own
+knows which distribution a name comes from.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
 
 from ocr_trainer.plugin import Kind, allowlist
 
@@ -22,24 +24,25 @@ HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Installed:
-    """A plugin as its metadata names it; nothing of it is imported."""
+    """An installed plugin, described by the metadata of its distribution."""
 
     kind: Kind
     name: str
     distribution: str
     version: str
     summary: str
+    """The summary of the distribution; `read_summary` returns that of the plugin."""
     target: str
-    """`package.module:attribute`, as the entry point says."""
+    """`package.module:attribute`, from the entry point."""
 
     @property
     def module(self) -> str:
-        """The module that describes it."""
+        """The module that describes the plugin."""
         return self.target.partition(":")[0].strip()
 
     @property
     def denial(self) -> str | None:
-        """The rule that denies it, if one does."""
+        """The rule that denies the plugin, or `None`."""
         return allowlist.denial(self.kind, self.distribution, self.name)
 
     def __str__(self) -> str:
@@ -47,7 +50,7 @@ class Installed:
 
 
 def _entry_points(text: str) -> Iterator[tuple[Kind, str, str]]:
-    """Yield kind, name and target of each of our entry points; lines that are none are passed over."""
+    """Yield kind, name and target of each plugin entry point; skip malformed lines."""
     kind = None
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
@@ -62,7 +65,7 @@ def _read(distribution: Distribution) -> list[Installed]:
     try:
         text = distribution.read_text("entry_points.txt")
     except UnicodeDecodeError:
-        # Not ours: a plugin's names are those of Python.
+        # Entry points of plugins are Python identifiers, so this is not a plugin.
         return []
     if not text or "ocr_trainer." not in text:
         return []
@@ -73,30 +76,68 @@ def _read(distribution: Distribution) -> list[Installed]:
     header = dict(HEADER.findall(metadata.split("\n\n", 1)[0]))
     name, version = header.get("Name", "?"), header.get("Version", "?")
     return [
-        Installed(*found[:2], name, version, header.get("Summary", ""), found[2])
-        for found in _entry_points(text)
+        Installed(kind, own, name, version, header.get("Summary", ""), target)
+        for kind, own, target in _entry_points(text)
     ]
 
 
 @lru_cache(maxsize=1)
 def installed() -> tuple[Installed, ...]:
-    """Return every installed plugin, by kind and name. Reads the disk once per process."""
+    """Return every installed plugin, sorted by kind and name. Read the disk once per process."""
     found: dict[tuple[str, str, str], Installed] = {}
     for distribution in distributions():
         for plugin in _read(distribution):
-            # A distribution can be met twice on sys.path; Python imports from the first place.
+            # A distribution can be on sys.path twice; Python imports the first one.
             owner = plugin.target if plugin.distribution == "?" else plugin.distribution
             found.setdefault((plugin.kind.value, plugin.name, owner), plugin)
     return tuple(found[key] for key in sorted(found))
 
 
 def find_defect(plugin: Installed) -> str | None:
-    """Return what can be seen to be wrong with a plugin without importing anything of it."""
+    """Return a defect of a plugin that is visible without importing it, or `None`."""
     if not EntryPoint.pattern.match(plugin.target):
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"
     top = plugin.module.partition(".")[0]
     try:
         missing = importlib.util.find_spec(top) is None
-    except ValueError:  # a module that says nothing of where it comes from
+    except ValueError:  # a loaded module without __spec__
         missing = False
     return f"there is no module '{top}'" if missing else None
+
+
+def read_summary(plugin: Installed) -> str:
+    """Return a plugin's own summary, read from the source of its description without importing it.
+
+    The summary must be a string literal in the call whose result the attribute of the entry point names.
+    Otherwise, fall back to the summary of the distribution if it has no other plugin, or else to "".
+    """
+    attribute = plugin.target.partition(":")[2].strip()
+    try:
+        tree = ast.parse(_source_file(plugin.module).read_bytes())
+    except (OSError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError, ImportError):
+        tree = ast.Module([], [])
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if name == attribute:
+                for keyword in call.keywords:
+                    if keyword.arg == "summary" and isinstance(keyword.value, ast.Constant):
+                        return str(keyword.value.value)
+    alone = sum(other.distribution == plugin.distribution for other in installed()) == 1
+    return plugin.summary if alone else ""
+
+
+def _source_file(module: str) -> Path:
+    """Return the source file of a module; raise LookupError if its package cannot be found."""
+    # `find_spec` of a submodule would import its parent, so only the top level is looked up.
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or (rest and not spec.submodule_search_locations):
+        raise LookupError(module)
+    if not rest:
+        return Path(spec.origin or "")
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    raise LookupError(module)

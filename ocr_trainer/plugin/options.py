@@ -1,4 +1,4 @@
-"""Options that many plugins share: where a dataset lies, who is in which split, how a text is seen."""
+"""Options that many plugins share: dataset folders, splits, and the input size of recognizers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class FolderConfig(Config):
     """A dataset in a folder. Paths are relative to `root`."""
 
     root: Path = REQUIRED
-    """The folder that holds the dataset."""
+    """Folder of the dataset."""
 
     val_share: float = option(0.1, at_least=0, below=1)
-    """The share of the training images to validate on, where nothing else says which."""
+    """Fraction of the training images to validate on, if the dataset defines no validation split."""
 
     test_share: float = option(0.0, at_least=0, below=1)
-    """The share of the training images to test on, where nothing else says which."""
+    """Fraction of the training images to test on, if the dataset defines no test split."""
 
     split_seed: int = 0
-    """What the shares are drawn by; not the run's seed, so that all runs are scored on the same images."""
+    """Seed of the split; separate from the run's seed, so that all runs are scored on the same images."""
 
     follow_links: bool = False
-    """Whether links out of the dataset's folder are followed: whoever made them decides what is read."""
+    """Follow links that point out of the dataset's folder. The author of such links decides what is read."""
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield a message for each invalid combination of options."""
         if self.val_share + self.test_share >= 1:
-            yield "val_share and test_share leave no image to train on; together they must be below 1"
+            yield "val_share and test_share leave no image to train on: their sum must be below 1"
 
 
 @dataclass
@@ -39,74 +39,74 @@ class PairedConfig(FolderConfig):
     """A dataset with one annotation file per image."""
 
     images: Path | None = None
-    """The folder of images; found by its name if null."""
+    """Folder of images; found by name if null."""
 
     annotations: Path | None = None
-    """The folder of annotations, one file per image; found by its name if null."""
+    """Folder of annotations, one file per image; found by name if null."""
 
     test_images: Path | None = None
-    """The folder of test images; found by its name if null and there is one."""
+    """Folder of test images; if null, found by name where one exists."""
 
     test_annotations: Path | None = None
-    """The folder of test annotations; found by its name if null and there is one."""
+    """Folder of test annotations; if null, found by name where one exists."""
 
     train_list: Path | None = None
-    """A file that names the training images, one a row; `train.txt` if null and there is one."""
+    """File that lists the training images, one per line; if null, `train.txt` where it exists."""
 
     val_list: Path | None = None
-    """A file that names the validation images; `val.txt` if null and there is one."""
+    """File that lists the validation images; if null, `val.txt` where it exists."""
 
     test_list: Path | None = None
-    """A file that names the test images; `test.txt` if null and there is one."""
+    """File that lists the test images; if null, `test.txt` where it exists."""
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield a message for each invalid combination of options."""
         yield from super().validate()
         for images in ("images", "test_images"):
             annotations = images.replace("images", "annotations")
             if (getattr(self, images) is None) != (getattr(self, annotations) is None):
-                yield f"{images} and {annotations} go together: set both, or neither to have them found"
+                yield f"{images} and {annotations} go together: set both, or neither to find them by name"
 
 
 @dataclass
 class ListedConfig(FolderConfig):
-    """A dataset whose annotations of many images stand in one file."""
+    """A dataset with the annotations of many images in one file."""
 
     train_file: Path | None = None
-    """The training annotations; found by its name if null."""
+    """File of training annotations; found by name if null."""
 
     val_file: Path | None = None
-    """The validation annotations; found by its name if null and there is one."""
+    """File of validation annotations; if null, found by name where one exists."""
 
     test_file: Path | None = None
-    """The test annotations; found by its name if null and there is one."""
+    """File of test annotations; if null, found by name where one exists."""
 
     images: Path | None = None
-    """The folder that the names of images are relative to; found by its name if null."""
+    """Folder that image names are relative to; found by name if null."""
 
 
 @dataclass
 class RecognizerConfig(Config):
-    """A recognizer that sees texts at one height, in their own proportions."""
+    """A recognizer that scales texts to one height and keeps their aspect ratio."""
 
     height: int = option(32, at_least=8, at_most=512)
-    """The height that texts are scaled to, in pixels."""
+    """Height that texts are scaled to, in pixels."""
 
     min_width: int = option(16, at_least=4)
-    """Narrower texts are widened to this, in pixels."""
+    """Minimum width in pixels; narrower texts are stretched."""
 
     max_width: int = option(2048, at_least=16)
-    """Wider texts are squeezed to this, in pixels."""
+    """Maximum width in pixels; wider texts are squeezed."""
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield a message for each invalid combination of options."""
         if self.min_width > self.max_width:
             yield f"min_width={self.min_width} is more than max_width={self.max_width}"
 
 
 @dataclass
 class CtcConfig(RecognizerConfig):
-    """A recognizer that is trained with CTC."""
+    """A recognizer trained with CTC."""
 
     beam: int = option(1, at_least=1, at_most=1000)
-    """How many prefixes the beam search keeps when reading; 1 for the likeliest class of each step."""
+    """Beam width of CTC decoding; 1 for greedy decoding."""

@@ -1,4 +1,4 @@
-"""Going on with an earlier run: which one, and whether it is still the same run. Before torch."""
+"""Resume an earlier run: find it, and check that the configuration still matches. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,95 +12,99 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.runs.run_dir import CONFIG, hold, is_first, runs
+from ocr_trainer.runs.run_dir import CONFIG, hold, is_rank_zero, runs
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
 REPORT, BEFORE, HISTORY = "report.json", "report.before.json", "resumed.jsonl"
-"""What a finished run has; what one has whose last state is still to come, or was gone on with; and when."""
-KEPT = ("optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "init_from")
-"""What the checkpoint says of itself: other values have no effect."""
-PASSING = ("resume",)
-"""What is no part of a run."""
+"""The report of a finished run, its earlier report once it is resumed, and the log of resumptions."""
+CHECKPOINT_KEYS = ("optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "init_from")
+"""Options that the checkpoint restores, so that new values have no effect."""
+IGNORED_KEYS = ("resume",)
+"""Options that do not identify a run."""
 
 
 def resume_requested(run: RunConfig) -> bool:
-    """Tell whether a run is to go on with an earlier one, be it that SLURM or torchrun started it again."""
+    """Return whether to resume an earlier run: by option, or because SLURM or torchrun restarted the job."""
     again = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
     return run.resume.value == "auto" or any(os.environ.get(name, "0") not in ("", "0") for name in again)
 
 
 def find_earlier_run(run: RunConfig) -> Path | None:
-    """Return the folder of the newest run of this name and configuration."""
+    """Return the newest run directory with this name and configuration, or `None`."""
     from ocr_trainer.config.schema import plain
 
-    asked = _of_run(plain(run))
+    wanted = _identity(plain(run))
     for folder in runs(run.output_dir, run.exp_name):
-        if _of_run(saved_config(folder)) == asked:
+        if _identity(saved_config(folder)) == wanted:
             return folder
     return None
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
-    """Return what a run's config.yaml says.
+    """Load a run's config.yaml, with current option names.
 
     Raises:
-        ConfigError: It is not there or cannot be read.
+        ConfigError: The file is missing or cannot be read.
     """
     import yaml
 
     path = folder / CONFIG
     try:
-        # The reader in C takes a tenth of the time.
+        # The C loader is ten times as fast.
         config = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError as error:
-        raise ConfigError(f"{folder} is not the folder of a run: it has no {CONFIG}") from error
+        raise ConfigError(f"{folder} is not a run directory: it has no {CONFIG}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
-        raise ConfigError(f"{path} does not say how the run was configured")
+        raise ConfigError(f"{path} is not a run configuration")
     from ocr_trainer.config.renames import upgrade
 
     return upgrade(config)
 
 
 def is_finished(folder: Path) -> bool:
-    """Tell whether a run has come to its end; if so, say it."""
+    """Return whether a run is finished; if so, print how to see its results or train longer."""
     if not (folder / REPORT).is_file():
         return False
-    if is_first():
+    if is_rank_zero():
         print(
-            f"the run in {folder} is over: there is nothing to go on with\n"
+            f"the run in {folder} is finished: there is nothing to resume\n"
             f"  its results: {folder / REPORT}\n"
-            f"  to train on: ocr-train resume {folder} trainer.max_epochs=…"
+            f"  to train longer: ocr-train resume {folder} trainer.max_epochs=…"
         )
     return True
 
 
 def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) -> None:
-    """Lock a run's folder, and note there that it goes on, and with which changes.
+    """Lock a run directory and record the resumption and its changed options.
 
     Raises:
-        ConfigError: It is still going; or a change makes it another run.
+        ConfigError: The run is still active, or a changed option would make it a different run.
     """
     from ocr_trainer.config.schema import plain
 
     config = plain(run)
     changes = list(differences(saved_config(folder), config))
-    # The same data may lie elsewhere now.
+    # The same data may have moved, so a changed `root` is allowed.
     refused = [c for c in changes if _within(c, run.IDENTITY) and not c.partition(":")[0].endswith(".root")]
     if refused:
         listed = "".join(f"\n  - {change}" for change in refused)
         raise ConfigError(
-            f"the run in {folder} cannot go on so:{listed}\n"
-            "  begin a new run with its weights: init_from=…/checkpoints/last.ckpt"
+            f"the run in {folder} cannot be resumed with these changes:{listed}\n"
+            "  start a new run from its weights: init_from=…/checkpoints/last.ckpt"
         )
-    if not is_first():
+    if not is_rank_zero():
         return
     hold(folder)
     for change in changes:
-        effect = "no effect: the checkpoint's holds" if _within(change, KEPT) else "from here on"
+        effect = (
+            "no effect: the checkpoint's value is used"
+            if _within(change, CHECKPOINT_KEYS)
+            else "from here on"
+        )
         print(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
         from ocr_trainer.config.compose import to_yaml
@@ -108,14 +112,14 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
         _replace(folder / CONFIG, to_yaml(run))
     if (folder / REPORT).is_file():
         (folder / REPORT).replace(folder / BEFORE)
-    said, changed = (list(map(redact, texts)) for texts in (overrides, changes))
-    entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "overrides": said, "changes": changed}
+    given, changed = (list(map(redact, texts)) for texts in (overrides, changes))
+    entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "overrides": given, "changes": changed}
     with (folder / HISTORY).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 def resume_history(folder: Path) -> list[dict[str, Any]]:
-    """Return when and how a run was gone on with."""
+    """Return the time, overrides and changes of each resumption of a run."""
     path = folder / HISTORY
     if not path.is_file():
         return []
@@ -123,10 +127,10 @@ def resume_history(folder: Path) -> list[dict[str, Any]]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield what has changed; what only one side knows has its default on the other."""
+    """Yield the options that changed; skip options that only one side has."""
     for key in now:
         name = f"{path}{key}"
-        if name in PASSING or key not in before:
+        if name in IGNORED_KEYS or key not in before:
             continue
         if isinstance(before[key], dict) and isinstance(now[key], dict):
             yield from differences(before[key], now[key], f"{name}.")
@@ -139,8 +143,8 @@ def _within(change: str, keys: Sequence[str]) -> bool:
     return any(name == key or name.startswith(f"{key}.") for key in keys)
 
 
-def _of_run(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in PASSING}
+def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in IGNORED_KEYS}
 
 
 def _replace(path: Path, text: str) -> None:

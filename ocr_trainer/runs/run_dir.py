@@ -1,4 +1,4 @@
-"""The folder of a run: its own, whatever else starts in the same instant, and locked while it goes on."""
+"""Run directories: unique even if runs start at the same instant, and locked while a run is active."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ocr_trainer.errors import ConfigError
 CONFIG = "config.yaml"
 LOCK = ".lock"
 INHERITED = "OCR_TRAINER_RUN_FOLDER"
-"""Where the first process of a run tells the folder to those that Lightning starts beside it."""
+"""Environment variable that passes rank zero's run directory to processes that Lightning starts."""
 
 _held: int | None = None
-"""The open lock of the run that this process is at."""
+"""File descriptor of the lock that this process holds."""
 
 
 def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
-    """Make, lock and return a new folder `<output_dir>/<exp_name>/<time>`, which no other run can have.
+    """Create, lock and return a new, unique run directory `<output_dir>/<exp_name>/<time>`.
 
     Args:
-        output_dir: Where run folders are made.
-        exp_name: What the run is called.
-        config: What its `config.yaml` says.
+        output_dir: Parent of run directories.
+        exp_name: Name of the run.
+        config: Content of its `config.yaml`.
 
     Raises:
-        ConfigError: It cannot be made or written.
+        ConfigError: The directory cannot be created or written.
     """
     if (taken := inherited()) is not None:
         return taken
@@ -45,33 +45,33 @@ def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
         _write_config(folder, config, older)
     except (OSError, ValueError) as error:  # ValueError: no file can have that name
         raise ConfigError(
-            f"no folder for this run can be made in {parent}: {_reason(error)}\n"
-            "  choose another place with output_dir=…"
+            f"cannot create a run directory in {parent}: {_reason(error)}\n"
+            "  choose another folder with output_dir=…"
         ) from error
     _settle(folder)
     return folder
 
 
 def hold(folder: Path) -> None:
-    """Lock the folder of a run until this process dies, in whatever way, or holds another.
+    """Lock a run directory until this process ends in any way or locks another one.
 
-    Only the first process of a run locks; its loader workers do not inherit the lock. To hold the same folder
-    again changes nothing. There is no lock where the system has none (Windows).
+    Only rank zero locks; its data workers do not inherit the lock. Locking the same directory again has no
+    effect. On systems without file locks (Windows), this does nothing.
 
     Raises:
-        ConfigError: The run is still going, or its folder cannot be written.
+        ConfigError: The run is still active, or its directory cannot be written.
     """
     try:
         _lock(folder)
     except OSError as error:
-        raise ConfigError(f"the run in {folder} cannot be gone on with: {_reason(error)}") from error
+        raise ConfigError(f"the run in {folder} cannot be resumed: {_reason(error)}") from error
     _settle(folder.resolve())
 
 
 def runs(output_dir: Path, exp_name: str) -> list[Path]:
-    """Return the folders of the runs of that name, the one that began last first, whatever clocks said.
+    """Return the run directories of that name, newest first, independent of clock changes.
 
-    There are none where no folder can be; `claim` says why.
+    Return an empty list if the folder cannot be read; `claim` reports the reason.
     """
     try:
         configs = list((output_dir / exp_name).glob(f"*/{CONFIG}"))
@@ -81,15 +81,15 @@ def runs(output_dir: Path, exp_name: str) -> list[Path]:
 
 
 def inherited() -> Path | None:
-    """Return the folder of the first process, in one that Lightning started beside it; None in others."""
-    # torchrun's processes do not inherit from the first: what they find there is of another run.
-    if is_first() or INHERITED not in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
+    """Return the run directory of rank zero in a process that Lightning started, `None` in others."""
+    # Processes of torchrun do not inherit from rank zero, so the variable belongs to another run.
+    if is_rank_zero() or INHERITED not in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:
         return None
     return Path(os.environ[INHERITED])
 
 
-def is_first() -> bool:
-    """Tell whether this is the first, or only, process of its run."""
+def is_rank_zero() -> bool:
+    """Return whether this is rank zero, or the only process of its run."""
     return all(os.environ.get(rank, "0") == "0" for rank in ("LOCAL_RANK", "RANK"))
 
 
@@ -97,7 +97,7 @@ def _first_free(parent: Path, stamp: str) -> Path:
     for attempt in count(1):
         folder = parent / (stamp if attempt == 1 else f"{stamp}-{attempt}")
         try:
-            # The file system lets just one process make a folder.
+            # mkdir is atomic: only one process can create the folder.
             folder.mkdir()
         except FileExistsError:
             continue
@@ -106,9 +106,9 @@ def _first_free(parent: Path, stamp: str) -> Path:
 
 
 def _lock(folder: Path) -> None:
-    """Lock a folder; let go of the one before, which is a finished run of a sweep."""
+    """Lock a folder and release the previous one, which belongs to a finished run of a sweep."""
     global _held
-    if not is_first():
+    if not is_rank_zero():
         return
     try:
         import fcntl
@@ -125,8 +125,8 @@ def _lock(folder: Path) -> None:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             holder = os.read(lock, 200).decode().strip() or "another process"
             os.close(lock)
-            raise ConfigError(f"the run in {folder} is still going ({holder})") from None
-        # Some network file systems have no locks; that is no reason not to train.
+            raise ConfigError(f"the run in {folder} is still running ({holder})") from None
+        # Some network file systems have no locks, which must not prevent training.
         print(f"ocr-train: {folder} cannot be locked: {_reason(error)}", file=sys.stderr)
     os.truncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
@@ -136,25 +136,27 @@ def _lock(folder: Path) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Tell the folder to further processes; let it serve temporary files, too, where no other can."""
-    if is_first():
+    """Export the folder to further processes; also use it for temporary files if there is no other place."""
+    if is_rank_zero():
         os.environ[INHERITED] = str(folder)
     import tempfile
 
     try:
         tempfile.gettempdir()
-    except FileNotFoundError as error:  # lightning could not even be imported
+    except FileNotFoundError as error:  # without one, importing lightning fails
         if len(os.fsencode(folder)) > LONGEST_TMPDIR:
-            raise ConfigError("there is no folder for temporary files: set TMPDIR to a short one") from error
+            raise ConfigError(
+                "there is no folder for temporary files: set TMPDIR to one with a short path"
+            ) from error
         os.environ["TMPDIR"] = str(folder)
 
 
 def _write_config(folder: Path, config: str, older: list[Path]) -> None:
-    """Write the configuration; it appears whole or not at all, and dated after those of older runs."""
+    """Write the configuration; atomically, and with a newer timestamp than all older runs."""
     hidden = folder / f".{CONFIG}"
     hidden.write_text(config, encoding="utf-8")
     last = _written(older[0] / CONFIG) if older else 0
-    if _written(hidden) <= last:  # the clock was put back
+    if _written(hidden) <= last:  # the clock was set back
         os.utime(hidden, ns=(last + 1, last + 1))
     hidden.rename(folder / CONFIG)
 

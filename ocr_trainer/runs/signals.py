@@ -1,8 +1,8 @@
-"""Ending a run in good order when the system or the user asks for it by a signal.
+"""Stop a run cleanly on a signal from the system or the user.
 
 Lightning's own handlers are not enough: a Ctrl-C breaks off in the middle of a step, SLURM's signal
 saves in the middle of one, and with several processes a SIGTERM makes them wait for each other in
-the handler. So the handler here only notes what was asked for; training looks at it between steps.
+the handler. So this handler only records the signal; training checks for it between steps.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ASKED_AGAIN = 5.0
-"""Seconds after which a further Ctrl-C ends the run at once; many press it several times in a row."""
+REPEAT_DELAY = 5.0
+"""Seconds after which another Ctrl-C stops the run at once; users often press it several times in a row."""
 
 
 class Stopped(BaseException):
-    """A signal ended the run; its number is the exit status less 128."""
+    """A signal stopped the run; the exit status is its number plus 128."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -33,44 +33,44 @@ def requeue_signal() -> int | None:
 
 
 class Stop:
-    """What was asked for by a signal; while `patient`, training ends at the next step's end."""
+    """Signal handler that records the signal; while `patient`, training stops after the current step."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked for."""
+        """Start without a recorded signal."""
         self.asked: int | None = None
         self.patient = False
         self._since = 0.0
         self._listening = False
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        """Note the signal; raise where nothing looks at the note.
+        """Record the signal; raise if training is not going to check for it.
 
         Raises:
-            Stopped: Nothing is to be waited for.
+            Stopped: The run must stop at once.
         """
         again, now = self.asked is not None, time.monotonic()
-        if again and now - self._since <= ASKED_AGAIN:
-            # What tidies up after the first is not to be broken off.
+        if again and now - self._since <= REPEAT_DELAY:
+            # The cleanup after the first signal must not be interrupted.
             return
         if self.patient and not (again and number == signal.SIGINT):
             if not again:
-                # os.write, unlike print, may be called while something else is being printed.
+                # Unlike print, os.write is safe while another print is in progress.
                 os.write(2, b"\nocr-train: stopping once this step is done and saved ...\n")
                 self.asked, self._since = int(number), now
             return
-        # Noted even so: what is raised within a destructor is lost, and training looks at the note.
+        # Also recorded, because an exception raised within a destructor is lost.
         self.asked, self._since = self.asked or int(number), now
         raise Stopped(number)
 
     def register(self) -> None:
-        """Take over the signals from whoever has them; only a main thread can."""
+        """Install this handler; only the main thread can."""
         if in_main_thread():
             for number in _numbers():
                 signal.signal(number, self)
 
     @contextmanager
     def listening(self, keep_if_asked: bool = False) -> Iterator[None]:
-        """Take over the signals for a while, in a main thread; `keep_if_asked`: for good, if one came."""
+        """Install this handler in the main thread; keep it if `keep_if_asked` and a signal came."""
         if self._listening or not in_main_thread():
             yield
             return
@@ -81,7 +81,7 @@ class Stop:
             yield
         finally:
             self._listening = False
-            # A process that was asked to end does so in a moment, which further signals are not to disturb.
+            # The process is about to end; further signals must not disturb that.
             if not (keep_if_asked and self.asked):
                 self.asked = None
                 for number, handler in before.items():
@@ -89,7 +89,7 @@ class Stop:
 
 
 def in_main_thread() -> bool:
-    """Tell whether this is the thread that signals come to."""
+    """Return whether this is the main thread, which receives signals."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -98,4 +98,4 @@ def _numbers() -> list[int]:
 
 
 STOP = Stop()
-"""Of this process."""
+"""The handler of this process."""

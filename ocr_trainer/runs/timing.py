@@ -1,4 +1,4 @@
-"""The time since this process began, so that a report counts start-up from its first instruction."""
+"""Time since the start of the process, so that reports include start-up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def _age() -> float:
-    """Return how long the process has run, in seconds; 0 where the system does not tell."""
+    """Return the age of the process in seconds; 0 if the system does not report it."""
     try:
         fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -17,25 +17,25 @@ def _age() -> float:
         return 0.0
 
 
-_BEGAN = time.perf_counter() - _age()
+_START = time.perf_counter() - _age()
 
 
 class PhaseTimer:
     """Splits the time of a run into named phases.
 
-    The first run of a process began with it; a further one, as in a sweep, begins when this is made.
+    The first timer of a process starts with the process; later ones, as in a sweep, start when created.
     """
 
-    _made = False
+    _created = False
 
     def __init__(self) -> None:
-        """Begin."""
+        """Start the timer."""
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter() if PhaseTimer._made else _BEGAN
-        PhaseTimer._made = True
+        self._last = time.perf_counter() if PhaseTimer._created else _START
+        PhaseTimer._created = True
 
     def end(self, phase: str) -> None:
-        """Count the time since the last phase's end to this one."""
+        """Add the time since the end of the last phase to this phase."""
         now = time.perf_counter()
         self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
         self._last = now
@@ -43,4 +43,4 @@ class PhaseTimer:
 
 def since_start() -> float:
     """Return the seconds since the process began."""
-    return time.perf_counter() - _BEGAN
+    return time.perf_counter() - _START

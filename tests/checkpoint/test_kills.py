@@ -27,7 +27,7 @@ RUN = [
     *("dataset.text.train_texts=80", "dataset.text.val_texts=4", "dataset.text.test_texts=1"),
     *("data.batch_size=4", "data.num_workers=0", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
     *("trainer.log_every_n_steps=1", "trainer.enable_progress_bar=false", "trainer.limit_test_batches=0"),
-    *("calibrate.enabled=false", f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
+    *(f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
 ]
 """3 epochs of 20 steps, each with a validation; 12 states of 6 MB are kept on the way."""
 
@@ -98,7 +98,7 @@ def look(folder: Path, before: int, toll: Toll) -> None:
     """Check what a killed run left: the find_newest state is whole, and at most one interval is lost."""
     checkpoints = folder / "checkpoints"
     found = find_newest(checkpoints)
-    assert found is None or found.passed_over == []
+    assert found is None or found.rejected == []
     kept = found.content["global_step"] if found is not None else 0
     assert kept >= before
     assert max(logged(folder), default=-1) + 1 - kept <= INTERVAL
@@ -186,7 +186,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
         found = find_newest(folder / "checkpoints")
         assert found is not None
         assert found.content["global_step"] == 10
-        assert found.passed_over == []
+        assert found.rejected == []
         assert not (folder / "report.json").exists()
         subprocess.run([*mount, "remount,size=64m"], check=True)
         assert status(start(["resume", str(folder)], disk)) == 0

@@ -54,13 +54,13 @@ BAD = {
     # what cannot be read
     "trainer.devices=" + "[" * DEEP + "]" * DEEP: "nests its values too deeply",
     "trainer.devices=" + "{a:" * DEEP + "1" + "}" * DEEP: "nests its values too deeply",
-    "optimizer.lr=[1": "cannot be read",
-    "exp_name='open": "cannot be read",
-    "größe=3": "cannot be read",
-    "модель=dbnet": "cannot be read",
+    "optimizer.lr=[1": "cannot be parsed",
+    "exp_name='open": "cannot be parsed",
+    "größe=3": "cannot be parsed",
+    "модель=dbnet": "cannot be parsed",
     "exp_name=a\x00b": "exp_name",
-    "\x1b[2Jseed=1": "cannot be read",
-    "=5": "=5 chooses nothing",
+    "\x1b[2Jseed=1": "cannot be parsed",
+    "=5": "=5 has no value",
     "a b": "quote a value with spaces",
     "optimizer.lr=1e-3,1e-4": "optimizer.lr",
     # references that lead nowhere
@@ -72,8 +72,8 @@ BAD = {
     # what is not given
     "dataset=sroie": "dataset.root must be given: dataset.root=…",
     "model=???": "model",
-    "model=null": "model=null chooses nothing",
-    "init_from=nowhere.ckpt": "there is no such checkpoint",
+    "model=null": "model=null has no value",
+    "init_from=nowhere.ckpt": "the file does not exist",
     "exp_name=../up": "must be a name for a folder",
 }
 

@@ -102,8 +102,8 @@ def test_an_unknown_group():
     assert said("modle=dbnet") == (
         "this run cannot start:\n"
         "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
-        "    options of a run: model, dataset, logger, optimizer, schedule, ema, augment, text_augment, charset, data, trainer, "
-        "checkpoint, ranks, early_stopping, calibrate, init_from, resume, exp_name, seed, output_dir"
+        "    options of a run: model, dataset, logger, optimizer, schedule, ema, data, trainer, checkpoint, "
+        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, calibrate"
     )
 
 
@@ -150,14 +150,14 @@ def test_a_missing_value():
 
 def test_a_choice_of_nothing():
     assert said("logger=null") == (
-        "this run cannot start:\n  - logger=null chooses nothing: leave it out, or write [] for an empty list"
+        "this run cannot start:\n  - logger=null has no value: leave it out, or write [] for an empty list"
     )
 
 
 def test_an_override_that_cannot_be_read():
     assert said("a b") == (
         "this run cannot start:\n"
-        "  - the override 'a b' cannot be read\n"
+        "  - the override 'a b' cannot be parsed\n"
         "    write key=value, and quote a value with spaces or special characters: \"key='a b'\""
     )
 
@@ -175,8 +175,8 @@ def test_all_faults_come_in_one_message():
 
 
 def test_a_run_without_an_end():
-    assert "nothing ends the training" in said("trainer.max_epochs=-1")
-    assert "schedule=cosine goes by the run's steps" in said(
+    assert "training never ends" in said("trainer.max_epochs=-1")
+    assert "schedule=cosine depends on the total number of steps" in said(
         "trainer.max_epochs=-1", "trainer.max_time=00:01:00:00"
     )
     compose(
@@ -187,13 +187,16 @@ def test_a_run_without_an_end():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("trainer.precision=bf17", "trainer: precision=bf17 is none of: 32, 64, 16, "),
+        ("trainer.precision=bf17", "trainer: precision=bf17 is not supported; choose one of: 32, 64, 16, "),
         (
             "trainer.gradient_clip_algorithm=foo",
-            "trainer: gradient_clip_algorithm=foo is neither norm nor value",
+            "trainer: gradient_clip_algorithm=foo must be norm or value",
         ),
-        ("trainer.max_time=soon", "trainer: max_time=soon is not of the form DD:HH:MM:SS"),
-        ("trainer.limit_train_batches=1.5", "limit_train_batches is a share up to 1.0 or a whole number"),
+        ("trainer.max_time=soon", "trainer: max_time=soon must have the form DD:HH:MM:SS"),
+        (
+            "trainer.limit_train_batches=1.5",
+            "limit_train_batches must be a fraction up to 1.0 or an integer number",
+        ),
         ("augment.scale=[2,1]", "augment: scale must be [lowest, highest], not [2.0, 1.0]"),
     ],
 )
@@ -206,7 +209,7 @@ def test_a_file_that_is_not_yaml(cli: Cli, tmp_path: Path):
     (tmp_path / "experiment" / "mine.yaml").write_text("a: [1\n b: }")
     done = cli("check", "--config-dir", str(tmp_path), "experiment=mine")
     assert done.returncode == 2
-    assert "a configuration file is not YAML: " in done.stderr
+    assert "a configuration file is not valid YAML: " in done.stderr
     assert "mine.yaml" in done.stderr
     assert "Traceback" not in done.stderr
 

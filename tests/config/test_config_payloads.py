@@ -136,8 +136,8 @@ def test_case_52_the_refusal_says_what_to_do(trap: Trap):
     given = trap.write({"mine": FILES["sweep"]}, "# @package _global_\n")
     message = refused(lambda: through("--config-dir", str(given), "experiment=mine"))
     assert message == (
-        f"{given.resolve()}/experiment/mine.yaml: it sets options of Hydra itself (hydra: …), which no file may\n"
-        "    remove them, and set them on the command line, such as hydra.sweep.dir=DIR"
+        f"{given.resolve()}/experiment/mine.yaml: it sets options of Hydra itself (hydra: …), which is not allowed in a file\n"
+        "    set them on the command line instead, such as hydra.sweep.dir=DIR"
     )
 
 

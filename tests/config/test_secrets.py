@@ -71,7 +71,7 @@ LOGGERS = ["logger=[csv,tensorboard,wandb]", "logger.wandb.mode=offline"]
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of the environment is no secret of the next."""
-    for memory in ("_values", "_kept"):
+    for memory in ("_values", "_references"):
         monkeypatch.setattr(security, memory, {})
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
@@ -182,7 +182,7 @@ def test_case_62_a_saved_run_reads_the_environment_anew(monkeypatch: pytest.Monk
 def test_case_62_a_run_does_not_go_on_without_the_credentials_of_its_url():
     saved = plain(compose(["exp_name='https://u:p@host'"]))
     assert saved["exp_name"] == "https://***@host"
-    with pytest.raises(ConfigError, match="exp_name holds a URL whose credentials were not saved"):
+    with pytest.raises(ConfigError, match="exp_name contains a URL whose credentials were not saved"):
         compose([], saved)
     assert compose(["exp_name=other"], saved).exp_name == "other"
 

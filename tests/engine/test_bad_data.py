@@ -215,7 +215,7 @@ def test_a_run_folder_that_cannot_be_made(run: Callable[..., Outcome], receipts:
     (tmp_path / "taken").write_text("a file")
     status, said, _ = run(f"output_dir={tmp_path}/taken")
     assert status == 2
-    assert said.startswith(f"ocr-train: no folder for this run can be made in {tmp_path}/taken/default: ")
+    assert said.startswith(f"ocr-train: cannot create a run directory in {tmp_path}/taken/default: ")
     assert "output_dir=" in said
 
 

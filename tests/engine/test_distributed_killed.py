@@ -52,7 +52,7 @@ def test_case_25_no_process_outlives_or_waits_for_another(
     assert kept["global_step"] >= 3
     if number == "SIGTERM" and launcher == "lightning":
         assert status == 143, said
-        assert "to go on: ocr-train resume" in said
+        assert "to resume: ocr-train resume" in said
 
 
 @pytest.mark.slow

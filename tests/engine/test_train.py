@@ -150,7 +150,7 @@ def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
             super().on_test_epoch_start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ocr_trainer.engine.train.task_class", lambda _task: Watching)
+        patch.setattr("ocr_trainer.engine.session.task_class", lambda _task: Watching)
         train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, timing.PhaseTimer())
     saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     weight = "model.probability.0.weight"

@@ -63,7 +63,7 @@ def test_each_set_is_scored_whole_and_what_is_missing_is_told(cli: Cli, tmp_path
         "test", str(checkpoint), "--benchmarks", "sets", "data.num_workers=0", "trainer.accelerator=cpu"
     )
     assert done.returncode == 0, done.stderr
-    assert "passed over: no dataset that can be read: sets/pictures" in done.stderr
+    assert "skipped sets/pictures: no plugin can read it as a dataset" in done.stderr
     assert "of the six benchmarks there are not: IIIT5k, IC13, IC15, SVTP, CUTE80" in done.stdout
     (path,) = tmp_path.glob("runs/*/*/report.json")
     told = json.loads(path.read_text(encoding="utf-8"))

@@ -176,7 +176,7 @@ WRONG = "the first checkpoint must find text, and that of --recognizer must read
 def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp_path, monkeypatch, capsys):
     det, rec = pair
     finds, reads = f"  {det} finds text: model=dbnet\n", f"  {rec} reads text: model=crnn\n"
-    turned = f"  the other way round: ocr-train {command} {det} … --recognizer {rec}\n"
+    turned = f"  swap them: ocr-train {command} {det} … --recognizer {rec}\n"
     for first, second, message in [
         (rec, det, f"{WRONG}{reads}{finds}{turned}"),
         (det, det, f"{WRONG}{finds}{finds}"),
@@ -195,9 +195,9 @@ def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp
     [
         (["--format", "json,pdf"], "there is no format 'pdf'.\n  formats: json, page, hocr, text, overlay"),
         (["--format", "txt"], "there is no format 'txt'. Did you mean 'text'?"),
-        (["--format", "text"], "--format text needs what reads the text: --recognizer CKPT"),
-        (["--margin", "0.1"], "--margin says how texts are read, but there is no --recognizer"),
-        (["recognizer.beam=3"], "recognizer.beam=3 says how texts are read, but there is no --recognizer"),
+        (["--format", "text"], "--format text needs a recognizer: add --recognizer CKPT"),
+        (["--margin", "0.1"], "--margin needs a recognizer: add --recognizer CKPT"),
+        (["recognizer.beam=3"], "recognizer.beam=3 needs a recognizer: add --recognizer CKPT"),
         (["dataset.root=x"], "'dataset.root=x' is no image, and only model.… options can be set"),
         (["--recognizer", "REC", "--margin", "2"], "--margin must be at least 0 and at most 1, not 2"),
         (["--recognizer", "REC", "recognizer.bea=3"], "bea"),

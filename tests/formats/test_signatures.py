@@ -51,7 +51,7 @@ def test_the_right_plugin_is_named(folder: str, name: str):
 
 
 def test_an_empty_folder_is_like_none(tmp_path: Path):
-    assert discovery.readers(tmp_path) == []
+    assert discovery.matching_datasets(tmp_path) == []
     run = compose(["dataset=ufo", f"dataset.root='{tmp_path}'"])
     with pytest.raises(DataError) as refused:
         open_splits(run, build.context(run, Path()))
@@ -62,7 +62,7 @@ def test_files_that_cannot_be_read_are_no_sign(tmp_path: Path):
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "a.csv").mkdir()
     (tmp_path / "train.json").write_bytes(b"\xff\xfe\x00")
-    assert discovery.readers(tmp_path) == []
+    assert discovery.matching_datasets(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_malformed_sign_stands_nowhere(sign: FormatSignature, tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.txt").touch()
     (tmp_path / "b.txt").touch()
-    assert discovery._shows(tmp_path, sign) is (sign.files == "**/*.txt")
+    assert discovery._matches(tmp_path, sign) is (sign.files == "**/*.txt")

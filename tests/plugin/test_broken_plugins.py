@@ -94,7 +94,7 @@ UNDESCRIBED = [
     Case(
         "other_api",
         HEAD + model(api=2),
-        "it is written for version 2 of the plugin contract, this is version 1",
+        "it is written for version 2 of the plugin contract, but this is version 1",
     ),
     Case(
         "other_kind",
@@ -112,12 +112,12 @@ UNDESCRIBED = [
     Case(
         "no_type",
         HEAD + "@dataclass\nclass Options(Config):\n    depth = 3\n" + model("Options"),
-        "its options depth have no type",
+        "its options depth have no type annotation",
     ),
     Case(
         "unknown_type",
         HEAD + "@dataclass\nclass Options(Config):\n    depth: Absent = 3\n" + model("Options"),
-        "its options have a type that cannot be looked up: NameError: name 'Absent' is not defined",
+        "the type of one of its options cannot be resolved: NameError: name 'Absent' is not defined",
     ),
     Case(
         "no_target",
@@ -243,11 +243,17 @@ def test_all_are_listed(cli: Cli, site: Path, strangers: Path):
         """What can be told without importing anything."""
         if case.target:
             return (f"BROKEN: {case.reason}",)
-        return (f"BROKEN: there is no module '{case.module}'",) if case.source is None else ()
+        if case.source is None:
+            return (f"BROKEN: there is no module '{case.module}'",)
+        return (
+            ("a model",)
+            if "plugin = ModelPlugin(" in case.source and "summary='a model'" in case.source
+            else ()
+        )
 
     note = "CONFLICT: several distributions provide this name"
     assert rows(done.stdout) - rows(without.stdout) == {
-        ("model", "sound", "ocr-trainer-sound", "1.0"),
+        ("model", "sound", "ocr-trainer-sound", "1.0", "a model"),
         *(("model", "twin", distribution, "1.0", note) for distribution in TWINS),
         *((case.kind.value, case.name, f"ocr-trainer-{case.name}", "1.0", *seen(case)) for case in CASES),
     }

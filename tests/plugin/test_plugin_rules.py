@@ -96,7 +96,7 @@ def test_case_60_a_denied_plugin_is_not_imported_and_the_rule_is_named(
 def test_case_60_what_was_imported_before_is_denied_too():
     assert compose(["model=crnn"]).model.name == "crnn"
     allowlist.restrict(allow=["dbnet"])
-    with pytest.raises(PluginDenied, match=r"denied by plugins.allow=\[dbnet\], which leaves it out"):
+    with pytest.raises(PluginDenied, match=r"denied by plugins.allow=\[dbnet\], which does not list it"):
         compose(["model=crnn"])
 
 
@@ -124,9 +124,9 @@ def asked_with(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("plugins.denny=[one]", "'plugins.denny=[one]' is no rule for plugins"),
-        ("plugins.deny=[modl/one]", "plugins.deny: 'modl/one' names no plugin"),
-        ("plugins.allow=[a:b:c]", "plugins.allow: 'a:b:c' names no plugin"),
+        ("plugins.denny=[one]", "'plugins.denny=[one]' is not a rule for plugins"),
+        ("plugins.deny=[modl/one]", "plugins.deny: 'modl/one' is not an entry for plugins"),
+        ("plugins.allow=[a:b:c]", "plugins.allow: 'a:b:c' is not an entry for plugins"),
     ],
 )
 def test_case_60_a_rule_that_denies_nothing_by_a_slip_is_refused(word: str, message: str):
@@ -205,7 +205,7 @@ def test_case_61_another_version_of_the_contract_is_refused(site: Path):
         compose(["model=newer"])
     assert str(caught.value) == (
         "the model plugin 'newer' cannot be used: "
-        "it is written for version 2 of the plugin contract, this is version 1\n"
+        "it is written for version 2 of the plugin contract, but this is version 1\n"
         "  provided by acme-newer 1.0 (acme_newer:plugin)\n"
         "  update or uninstall acme-newer"
     )
@@ -220,7 +220,7 @@ def test_case_61_a_model_that_lacks_methods_is_refused(site: Path):
     first, *others = str(caught.value).splitlines()
     lacking = re.fullmatch(
         "the model plugin 'half' cannot be used: its factory acme_half:Model lacks (.*), "
-        "which version 1 of the plugin contract asks for",
+        "required by version 1 of the plugin contract",
         first,
     )
     assert lacking is not None

@@ -106,11 +106,13 @@ def test_the_tree_on_the_page_is_the_files_on_the_page(tmp_path: Path):
 
 
 def test_it_is_listed(acme: Environment):
-    summary = re.search(r'^description = "(.*)"$', (acme.folder / NAME / "pyproject.toml").read_text(), re.M)
-    assert summary is not None
-    common = {"distribution": NAME, "version": VERSION, "summary": summary[1], "conflict": False}
-    common |= {"denied": None, "broken": None}
-    assert listed(acme) == [
+    source = acme.folder / NAME / NAME.replace("-", "_") / "plugin.py"
+    summaries = set(re.findall(r'^    summary="(.*)",$', source.read_text(encoding="utf-8"), re.M))
+    rows = listed(acme)
+    assert {row.pop("summary") for row in rows} == summaries
+    assert len(summaries) == 5
+    common = {"distribution": NAME, "version": VERSION, "conflict": False, "denied": None, "broken": None}
+    assert rows == [
         {"kind": "dataset", "name": "slips", **common},
         {"kind": "dataset", "name": "tsv", **common},
         {"kind": "logger", "name": "jsonl", **common},

@@ -23,7 +23,7 @@ status = main()
 hold = 'import sys; from pathlib import Path; from ocr_trainer.runs.run_dir import hold; hold(Path(sys.argv[1]))'
 (report,) = Path().glob('*/*/*/report.json')
 second = subprocess.run([sys.executable, '-c', hold, str(report.parent)], capture_output=True, timeout=60)
-assert b'is still going' in second.stderr, second.stderr
+assert b'is still running' in second.stderr, second.stderr
 sys.exit(status)
 """
 TINY = [

@@ -60,10 +60,10 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_case_19_the_same_command_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = cut_off(tmp_path, AUTO, Cut("on_train_batch_end", 3))
-    assert f"to go on: ocr-train resume {folder}" in capsys.readouterr().err
+    assert f"to resume: ocr-train resume {folder}" in capsys.readouterr().err
     assert ocr_train(tmp_path, AUTO) == 0
     assert run_folder(tmp_path) == folder
-    assert "goes on after step 3, in epoch 1, from" in capsys.readouterr().err
+    assert "resuming after step 3, in epoch 1, from" in capsys.readouterr().err
     report = json.loads((folder / "report.json").read_text())
     assert report["steps"] == 4
     assert [(entry["overrides"], entry["changes"]) for entry in report["resumed"]] == [([], [])]
@@ -71,7 +71,7 @@ def test_case_19_the_same_command_twice(tmp_path: Path, capsys: pytest.CaptureFi
     for words in (AUTO, ["resume", str(folder)]):
         status, said, errors = light(tmp_path, *words)
         assert (status, errors) == (0, "")
-        assert said.startswith(f"the run in {folder} is over: there is nothing to go on with\n")
+        assert said.startswith(f"the run in {folder} is finished: there is nothing to resume\n")
         assert f"ocr-train resume {folder} trainer.max_epochs=" in said
         assert listing(tmp_path) == before
 
@@ -113,7 +113,7 @@ def test_case_19_a_run_that_is_still_going(cut: Path):
     for words in (AUTO, ["resume", str(cut)]):
         status, _, errors = light(cut.parents[2], *words)
         assert status == 2
-        assert f"the run in {cut} is still going (process " in errors
+        assert f"the run in {cut} is still running (process " in errors
     assert listing(cut) == before
 
 
@@ -131,11 +131,11 @@ def test_case_17_what_would_be_another_run_is_refused(cut: Path):
     status, _, errors = light(cut, "resume", str(cut), *SAME)
     assert status == 2
     head, *listed, hint = errors.splitlines()
-    assert head == f"ocr-train: the run in {cut} cannot go on so:"
+    assert head == f"ocr-train: the run in {cut} cannot be resumed with these changes:"
     assert {line.partition(":")[0] for line in listed} == {f"  - {word.partition('=')[0]}" for word in SAME}
     assert "  - data.batch_size: 4 before, 2 now" in listed
     assert "  - model.size: tiny before, small now" in listed
-    assert hint == "  begin a new run with its weights: init_from=…/checkpoints/last.ckpt"
+    assert hint == "  start a new run from its weights: init_from=…/checkpoints/last.ckpt"
     assert listing(cut) == before
 
 
@@ -145,7 +145,9 @@ def test_case_17_a_changed_learning_rate_is_told(tmp_path: Path, capsys: pytest.
         ocr_train(tmp_path, ["resume", str(folder), "optimizer.lr=0.5", "trainer.log_every_n_steps=1"]) == 0
     )
     errors = capsys.readouterr().err
-    assert "ocr-train: optimizer.lr: 0.001 before, 0.5 now (no effect: the checkpoint's holds)" in errors
+    assert (
+        "ocr-train: optimizer.lr: 0.001 before, 0.5 now (no effect: the checkpoint's value is used)" in errors
+    )
     assert "ocr-train: trainer.log_every_n_steps: 10 before, 1 now (from here on)" in errors
     assert "log_every_n_steps: 1\n" in (folder / "config.yaml").read_text()
     (entry,) = json.loads((folder / "report.json").read_text())["resumed"]
@@ -181,10 +183,10 @@ def test_folders_that_are_none_of_a_run(tmp_path: Path):
     (tmp_path / "binary").mkdir()
     (tmp_path / "binary" / "config.yaml").write_bytes(b"\xff\xfe\x00")
     said = {
-        "empty": "is not the folder of a run: it has no config.yaml",
-        "nowhere": "is not the folder of a run: it has no config.yaml",
+        "empty": "is not a run directory: it has no config.yaml",
+        "nowhere": "is not a run directory: it has no config.yaml",
         "torn": "config.yaml cannot be read: ",
-        "list": "config.yaml does not say how the run was configured",
+        "list": "config.yaml is not a run configuration",
         "binary": "config.yaml cannot be read: ",
     }
     for name, words in said.items():
@@ -193,7 +195,7 @@ def test_folders_that_are_none_of_a_run(tmp_path: Path):
     status, _, errors = light(tmp_path, "resume")
     assert (status, errors) == (
         2,
-        "ocr-train: ocr-train resume: which run? Name its folder: ocr-train resume RUN_FOLDER\n",
+        "ocr-train: ocr-train resume: no run given. Name its folder: ocr-train resume RUN_FOLDER\n",
     )
 
 
@@ -242,5 +244,5 @@ def test_case_18_a_checkpoint_of_the_first_format(tmp_path: Path, capsys: pytest
     capsys.readouterr()
     assert ocr_train(tmp_path, ["resume", str(folder)]) == 2
     errors = capsys.readouterr().err
-    assert f"none of the checkpoints in {folder / 'checkpoints'} can be gone on from:" in errors
-    assert "last.ckpt does not say where training was" in errors
+    assert f"none of the checkpoints in {folder / 'checkpoints'} can be resumed from:" in errors
+    assert "last.ckpt has no position in training to resume from" in errors

@@ -24,12 +24,12 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError) as caught:
         claim(tmp_path / "file", "run")
     assert str(caught.value) == (
-        f"no folder for this run can be made in {tmp_path}/file/run: Not a directory\n"
-        "  choose another place with output_dir=…"
+        f"cannot create a run directory in {tmp_path}/file/run: Not a directory\n"
+        "  choose another folder with output_dir=…"
     )
     with pytest.raises(ConfigError) as caught:
         hold(tmp_path / "file")
-    assert str(caught.value) == f"the run in {tmp_path}/file cannot be gone on with: Not a directory"
+    assert str(caught.value) == f"the run in {tmp_path}/file cannot be resumed: Not a directory"
     assert runs(tmp_path / "file", "run") == []
 
 

@@ -79,7 +79,7 @@ def test_case_46_runs_that_start_in_the_same_instant_have_folders_of_their_own(t
 
 def test_case_46_a_run_that_goes_on_keeps_others_out_of_its_folder_until_it_dies(tmp_path: Path):
     with another(WAIT, tmp_path) as (process, (name,)):
-        said = f"the run in {name} is still going (process {process.pid} on {os.uname().nodename})"
+        said = f"the run in {name} is still running (process {process.pid} on {os.uname().nodename})"
         assert still_going(Path(name)) == said
         process.kill()
         process.wait(timeout=10)
@@ -100,10 +100,10 @@ def test_case_46_a_process_may_hold_its_folder_again_and_leaves_it_for_the_next_
     first = claim(tmp_path, "run")
     hold(first)
     hold(first)
-    assert "is still going" in python(HOLD, first).stderr
+    assert "is still running" in python(HOLD, first).stderr
     second = claim(tmp_path, "run")
     assert python(HOLD, first).stdout == "held\n"
-    assert "is still going" in python(HOLD, second).stderr
+    assert "is still running" in python(HOLD, second).stderr
 
 
 @pytest.mark.parametrize("rank", ["LOCAL_RANK", "RANK"])
@@ -202,8 +202,8 @@ def test_case_47_a_place_where_no_folder_can_be_is_refused_before_torch(tmp_path
     }
     for (place, reason), said in zip(reasons.items(), refused([*reasons]), strict=True):
         assert said == (
-            f"ocr-train: no folder for this run can be made in {place}/default: {reason}\n"
-            "  choose another place with output_dir=…\n"
+            f"ocr-train: cannot create a run directory in {place}/default: {reason}\n"
+            "  choose another folder with output_dir=…\n"
         )
 
 
@@ -225,7 +225,7 @@ def test_case_47_what_cannot_be_written_is_refused_before_torch(tmp_path: Path):
     )
     for (name, (_, reason)), message in zip(mounts.items(), said, strict=True):
         assert message.startswith(
-            f"ocr-train: no folder for this run can be made in {tmp_path}/{name}/default: {reason}\n"
+            f"ocr-train: cannot create a run directory in {tmp_path}/{name}/default: {reason}\n"
         )
 
 

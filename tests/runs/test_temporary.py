@@ -89,7 +89,7 @@ def test_case_47_a_folder_for_temporary_files_that_workers_cannot_use_is_refused
         compose(["data.num_workers=2"])
     assert str(caught.value) == (
         "this run cannot start:\n"
-        f"  - TMPDIR={long} is too long for the sockets of loader workers: "
+        f"  - TMPDIR={long} is too long for the sockets of data workers: "
         "set it to a path of at most 75 bytes, or data.num_workers=0"
     )
 

@@ -179,7 +179,7 @@ def test_no_predictions_at_all(tmp_path: Path, gt: Path) -> None:
         ("--metric cleval --iou 0.5", "--iou is for --metric icdar: cleval matches by characters"),
         (
             "--metric icdar --ignore-case",
-            "--ignore-case is for --metric cleval: icdar does not look at texts",
+            "--ignore-case is for --metric cleval: icdar ignores texts",
         ),
         ("--metric icdar --iou 1", "--iou must be at least 0 and below 1, not 1"),
         ("--metric icdar --form quad+confidence", "--form quad+confidence: ground truth has no confidences"),

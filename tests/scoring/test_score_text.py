@@ -158,8 +158,8 @@ def test_places_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--iou 0.5", "--iou is for --metric icdar: text does not look at outlines"),
-        ("--ignore-case", "--ignore-case is for --metric cleval: text tells the scores with and without"),
+        ("--iou 0.5", "--iou is for --metric icdar: text ignores outlines"),
+        ("--ignore-case", "--ignore-case is for --metric cleval: text reports scores with and without case"),
         (
             "--form tabs",
             "there is no form 'tabs'. Did you mean 'tab'?\n  forms: tab+confidence, tab, quoted, space",

@@ -120,7 +120,7 @@ DESCRIPTION_FAULTS = [
     (Kind.dataset, "test_its_options_are_typed_and_documented", "acme-odd_type", "is malformed"),
     (Kind.dataset, "test_its_defaults_are_valid", "acme-out_of_bounds", "share must be at most 1, not 2"),
     (Kind.dataset, "test_its_defaults_are_valid", "acme-at_odds", "these options never fit together"),
-    (Kind.logger, "test_its_options_compose", "acme-renamed", "leave it alone"),
+    (Kind.logger, "test_its_options_compose", "acme-renamed", "is set by the core"),
     (Kind.dataset, "test_a_saved_configuration_gives_the_same_options", "acme-doubling", "must be the same"),
     (
         Kind.dataset,
@@ -160,8 +160,8 @@ BUILT_FAULTS = {
         ("test_splits_share_nothing", "same pixels", "is in train and in val"),
         ("test_an_endless_split_goes_on", "repeating", "must be new"),
         ("test_an_endless_split_goes_on", "random", "must be the same when asked for again"),
-        ("test_the_ledger_adds_up", "more skipped than met", "1 labels skipped of 0 met"),
-        ("test_the_ledger_adds_up", "no reason", "which file was skipped and why"),
+        ("test_the_data_report_adds_up", "more skipped than met", "1 labels skipped of 0 met"),
+        ("test_the_data_report_adds_up", "no reason", "which file was skipped and why"),
     ],
     Kind.model: [
         ("test_it_is_a_detector", "no detector", "must return a .*Detector, not Linear"),

@@ -1,4 +1,4 @@
-"""Light. The sections of the configuration that recognition runs have beside those of every run."""
+"""Light. Sections of the configuration that only recognition runs have."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from ocr_trainer.plugin import Options, option
 
 @dataclass
 class AugmentConfig(Options):
-    """How the training images of words and lines are varied. Lengths are shares of the text's height."""
+    """Augmentation of training images of words and lines. Lengths are fractions of the text height."""
 
     rotate: float = option(2.0, at_least=0, at_most=45)
-    """The greatest rotation to either side, in degrees."""
+    """Maximum rotation to either side, in degrees."""
     shear: float = option(0.1, at_least=0, at_most=1)
-    """The greatest slant to either side: how far the top moves sideways."""
+    """Maximum slant to either side: the sideways shift of the top."""
     perspective: float = option(0.05, at_least=0, at_most=0.2)
-    """How far each corner may move to each side."""
+    """Maximum shift of each corner to each side."""
     stretch: float = option(1.15, at_least=1, at_most=4)
-    """The greatest factor by which a text is widened or narrowed."""
+    """Maximum factor by which a text is widened or narrowed."""
     jitter: float = option(0.05, at_least=0, at_most=0.3)
-    """How far each border may move in or out, as where a detector cuts too tightly or too widely."""
+    """Maximum shift of each border in or out, to simulate detections that are too tight or too loose."""
     color: float = option(0.2, at_least=0, below=1)
-    """The greatest change of brightness and contrast, as a share."""
+    """Maximum change of brightness and contrast, as a fraction."""
     color_cast: float = option(0.0, at_least=0, below=1)
-    """The greatest loss of each of red, green and blue, as a share, as in coloured light."""
+    """Maximum reduction of each of red, green and blue, as a fraction, as in colored light."""
     gray: float = option(0.0, at_least=0, at_most=1)
-    """How often the colors are taken away."""
+    """Probability of conversion to grayscale."""
     invert: float = option(0.0, at_least=0, at_most=1)
-    """How often dark and light change places."""
+    """Probability of inverting dark and light."""
     erode: float = option(0.0, at_least=0, at_most=1)
-    """How often what is dark is made thinner."""
+    """Probability of making dark strokes thinner."""
     dilate: float = option(0.0, at_least=0, at_most=1)
-    """How often what is dark is made thicker."""
+    """Probability of making dark strokes thicker."""
     blur: float = option(0.1, at_least=0, at_most=1)
-    """How often the image is blurred."""
+    """Probability of blurring the image."""
     blur_sigma: float = option(0.03, above=0, at_most=0.5)
-    """The strongest blur along x and along y: a Gaussian's standard deviation."""
+    """Maximum blur along x and along y: standard deviation of the Gaussian."""
     motion: float = option(0.0, at_least=0, at_most=1)
-    """How often the image is blurred along a line, as if camera or text had moved."""
+    """Probability of motion blur along a line."""
     motion_length: float = option(0.2, above=0, at_most=1)
-    """How long the line is at most."""
+    """Maximum length of that line."""
     noise: float = option(0.1, at_least=0, at_most=1)
-    """How often noise is added."""
+    """Probability of adding noise."""
     noise_sigma: float = option(15.0, above=0, at_most=128)
-    """The strongest noise: its standard deviation, of 255 gray levels."""
+    """Maximum standard deviation of the noise, in gray levels (of 255)."""
     jpeg: float = option(0.1, at_least=0, at_most=1)
-    """How often the image is compressed as JPEG."""
+    """Probability of JPEG compression."""
     jpeg_quality: int = option(40, at_least=1, at_most=100)
-    """The lowest quality of the compression."""
+    """Minimum JPEG quality."""
 
 
 class Unknown(Enum):
-    """What becomes of a training text with characters that the charset lacks."""
+    """What to do with a training text with characters that the charset lacks."""
 
     error = "error"
     skip = "skip"
@@ -66,30 +66,30 @@ class Unknown(Enum):
 
 @dataclass
 class CharsetConfig(Options):
-    """The characters that a recognizer tells apart: those of all sources given here together."""
+    """The characters that a recognizer distinguishes: the union of the sources given here."""
 
     names: list[str] = field(default_factory=list)
-    """Sets by name, such as digits, latin, german or hangul."""
+    """Names of predefined charsets, such as digits, latin, german or hangul."""
     file: Path | None = None
-    """A file of characters, one a row or all in one."""
+    """File of characters, one per line or all on one line."""
     characters: str = ""
-    """The characters themselves, in this order; a checkpoint keeps them here."""
+    """The characters themselves, in this order; checkpoints store them here."""
     from_data: bool = False
-    """Add the characters of the training texts; they are taken where nothing else is given."""
+    """Add the characters of the training texts; without any other source, they are always used."""
     unknown: Unknown = Unknown.error
-    """What becomes of a training text with a character that it lacks: error, skip or replace."""
+    """What to do with a training text with a character that the charset lacks: error, skip or replace."""
     replacement: str = "\N{REPLACEMENT CHARACTER}"
-    """What replaces an unknown character; it becomes one of the charset."""
+    """Replacement for unknown characters; it becomes part of the charset."""
 
     @property
     def given(self) -> bool:
-        """Whether any source but the data is given."""
+        """Whether any source other than the data is given."""
         return bool(self.names or self.file or self.characters)
 
     def validate(self) -> Iterator[str]:
-        """Yield what is wrong with the options taken together."""
+        """Yield a message for each invalid combination of options."""
         for name in self.names:
-            # On use: the table of sets costs nothing to runs that name none.
+            # Imported late, so that runs without named charsets do not pay for the table.
             from ocr_trainer.text import charsets
 
             try:
@@ -97,17 +97,17 @@ class CharsetConfig(Options):
             except ValueError as error:
                 yield str(error)
         if self.file is not None and not self.file.expanduser().is_file():
-            yield f"file={self.file}: there is no such file"
+            yield f"file={self.file} does not exist"
         if len(self.replacement) != 1:
             yield f"replacement must be one character, not {self.replacement!r}"
 
 
 @dataclass
 class RecognitionDataConfig(DataConfig):
-    """How samples reach the model."""
+    """Options of data loading."""
 
     bucket_batches: int = option(8, at_least=1)
-    """Batches that are drawn together and sorted by width, so that little of a batch is padding."""
+    """Number of batches to sample together and sort by width, to reduce padding."""
 
 
 @dataclass
@@ -117,25 +117,27 @@ class RecognitionConfig(RunConfig):
     IDENTITY: ClassVar[tuple[str, ...]] = (*RunConfig.IDENTITY, "charset", "data.bucket_batches")
 
     data: RecognitionDataConfig = field(default_factory=RecognitionDataConfig)
-    """How samples reach the model."""
+    """Options of data loading."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Augmentation of the training images."""
     charset: CharsetConfig = field(default_factory=CharsetConfig)
-    """The characters that a recognizer tells apart."""
+    """The characters that a recognizer distinguishes."""
 
     def context(self) -> dict[str, Any]:
-        """Return what factories learn of this configuration: the charset."""
+        """Return the fields of `Context` that this configuration fills in: the charset."""
         return {"charset": self.charset.characters}
 
     def obstacle(self, saved: Mapping[str, Any]) -> str | None:
-        """Return why a checkpoint cannot be resumed: the training texts have other characters now."""
+        """Return why a checkpoint cannot be resumed, or `None`: the characters in the data changed."""
         if saved["charset"]["characters"] == self.charset.characters:
             return None
-        return "knows other characters than the data has now: the texts were changed"
+        return "has other characters than the data has now: the texts were changed"
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:
-        """Bring a configuration of version 0.1 into today's form: its `augment` was for detection."""
+        """Convert a version 0.1 configuration, whose `augment` was for detection, in place."""
+        if "text_augment" not in saved:
+            return
         saved["augment"] = augment = dict(saved.pop("text_augment"))
         layers, magnitude = augment.pop("rand_layers", 0), augment.pop("rand_magnitude", 5.0)
         if layers:
@@ -144,4 +146,4 @@ class RecognitionConfig(RunConfig):
 
 
 RUN_CONFIG = RecognitionConfig
-"""What `ocr_trainer.config.tasks` looks for in the module of a task."""
+"""The name that `ocr_trainer.config.tasks` imports from a task's module."""

@@ -1,0 +1,49 @@
+"""The report of what a dataset plugin reads and skips, so that no sample is dropped silently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SkippedItem:
+    """An image or a label that was skipped, and why."""
+
+    what: str
+    """`image` or `label`; or `text`, skipped on purpose, which does not count as unusable data."""
+    file: str
+    """The file that the item comes from."""
+    line: int | None
+    """The line of `file`, counted from 1; `None` where the whole file is meant."""
+    reason: str
+    """Why the item was skipped, in the user's words."""
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.reason}"
+
+
+@dataclass
+class DataReport:
+    """Counts what a dataset reads and lists what it skips."""
+
+    images: int = 0
+    """Images found, usable or not."""
+    labels: int = 0
+    """Labels found, usable or not."""
+    skipped: list[SkippedItem] = field(default_factory=list)
+    """The items that cannot be used, or that were left out on purpose."""
+
+    def read(self, images: int = 0, labels: int = 0) -> None:
+        """Count images and labels that were found, usable or not."""
+        self.images += images
+        self.labels += labels
+
+    def skip_image(self, file: str | Path, reason: str) -> None:
+        """Record an image that cannot be used."""
+        self.skipped.append(SkippedItem("image", str(file), None, reason))
+
+    def skip_label(self, file: str | Path, line: int | None, reason: str) -> None:
+        """Record a label that cannot be used; `line` counts from 1."""
+        self.skipped.append(SkippedItem("label", str(file), line, reason))
