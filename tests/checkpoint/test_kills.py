@@ -27,7 +27,7 @@ RUN = [
     *("dataset.text.train_texts=80", "dataset.text.val_texts=4", "dataset.text.test_texts=1"),
     *("data.batch_size=4", "data.num_workers=0", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
     *("trainer.log_every_n_steps=1", "trainer.enable_progress_bar=false", "trainer.limit_test_batches=0"),
-    *("calibrate.enabled=false", f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
+    *(f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
 ]
 """3 epochs of 20 steps, each with a validation; 12 states of 6 MB are kept on the way."""
 

@@ -164,7 +164,7 @@ def test_case_14_workers_change_nothing(whole: tuple[Path, Notes], tmp_path: Pat
     assert ocr_train(tmp_path, ["resume", str(folder), f"data.num_workers={after}"], notes) == 0
     assert notes.sources == {step: names for step, names in whole[1].sources.items() if step >= 3}
     found = differ(whole[0], folder)
-    assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/workers" for name in ("best", "last")}
+    assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/num_workers" for name in ("best", "last")}
 
 
 class Losses(Callback):
