@@ -101,6 +101,10 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> ConfigP
             discovery.find(Kind(group), name)
         except PluginError as found:
             return ConfigProblem(str(found), override, found, fatal=True)
+    if (renamed := new_name(group)) is not None:
+        return ConfigProblem(
+            f"there is no option '{group}': it is now called '{renamed}'", override, fatal=True
+        )
     options = list(error.options or [])
     available = f"\n    available: {', '.join(options)}" if options else ""
     return ConfigProblem(

@@ -139,7 +139,7 @@ class PluginSuite:
     def test_its_options_compose(self) -> None:
         """A run takes them, and refuses one that does not exist."""
         name = self.description.config(name=self.name).name
-        assert name == self.name, f"`name` is filled in by the core; leave it alone (it is {name!r})"
+        assert name == self.name, f"`name` is set by the core; leave it alone (it is {name!r})"
         self.run()
         wrong = f"{self.prefix}.no_such_option"
         try:

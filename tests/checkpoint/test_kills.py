@@ -153,7 +153,12 @@ def test_case_2_temporary_files_on_another_file_system(unbroken: Unbroken, tmp_p
         temporary.mkdir()
         assert places[0].stat().st_dev != temporary.stat().st_dev
         toll = Toll()
-        kill_and_go_on(folder, unbroken, toll, 3, random.Random(elsewhere), TMPDIR=str(temporary))
+        # On a machine that has less to do by now, a run may end before it is killed.
+        for attempt in range(5):
+            chance = random.Random(f"{elsewhere} {attempt}")
+            kill_and_go_on(folder / str(attempt), unbroken, toll, 3, chance, TMPDIR=str(temporary))
+            if toll.kept:
+                break
         assert toll.kept
         assert list(temporary.iterdir()) == []
 
@@ -178,7 +183,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
     try:
         assert status(start(RUN, disk)) == 2
         folder, said = run_folder(disk), (disk / "output.txt").read_text()
-        room = r": No space left on device \(6\.3 MB needed, \d\.\d MB free in .*\)\n  what was kept before still"
+        room = r": No space left on device \(6\.3 MB needed, \d\.\d MB free in .*\)\n  the previous checkpoint is"
         lost = re.findall(r"last\.ckpt of step (\d+) cannot be written" + room, said)
         assert [int(step) for step in lost] == list(range(15, STEPS + 1, INTERVAL))
         assert "the run came to its end, but its last state was not kept: last.ckpt of step 60" in said

@@ -160,8 +160,8 @@ BUILT_FAULTS = {
         ("test_splits_share_nothing", "same pixels", "is in train and in val"),
         ("test_an_endless_split_goes_on", "repeating", "must be new"),
         ("test_an_endless_split_goes_on", "random", "must be the same when asked for again"),
-        ("test_the_ledger_adds_up", "more skipped than met", "1 labels skipped of 0 met"),
-        ("test_the_ledger_adds_up", "no reason", "which file was skipped and why"),
+        ("test_the_data_report_adds_up", "more skipped than met", "1 labels skipped of 0 met"),
+        ("test_the_data_report_adds_up", "no reason", "which file was skipped and why"),
     ],
     Kind.model: [
         ("test_it_is_a_detector", "no detector", "must return a .*Detector, not Linear"),

@@ -100,7 +100,10 @@ def test_unknown_characters_are_told_and_left_out(cli: Cli, tmp_path: Path):
         (["dataset=crops", "dataset.of.name=words", "dataset.of.root=x"], "dataset.of must offer detection"),
         (["dataset=crops"], "dataset.of.name must be given: the name of a dataset plugin"),
         (["dataset=crops", "dataset.of=sroie"], "dataset.of.root must be given"),
-        (["dataset=words", "dataset.root=x", "augment.crop=64"], "'augment.crop' (from 'augment.crop=64') is an option of detection runs"),
+        (
+            ["dataset=words", "dataset.root=x", "augment.crop=64"],
+            "'augment.crop' (from 'augment.crop=64') is an option of detection runs",
+        ),
         (["dataset=words", "dataset.root=x", "charset.names=[latn]"], "Did you mean 'latin'?"),
         (["dataset=words", "dataset.root=x", "charset.file=none.txt"], "file=none.txt does not exist"),
         (["dataset=words", "dataset.root=x", "charset.replacement=ab"], "replacement must be one character"),
