@@ -158,7 +158,7 @@ class CheckpointCallback(Callback):
         signum, due = self._agree(trainer)
         self._validate = validation_due(trainer)
         steps = self.config.every_n_steps
-        # With accumulated gradients, several batches end at the same step.
+        # A batch without images leaves global_step as it is.
         due |= (
             steps is not None and trainer.global_step % steps == 0 and trainer.global_step != self._saved_at
         )
@@ -170,8 +170,8 @@ class CheckpointCallback(Callback):
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """End the run if a signal arrived: the state was saved before the validation.
 
-        Two cases wait for the next optimizer step. Within accumulated gradients, the state was not saved. With
-        several processes, all must end after the same batch.
+        Two cases wait for the next optimizer step: within accumulated gradients the state was not saved, and
+        several processes must end after the same batch.
 
         Raises:
             Stopped: A signal arrived.

@@ -7,7 +7,7 @@ from typing import Any
 from ocr_trainer.config.renames import upgrade as upgrade_config
 
 CALLBACKS = {"FiniteSteps": "NonfiniteGuard", "ocr_trainer.Keeper": "ocr_trainer.CheckpointCallback"}
-"""Current keys of callback states, by the keys of version 0.1. Lightning finds a callback's state by its key."""
+"""Current keys of callback states, by the keys of version 0.1."""
 
 
 def upgrade(checkpoint: dict[str, Any]) -> None:

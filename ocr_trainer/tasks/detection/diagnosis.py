@@ -31,7 +31,7 @@ def diagnose(tally: Tally, model: Detector, outputs: Outputs, truth: GroundTruth
     if not tally.images:
         return "none of the images could be read"
     if tally.outside > counts.cared_truths / 2:
-        return f"{tally.outside} labels lie outside their images: they seem to be made for images of another size"
+        return f"{tally.outside} labels lie outside their images: they seem made for images of another size"
     if not counts.cared_truths:
         return f"none of the {tally.images} images has text to find: are the labels in the right place?"
     if tally.empty == tally.images:
