@@ -79,6 +79,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer_parseq.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_scenetext.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_svtrv2.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_synthetic.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_ufo.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_words.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_xml.plugin", HEAVY | HYDRA | {"stevedore"}),
@@ -116,6 +117,8 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
         "ocr_trainer.builtin.plugin",
         "ocr_trainer_dbnet",
         "ocr_trainer_dbnet.plugin",
+        "ocr_trainer_synthetic",
+        "ocr_trainer_synthetic.plugin",
         "ocr_trainer_wandb",
         "ocr_trainer_wandb.plugin",
     }

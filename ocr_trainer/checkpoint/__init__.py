@@ -1,1 +1,1 @@
-"""Heavy (torch). Checkpoint files: writing, reading, resuming, and initializing weights from them."""
+"""Heavy (torch). Checkpoint files: writing, reading, resuming, initializing weights."""

@@ -1,11 +1,11 @@
-"""Keeping a run's state, so that it goes on exactly where it was.
+"""The checkpoint callback: save the state of a run so that it resumes exactly.
 
-`last.ckpt` is written at the end of optimizer steps: before each validation, at the end of an epoch,
-after so many steps or minutes, and when a signal ends the run. So whenever a model is scored, its
-state is on disk already, and `best.ckpt` is a second name of that file.
+`last.ckpt` is written at the end of an optimizer step: before each validation, at the end of an epoch,
+every `checkpoint.every_n_steps` steps or `checkpoint.every_minutes` minutes, and when a signal ends the run.
+When a model is scored, its state is therefore already on disk, and `best.ckpt` is a hard link to that file.
 
-A checkpoint always says the same of where it is: so many batches of an epoch are done; if a validation
-was due after them, it comes next. Lightning's account of its loops is brought into that form here.
+The position in a checkpoint always has the same form: a number of batches of an epoch are done, and a
+validation that is due comes next. Lightning's loop state is normalized to this form.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ocr_trainer.checkpoint import files
-from ocr_trainer.checkpoint import read as reading
+from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, read
 from ocr_trainer.config.schema import CheckpointConfig
 from ocr_trainer.internals.lightning import (
     accumulating,
+    is_fast_dev_run,
     normalize_position,
     training_done,
     validation_due,
@@ -38,13 +39,19 @@ log = logging.getLogger("ocr_trainer")
 
 
 class CheckpointFileIO(CheckpointIO):
-    """Writes and reads checkpoints for Lightning. One that cannot be written costs a warning, not the run."""
+    """Writes and reads checkpoints for Lightning. A failed write logs a warning and does not end the run."""
 
     failed: str | None = None
-    """Why the latest could not be written."""
+    """Why the latest write failed, or None."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint; keep the one before it under another name, if one is given."""
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Tensors and plain values.
+            path: The file to write or replace.
+            storage_options: Another name for the file that is replaced, or None.
+        """
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,17 +70,17 @@ class CheckpointFileIO(CheckpointIO):
             self._fail(other.name, other, path.stat().st_size, error)
 
     def _fail(self, what: str, path: Path, needed: int, error: OSError) -> None:
-        """Say what could not be written, and how much room there is."""
+        """Log what could not be written, and the free disk space."""
         folder = next(parent for parent in path.parents if parent.is_dir())
         self.failed = (
             f"{what} cannot be written: {error.strerror or error} "
             f"({needed / 1e6:.1f} MB needed, {shutil.disk_usage(folder).free / 1e6:.1f} MB free in {folder})"
         )
-        log.warning("%s\n  what was kept before still stands; training goes on", self.failed)
+        log.warning("%s\n  the previous checkpoint is unchanged; training continues", self.failed)
 
     def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        """Read a checkpoint that is whole."""
-        return reading.read(path)
+        """Read and verify a checkpoint."""
+        return read(path)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint."""
@@ -81,14 +88,14 @@ class CheckpointFileIO(CheckpointIO):
 
 
 def storage_of(trainer: Trainer) -> CheckpointFileIO:
-    """Return what writes the checkpoints of a Trainer of ours."""
+    """Return the checkpoint IO of a Trainer that `build_trainer` made."""
     storage = trainer.strategy.checkpoint_io
     assert isinstance(storage, CheckpointFileIO)
     return storage
 
 
 def _sizes(value: Any) -> Iterator[int]:
-    """Yield the bytes of each tensor within."""
+    """Yield the size in bytes of each tensor in a nested structure."""
     if isinstance(value, torch.Tensor):
         yield value.nbytes
     elif isinstance(value, dict | list | tuple):
@@ -97,95 +104,114 @@ def _sizes(value: Any) -> Iterator[int]:
 
 
 class CheckpointCallback(Callback):
-    """Writes `last.ckpt`, `previous.ckpt` and, where there are scores, `best.ckpt`; ends on signals."""
+    """Writes `last.ckpt`, `previous.ckpt` and, if there are scores, `best.ckpt`. Ends the run on signals.
+
+    Args:
+        folder: Where to write checkpoints, or None to write none.
+        config: When to write them.
+        monitor: The score that chooses the best checkpoint; higher is better.
+    """
 
     state_key = "ocr_trainer.CheckpointCallback"
 
     def __init__(self, folder: Path | None, config: CheckpointConfig, monitor: str) -> None:
-        """Keep where checkpoints go, or None for nowhere."""
         self.folder, self.config, self.monitor = folder, config, monitor
         self.best = -math.inf
-        self._kept: int | None = None
+        self._saved_at: int | None = None
         """The step after which `last.ckpt` was written."""
         self._validate = False
+        """Whether a validation follows the latest batch."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best score so far."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the best score so far."""
+        """Restore the best score so far."""
         self.best = state_dict["best"]
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals from Lightning, which took them a moment before."""
+        """Register the signal handlers."""
+        # Lightning has registered its own just before this hook.
         STOP.register()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals from Lightning; start the clock."""
+        """Register the signal handlers and start the timer."""
         STOP.register()
+        # A signal may have come while Lightning's handler was in place.
         if trainer.received_sigterm:
             raise Stopped(signal.SIGTERM)
         self._since = time.monotonic()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals from Lightning, whose handler would have processes wait for each other."""
+        """Register the signal handlers. Lightning's would make processes wait for each other."""
         STOP.register()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Keep the state, if it is time to; end if a signal asks for it."""
+        """Save the state if it is due. End the run if a signal arrived.
+
+        Raises:
+            Stopped: A signal arrived, in this process or another; the state is saved.
+        """
         if accumulating(trainer):
             return
-        asked, due = self._agreed(trainer)
+        signum, due = self._agree(trainer)
         self._validate = validation_due(trainer)
         steps = self.config.every_n_steps
-        due |= bool(steps) and trainer.global_step % steps == 0 and trainer.global_step != self._kept
-        if asked or due or self._validate or training_done(trainer) or trainer.should_stop:
-            self._keep(trainer)
-        if asked:
-            raise Stopped(asked)
+        # With accumulated gradients, several batches end at the same step.
+        due |= (
+            steps is not None and trainer.global_step % steps == 0 and trainer.global_step != self._saved_at
+        )
+        if signum or due or self._validate or training_done(trainer) or trainer.should_stop:
+            self._save(trainer)
+        if signum:
+            raise Stopped(signum)
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """End if a signal asks for it: the state was kept before, but for one in the middle of a step.
+        """End the run if a signal arrived: the state was saved before the validation.
 
-        Several processes end together, later.
+        Two cases wait for the next optimizer step. Within accumulated gradients, the state was not saved. With
+        several processes, all must end after the same batch.
+
+        Raises:
+            Stopped: A signal arrived.
         """
         if STOP.asked is not None and trainer.world_size == 1 and not accumulating(trainer):
             raise Stopped(STOP.asked)
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        """Keep the state under the name of the best, if it is that."""
+        """Save the state as the best checkpoint if its score is the highest."""
         score = trainer.callback_metrics.get(self.monitor)
         if trainer.sanity_checking or score is None or not float(score) > self.best:
             return
         self.best = float(score)
-        if self.folder is None or trainer.fast_dev_run:
+        if self.folder is None or is_fast_dev_run(trainer):
             return
         if accumulating(trainer):
-            # In the middle of a step: what training goes on from is of its beginning.
-            trainer.save_checkpoint(self.folder / reading.BEST)
+            # Within accumulated gradients: last.ckpt is of an earlier step, so it is not what was scored.
+            trainer.save_checkpoint(self.folder / BEST)
         elif trainer.is_global_zero and storage_of(trainer).failed is None:
-            storage_of(trainer).link_as(self.folder / reading.LAST, self.folder / reading.BEST)
+            storage_of(trainer).link_as(self.folder / LAST, self.folder / BEST)
 
     def on_save_checkpoint(self, trainer: Trainer, _: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Bring Lightning's account of where it is into the one form that checkpoints have."""
-        whole = not accumulating(trainer)
-        epoch, batches = normalize_position(checkpoint, self._validate, whole)
-        checkpoint["ocr_trainer"] = {"place": {"epoch": epoch, "batches": batches, "whole_step": whole}}
+        """Normalize Lightning's loop state, and add the position in training."""
+        whole_step = not accumulating(trainer)
+        epoch, batches = normalize_position(checkpoint, self._validate, whole_step)
+        checkpoint["ocr_trainer"] = {"place": {"epoch": epoch, "batches": batches, "whole_step": whole_step}}
 
-    def _agreed(self, trainer: Trainer) -> tuple[int, bool]:
-        """Return which signal ends the run (0 for none) and whether to save now: alike for all processes."""
+    def _agree(self, trainer: Trainer) -> tuple[int, bool]:
+        """Return the signal that ends the run (0 for none) and whether to save now, for all processes."""
         minutes = self.config.every_minutes
         due = minutes is not None and time.monotonic() - self._since > 60 * minutes and trainer.is_global_zero
         if trainer.world_size == 1:
             return STOP.asked or 0, due
         flags = torch.tensor([STOP.asked or 0, due], device=trainer.strategy.root_device)
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        asked, due = flags.tolist()
-        return asked, bool(due)
+        signum, due = flags.tolist()
+        return signum, bool(due)
 
-    def _keep(self, trainer: Trainer) -> None:
-        if self.folder is None or trainer.fast_dev_run:
+    def _save(self, trainer: Trainer) -> None:
+        if self.folder is None or is_fast_dev_run(trainer):
             return
-        trainer.save_checkpoint(self.folder / reading.LAST, storage_options=self.folder / reading.PREVIOUS)
-        self._since, self._kept = time.monotonic(), trainer.global_step
+        trainer.save_checkpoint(self.folder / LAST, storage_options=self.folder / PREVIOUS)
+        self._since, self._saved_at = time.monotonic(), trainer.global_step

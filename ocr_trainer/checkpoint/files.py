@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import torch
 
 FOLDER = 0x10
-"""The attribute of a zip record that marks a folder."""
+"""The DOS attribute of a zip record that marks a folder."""
 
 
 def write(content: dict[str, Any], path: Path, keep: Path | None = None) -> None:
@@ -62,7 +62,7 @@ def verify(path: Path) -> None:
 
     Raises:
         zipfile.BadZipFile: A record is damaged.
-        Exception: The file is no zip archive, or its structure is damaged; `zipfile` raises many types.
+        Exception: The file is not a zip archive, or its structure is damaged; `zipfile` raises many types.
     """
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()

@@ -1,4 +1,4 @@
-"""Fine-tuning: a model begins with the weights of a checkpoint, and what did not fit is told."""
+"""Fine-tuning: load the weights of a checkpoint into a new model, and report what does not fit."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocr_trainer.checkpoint import read
 from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer.plugin import Config
 
 SHOWN = 5
+"""How many names to list of each kind."""
 
 Adapt = Callable[[dict[str, Tensor], Any, Mapping[str, Any]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class WeightLoadReport:
-    """The account of every tensor of the model and of the checkpoint, by name."""
+    """The names of all tensors of the model and of the checkpoint, by what happened to them."""
 
     source: str
     loaded: list[str]
     fresh: list[str]
-    """Of the model: not in the checkpoint."""
+    """Tensors of the model that the checkpoint lacks."""
     reshaped: list[str]
-    """Of the model: in the checkpoint with another shape, so left as they were."""
+    """Tensors of the model that have another shape in the checkpoint; not loaded."""
     left_over: list[str]
-    """Of the checkpoint: not in the model."""
+    """Tensors of the checkpoint that the model lacks."""
     options: list[str]
-    """Options of the model that differ."""
+    """Model options that differ."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as report.json keeps it."""
+        """Return the form that report.json has."""
         return {
             "checkpoint": self.source,
             "loaded": len(self.loaded),
@@ -45,47 +47,49 @@ class WeightLoadReport:
         }
 
     def __str__(self) -> str:
-        wanted = len(self.loaded) + len(self.fresh) + len(self.reshaped)
-        faults = {
+        total = len(self.loaded) + len(self.fresh) + len(self.reshaped)
+        differences = {
             "not in the checkpoint": self.fresh,
             "of another shape": self.reshaped,
             "not in this model": self.left_over,
             "options that differ": self.options,
         }
-        lines = [f"\n  {title}: {_some(names)}" for title, names in faults.items() if names]
-        return f"{len(self.loaded)} of {wanted} tensors begin as in {self.source}{''.join(lines)}"
+        lines = [f"\n  {title}: {_list(names)}" for title, names in differences.items() if names]
+        return f"{len(self.loaded)} of {total} tensors loaded from {self.source}{''.join(lines)}"
 
 
 def load_initial_weights(
-    model: Any, config: Any, path: Path, adapt: Adapt = lambda found, model, saved: {}
+    model: nn.Module, config: Config, path: Path, adapt: Adapt = lambda weights, model, saved: {}
 ) -> WeightLoadReport:
-    """Load what fits of a checkpoint's weights into a model.
+    """Load the weights of a checkpoint that fit into a model.
 
     Args:
-        model: Freshly built.
+        model: A newly built model.
         config: Its options.
-        path: A checkpoint of ours, of this or another model, after any number of steps.
+        path: A checkpoint of ocr-trainer, of this or another model, from any step.
         adapt: Called with the checkpoint's tensors, the model and the checkpoint's configuration. Returns
-            the tensors that take another form in this model.
+            the tensors that have another layout in this model, converted.
 
     Raises:
-        CheckpointError: It cannot be read, or nothing of it fits.
+        CheckpointError: The checkpoint cannot be read, or none of its tensors fits.
     """
     saved = read.read(path)
-    found, own = read.model_state(saved), model.state_dict()
-    found |= adapt(found, model, saved["ocr_trainer"]["config"])
-    fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+    weights, own = read.model_state(saved), model.state_dict()
+    weights |= adapt(weights, model, saved["ocr_trainer"]["config"])
+    fitting = {
+        name: value for name, value in weights.items() if name in own and own[name].shape == value.shape
+    }
     theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.without_init_weights())
     weight_report = WeightLoadReport(
         source=str(path),
         loaded=list(fitting),
-        fresh=[name for name in own if name not in found],
+        fresh=[name for name in own if name not in weights],
         reshaped=[
-            f"{name} ({tuple(found[name].shape)} there, {tuple(value.shape)} here)"
+            f"{name} ({tuple(weights[name].shape)} there, {tuple(value.shape)} here)"
             for name, value in own.items()
-            if name in found and name not in fitting
+            if name in weights and name not in fitting
         ],
-        left_over=[name for name in found if name not in own],
+        left_over=[name for name in weights if name not in own],
         options=[
             f"{key}={theirs[key]} there, {ours[key]} here"
             for key in ours
@@ -98,6 +102,6 @@ def load_initial_weights(
     return weight_report
 
 
-def _some(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

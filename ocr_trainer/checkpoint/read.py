@@ -1,4 +1,4 @@
-"""Reading checkpoints: checked first, they hold plain values only and rebuild their model by themselves."""
+"""Read checkpoints: verified, without code in them, and sufficient to rebuild their model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
 
 FORMAT = 2
-"""The version of what a checkpoint holds under `ocr_trainer`; 1 lacks the position in training."""
+"""The version of a checkpoint's content under the key `ocr_trainer`; 1 lacks the position in training."""
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
-"""What a run keeps: its latest state, the one before, and the one that scored best."""
+"""The checkpoints of a run: its latest state, the state before it, and the state with the best score."""
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Return what a checkpoint of ours holds; nothing in it can run code.
+    """Return the content of a checkpoint of ocr-trainer, tensors on the CPU. No code in it is run.
 
     Raises:
-        CheckpointError: It is damaged, or it is not ours.
+        CheckpointError: The file is damaged, or ocr-trainer did not write it.
     """
     refuse_unsafe_loading()
     path = Path(path)
@@ -37,7 +37,7 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path} was not written by ocr-train: it does not say which model it is of")
+        raise CheckpointError(f"{path} was not written by ocr-train: it does not name its model")
     if ours.get("format") not in (1, FORMAT):
         raise CheckpointError(
             f"{path} has format {ours.get('format')}; this version of ocr-trainer reads 1 to {FORMAT}"
@@ -47,7 +47,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the model's own part of the weights, under the model's names."""
+    """Return the weights of the model in a checkpoint, under the model's own names."""
     prefix = "model."
     return {
         name.removeprefix(prefix): value
@@ -57,10 +57,15 @@ def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]) -> None:
-    """Put what calibration chose into a checkpoint, in its place.
+    """Write calibrated options into a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        options: Model options to change.
+        calibration: The entry of report.json.
 
     Raises:
-        CheckpointError: It cannot be read, or not be written again; it stays as it was.
+        CheckpointError: The checkpoint cannot be read or written. It is unchanged.
     """
     checkpoint = read(path)
     ours = checkpoint["ocr_trainer"]
@@ -70,62 +75,63 @@ def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]
         files.write(checkpoint, path)
     except OSError as error:
         raise CheckpointError(
-            f"what calibration chose cannot be written to {path}: {error.strerror or error}\n"
-            "  choose without it: calibrate.enabled=false"
+            f"the calibrated options cannot be written to {path}: {error.strerror or error}\n"
+            "  turn calibration off with calibrate.enabled=false"
         ) from error
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The checkpoint that a run goes on from."""
+    """The checkpoint that a run resumes from."""
 
     path: Path
     content: dict[str, Any]
-    passed_over: list[str] = field(default_factory=list)
-    """Why newer ones cannot be used."""
+    rejected: list[str] = field(default_factory=list)
+    """Why newer checkpoints cannot be used."""
 
 
 def find_newest(folder: Path) -> ResumePoint | None:
-    """Return the newest checkpoint in a folder that is whole and can be gone on from.
+    """Return the newest checkpoint in a folder that is intact and can be resumed from, or None.
 
     Raises:
-        CheckpointError: There are some, but none that can be used.
+        CheckpointError: There are checkpoints, but none can be resumed from.
     """
-    found, faults = [], []
+    candidates: list[ResumePoint] = []
+    rejected: list[str] = []
     for path in (folder / LAST, folder / PREVIOUS, folder / BEST):
         if not path.is_file():
             continue
         try:
             content = read(path)
         except CheckpointError as error:
-            faults.append(str(error))
+            rejected.append(str(error))
             continue
         place = content["ocr_trainer"].get("place")
         if place is not None and place["whole_step"]:
-            found.append((content["global_step"], ResumePoint(path, content, faults)))
+            candidates.append(ResumePoint(path, content, rejected))
             if path.name == LAST:
                 break  # the others are never newer
         else:
-            faults.append(f"{path} does not say where training was")
-    if found:
-        # Of equals the first: what calibration wrote into the best one is no part of training.
-        return max(found, key=lambda one: one[0])[1]
-    if faults:
-        listed = "".join(f"\n  {fault}" for fault in faults)
-        raise CheckpointError(f"none of the checkpoints in {folder} can be gone on from:{listed}")
+            rejected.append(f"{path} has no position in training to resume from")
+    if candidates:
+        # `max` returns the first of equals: calibration may have changed best.ckpt.
+        return max(candidates, key=lambda point: point.content["global_step"])
+    if rejected:
+        listed = "".join(f"\n  {reason}" for reason in rejected)
+        raise CheckpointError(f"none of the checkpoints in {folder} can be resumed from:{listed}")
     return None
 
 
-def prepare_folder(folder: Path, found: ResumePoint | None) -> None:
-    """Have what is gone on from be the last checkpoint; remove what was left half written.
+def prepare_folder(folder: Path, point: ResumePoint | None) -> None:
+    """Make the resume point the last checkpoint, and remove temporary files of killed processes.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
     try:
         files.tidy(folder)
-        if found is not None and found.path.name != LAST:
-            # A damaged last one would be kept as the previous one, in place of this.
-            files.link_as(found.path, folder / LAST)
+        if point is not None and point.path.name != LAST:
+            # The next save renames last.ckpt to previous.ckpt: a damaged one would replace the resume point.
+            files.link_as(point.path, folder / LAST)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written: {error.strerror or error}") from error

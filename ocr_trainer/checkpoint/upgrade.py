@@ -1,4 +1,4 @@
-"""Checkpoints of version 0.1 in today's form, so that they still resume, test and predict."""
+"""Upgrade checkpoints of version 0.1, so that they still resume, test and predict."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from ocr_trainer.config.renames import upgrade as upgrade_config
 
 CALLBACKS = {"FiniteSteps": "NonfiniteGuard", "ocr_trainer.Keeper": "ocr_trainer.CheckpointCallback"}
-"""Lightning finds the state of a callback by this key: today's, by that of version 0.1."""
+"""Current keys of callback states, by the keys of version 0.1. Lightning finds a callback's state by its key."""
 
 
 def upgrade(checkpoint: dict[str, Any]) -> None:
-    """Bring a checkpoint into today's form, in place."""
+    """Convert a checkpoint to the current form, in place."""
     ours = checkpoint["ocr_trainer"]
     ours["config"] = upgrade_config(ours.get("config", {}))
     if states := checkpoint.get("callbacks"):

@@ -16,8 +16,6 @@ from ocr_trainer.runs import timing
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-UNBOUND = ("logger=[]", "dataset=synthetic")
-"""Replaces the parts of a saved run that its model does not need."""
 TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
 """Resets options of training that do not apply to the test."""
 
@@ -46,7 +44,7 @@ def test(words: Sequence[str], create_run_dir: Callable[[RunConfig], Path]) -> i
 
         score(run, saved, arguments.checkpoint, folder, timer)
         return 0
-    recognizer = _compose_read_checkpoint(second, [*UNBOUND, *reading])
+    recognizer = _compose_model(second, reading)
     folder = create_run_dir(run)
     from ocr_trainer.evaluation.end_to_end import Checkpoint, score_end_to_end
 
@@ -151,10 +149,8 @@ def predict(words: Sequence[str]) -> int:
     saved, second = _read_checkpoints("predict", arguments.checkpoint, arguments.recognizer)
     pages = _task_of(saved) is Task.detection
     formats = _formats(arguments.format, pages, second is not None)
-    run = _compose_read_checkpoint(saved, [*UNBOUND, *overrides])
-    recognizer = (
-        (_compose_read_checkpoint(second, [*UNBOUND, *reading]), second) if second is not None else None
-    )
+    run = _compose_model(saved, overrides)
+    recognizer = (_compose_model(second, reading), second) if second is not None else None
     from ocr_trainer.evaluation import predict as predicting
 
     if pages:
@@ -259,3 +255,10 @@ def _compose_read_checkpoint(saved: Saved, overrides: Sequence[str]) -> RunConfi
     from ocr_trainer.config.compose import compose
 
     return compose(overrides, saved["ocr_trainer"]["config"])
+
+
+def _compose_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+    """Compose the run of a checkpoint without dataset and loggers, which its model does not need."""
+    from ocr_trainer.config.compose import compose
+
+    return compose(["logger=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)

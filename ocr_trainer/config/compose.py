@@ -37,18 +37,25 @@ COMPOSE_ERRORS = (
 """Exceptions that Hydra and OmegaConf raise for invalid input."""
 
 
-def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) -> RunConfig:
+def compose(
+    overrides: Sequence[str], saved: Mapping[str, Any] | None = None, without_data: bool = False
+) -> RunConfig:
     """Compose and validate the configuration of a run.
 
     Args:
         overrides: Overrides in Hydra's grammar, as on the command line.
         saved: Configuration of an earlier run, which the overrides change.
+        without_data: Leave out the dataset, so that its plugin need not be installed or allowed; `dataset`
+            of the result is an empty `Config`.
 
     Raises:
         ConfigError: The configuration is invalid; the message lists all problems.
         PluginError: A plugin that it names cannot be used.
     """
     problems: list[ConfigProblem] = []
+    if without_data:
+        saved = {key: value for key, value in saved.items() if key != "dataset"} if saved else None
+        overrides = ["~dataset", *overrides]  # in Hydra's grammar: remove it from the defaults list
     remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
     with guarded():
         # Hydra stops at the first error. Without the override at fault, it reports the next one.
@@ -62,7 +69,7 @@ def compose(overrides: Sequence[str], saved: Mapping[str, Any] | None = None) ->
                 if problem.fatal or problem.override not in remaining:
                     _refuse(problems)
                 remaining.remove(problem.override)
-        return to_run_config(config, [problem.message for problem in problems])
+        return to_run_config(config, [problem.message for problem in problems], without_data)
 
 
 def _refuse(problems: Sequence[ConfigProblem]) -> NoReturn:

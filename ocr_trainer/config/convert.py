@@ -14,21 +14,24 @@ from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import REQUIRED, Kind, discovery
+from ocr_trainer.plugin import REQUIRED, Config, Kind, discovery
 
 
-def to_run_config(config: DictConfig, errors: Sequence[str] = ()) -> RunConfig:
+def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
     """Convert a composed configuration to dataclasses and validate it.
 
     Args:
         config: Composed configuration without the `hydra` section.
         errors: Errors that are already known.
+        without_data: The configuration was composed without a dataset, and needs none.
 
     Raises:
         ConfigError: The configuration is invalid; the message lists all errors.
         PluginError: A plugin that it names cannot be used.
     """
     references: dict[tuple[str, ...], str] = {}
+    if without_data:
+        config.dataset = OmegaConf.structured(Config)
     if unresolvable := list(_resolve(config, references)):
         refuse([*errors, *unresolvable])  # no other check can read the values
     found = [*errors, *_apply_types(config, ""), *_missing_and_unknown(config)]
@@ -50,7 +53,10 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = ()) -> RunConfig:
         refuse(found)
     run = cls(**sections)
     configuration = values(run)
-    if found := [*_wrong_plugin_names(run)] or [*validate_run(run), *check_redacted_urls(configuration)]:
+    if found := [*_wrong_plugin_names(run, without_data)] or [
+        *validate_run(run),
+        *check_redacted_urls(configuration),
+    ]:
         refuse(found)
     remember_references(configuration, references)
     return run
@@ -62,9 +68,11 @@ def run_class(config: DictConfig) -> type[RunConfig]:
     return cls if isinstance(cls, type) and issubclass(cls, RunConfig) else RunConfig
 
 
-def _wrong_plugin_names(run: RunConfig) -> Iterator[str]:
+def _wrong_plugin_names(run: RunConfig, without_data: bool) -> Iterator[str]:
     """Yield the `name` options that do not match the plugin of their section."""
-    plugins = {"model": (Kind.model, run.model), "dataset": (Kind.dataset, run.dataset)}
+    plugins = {"model": (Kind.model, run.model)}
+    if not without_data:
+        plugins["dataset"] = (Kind.dataset, run.dataset)
     plugins |= {f"logger.{key}": (Kind.logger, section) for key, section in run.logger.items()}
     for key, (kind, section) in plugins.items():
         name = str(getattr(section, "name", None))

@@ -121,6 +121,8 @@ def _name_errors(run: RunConfig) -> Iterator[str]:
 def _task_errors(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
+    if not run.dataset.name:
+        return  # composed without a dataset
     named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
     for key, kind, config, required in [named, *nested_plugins(run.dataset, "dataset")]:
         dataset, task = discovery.load(kind, config.name), required or model.task

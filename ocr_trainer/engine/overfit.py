@@ -53,7 +53,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     initialize_weights(model, run, kind)
     loaders = build.build_loaders(run, model, context, splits)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = _first_with_text(loaders.train, kind.without_text).to(device)
+    batch = _first_with_text(loaders.train, kind.no_text_hint).to(device)
     task = kind(model.to(device).train(), run, Path(), loaders.train_images)
     task.check_batch(batch)
     enable_garbage_collection()

@@ -69,7 +69,7 @@ def benchmark(
             print(f"ocr-train: passed over: {name}: {error}", file=sys.stderr)
             failed[name] = str(error)
             continue
-        run = replace(run, data=replace(run.data, pictures=0))
+        run = replace(run, data=replace(run.data, log_images=0))
         loader = kind.scoring_loader(splits.test, model, run)
         task = kind(model, run, folder, len(splits.test))
         with report_worker_errors([loader]):

@@ -30,7 +30,7 @@ from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import timing
-from ocr_trainer.tasks.base import write_pictures
+from ocr_trainer.tasks.base import write_images
 from ocr_trainer.tasks.detection.data import fit
 from ocr_trainer.tasks.detection.tally import Tally, tally_image
 from ocr_trainer.text import normalize
@@ -137,7 +137,7 @@ def score_end_to_end(
     for logger in build.build_loggers(run, context):
         logger.log_metrics(scores, step=0)
         logger.finalize("success")
-    write_pictures(folder / "pictures", scored.pictures)
+    write_images(folder / "pictures", scored.pictures)
     told = {
         "checkpoint": detector.path,
         "recognizer": recognizer.path,

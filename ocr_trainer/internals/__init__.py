@@ -1,7 +1,8 @@
-"""Light until used. The only place that relies on private parts of Hydra, torch and Lightning.
+"""Light until used. The only package that relies on private parts of Hydra, torch and Lightning.
 
-One module per library. Each function names what it relies on; tests/internals says in words what moved when
-a new version moves it. `TRIED` lists the versions the tests ran with; the ranges in pyproject.toml match.
+One module per library. Each function names what it relies on. If a new version moves it, a test in
+tests/internals fails and says what moved. `TRIED` lists the tested versions; pyproject.toml has the same
+ranges.
 """
 
 TRIED = {
@@ -10,4 +11,4 @@ TRIED = {
     "lightning": ("2.6.6", "2.6.6"),
     "torch": ("2.13.0", "2.14.1"),
 }
-"""The oldest and the newest version of each library that the tests ran with."""
+"""The oldest and the newest tested version of each library."""

@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: the config loader, the file source, the table of resolvers."""
+"""Private parts of Hydra and OmegaConf: the config loader, the file source and the table of resolvers."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ __all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
 class ConfigLoader(ConfigLoaderImpl):
     """Hydra's config loader with three hooks, in the order in which Hydra calls them.
 
-    Relies on `ConfigLoaderImpl._parse_overrides_and_create_caching_repo`, which Hydra calls first whatever it
-    is asked for, and on `_compose_config_from_defaults_list`, which it calls once all choices are made.
+    Relies on `ConfigLoaderImpl._parse_overrides_and_create_caching_repo`, which every public method calls
+    first, and on `_compose_config_from_defaults_list`, which Hydra calls after it has resolved the defaults.
     """
 
     @abstractmethod
     def on_overrides(self, overrides: Sequence[str]) -> None:
-        """See the overrides before Hydra acts on any. Raise an error to refuse them."""
+        """Called with the overrides before Hydra applies any. Raise an error to refuse them."""
 
     @abstractmethod
     def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
-        """See the values of each key or group that a sweep varies, before Hydra reads defaults lists."""
+        """Called before Hydra reads defaults lists, with the values of each key or group of a sweep."""
 
     @abstractmethod
     def on_choices(self, configs: Sequence[str]) -> Sequence[str]:
-        """See the configs that Hydra is about to compose, such as `model/dbnet`.
+        """Called with the configs that Hydra is about to compose, such as `model/dbnet`.
 
         Returns:
-            Prefixes of configs to load again: what the sources returned for them until now was provisional.
+            Prefixes of configs to load again: the sources returned provisional content for them so far.
         """
 
     def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
@@ -48,8 +48,8 @@ class ConfigLoader(ConfigLoaderImpl):
         return parsed, repo
 
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
-        again = tuple(self.on_choices([default.config_path or "" for default in defaults]))
-        for key in [key for key in repo.cache if key.removeprefix("config_path=").startswith(again)]:
+        stale = tuple(self.on_choices([default.config_path or "" for default in defaults]))
+        for key in [key for key in repo.cache if key.removeprefix("config_path=").startswith(stale)]:
             del repo.cache[key]
         return super()._compose_config_from_defaults_list(defaults, repo)
 
@@ -59,7 +59,7 @@ class FileConfigSource(_FileConfigSource):
 
     @staticmethod
     def file_name(config_path: str) -> str:
-        """Return the name of the file that a config path stands for. Relies on `_normalize_file_name`."""
+        """Return the file name of a config path. Relies on `_normalize_file_name`."""
         return str(_FileConfigSource._normalize_file_name(config_path))
 
     @staticmethod
@@ -70,11 +70,11 @@ class FileConfigSource(_FileConfigSource):
 
 @contextmanager
 def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[None]:
-    """Let interpolations use these resolvers alone. Relies on the table `BaseContainer._resolvers`.
+    """Limit interpolations to these resolvers. Relies on the table `BaseContainer._resolvers`.
 
     Args:
-        names: Registered resolvers that stay.
-        own: Resolvers to add; a double underscore in a name stands for a dot.
+        names: Registered resolvers to keep.
+        own: Resolvers to add. A double underscore in a name means a dot.
     """
     before = BaseContainer._resolvers
     BaseContainer._resolvers = {name: before[name] for name in names if name in before}

@@ -1,4 +1,4 @@
-"""Private parts of Lightning: where its training loop is, what a checkpoint says of it, its process group."""
+"""Private parts of Lightning: the training loop's position, in memory and in checkpoints; process groups."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ __all__ = [
     "DummyExperiment",
     "accumulating",
     "backend_and_timeout",
+    "is_fast_dev_run",
     "normalize_position",
     "training_done",
     "validation_due",
@@ -20,7 +21,7 @@ __all__ = [
 
 
 def accumulating(trainer: Trainer) -> bool:
-    """Return whether the batch just done is within an optimizer step, with more batches to come.
+    """Return whether the optimizer step of the latest batch has more batches to come.
 
     Relies on `_TrainingEpochLoop._should_accumulate`.
     """
@@ -28,7 +29,7 @@ def accumulating(trainer: Trainer) -> bool:
 
 
 def validation_due(trainer: Trainer) -> bool:
-    """Return whether a validation follows the batch just done.
+    """Return whether a validation follows the latest batch.
 
     Relies on `_TrainingEpochLoop._should_check_val_fx` and `_FitLoop._data_fetcher`.
     """
@@ -38,27 +39,35 @@ def validation_due(trainer: Trainer) -> bool:
 
 
 def training_done(trainer: Trainer) -> bool:
-    """Return whether the batch just done is the last of its epoch or of the run.
+    """Return whether the latest batch is the last of its epoch or of the run.
 
     Relies on `_TrainingEpochLoop._is_training_done`.
     """
     return bool(trainer.fit_loop.epoch_loop._is_training_done)
 
 
-def normalize_position(checkpoint: dict[str, Any], validate: bool, whole_step: bool) -> tuple[int, int]:
-    """Bring Lightning's account of its loops into one form: the batch is done, the validation is to come.
+def is_fast_dev_run(trainer: Trainer) -> bool:
+    """Return whether `trainer.fast_dev_run` is on.
 
-    Lightning counts differently depending on which hook saves. It starts a begun validation anew.
+    Relies on the attribute `fast_dev_run`, which Lightning sets without declaring it.
+    """
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def normalize_position(checkpoint: dict[str, Any], validate: bool, whole_step: bool) -> tuple[int, int]:
+    """Normalize Lightning's loop state: the latest batch is done, and a validation that is due comes next.
+
+    Lightning's counters depend on the hook that saves. It restarts a validation that had begun.
     Relies on the keys of `checkpoint["loops"]["fit_loop"]` and on `_batches_that_stepped`, which Lightning
-    raises only after the hooks of the batch.
+    increments only after the hooks of the batch.
 
     Args:
-        checkpoint: What Lightning is about to save; changed in place.
+        checkpoint: The checkpoint that Lightning is about to save; changed in place.
         validate: Whether a validation follows the batch.
         whole_step: Whether the batch ends an optimizer step.
 
     Returns:
-        The epoch, from 0, and how many of its batches are done.
+        The epoch, from 0, and the number of its batches that are done.
     """
     fit = checkpoint["loops"]["fit_loop"]
     batches = fit["epoch_loop.batch_progress"]
@@ -77,7 +86,7 @@ def normalize_position(checkpoint: dict[str, Any], validate: bool, whole_step: b
 
 
 def backend_and_timeout(strategy: DDPStrategy) -> tuple[str, timedelta | None]:
-    """Return with which backend a strategy lets its processes meet, and for how long they wait.
+    """Return the process group backend of a strategy, and its timeout.
 
     Relies on `DDPStrategy._get_process_group_backend` and `_timeout`.
     """

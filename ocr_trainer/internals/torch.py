@@ -1,4 +1,4 @@
-"""Private parts of torch: the worker processes of a DataLoader, buffers, and fused updates of lists."""
+"""Private parts of torch: worker processes of a DataLoader, buffers, fused updates of tensor lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOIN_TIMEOUT = 5.0
 
 
 def is_worker_handler(handler: Any) -> bool:
-    """Return whether a signal handler is the one with which torch watches its workers.
+    """Return whether a signal handler is the one that torch registers to watch its workers.
 
     Relies on the handler being defined in `torch.utils.data._utils.signal_handling`.
     """
@@ -22,7 +22,7 @@ def is_worker_handler(handler: Any) -> bool:
 
 
 def shut_down_workers(batches: Any) -> None:
-    """End the workers behind an iterator of a DataLoader, if it has any, once they are done.
+    """Shut down the workers of a DataLoader iterator, if it has any, after their current batch.
 
     Relies on `_MultiProcessingDataLoaderIter._shutdown_workers`.
     """
@@ -31,9 +31,9 @@ def shut_down_workers(batches: Any) -> None:
 
 
 def kill_workers(batches: Any) -> None:
-    """Kill the workers behind an iterator of a DataLoader, if it has any.
+    """Kill the workers of a DataLoader iterator, if it has any.
 
-    A worker that hangs would not hear a polite request, and one that died may have died holding a lock.
+    A worker that hangs does not react to a regular shutdown, and one that died may still hold a lock.
     Relies on `_MultiProcessingDataLoaderIter._shutdown`, `_workers` and `_pin_memory_thread_done_event`,
     and on `signal_handling._remove_worker_pids`.
     """
@@ -46,20 +46,20 @@ def kill_workers(batches: Any) -> None:
         worker.kill()
     for worker in batches._workers:
         worker.join(JOIN_TIMEOUT)
-    # The thread that moves batches to pinned memory waits for the workers' answers.
+    # The thread that moves batches to pinned memory would wait for the workers' results.
     if hasattr(batches, "_pin_memory_thread_done_event"):
         batches._pin_memory_thread_done_event.set()
 
 
 def forget_iterator(loader: Any) -> None:
-    """Let a DataLoader with persistent workers start new ones next time. Relies on `_iterator`."""
+    """Make a DataLoader with persistent workers start new ones next time. Relies on `_iterator`."""
     loader._iterator = None
 
 
 def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
-    """Return the floating-point buffers of a module, each as its owner's table and its name there.
+    """Return the floating-point buffers of a module, each as a dictionary of buffers and the key in it.
 
-    The table, unlike the tensor, stays valid if a forward pass replaces the buffer. Relies on `_buffers`.
+    Unlike the tensor, the dictionary stays valid if a forward pass replaces the buffer. Relies on `_buffers`.
     """
     return [
         (part._buffers, name)
@@ -75,5 +75,11 @@ def copy_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
 
 
 def lerp_all(targets: Sequence[Tensor], values: Sequence[Tensor], weight: float) -> None:
-    """Move tensors towards others by a share with one fused kernel. Relies on `torch._foreach_lerp_`."""
+    """Interpolate tensors toward others in place with one fused kernel. Relies on `torch._foreach_lerp_`.
+
+    Args:
+        targets: Floating-point tensors, changed to `target + weight * (value - target)`.
+        values: Tensors of the same shapes and dtypes.
+        weight: 0 to 1.
+    """
     torch._foreach_lerp_(list(targets), list(values), weight)

@@ -1,1 +1,1 @@
-"""Heavy (torch). Optimizers, learning-rate schedules and the moving average of the weights."""
+"""Heavy (torch). Optimizers, learning rate schedules and the exponential moving average of the weights."""

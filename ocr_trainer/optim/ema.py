@@ -1,4 +1,4 @@
-"""An exponential moving average (EMA) of the weights."""
+"""Exponential moving average (EMA) of the weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ocr_trainer.internals.torch import copy_all, lerp_all
 
 
 class WeightEma(WeightAveraging):
-    """An exponential moving average whose decay rises with the steps taken: min(decay, (1 + n) / (10 + n)).
+    """Maintains an exponential moving average of the weights, with decay min(decay, (1 + n) / (10 + n)).
 
-    The rising decay is TensorFlow's `ExponentialMovingAverage(num_updates=...)`.
+    n is the number of optimizer steps. The rising decay is that of TensorFlow's
+    `ExponentialMovingAverage(num_updates=...)`: early averages would otherwise keep the initial weights.
     """
 
     def __init__(self, config: EmaConfig) -> None:
@@ -36,6 +37,8 @@ class WeightEma(WeightAveraging):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Go on with the average when training goes on; when testing, what counts is the average itself."""
+        """Restore the average when training resumes."""
+        # For a test, the checkpoint's weights are the average already: Lightning's callback would swap them
+        # back for the weights that training continues with.
         if trainer.state.fn is TrainerFn.FITTING:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)

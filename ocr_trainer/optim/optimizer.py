@@ -1,4 +1,4 @@
-"""Optimizers from the configuration."""
+"""Build an optimizer from the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from ocr_trainer.config.schema import OptimizerConfig, OptimizerName
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
-    """Return the optimizer; norms and biases (parameters of one dimension) decay only if asked to."""
+    """Return the optimizer of a model.
+
+    Parameters with fewer than two dimensions (norms and biases) have weight decay only with
+    `optimizer.decay_norms`.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     weights = [p for p in parameters if p.ndim > 1 or config.decay_norms]
     others = [p for p in parameters if p.ndim <= 1 and not config.decay_norms]
@@ -20,7 +24,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
         {"params": weights, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    groups = [group for group in groups if group["params"]]
+    groups = [group for group in groups if group["params"]]  # torch refuses an empty group
     if config.name is OptimizerName.sgd:
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     algorithm = torch.optim.AdamW if config.name is OptimizerName.adamw else torch.optim.Adam

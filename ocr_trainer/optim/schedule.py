@@ -1,4 +1,4 @@
-"""Learning-rate schedules from the configuration."""
+"""Learning rate schedules from the configuration."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ocr_trainer.config.schema import ScheduleConfig, ScheduleName
 
 
 def factor(step: int, steps: int, config: ScheduleConfig) -> float:
-    """Return what the learning rate is multiplied by at a step.
+    """Return the factor of the learning rate at a step, relative to the peak learning rate.
 
     Args:
-        step: The optimizer's step, from 0.
-        steps: How many there will be.
-        config: The curve. `poly` is (1 - t) ** power, `cosine` goes down along half a wave, `one_cycle`
-            goes up along one, too (Smith and Topin 2018, without the momentum's cycle).
+        step: The optimizer step, from 0.
+        steps: The total number of optimizer steps.
+        config: The schedule. After warmup, `poly` is (1 - t) ** power, and `cosine` falls along half a
+            cosine wave. `one_cycle` also rises along one (Smith and Topin 2018, but momentum is constant).
     """
     warmup = round(config.warmup * steps)
     if step < warmup:
@@ -32,7 +32,7 @@ def factor(step: int, steps: int, config: ScheduleConfig) -> float:
 
 
 def make_scheduler(optimizer: Optimizer, config: ScheduleConfig, steps: float) -> LambdaLR:
-    """Return the schedule over so many steps (infinite where nothing bounds them: constant, then)."""
+    """Return the schedule over a number of steps. If it is infinite, the learning rate is constant."""
     if math.isinf(steps):
         return LambdaLR(optimizer, lambda step: 1.0)
     return LambdaLR(optimizer, lambda step: factor(step, int(steps), config))

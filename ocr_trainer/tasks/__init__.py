@@ -1,1 +1,1 @@
-"""Light until used. Each task is a package: its configuration (light), and what trains and scores it (heavy)."""
+"""Light until used. One package per task: its configuration (light), and its training and scoring (heavy)."""

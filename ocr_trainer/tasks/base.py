@@ -1,7 +1,6 @@
-"""The LightningModule around a model: what is the same for every task.
+"""The `LightningModule` around a model: training and scoring steps that every task shares.
 
-Which class trains which task is written here and nowhere else in the shared part; each is imported
-when a run needs it.
+`task_class` maps a task to its class. A task's class is imported only when a run needs it.
 """
 
 from __future__ import annotations
@@ -39,137 +38,159 @@ R = TypeVar("R", bound=RunConfig)
 SIDE_MULTIPLE = 32
 """The stride of most networks: suggested image sizes are multiples of it."""
 
-Picture = tuple[Image, str]
-"""A picture and its caption."""
+CaptionedImage = tuple[Image, str]
+"""An image, uint8, (height, width, 3), RGB, and its caption."""
 
 
 def task_class(task: Task) -> type[LearningTask[Any]]:
     """Return the class that trains a task: `TASK` of `ocr_trainer.tasks.<task>.task`."""
-    found: type[LearningTask[Any]] = import_module(f"ocr_trainer.tasks.{task.value}.task").TASK
-    return found
+    cls: type[LearningTask[Any]] = import_module(f"ocr_trainer.tasks.{task.value}.task").TASK
+    return cls
 
 
 class LearningTask(LightningModule, ABC, Generic[R]):
-    """Trains a model and scores it; a task says what its batches, scores and pictures are."""
+    """Trains a model and scores it. A task's subclass defines its batches, scores and images.
+
+    Args:
+        model: An instance of `model_type`.
+        run: The run's configuration.
+        folder: The run directory.
+        samples: The number of samples to train on, or to test on.
+    """
 
     monitor: ClassVar[str]
-    """The figure by which the best checkpoint is chosen; the higher, the better."""
+    """The score that chooses the best checkpoint; higher is better."""
     model_type: ClassVar[type[nn.Module]]
-    """What the factories of its models return."""
-    found: ClassVar[str]
-    """What its pictures are called in loggers."""
+    """The class of the models that this task trains."""
+    image_key: ClassVar[str]
+    """The key of its images in loggers, after `val/` or `test/`."""
     headline: ClassVar[tuple[str, ...]] = ()
-    """The scores that the screen shows; all of them if none is named. Reports and loggers have all."""
-    losses: ClassVar[str] = "images cannot be read"
-    """What is said of samples that are lost."""
-    without_text: ClassVar[str] = "do the labels lie on the images?"
-    """What to look at where no text is learned."""
-    counted: ClassVar[frozenset[str]] = frozenset({"image"})
-    """Which kinds of `SkippedItem.what` cost a whole sample."""
+    """The scores to show on the screen; empty for all. Reports and loggers always get all."""
+    lost_message: ClassVar[str] = "images cannot be read"
+    """The words after the number of lost samples in an error message."""
+    no_text_hint: ClassVar[str] = "do the labels lie on the images?"
+    """What to check if the first batches have no text to learn."""
+    lost_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    """The kinds of `SkippedItem.what` that lose a whole sample."""
 
     def __init__(self, model: Any, run: R, folder: Path, samples: int) -> None:
-        """Keep the model, the run, its folder, and how many samples there are to train on (or to test on)."""
         super().__init__()
         self.model = model
         self.run = run
         self.folder = folder
         self.samples = samples
         self.best_scores: dict[str, float] = {}
-        """Of the best validation so far."""
+        """The scores of the best validation so far."""
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
         self.skipped: dict[Hashable, SkippedItem] = {}
-        """What could not be read, each once, in the order it was met."""
-        self.pictures: list[Picture] = []
-        """Of the latest scoring."""
+        """Skipped samples and labels, each once, in the order in which they were met."""
+        self.images: list[CaptionedImage] = []
+        """The images of the latest validation or test, for the loggers."""
 
     @classmethod
     def prepare(cls, run: R, context: Context, splits: Splits) -> tuple[R, Context, Splits]:
-        """Complete the configuration by what the data decides, before the model is built."""
+        """Complete the configuration with what the data decides, before the model is built.
+
+        Returns:
+            The run, the context and the splits to use.
+        """
         return run, context, splits
 
     @staticmethod
-    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the tensors of a checkpoint that take another form in the model that begins with them.
+    def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Convert tensors of the checkpoint in `init_from` that have another layout in this model.
 
         Args:
-            found: The checkpoint's tensors, by name.
-            model: The model, freshly built.
+            weights: The checkpoint's tensors, by name.
+            model: The newly built model.
             saved: The configuration in the checkpoint.
+
+        Returns:
+            The converted tensors only, by name.
         """
         return {}
 
     @staticmethod
     def memory_hints(run: Any, training: bool) -> Iterator[tuple[str, bool]]:
-        """Yield options of the task that need less memory, and whether they concern waiting samples only."""
+        """Yield options of the task that save memory, and whether each concerns prefetched samples only."""
         yield from ()
 
     @staticmethod
     @abstractmethod
     def training_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
-        """Return the loader that training draws from."""
+        """Return the loader of training batches."""
 
     @staticmethod
     @abstractmethod
     def scoring_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
-        """Return a loader that goes through a split once."""
+        """Return a loader that yields each sample of a split once."""
 
     @staticmethod
     def calibration_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any] | None:
-        """Return a loader of the validation images that choose how the model decodes, if any are to."""
+        """Return a loader of the validation images to calibrate on, or None for no calibration."""
         return None
 
     def calibrate(
         self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
     ) -> dict[str, Any] | None:
-        """Let validation data choose how the model decodes; return what was chosen as a report keeps it."""
+        """Choose the model's decoding options on validation data.
+
+        Args:
+            val: The loader of `calibration_loader`.
+            device: Where to run the network.
+            precision: Makes the context manager to run the network in, as in validation.
+
+        Returns:
+            The choice in the form of report.json, or None.
+        """
         return None
 
     @abstractmethod
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
-        """Run the model on a batch and return the parts of its loss."""
+        """Run the model on a batch and return the weighted parts of its loss: scalar tensors, by name."""
 
     @abstractmethod
     def check_batch(self, batch: Batch) -> None:
-        """Refuse a training batch that the model cannot take.
+        """Refuse a training batch that the model cannot use.
 
         Raises:
-            DataError: What is wrong with which.
+            DataError: Sizes or targets do not fit the model.
         """
 
-    def unlearned(self, batch: Batch) -> str | None:
-        """Say why nothing of a batch that shows text will be learned, if that is so."""
+    def unlearned_reason(self, batch: Batch) -> str | None:
+        """Return why the model will learn nothing from a batch that has text, or None if it will learn."""
         return None
 
     @abstractmethod
     def score(self, split: str) -> dict[str, float]:
-        """Return the scores of the split that was gone through; set diagnosis and pictures."""
+        """Return the scores of all batches since `reset_scores`. Set `diagnosis` and `images`."""
 
     @abstractmethod
     def details(self) -> dict[str, Any] | None:
-        """Return what the latest scores are made of, for report.json."""
+        """Return the breakdown of the latest scores, for report.json."""
 
     def calibration_gain(self, calibration: dict[str, Any]) -> str:
-        """Return how much calibration gained, for the closing table."""
+        """Return the gain of a calibration, for the closing table."""
         return ""
 
     def highlights(self) -> dict[str, str]:
-        """Return what of the details the closing table shows."""
+        """Return the rows of the closing table that come from the details."""
         return {}
 
     def configure_optimizers(self) -> Any:
-        """Make the optimizer and its schedule, which goes by the optimizer's steps."""
+        """Return the optimizer and its schedule, which advances with each optimizer step."""
         optimizer = make_optimizer(self.model, self.run.optimizer)
         scheduler = make_scheduler(optimizer, self.run.schedule, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let what the model draws follow from the place in the run, so that a resumed run draws the same."""
+        """Seed the generators by epoch and batch, so that a resumed run draws the same dropout masks."""
         trainer = self.trainer
         seed_generators(self.run.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
 
     def training_step(self, batch: Batch, _index: int) -> Tensor | None:
-        """Return the loss of a batch; nothing, which passes the step over, for one without images."""
+        """Return the loss of a batch; None, which makes Lightning skip the step, for one without images."""
         self._record_skipped(batch)
         if not len(batch):
             return self._no_loss()
@@ -181,61 +202,66 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         return loss
 
     def _no_loss(self) -> Tensor | None:
-        """Return what keeps this process in step with others that have images: their gradients are shared."""
+        """Return the loss of a batch without images."""
         if self.trainer.world_size == 1:
             return None
+        # DDP reduces gradients in all processes: this one takes part with zeros, or the others would hang.
         return 0 * torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum()
 
-    def identity(self, entry: SkippedItem) -> Hashable:
-        """Return what two entries have in common that are of the same thing, met in several epochs."""
+    def skip_key(self, entry: SkippedItem) -> Hashable:
+        """Return a key that is equal for entries of the same sample or label in different epochs."""
         return entry
 
     def _record_skipped(self, batch: Batch) -> None:
-        """Account for what could not be read; stop if it is too much."""
+        """Record the skipped samples of a batch.
+
+        Raises:
+            DataError: More are lost than `data.max_skipped` allows.
+        """
         if not batch.skipped:
             return
         for entry in batch.skipped:
-            self.skipped.setdefault(self.identity(entry), entry)
-        lost = [entry for entry in self.skipped.values() if entry.what in self.counted]
-        # One sample alone never stops a run that has begun.
+            self.skipped.setdefault(self.skip_key(entry), entry)
+        lost = [entry for entry in self.skipped.values() if entry.what in self.lost_kinds]
+        # A single sample never stops a run that has started, however small the dataset.
         if len(lost) > max(1.0, self.run.data.max_skipped * self.samples):
             listed = "\n".join(f"  {entry}" for entry in lost[:10])
             raise DataError(
-                f"{len(lost)} {self.losses}, more than data.max_skipped="
+                f"{len(lost)} {self.lost_message}, more than data.max_skipped="
                 f"{self.run.data.max_skipped:g} of {self.samples}:\n{listed}"
             )
 
     def on_train_epoch_end(self) -> None:
-        """Stop where nothing could be learned: a run of empty steps would look like a training."""
+        """Stop if the first epoch had no step: a run of empty batches would look like training."""
         if self.trainer.global_step == 0 and self.trainer.current_epoch == 0 and self.skipped:
             listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
-            raise DataError(f"the first epoch held nothing that can be learned:\n{listed}")
+            raise DataError(f"the first epoch has no sample to learn from:\n{listed}")
 
     @property
-    def wanted(self) -> int:
-        """How many pictures are to be made."""
+    def num_images_to_log(self) -> int:
+        """The number of images to draw in this validation or test."""
         return self.run.data.log_images if self._draw and not self.trainer.sanity_checking else 0
 
     @abstractmethod
-    def begin(self) -> None:
-        """Begin the scores anew."""
+    def reset_scores(self) -> None:
+        """Discard the counts of the last validation or test."""
 
     def on_validation_epoch_start(self) -> None:
-        """Begin the scores anew; draw pictures only if somebody takes them."""
+        """Reset the scores. Draw images only if a logger can show them."""
         self._draw = any(hasattr(logger, "log_image") for logger in self.trainer.loggers)
-        self.begin()
+        self.reset_scores()
 
     def on_test_epoch_start(self) -> None:
-        """Begin the scores anew."""
+        """Reset the scores."""
         self._draw = True
-        self.begin()
+        self.reset_scores()
 
     @abstractmethod
     def score_batch(self, batch: Batch) -> None:
-        """Run the model on a batch and count what it found."""
+        """Run the model on a batch and add its predictions to the counts."""
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        """Score a batch, if anything of it could be read."""
+        """Score a batch, unless no image of it could be read."""
         self._record_skipped(batch)
         if len(batch):
             self.score_batch(batch)
@@ -243,53 +269,53 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores over the whole split, and the pictures."""
+        """Log the scores of the whole split, and the images."""
         self._finish("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the scores over the whole split; leave the pictures in the run's folder."""
+        """Log the scores of the whole split, and write the images to the run directory."""
         self._finish("test")
-        if self.pictures and self.trainer.is_global_zero:
-            write_pictures(self.folder / "pictures", [picture for picture, _ in self.pictures])
+        if self.images and self.trainer.is_global_zero:
+            write_images(self.folder / "pictures", [image for image, _ in self.images])
 
     def _finish(self, split: str) -> None:
         scores = {f"{split}/{name}": value for name, value in self.score(split).items()}
         if split == "val" and not self.trainer.sanity_checking:
             best = self.best_scores.get(self.monitor)
-            # Of equals the first, as the checkpoint that is kept.
+            # On a tie the first one stays, as in CheckpointCallback: report and best.ckpt agree.
             if best is None or scores[self.monitor] > best:
                 self.best_scores = scores
-        # Every process has the sum already.
+        # `score` has already summed over all processes, so Lightning must not reduce again.
         self.log_dict(scores, rank_zero_only=False)
         if self.diagnosis and not self.trainer.sanity_checking:
             self.print(f"{split}: {self.diagnosis}")
-        if self.pictures:
-            images, captions = zip(*self.pictures, strict=True)
+        if self.images:
+            images, captions = zip(*self.images, strict=True)
             for logger in self.trainer.loggers:
                 if hasattr(logger, "log_image"):
-                    name = f"{split}/{self.found}"
+                    name = f"{split}/{self.image_key}"
                     logger.log_image(name, list(images), step=self.global_step, caption=list(captions))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put in what rebuilds the model: names and plain values."""
-        # What only the beginning needed must not be needed again.
+        """Add the configuration as plain values, so that the checkpoint can rebuild its model."""
+        # Files of initial weights may be gone by the time the checkpoint is used.
         without_init_weights = replace(self.run, model=self.run.model.without_init_weights(), init_from=None)
         checkpoint.setdefault("ocr_trainer", {}).update(
             format=FORMAT, config=plain(without_init_weights), best_scores=self.best_scores
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the best scores so far."""
+        """Restore the best scores so far."""
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
 
 
 def half_area(side: int) -> int:
-    """Return a side that gives about half the area, as a multiple of `SIDE_MULTIPLE`; 0 if there is none."""
+    """Return the side, in pixels, that about halves the area: a multiple of `SIDE_MULTIPLE`, or 0."""
     return int(side * 0.7) // SIDE_MULTIPLE * SIDE_MULTIPLE
 
 
-def write_pictures(folder: Path, pictures: list[Image]) -> None:
-    """Write pictures as 1.png, 2.png, …"""
+def write_images(folder: Path, images: list[Image]) -> None:
+    """Write images as 1.png, 2.png, … to a folder, which is created if needed."""
     folder.mkdir(exist_ok=True)
-    for number, picture in enumerate(pictures, start=1):
-        write_image(folder / f"{number}.png", picture)
+    for number, image in enumerate(images, start=1):
+        write_image(folder / f"{number}.png", image)

@@ -125,7 +125,7 @@ class DatasetSuite(PluginSuite):
                 assert home == name, f"{source} is in {home} and in {name}; no image may be in two splits"
 
     def _traces(self, split: Any) -> Iterator[tuple[Any, str]]:
-        """Yield identifying keys of samples with their source: all files, and the pixels of checked samples."""
+        """Yield keys that identify samples, with their source: all files, and pixels of checked samples."""
         yield from ((str(file), str(file)) for file in getattr(split, "files", None) or ())
         for index in self.checked_indices(split):
             sample = split[index]

@@ -48,7 +48,7 @@ def test_case_3_killed_between_any_two_lines_of_a_save(kept: Path, turns: int):
                 break
             found = find_newest(folder)
             assert found is not None
-            assert found.passed_over == []
+            assert found.rejected == []
             assert found.path.name == LAST
             assert steps(folder) in (
                 {PREVIOUS: 1, LAST: 2, BEST: 2},
@@ -98,7 +98,7 @@ def test_case_5_no_room_for_a_save(kept: Path, caplog: pytest.LogCaptureFixture)
         with no_file_above(attempt * 40_000), caplog.at_level(logging.INFO, "ocr_trainer"):
             storage.save_checkpoint(state(3, 100_000), kept / LAST, storage_options=kept / PREVIOUS)
         (warning,) = caplog.messages
-        assert warning == (f"{storage.failed}\n  what was kept before still stands; training goes on")
+        assert warning == (f"{storage.failed}\n  the previous checkpoint is unchanged; training continues")
         assert warning.startswith("last.ckpt of step 3 cannot be written: File too large (0.4 MB needed, ")
         assert steps(kept) == {PREVIOUS: 1, LAST: 2, BEST: 2}
         assert not list(kept.glob(".*"))
@@ -239,7 +239,7 @@ def test_case_6_a_damaged_last_is_passed_over(kept: Path):
     taken = find_newest(kept)
     assert taken is not None
     assert taken.path == kept / PREVIOUS
-    assert taken.passed_over == [
+    assert taken.rejected == [
         f"{path} cannot be read as a checkpoint: File is not a zip file" for path in (last, kept / BEST)
     ]
 

@@ -110,7 +110,7 @@ def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
     (checkpoint,) = tmp_path.glob("runs/a/*/checkpoints/last.ckpt")
     done = cli(*SMALL, "exp_name=b", f"init_from={checkpoint}", "model.binarize_threshold=0.2")
     assert done.returncode == 0, done.stderr
-    assert "tensors begin as in" in done.stderr
+    assert "tensors loaded from" in done.stderr
     assert "binarize_threshold=0.3 there, 0.2 here" in done.stderr
     (report,) = tmp_path.glob("runs/b/*/report.json")
     told = json.loads(report.read_text(encoding="utf-8"))["init_from"]
@@ -125,7 +125,7 @@ def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
 def test_text_too_small_to_be_learned_is_noted(cli: Cli, tmp_path: Path):
     done = cli(*SMALL, "model.min_text_size=500")
     assert done.returncode == 0, done.stderr
-    assert "but nothing of them is learned" in done.stdout
+    assert "but none of them is in the targets" in done.stdout
     (report,) = tmp_path.glob("runs/default/*/report.json")
     assert len(json.loads(report.read_text(encoding="utf-8"))["notes"]) == 1
 
@@ -134,7 +134,7 @@ def test_text_too_small_to_be_learned_is_noted(cli: Cli, tmp_path: Path):
     ("size", "targets", "said"),
     [
         ((64, 80), {"map": torch.zeros(2, 3)}, "images of 80 x 64 pixels: the model needs multiples of 32"),
-        ((64, 64), {}, "the model's encode makes no targets"),
+        ((64, 64), {}, "the model's encode returns no targets"),
         ((64, 64), {"map": torch.zeros(3, 3)}, "the target 'map' has 3 rows for 2 images"),
     ],
 )

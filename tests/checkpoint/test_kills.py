@@ -27,7 +27,7 @@ RUN = [
     *("dataset.text.train_texts=80", "dataset.text.val_texts=4", "dataset.text.test_texts=1"),
     *("data.batch_size=4", "data.num_workers=0", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
     *("trainer.log_every_n_steps=1", "trainer.enable_progress_bar=false", "trainer.limit_test_batches=0"),
-    *("calibrate.enabled=false", f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
+    *(f"checkpoint.every_n_steps={INTERVAL}", "resume=auto"),
 ]
 """3 epochs of 20 steps, each with a validation; 12 states of 6 MB are kept on the way."""
 
@@ -98,7 +98,7 @@ def look(folder: Path, before: int, toll: Toll) -> None:
     """Check what a killed run left: the find_newest state is whole, and at most one interval is lost."""
     checkpoints = folder / "checkpoints"
     found = find_newest(checkpoints)
-    assert found is None or found.passed_over == []
+    assert found is None or found.rejected == []
     kept = found.content["global_step"] if found is not None else 0
     assert kept >= before
     assert max(logged(folder), default=-1) + 1 - kept <= INTERVAL
@@ -153,7 +153,12 @@ def test_case_2_temporary_files_on_another_file_system(unbroken: Unbroken, tmp_p
         temporary.mkdir()
         assert places[0].stat().st_dev != temporary.stat().st_dev
         toll = Toll()
-        kill_and_go_on(folder, unbroken, toll, 3, random.Random(elsewhere), TMPDIR=str(temporary))
+        # On a machine that has less to do by now, a run may end before it is killed.
+        for attempt in range(5):
+            chance = random.Random(f"{elsewhere} {attempt}")
+            kill_and_go_on(folder / str(attempt), unbroken, toll, 3, chance, TMPDIR=str(temporary))
+            if toll.kept:
+                break
         assert toll.kept
         assert list(temporary.iterdir()) == []
 
@@ -178,7 +183,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
     try:
         assert status(start(RUN, disk)) == 2
         folder, said = run_folder(disk), (disk / "output.txt").read_text()
-        room = r": No space left on device \(6\.3 MB needed, \d\.\d MB free in .*\)\n  what was kept before still"
+        room = r": No space left on device \(6\.3 MB needed, \d\.\d MB free in .*\)\n  the previous checkpoint is"
         lost = re.findall(r"last\.ckpt of step (\d+) cannot be written" + room, said)
         assert [int(step) for step in lost] == list(range(15, STEPS + 1, INTERVAL))
         assert "the run came to its end, but its last state was not kept: last.ckpt of step 60" in said
@@ -186,7 +191,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
         found = find_newest(folder / "checkpoints")
         assert found is not None
         assert found.content["global_step"] == 10
-        assert found.passed_over == []
+        assert found.rejected == []
         assert not (folder / "report.json").exists()
         subprocess.run([*mount, "remount,size=64m"], check=True)
         assert status(start(["resume", str(folder)], disk)) == 0

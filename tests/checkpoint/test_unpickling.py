@@ -54,7 +54,7 @@ OF_WORKERS = {
     "numpy.ndarray",
     "ocr_trainer.plugin.Skipped",
     "ocr_trainer.data.types.Batch",
-    "ocr_trainer.data.types.Truth",
+    "ocr_trainer.data.types.GroundTruth",
     "torch.Size",
     "torch.Tensor",
     "torch.float16",

@@ -27,7 +27,7 @@ CANARIES = {
 }
 VAULT = '''
 from dataclasses import dataclass, field
-from ocr_trainer.builtin.plugin import SyntheticConfig
+from ocr_trainer_synthetic.plugin import SyntheticConfig
 from ocr_trainer.plugin import DatasetPlugin, Task
 
 @dataclass
@@ -44,7 +44,7 @@ vault = DatasetPlugin(api=1, summary="pages behind a lock", config=VaultConfig, 
                       factory="ocr_trainer_vault.model:open_vault")
 '''
 OPEN = """
-from ocr_trainer.builtin.synthetic import Synthetic
+from ocr_trainer_synthetic.synthetic import Synthetic
 
 def open_vault(config, context):
     assert (config.token, config.pin) == ("TOKEN", NUMBER)

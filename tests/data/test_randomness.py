@@ -22,7 +22,7 @@ from ocr_trainer.config.schema import DataConfig
 from ocr_trainer.data import loader
 from ocr_trainer.data.loader import KeyedSampler, Loader, make_loader
 from ocr_trainer.data.workers import TracksCurrentSample
-from ocr_trainer.tasks.recognition.data import PooledLoader
+from ocr_trainer.tasks.recognition.data import BucketCollate, BucketLoader
 
 
 class Numbers(TracksCurrentSample[tuple[int, int]]):
@@ -38,14 +38,8 @@ class Numbers(TracksCurrentSample[tuple[int, int]]):
         return key
 
 
-@dataclass
-class Cutting:
-    """Cuts a pool into batches, the other way round."""
-
-    batch_size: int
-
-    def batches(self, samples: int) -> int:
-        return -(-samples // self.batch_size)
+class ReverseCollate(BucketCollate):
+    """Cuts a bucket into batches, in reverse order."""
 
     def __call__(self, keys: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
         return [keys[n : n + self.batch_size] for n in range(0, len(keys), self.batch_size)][::-1]
@@ -56,7 +50,9 @@ def made(samples: int, batch: int, pool: int | None) -> tuple[Loader, KeyedSampl
     keys, data = KeyedSampler(samples, 7, shuffle=True), DataConfig(num_workers=0)
     if pool is None:
         return make_loader(Numbers(samples), keys, batch, list, data), keys
-    return make_loader(Numbers(samples), keys, batch * pool, Cutting(batch), data, kind=PooledLoader), keys
+    return make_loader(
+        Numbers(samples), keys, batch * pool, ReverseCollate(batch, 1), data, kind=BucketLoader
+    ), keys
 
 
 @given(
@@ -168,7 +164,7 @@ def test_case_14_workers_change_nothing(whole: tuple[Path, Notes], tmp_path: Pat
     assert ocr_train(tmp_path, ["resume", str(folder), f"data.num_workers={after}"], notes) == 0
     assert notes.sources == {step: names for step, names in whole[1].sources.items() if step >= 3}
     found = differ(whole[0], folder)
-    assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/workers" for name in ("best", "last")}
+    assert set(found) <= {f"/{name}.ckpt/ocr_trainer/config/data/num_workers" for name in ("best", "last")}
 
 
 class Losses(Callback):

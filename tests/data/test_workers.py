@@ -34,7 +34,7 @@ def check_clean_exit(place: Path, session: int) -> None:
     assert status(again) == 0
     assert read(folder / "checkpoints" / LAST)["global_step"] == 8
     if kept is not None:
-        assert f"goes on after step {kept.content['global_step']}," in said(place)
+        assert f"resuming after step {kept.content['global_step']}," in said(place)
 
 
 def message(place: Path) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from ocr_trainer_synthetic.plugin import SyntheticConfig
+from ocr_trainer_synthetic.synthetic import Synthetic
 
-from ocr_trainer.builtin.plugin import SyntheticConfig
-from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.cli.main import main
 from ocr_trainer.engine.report import write
 from ocr_trainer.plugin import Context, Task

@@ -106,7 +106,7 @@ def test_case_30_a_step_passed_over_leaves_no_trace(spoil: Spoil, accumulate: in
     told = finite.to_dict()
     assert told["count"] == 1
     assert told["first"][0]["step"] == 2 // accumulate + 1
-    kept = torch.load(tmp_path / "skipped" / "last.ckpt", weights_only=True)["callbacks"]["FiniteSteps"]
+    kept = torch.load(tmp_path / "skipped" / "last.ckpt", weights_only=True)["callbacks"]["NonfiniteGuard"]
     again = NonfiniteGuard(compose(words).optimizer)
     again.load_state_dict(kept)
     assert (again.to_dict(), again.in_a_row) == (told, 0)
@@ -176,7 +176,7 @@ def test_case_30_what_one_process_finds_all_act_on(mode: str, tmp_path: Path):
     finite_checkpoint(tmp_path / "last.ckpt")
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
     if mode == "skip":
-        assert (saved["global_step"], saved["callbacks"]["FiniteSteps"]["count"]) == (3, 1)
+        assert (saved["global_step"], saved["callbacks"]["NonfiniteGuard"]["count"]) == (3, 1)
         assert done.stdout.count("note: passed over step 2") == 1
     else:
         assert saved["global_step"] == 1

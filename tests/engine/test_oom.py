@@ -21,7 +21,7 @@ from ocr_trainer.data.types import Batch
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.tasks.base import LearningTask
+from ocr_trainer.tasks.base import LearningTask, task_class
 from ocr_trainer.tasks.detection.data import DetectionSet, collate_training
 
 CUDA = (
@@ -48,7 +48,7 @@ def options(message: str) -> list[str]:
 def test_case_31_the_message_has_the_shape_and_what_to_lower():
     run = compose([*DETECTOR, "data.batch_size=16", "trainer.accumulate_grad_batches=2"])
     error = torch.OutOfMemoryError(CUDA)
-    assert explain_memory(error, latest(16, 3, 640, 640), run, Task.detection) == (
+    assert explain_memory(error, latest(16, 3, 640, 640), run, task_class(Task.detection)) == (
         "the memory of the GPU does not suffice: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total "
         "capacity of 79.10 GiB of which 1.20 GiB is free. Including non-PyTorch memory, this process …\n"
         "  the latest training batch: 16 x 3 x 640 x 640 (images, channels, height, width)\n"
@@ -76,7 +76,7 @@ def test_case_31_the_message_has_the_shape_and_what_to_lower():
 def test_case_31_what_to_try_can_be_tried(
     words: list[str], task: Task, error: Exception, shape: tuple[int, ...], scored: bool, expected: list[str]
 ):
-    message = explain_memory(error, latest(*shape, scored=scored), compose(words), task)
+    message = explain_memory(error, latest(*shape, scored=scored), compose(words), task_class(task))
     assert options(message) == expected
     compose([*words, *options(message)])
 
@@ -84,7 +84,9 @@ def test_case_31_what_to_try_can_be_tried(
 def test_case_31_other_errors_are_not_explained_so_and_hidden_ones_are_found():
     run = compose(DETECTOR)
     assert (
-        explain_memory(RuntimeError("the size of tensor a (3) must match"), latest(), run, Task.detection)
+        explain_memory(
+            RuntimeError("the size of tensor a (3) must match"), latest(), run, task_class(Task.detection)
+        )
         is None
     )
 
@@ -96,7 +98,9 @@ def test_case_31_other_errors_are_not_explained_so_and_hidden_ones_are_found():
 
     with pytest.raises(RuntimeError) as caught:
         untidy()
-    assert "Unable to allocate 32.0 TiB" in explain_memory(caught.value, latest(), run, Task.detection)
+    assert "Unable to allocate 32.0 TiB" in explain_memory(
+        caught.value, latest(), run, task_class(Task.detection)
+    )
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -115,7 +119,7 @@ def test_case_31_the_checkpoint_is_that_of_the_step_before(accumulate: int, tmp_
     met = LatestBatch()
     with pytest.raises(RuntimeError) as caught:
         fit(tmp_path, CRNN, exhaust, {3}, met, accumulate_grad_batches=accumulate)
-    message = explain_memory(caught.value, met, compose(CRNN), Task.recognition)
+    message = explain_memory(caught.value, met, compose(CRNN), task_class(Task.recognition))
     assert f"the latest training batch: 8 x 3 x 32 x {met.shape[3]} (images" in message
     assert "try data.batch_size=4 trainer.accumulate_grad_batches=2" in message
     finite_checkpoint(tmp_path / "last.ckpt")
@@ -151,7 +155,7 @@ def test_case_32_what_a_worker_lacks_is_told(make: Callable[[], Any], said: str,
     batches = iter(DataLoader(dataset, batch_size=2, num_workers=workers, collate_fn=collate_training))
     with pytest.raises((RuntimeError, MemoryError)) as caught:
         next(batches)
-    message = explain_memory(caught.value, latest(), run, Task.detection)
+    message = explain_memory(caught.value, latest(), run, task_class(Task.detection))
     assert message.startswith("the memory of the machine does not suffice: ")
     assert said in message.splitlines()[0]
     assert options(message) == ["augment.crop=448", "data.num_workers=2"]

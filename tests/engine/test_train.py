@@ -104,7 +104,7 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
     )
     assert {(p["kind"], p["name"], p["distribution"]) for p in told["plugins"]} == {
         ("model", "dbnet", "ocr-trainer-dbnet"),
-        ("dataset", "synthetic", "ocr-trainer"),
+        ("dataset", "synthetic", "ocr-trainer-synthetic"),
         ("logger", "csv", "ocr-trainer"),
         ("logger", "tensorboard", "ocr-trainer-tensorboard"),
     }
@@ -150,7 +150,7 @@ def test_the_test_scores_the_average_of_the_weights(tmp_path: Path):
             super().on_test_epoch_start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ocr_trainer.engine.train.task_class", lambda _task: Watching)
+        patch.setattr("ocr_trainer.engine.session.task_class", lambda _task: Watching)
         train(compose([*SMALL, "ema.enabled=true", "logger=[]"]), tmp_path, timing.PhaseTimer())
     saved = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     weight = "model.probability.0.weight"

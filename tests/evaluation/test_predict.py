@@ -231,3 +231,13 @@ def test_names_that_are_not_utf8(pair: tuple[str, str], tmp_path: Path):
     assert (done.returncode, done.stderr) == (0, b"")
     (written,) = (tmp_path / "predictions").glob("*.json")
     assert record(written)["image"] == "bad\ufffd.png"
+
+
+def test_the_dataset_of_the_training_is_not_needed(
+    pair: tuple[str, str], predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    picture(tmp_path / "page.png")
+    monkeypatch.setenv("OCR_TRAIN_ALLOW_PLUGINS", "dbnet,crnn")
+    monkeypatch.setenv("OCR_TRAIN_DISABLE_PLUGINS", "dataset/*")
+    assert predict(pair[0], "page.png", "--recognizer", pair[1]) == 0
+    assert (tmp_path / "predictions" / "page.json").is_file()

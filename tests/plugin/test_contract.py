@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_trainer.testing import DatasetSuite, LoggerSuite
-
-
-class TestSynthetic(DatasetSuite):
-    name = "synthetic"
+from ocr_trainer.testing import LoggerSuite
 
 
 class TestCsv(LoggerSuite):

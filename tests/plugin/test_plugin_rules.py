@@ -55,7 +55,7 @@ def test_case_60_rules_deny_and_allow(
     assert those(True, core=True) == set()
     allowlist.restrict(allow=[entry.strip() for entry in rule.split(",")])
     assert those(False, core=False) == denied - {"logger/csv"}
-    assert {"dataset/synthetic", "logger/csv"} <= those(False, core=True)
+    assert {"dataset/concat", "logger/csv"} <= those(False, core=True)
 
 
 def test_case_60_the_environment_and_the_words_both_hold(monkeypatch: pytest.MonkeyPatch):
@@ -145,7 +145,7 @@ def test_case_60_a_run_records_whose_code_it_used():
     rows = {row["name"]: row for row in used_plugins(run)}
     assert {name: row["distribution"] for name, row in rows.items()} == {
         "crnn": "ocr-trainer-crnn",
-        "synthetic": "ocr-trainer",
+        "synthetic": "ocr-trainer-synthetic",
         "csv": "ocr-trainer",
     }
     assert all(row["version"] == version(row["distribution"]) for row in rows.values())

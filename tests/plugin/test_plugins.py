@@ -74,13 +74,11 @@ def test_case_57_denying_one_of_two_chooses_the_other(twins: Path):
 
 
 def test_case_57_a_built_in_name_is_not_shadowed_in_silence(site: Path):
-    install(site, "acme-pages", "[ocr_trainer.datasets]\nsynthetic = {}:plugin\n", IMPORTED)
-    with pytest.raises(
-        PluginConflict, match=r"\(acme_pages:plugin\)\n  ocr-trainer .*builtin.plugin:synthetic"
-    ):
-        compose(["model=crnn", "dataset=synthetic"])
+    install(site, "acme-rows", "[ocr_trainer.loggers]\ncsv = {}:plugin\n", IMPORTED)
+    with pytest.raises(PluginConflict, match=r"\(acme_rows:plugin\)\n  ocr-trainer .*builtin.plugin:csv"):
+        compose(["model=crnn", "logger=[csv]"])
     assert imported(site) == []
-    assert compose(["model=crnn", "dataset=ocr-trainer:synthetic"]).dataset.name == "ocr-trainer:synthetic"
+    assert compose(["model=crnn", "logger=[ocr-trainer:csv]"]).logger["csv"].name == "ocr-trainer:csv"
     assert imported(site) == []
 
 
@@ -101,7 +99,7 @@ def test_case_57_a_run_and_its_checkpoint_remember_whose_model_it_is(
     for place in (folder, tested):
         used = json.loads((place / "report.json").read_text(encoding="utf-8"))["plugins"]
         assert [(plugin["name"], plugin["distribution"]) for plugin in used] == [
-            *(("dbnet", "ocr-trainer-dbnet"), ("synthetic", "ocr-trainer"), ("csv", "ocr-trainer"))
+            *(("dbnet", "ocr-trainer-dbnet"), ("synthetic", "ocr-trainer-synthetic"), ("csv", "ocr-trainer"))
         ]
     assert imported(site) == []
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 from helpers.environments import OFFLINE, Environment
+from ocr_trainer_synthetic.plugin import SyntheticConfig, SyntheticTextConfig
+from ocr_trainer_synthetic.synthetic import Pages, Synthetic
 from PIL import Image
 
-from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
-from ocr_trainer.builtin.synthetic import Pages, Synthetic
 from ocr_trainer.plugin import Context, Task
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-plugin.md"

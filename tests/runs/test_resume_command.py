@@ -63,7 +63,7 @@ def test_case_19_the_same_command_twice(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"to resume: ocr-train resume {folder}" in capsys.readouterr().err
     assert ocr_train(tmp_path, AUTO) == 0
     assert run_folder(tmp_path) == folder
-    assert "goes on after step 3, in epoch 1, from" in capsys.readouterr().err
+    assert "resuming after step 3, in epoch 1, from" in capsys.readouterr().err
     report = json.loads((folder / "report.json").read_text())
     assert report["steps"] == 4
     assert [(entry["overrides"], entry["changes"]) for entry in report["resumed"]] == [([], [])]
@@ -244,5 +244,5 @@ def test_case_18_a_checkpoint_of_the_first_format(tmp_path: Path, capsys: pytest
     capsys.readouterr()
     assert ocr_train(tmp_path, ["resume", str(folder)]) == 2
     errors = capsys.readouterr().err
-    assert f"none of the checkpoints in {folder / 'checkpoints'} can be gone on from:" in errors
-    assert "last.ckpt does not say where training was" in errors
+    assert f"none of the checkpoints in {folder / 'checkpoints'} can be resumed from:" in errors
+    assert "last.ckpt has no position in training to resume from" in errors

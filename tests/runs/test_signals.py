@@ -76,7 +76,7 @@ def goes_on(place: Path, unbroken: Path) -> None:
     for name in (LAST, BEST):
         ends = [read(path / "checkpoints" / name) for path in (folder, unbroken)]
         # How many workers there were makes no difference to what is learned.
-        assert set(differences(*ends)) <= {"/ocr_trainer/config/data/workers"}
+        assert set(differences(*ends)) <= {"/ocr_trainer/config/data/num_workers"}
 
 
 @pytest.mark.parametrize("when", STAGES)

@@ -73,7 +73,7 @@ def test_case_23_a_job_whose_time_is_up_is_queued_again(tmp_path: Path, how: str
         again = start(RUN, tmp_path, SLURM_RESTART_COUNT="1", **environment)
         assert status(again) == 0
         assert run_folder(tmp_path) == folder
-        assert f"goes on after step {kept.content['global_step']}," in said(tmp_path)
+        assert f"resuming after step {kept.content['global_step']}," in said(tmp_path)
         assert read(folder / "checkpoints" / LAST)["global_step"] == 8
 
 

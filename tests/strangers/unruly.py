@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from ocr_trainer_synthetic.plugin import SyntheticConfig
+from ocr_trainer_synthetic.synthetic import Pages, Synthetic
 from torch.utils.data import get_worker_info
 
-from ocr_trainer.builtin.plugin import SyntheticConfig
-from ocr_trainer.builtin.synthetic import Pages, Synthetic
 from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Config, Context
 

@@ -33,7 +33,7 @@ class SanityCheck(Callback):
         if len(batch):
             pl_module.check_batch(batch)
         if batch.texts:
-            if note := pl_module.unlearned(batch):
+            if note := pl_module.unlearned_reason(batch):
                 self._note(pl_module, note)
             self._without_text = -1
             return
@@ -41,7 +41,7 @@ class SanityCheck(Callback):
         if self._without_text == PATIENCE:
             self._note(
                 pl_module,
-                f"the first {PATIENCE} batches hold no text to learn: {pl_module.without_text}",
+                f"the first {PATIENCE} batches hold no text to learn: {pl_module.no_text_hint}",
             )
 
     def on_before_backward(  # type: ignore[override]

@@ -1,7 +1,7 @@
-"""Varies training images; polygons follow the pixels.
+"""Augmentation of detection images; polygons follow the pixels.
 
-Whatever moves is one matrix (see `geometry`), by which an image is resampled once and its polygons
-are mapped. What a picture looks like is changed afterwards, in `appearance`.
+All geometric changes are one matrix (see `ocr_trainer.data.geometry`): it resamples the image once and maps
+the polygons. Photometric changes come afterwards, in `ocr_trainer.data.photometric`.
 """
 
 from __future__ import annotations
@@ -35,31 +35,36 @@ from ocr_trainer.tasks.detection.regions import whole_region
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a sample a crop shows."""
+    """The part of a sample that a crop shows."""
 
     image: Image
-    """The sample's, made smaller where the crop shows it smaller: a warp alone would skip pixels."""
+    """The sample's image. It is reduced first if the crop shows it smaller: a warp alone would alias."""
     matrix: Homography
-    """From pixels of `image` to pixels of the crop."""
+    """Maps pixels of `image` to pixels of the crop."""
     polygons: list[np.ndarray]
-    """All of the sample's, in pixels of the crop."""
+    """All polygons of the sample, in pixels of the crop."""
     filled: np.ndarray
-    """(2,): what of the crop's width and height is used, in pixels; black to the right and below."""
+    """(2,): the width and height of the crop that the image fills, in pixels. The rest is black."""
 
 
 class Augmenter:
-    """Makes a crop of `config.crop` pixels from a sample, varied at random."""
+    """Makes a randomly varied crop of `config.crop` pixels from a sample.
+
+    Args:
+        config: The options.
+        scale: The model's factor from image height and width to its own scale, as in `Detector.scale`.
+    """
 
     def __init__(self, config: AugmentConfig, scale: Callable[[int, int], float]) -> None:
-        """Keep the options and how the model scales an image when it is scored."""
         self.config = config
         self.scale = scale
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the varied crop; polygons that lie wholly outside of it are left out."""
+        """Return the crop. Polygons that lie entirely outside of it are dropped."""
         view = self._between_texts(sample, rng) if self.config.whole_text else self._anywhere(sample, rng)
         columns, rows = np.ceil(view.filled - 1e-6).astype(int)
         crop = warp(view.image, view.matrix, self.config.crop, self.config.crop)
+        # Beyond the chosen region, the warp also shows texts that the crop's border cuts.
         crop[rows:] = 0
         crop[:, columns:] = 0
         inside = [i for i, polygon in enumerate(view.polygons) if _touches(polygon, view.filled)]
@@ -72,7 +77,7 @@ class Augmenter:
         )
 
     def _anywhere(self, sample: Sample, rng: np.random.Generator) -> View:
-        """Scale the image by chance and lay the crop on it; its border may cut texts."""
+        """Scale the image at random and place the crop anywhere; its border may cut texts."""
         height, width = sample.image.shape[:2]
         low, high = np.log(self.config.scale)
         factor = self.scale(height, width) * float(np.exp(rng.uniform(low, high)))
@@ -87,7 +92,7 @@ class Augmenter:
         return View(image, shifting(-offset) @ matrix, [polygon - offset for polygon in polygons], filled)
 
     def _between_texts(self, sample: Sample, rng: np.random.Generator) -> View:
-        """Choose a region that cuts no text, and scale it to fill the crop's width or height."""
+        """Choose a region whose border cuts no text, and scale it to fill the crop's width or height."""
         height, width = sample.image.shape[:2]
         matrix = self._turn(sample.image, sample.polygons, 1.0, rng)
         reach = extent(apply(matrix, corners(width, height) - 0.5))
@@ -105,7 +110,7 @@ class Augmenter:
     def _turn(
         self, image: Image, polygons: list[Polygon], factor: float, rng: np.random.Generator
     ) -> Homography:
-        """Draw the rotation, the flip and the perspective; magnify by a factor."""
+        """Return a matrix with random rotation, flip and perspective, magnified by a factor."""
         height, width = image.shape[:2]
         angle = rng.uniform(-self.config.rotate, self.config.rotate)
         matrix = turning(width, height, angle, factor)
@@ -119,20 +124,20 @@ class Augmenter:
     def _offset(
         self, reach: np.ndarray, polygons: list[np.ndarray], ignore: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Choose the crop's top left corner, so that it holds (part of) a text if it is to."""
+        """Choose the crop's top left corner; with probability `text_share`, the crop shows part of a text."""
         crop = self.config.crop
         low, high = reach[0], np.maximum(reach[0], reach[1] - crop)
-        wanted = np.flatnonzero(~ignore)
-        if len(wanted) and rng.random() < self.config.text_share:
-            polygon = polygons[rng.choice(wanted)]
-            # Any point of the text will do, else a line longer than the crop would always be centred.
+        texts = np.flatnonzero(~ignore)
+        if len(texts) and rng.random() < self.config.text_share:
+            polygon = polygons[rng.choice(texts)]
+            # Any point of the text: with its center, a line longer than the crop would always be centered.
             point = rng.uniform(polygon.min(axis=0), polygon.max(axis=0))
             low, high = np.clip(point - crop, low, high), np.clip(point, low, high)
         return np.round(rng.uniform(low, np.maximum(low, high)))
 
 
 def _shrunk(image: Image, factor: float) -> Image:
-    """Resize by a factor if it is below 1."""
+    """Resize an image by a factor if it is below 1."""
     if factor >= 1:
         return image
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])

@@ -1,13 +1,12 @@
-"""Choosing how a model decodes, on validation data, once it is trained.
+"""Calibration: choose a trained detector's decoding options on validation data.
 
-The score threshold is not tried one by one: each setting is decoded once with a low threshold and
-matched at all of them.
+Each setting is decoded once, at the lowest score threshold, and its detections are matched at all thresholds.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -27,23 +26,24 @@ from ocr_trainer.tasks.detection.scoring import Outputs, decode, images_of, thre
 SCORE_THRESHOLDS = np.round(np.arange(0.3, 0.91, 0.05), 2)
 
 Setting = dict[str, Any]
-"""Options of the model's decoding, by name."""
+"""Decoding options of the model, by name."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was chosen, and what it brought."""
+    """The chosen setting and its gain."""
 
     chosen: Setting
     before: float
-    """hmean with the settings of the configuration."""
+    """hmean with the configured options."""
     after: float
-    """hmean with the chosen ones, on the same images."""
+    """hmean with the chosen options, on the same images."""
     images: int
     tried: int
+    """How many settings were compared."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as report.json and checkpoints keep it."""
+        """Return the form that report.json and checkpoints have."""
         return {
             "split": "val",
             "chosen": {name: plain(value) for name, value in self.chosen.items()},
@@ -60,26 +60,26 @@ def calibrate(
     device: torch.device,
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Calibration | None:
-    """Find the settings with the best hmean (IoU above one half) and put them into `model.config`.
+    """Find the setting with the best hmean (IoU above 0.5) and put it into `model.config`.
 
     Args:
-        model: Trained; left in evaluation mode.
-        batches: Of validation data.
-        device: Where the network runs.
-        precision: Makes the context it runs in, as in validation.
+        model: A trained model; left on `device`, in evaluation mode.
+        batches: Batches of validation data.
+        device: Where to run the network.
+        precision: Makes the context manager to run the network in, as in validation.
 
     Returns:
-        What was chosen; nothing where the model offers no choice or there is no text to find.
+        The choice, or None if the model offers no options or no setting finds any text.
     """
     offered = model.calibrations()
     option = model.score_option
     if not offered or option is None:
         return None
-    present: Any = model.config
-    own = float(getattr(present, option))
+    configured: Any = model.config
+    own = float(getattr(configured, option))
     levels = np.unique(np.append(SCORE_THRESHOLDS, own))
     settings = [{}, *offered]
-    # Copies that share the weights: each decodes in its own way, in threads.
+    # Shallow copies share the weights; each has its own config and decodes in a thread.
     variants = [_variant(model, {**setting, option: float(levels[0])}) for setting in settings]
     counts = np.zeros((len(settings), len(levels), 3), dtype=np.int64)
     images = 0
@@ -90,7 +90,7 @@ def calibrate(
                 continue
             with precision():
                 outputs = model(batch.images.to(device))
-            # Once, and not by each variant.
+            # Copy to the host once, not in each variant's thread.
             outputs = {name: value.cpu() for name, value in outputs.items()}
             for one, truth in zip(images_of(outputs, len(batch)), batch.ground_truths, strict=True):
                 count = partial(_count, outputs=one, truth=truth, levels=levels)
@@ -103,7 +103,7 @@ def calibrate(
         return None
     best, level = np.unravel_index(int(hmeans.argmax()), hmeans.shape)
     chosen = {**settings[best], option: float(levels[level])} if hmeans[best, level] > before else {}
-    model.config = replace(present, **chosen)
+    model.config = replace(configured, **chosen)
     return Calibration(chosen, before, float(hmeans[best, level]), images, hmeans.size)
 
 
@@ -113,8 +113,8 @@ def _variant(model: Detector, setting: Setting) -> Detector:
     return variant
 
 
-def _count(variant: Detector, outputs: Outputs, truth: GroundTruth, levels: Sequence[float]) -> np.ndarray:
-    """Return matched, truths and detections at each score threshold: int64, (levels, 3)."""
+def _count(variant: Detector, outputs: Outputs, truth: GroundTruth, levels: np.ndarray) -> np.ndarray:
+    """Return matches, ground truths and detections at each score threshold: int64, (levels, 3)."""
     found = decode(variant, outputs, truth)
     overlaps = icdar.overlaps(truth.polygons, truth.ignore, found.polygons)
     scores = found.scores[overlaps.detections]

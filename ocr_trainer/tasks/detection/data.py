@@ -1,4 +1,4 @@
-"""Loaders: from a dataset's splits to batches of a detector's targets."""
+"""Data loaders for detection: from a dataset's splits to batches of images and targets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
-"""Where the configuration leaves them open."""
+"""Defaults of `data.batch_size` and `data.eval_batch_size`."""
 
 
 @dataclass(slots=True)
 class Encoded:
-    """What becomes of a sample in training; without image if none could be read."""
+    """A training sample. `image` is None if no sample could be used in its place."""
 
     image: Image | None = None
     targets: dict[str, np.ndarray] = field(default_factory=dict)
@@ -32,12 +32,11 @@ class Encoded:
 
 
 class DetectionSet(TrainingSet[Encoded]):
-    """Augmented samples with their targets."""
+    """Augmented samples of a split, with their targets."""
 
     make_empty = Encoded
 
     def __init__(self, split: Split[Sample], model: Detector, run: DetectionConfig) -> None:
-        """Keep the split and what is done to its samples."""
         from ocr_trainer.tasks.detection.augment import Augmenter
 
         super().__init__(split, run.seed)
@@ -55,17 +54,21 @@ Scored = tuple[Image, GroundTruth, list[SkippedItem]] | SkippedItem
 
 
 class DetectionScoringSet(ScoringSet):
-    """Images at the model's scale, with their labels."""
+    """Images of a split at the model's scale, with their labels."""
 
     def prepare(self, sample: Sample) -> tuple[Image, GroundTruth]:
-        """Return the resized image, and its labels in pixels of the original."""
+        """Return the resized image, and its labels in pixels of the original image."""
         image, scale = fit(sample.image, self.model)
         size = (image.shape[0], image.shape[1])
         return image, GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
 
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
-    """Resize an image as the model wants it when scoring; return the factors of x and y, too."""
+    """Resize an image by the model's `scale`.
+
+    Returns:
+        The resized image, and the factors of x and y, which differ slightly because sides are rounded.
+    """
     from ocr_trainer.data.geometry import resize
 
     height, width = image.shape[:2]
@@ -75,7 +78,11 @@ def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
 
 
 def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
-    """Stack images of any sizes, padded to a multiple of `stride`: uint8, (images, 3, height, width)."""
+    """Stack images of any sizes, padded with black at the right and bottom to a multiple of `stride`.
+
+    Returns:
+        uint8, (images, 3, height, width).
+    """
     height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
     height, width = -(-height // stride) * stride, -(-width // stride) * stride
     canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)
@@ -85,12 +92,12 @@ def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
 
 
 def collate_training(items: Sequence[Encoded]) -> Batch:
-    """Stack images and targets; a batch without images if none could be read."""
+    """Stack images and targets. The batch has no images if none could be used."""
     skipped = [entry for item in items for entry in item.skipped]
     usable = [item for item in items if item.image is not None]
     if not usable:
         return Batch(NO_IMAGES, {}, skipped=skipped)
-    images = np.stack([item.image for item in usable]).transpose(0, 3, 1, 2)
+    images = np.stack([item.image for item in usable if item.image is not None]).transpose(0, 3, 1, 2)
     targets = {
         name: torch.from_numpy(np.stack([item.targets[name] for item in usable]))
         for name in usable[0].targets
@@ -105,14 +112,17 @@ def collate_training(items: Sequence[Encoded]) -> Batch:
 
 
 class ScoringCollate:
-    """Pads and stacks images, and keeps their labels beside them."""
+    """Pads and stacks images, with their labels.
+
+    Args:
+        stride: Heights and widths are padded to a multiple of this, in pixels.
+    """
 
     def __init__(self, stride: int) -> None:
-        """Keep what heights and widths must be multiples of."""
         self.stride = stride
 
     def __call__(self, items: Sequence[Scored]) -> Batch:
-        """Return a batch; without images if none could be read."""
+        """Return a batch. It has no images if none could be read."""
         skipped = [item for item in items if isinstance(item, SkippedItem)]
         usable = [item for item in items if not isinstance(item, SkippedItem)]
         skipped += [entry for _, _, entries in usable for entry in entries]
@@ -121,7 +131,11 @@ class ScoringCollate:
 
 
 def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:
-    """Return the loader that training draws from."""
+    """Return the loader of training batches.
+
+    Raises:
+        DataError: The crop is not a multiple of the model's stride.
+    """
     if run.augment.crop % model.stride:
         raise DataError(
             f"augment.crop={run.augment.crop} must be a multiple of {model.stride} for this model"
@@ -132,17 +146,18 @@ def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig)
 
 
 def scoring_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:
-    """Return a loader that goes through a split once, in order."""
+    """Return a loader that yields each sample of a split once, in order."""
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
     return make_loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
 
 
 def calibration_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader | None:
-    """Return a loader of the validation images that choose how the model decodes; nothing if none are to."""
+    """Return a loader of the validation images to calibrate on, or None if calibration is off."""
     if not run.calibrate.enabled:
         return None
     most, limit = run.calibrate.images, run.trainer.limit_val_batches
+    # A float is a share of the split, an int a number of batches, as in Lightning.
     if limit is not None:
         batch = run.data.eval_batch_size or EVAL_BATCH_SIZE
         most = min(most, max(1, int(limit * (len(split) if isinstance(limit, float) else batch))))

@@ -1,4 +1,4 @@
-"""What the author of a text detector inherits."""
+"""`Detector`, the base class of text detectors."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from ocr_trainer.data.types import Detections, Sample
 
 
 class Detector(nn.Module, ABC):
-    """A text detector: from pixels to polygons, with its own pre- and post-processing.
+    """A text detector: from pixels to polygons, with its own pre- and postprocessing.
 
-    It knows nothing of loaders, optimizers, metrics or devices; the core brings those. `decode` is
-    called from several threads, with the outputs for one image each, and reads its settings from
-    `self.config` where the class offers `calibrations`.
+    The core provides loaders, optimizers, metrics and devices. It calls `decode` from several threads, each
+    with the outputs of one image. A class that offers `calibrations` must read the settings of `decode`
+    from `self.config`.
     """
 
     stride: ClassVar[int] = 32
-    """The height and width of an image are padded to a multiple of this."""
+    """Image heights and widths are padded to a multiple of this, in pixels."""
     score_option: ClassVar[str | None] = None
-    """The option of `self.config`, if there is one, below which `decode` drops what it found by its score."""
+    """The option of `self.config` that is the score threshold of `decode`, or None."""
 
     @abstractmethod
     def scale(self, height: int, width: int) -> float:
-        """Return the factor an image is resized by before the network sees it, when scoring.
+        """Return the factor to resize an image by for validation, test and prediction.
 
-        In training it is the scale that augmentation varies around.
+        In training, augmentation varies the scale around this factor.
+
+        Args:
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
         """
 
     @abstractmethod
     def encode(self, sample: Sample) -> dict[str, np.ndarray]:
-        """Make the training targets of one sample; called in the loader's workers.
+        """Return the training targets of one sample. Called in the data workers.
 
         Args:
-            sample: An augmented sample; its image has the size that the network will see.
+            sample: An augmented sample. Its image has the size that the network sees.
 
         Returns:
-            Named arrays. Each has one shape and dtype for all samples, so that they stack.
+            Named arrays. Each has the same shape and dtype for all samples, so that they stack.
         """
 
     @abstractmethod
@@ -47,40 +51,43 @@ class Detector(nn.Module, ABC):
         """Run the network.
 
         Args:
-            images: uint8, (batch, 3, height, width), RGB; normalization is the model's own.
+            images: uint8, (batch, 3, height, width), RGB. The model normalizes them itself.
+
+        Returns:
+            Named tensors whose first axis is the batch.
         """
 
     @abstractmethod
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parts of the loss, weighted: the sum of them is minimised.
+        """Return the weighted parts of the loss, scalar tensors. Training minimizes their sum.
 
         Args:
-            outputs: What `forward` returned.
-            targets: What `encode` made, stacked along a new first axis.
+            outputs: The outputs of `forward` in training mode.
+            targets: The arrays of `encode`, stacked along a new first axis.
         """
 
     @abstractmethod
     def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
-        """Turn outputs into polygons, one `Detections` per image.
+        """Turn outputs into polygons.
 
         Args:
-            outputs: What `forward` returned in evaluation mode.
-            sizes: Height and width of each image without its padding; nothing may lie outside.
+            outputs: The outputs of `forward` in evaluation mode.
+            sizes: Height and width of each image without padding, in pixels. No polygon may lie outside.
 
         Returns:
-            Polygons in pixels of the network's input.
+            One `Detections` per image, with polygons in pixels of the network's input.
         """
 
     def positives(self, targets: dict[str, Tensor]) -> int | None:
-        """Return how many places of a batch's targets are text; None if that cannot be told.
+        """Return the number of text pixels in a batch's targets, or None if it is not known.
 
-        The check of the first batch asks.
+        The sanity check of the first batch with text calls this.
         """
         return None
 
     def calibrations(self) -> list[dict[str, Any]]:
-        """Return what `decode` could be set to, as changes of `self.config`; validation data chooses.
+        """Return the settings of `decode` to try on validation data, as changes of `self.config`.
 
-        The option that `score_option` names need not be among them: it is chosen by the scores.
+        Leave out the option of `score_option`: calibration tries thresholds of its own.
         """
         return []

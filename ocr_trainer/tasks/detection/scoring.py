@@ -1,4 +1,4 @@
-"""Decoding and scoring beside the model: a thread per image, while the network is at the next batch."""
+"""Decode and score images in threads while the network runs on the next batch."""
 
 from __future__ import annotations
 
@@ -16,36 +16,38 @@ from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.tally import Tally, tally_image
 
 Outputs = dict[str, Tensor]
+"""The outputs of `Detector.forward`, by name; the first axis is the batch."""
 
 Scored = tuple[Detections, Tally]
+"""The detections of an image, in its own pixels, and its counts."""
 
 
 class Scorer:
-    """Decodes and counts images as their outputs come in.
+    """Decodes and counts images in threads as their outputs arrive.
 
-    OpenCV and shapely hold no lock while they work, so threads do run beside each other.
+    OpenCV and shapely release the GIL, so the threads run in parallel.
     """
 
     def __init__(self, model: Detector) -> None:
         self._model = model
         self._pool = ThreadPoolExecutor(threads(), thread_name_prefix="score")
-        # Waiting images keep their outputs: so many and no more.
-        self._most = 4 * threads()
+        # Waiting images hold their outputs in (GPU) memory, so their number is limited.
+        self._max_waiting = 4 * threads()
         self._waiting: deque[Future[Scored]] = deque()
         self.tally = Tally()
         self.warnings: list[str] = []
 
     def add(self, outputs: Outputs, ground_truths: Sequence[GroundTruth]) -> list[Future[Scored]]:
-        """Begin to score a batch; each result is there when its future is."""
+        """Start scoring a batch and return one future per image."""
         images = images_of(outputs, len(ground_truths))
-        begun = [self._pool.submit(self._score, o, t) for o, t in zip(images, ground_truths, strict=True)]
-        self._waiting.extend(begun)
-        while len(self._waiting) > self._most:
+        futures = [self._pool.submit(self._score, o, t) for o, t in zip(images, ground_truths, strict=True)]
+        self._waiting.extend(futures)
+        while len(self._waiting) > self._max_waiting:
             self._take()
-        return begun
+        return futures
 
     def finish(self) -> Tally:
-        """Wait for all images and return their counts; nothing can be added afterwards."""
+        """Wait for all images and return their counts. Nothing can be added afterwards."""
         while self._waiting:
             self._take()
         self._pool.shutdown()
@@ -63,8 +65,8 @@ class Scorer:
 
 
 def decode(model: Detector, outputs: Outputs, truth: GroundTruth) -> Detections:
-    """Decode the outputs for one image; polygons are in pixels of the original."""
-    # The mode is a thread's own.
+    """Decode the outputs for one image; polygons are in pixels of the original image."""
+    # Inference mode is thread-local: the mode of the main thread does not apply here.
     with torch.inference_mode():
         (found,) = model.decode(outputs, [truth.size])
     fx, fy = truth.scale
@@ -73,7 +75,7 @@ def decode(model: Detector, outputs: Outputs, truth: GroundTruth) -> Detections:
 
 
 def threads() -> int:
-    """Return how many threads may work beside the model."""
+    """Return how many threads decode and score."""
     return max(1, min(8, (os.cpu_count() or 1) // 2))
 
 

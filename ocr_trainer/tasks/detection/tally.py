@@ -1,4 +1,4 @@
-"""What the scores of a set of images are made of, by the image, and added up."""
+"""The counts behind a detector's scores, per image and summed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ocr_trainer.data.types import Detections, GroundTruth, Polygon
 from ocr_trainer.metrics import cleval, icdar
 
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
-"""Scores at which precision and recall are told."""
+"""Score thresholds at which precision and recall are reported."""
 HEIGHTS = (0.0, 8.0, 12.0, 16.0, 24.0, 48.0, 96.0, np.inf)
-"""Limits of the classes of text height, in pixels of the image as the model sees it."""
+"""Edges of the bins of text height, in pixels of the image as the model sees it."""
 ASPECTS = (1.0, 2.0, 4.0, 8.0, 16.0, np.inf)
-"""Limits of the classes of aspect ratio, the long side over the short."""
+"""Edges of the bins of aspect ratio, the long side over the short one."""
 IOUS = (0.0, 1e-9, 0.3, 0.5, 1.0)
-"""Limits of the classes of a truth's best IoU: unseen, hardly met, nearly met, met."""
+"""Edges of the bins of a ground truth's best IoU: untouched, poor, close, matched."""
 
 
 def _zeros(rows: int, columns: int) -> Callable[[], np.ndarray]:
@@ -28,42 +28,42 @@ def _zeros(rows: int, columns: int) -> Callable[[], np.ndarray]:
 
 @dataclass
 class Tally:
-    """Counts that add up over images, and over processes."""
+    """Counts that sum over images and over processes."""
 
     icdar: icdar.Counts = field(default_factory=icdar.Counts)
     cleval: cleval.Tally = field(default_factory=cleval.Tally)
     curve: np.ndarray = field(default_factory=_zeros(len(THRESHOLDS), 3))
-    """Per score threshold: matched, truths, detections."""
+    """int64, (thresholds, 3): matches, ground truths, detections."""
     heights: np.ndarray = field(default_factory=_zeros(len(HEIGHTS) - 1, 4))
-    """Per class: truths, truths that are matched, detections, detections that are matched."""
+    """int64, (bins, 4): ground truths, matched ground truths, detections, matched detections."""
     aspects: np.ndarray = field(default_factory=_zeros(len(ASPECTS) - 1, 4))
-    """The same."""
+    """int64, (bins, 4), as `heights`."""
     best_iou: np.ndarray = field(default_factory=_zeros(1, len(IOUS) - 1))
-    """How many truths there are by their best IoU."""
+    """int64, (1, bins): ground truths by their best IoU."""
     images: int = 0
     empty: int = 0
-    """Images without a single detection."""
+    """Images without detections."""
     outside: int = 0
-    """Truths that lie wholly outside their image."""
+    """Ground truths that lie entirely outside their image."""
     texts: int = 0
-    """Truths whose text is known."""
+    """Ground truths whose text is known."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
     def scores(self) -> dict[str, float]:
-        """Return precision, recall and hmean by IoU and, where texts are known, by CLEval."""
-        told = {"precision": self.icdar.precision, "recall": self.icdar.recall, "hmean": self.icdar.hmean}
+        """Return precision, recall and hmean by IoU and, if any text is known, by CLEval."""
+        scores = {"precision": self.icdar.precision, "recall": self.icdar.recall, "hmean": self.icdar.hmean}
         if self.texts:
             c = self.cleval
-            told |= {"cleval_precision": c.precision, "cleval_recall": c.recall, "cleval_hmean": c.hmean}
-        return told
+            scores |= {"cleval_precision": c.precision, "cleval_recall": c.recall, "cleval_hmean": c.hmean}
+        return scores
 
     def details(self) -> dict[str, Any]:
         """Return the scores by text height, by aspect ratio and by score threshold."""
         return {
-            "by_height": _classes(HEIGHTS, self.heights),
-            "by_aspect": _classes(ASPECTS, self.aspects),
+            "by_height": _bins(HEIGHTS, self.heights),
+            "by_aspect": _bins(ASPECTS, self.aspects),
             "by_threshold": [
                 {"threshold": threshold, **_rates(ground_truths, matched, detections, matched)}
                 for threshold, row in zip(THRESHOLDS.tolist(), self.curve.tolist(), strict=True)
@@ -73,15 +73,15 @@ class Tally:
 
 
 def tally_image(truth: GroundTruth, found: Detections) -> Tally:
-    """Count what was found in one image; polygons are in pixels of the original image."""
+    """Return the counts of one image. Polygons are in pixels of the original image."""
     overlaps = icdar.overlaps(truth.polygons, truth.ignore, found.polygons)
     counts = overlaps.match()
     scores = found.scores[overlaps.detections]
     swept = [overlaps.match(keep=scores >= threshold) for threshold in THRESHOLDS]
     hits = np.array(counts.pairs, dtype=int).reshape(-1, 2)
-    wanted, seen = _sides(truth.polygons, truth.scale), _sides(found.polygons, truth.scale)
-    kinds = (wanted[overlaps.ground_truths], wanted[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
-    texts = [text or None for text in truth.texts]  # empty: not known
+    true, seen = _sides(truth.polygons, truth.scale), _sides(found.polygons, truth.scale)
+    kinds = (true[overlaps.ground_truths], true[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
+    texts = [text or None for text in truth.texts]  # an empty text is not known
     best = np.zeros(len(overlaps.ground_truths))
     np.maximum.at(best, overlaps.pairs[:, 0], overlaps.iou)
     return Tally(
@@ -99,18 +99,18 @@ def tally_image(truth: GroundTruth, found: Detections) -> Tally:
 
 
 def _sides(polygons: Sequence[Polygon], scale: tuple[float, float]) -> np.ndarray:
-    """Return the sides of each polygon's rectangle, the short one first, in the model's pixels: (n, 2)."""
+    """Return the short and long side of each polygon's minimum rectangle, in the model's pixels: (n, 2)."""
     scaled = (np.ascontiguousarray(polygon * np.array(scale), dtype=np.float32) for polygon in polygons)
     return np.array([sorted(cv2.minAreaRect(points)[1]) for points in scaled]).reshape(-1, 2)
 
 
 def _histogram(kinds: Sequence[np.ndarray], limits: Sequence[float]) -> np.ndarray:
-    """Count each kind of values by class: (classes, kinds)."""
+    """Count each kind of values by bin: (bins, kinds)."""
     return np.stack([np.histogram(values, limits)[0] for values in kinds], axis=1)
 
 
-def _classes(limits: Sequence[float], table: np.ndarray) -> list[dict[str, Any]]:
-    """Return the scores by class; those without truths and detections are left out."""
+def _bins(limits: Sequence[float], table: np.ndarray) -> list[dict[str, Any]]:
+    """Return the scores by bin, without empty bins."""
     return [
         {
             "from": low,

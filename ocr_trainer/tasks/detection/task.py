@@ -1,4 +1,4 @@
-"""Training and scoring a detector: ICDAR's IoU protocol and CLEval, the same for every model."""
+"""Training and scoring of detectors: ICDAR's IoU protocol and CLEval, for every model alike."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 
 if TYPE_CHECKING:
+    from ocr_trainer.tasks.detection.scoring import Scored
     from ocr_trainer.tasks.detection.tally import Tally
 
-Shown = tuple[Tensor, GroundTruth, Future[Any]]
-"""The pixels of an image that is to be drawn, its labels, and what was found."""
+ToDraw = tuple[Tensor, GroundTruth, Future["Scored"]]
+"""An image to draw, uint8, (3, height, width), its labels, and the result of scoring it."""
 
 
 class DetectionTask(LearningTask[DetectionConfig]):
@@ -33,18 +34,18 @@ class DetectionTask(LearningTask[DetectionConfig]):
 
     monitor = "val/hmean"
     model_type = Detector
-    found = "detections"
+    image_key = "detections"
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
     calibration_loader = staticmethod(data.calibration_loader)
 
     tally: Tally | None = None
-    """What the latest scores were made of."""
+    """The counts behind the latest scores."""
 
     def calibrate(
         self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
     ) -> dict[str, Any] | None:
-        """Choose thresholds, and what the model offers to choose."""
+        """Choose the score threshold, and the other decoding options that the model offers."""
         from ocr_trainer.tasks.detection.calibrate import calibrate
 
         calibration = calibrate(self.model, val, device, precision)
@@ -56,7 +57,7 @@ class DetectionTask(LearningTask[DetectionConfig]):
 
     @staticmethod
     def memory_hints(run: DetectionConfig, training: bool) -> Iterator[tuple[str, bool]]:
-        """Suggest smaller crops in training."""
+        """Suggest smaller training crops."""
         if training and (crop := half_area(run.augment.crop)):
             yield f"augment.crop={crop} (smaller images)", False
 
@@ -66,46 +67,46 @@ class DetectionTask(LearningTask[DetectionConfig]):
         return parts
 
     def check_batch(self, batch: Batch) -> None:
-        """Refuse images that the network cannot take, and targets that are not one per image."""
+        """Refuse image sizes that do not fit the network's stride, and targets that are not one per image."""
         stride = self.model.stride
         height, width = batch.images.shape[-2:]
         if height % stride or width % stride:
             raise DataError(f"images of {width} x {height} pixels: the model needs multiples of {stride}")
         if not batch.targets:
-            raise DataError("the model's encode makes no targets: there is nothing to learn from")
+            raise DataError("the model's encode returns no targets: there is nothing to learn from")
         for name, target in batch.targets.items():
             if len(target) != len(batch):
                 raise DataError(f"the target '{name}' has {len(target)} rows for {len(batch)} images")
 
-    def unlearned(self, batch: Batch) -> str | None:
-        """Say so if none of the texts leaves a mark in the targets."""
+    def unlearned_reason(self, batch: Batch) -> str | None:
+        """Return a note if no text of the batch appears in the targets."""
         if self.model.positives(batch.targets) != 0:
             return None
         return (
-            f"the first batch with text shows {batch.texts} texts, but nothing of them is learned: "
+            f"the first batch with text has {batch.texts} texts, but none of them is in the targets: "
             "are they too small for the model, at this augment.scale?"
         )
 
-    def begin(self) -> None:
-        """Begin the scores anew."""
+    def reset_scores(self) -> None:
+        """Start a new scorer."""
         from ocr_trainer.tasks.detection.scoring import Scorer
 
         self.scorer = Scorer(self.model)
-        self.shown: list[Shown] = []
+        self.to_draw: list[ToDraw] = []
         self.latest: tuple[dict[str, Tensor], GroundTruth] | None = None
 
     def score_batch(self, batch: Batch) -> None:
-        """Run the network; the scorer decodes and counts beside it."""
+        """Run the network. The scorer decodes and counts in its threads."""
         outputs = self.model(batch.images)
         scored = self.scorer.add(outputs, batch.ground_truths)
-        # Of the latest image alone, to explain a score near zero by.
+        # The diagnosis of a score near zero decodes this image again.
         self.latest = {name: value[-1:] for name, value in outputs.items()}, batch.ground_truths[-1]
         for place, (truth, future) in enumerate(zip(batch.ground_truths, scored, strict=True)):
-            if len(self.shown) < self.wanted:
-                self.shown.append((batch.images[place].cpu(), truth, future))
+            if len(self.to_draw) < self.num_images_to_log:
+                self.to_draw.append((batch.images[place].cpu(), truth, future))
 
     def score(self, split: str) -> dict[str, float]:
-        """Wait for the last images; return precision, recall and hmean."""
+        """Wait for the last images and return precision, recall and hmean."""
         from ocr_trainer.tasks.detection.diagnosis import diagnose
 
         self.tally = all_reduce_sum(self.scorer.finish())
@@ -113,22 +114,22 @@ class DetectionTask(LearningTask[DetectionConfig]):
             more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
             self.print(f"{warnings[0]}{more}")
         self.diagnosis = diagnose(self.tally, self.model, *self.latest) if self.latest else None
-        self.pictures = [(_picture(*shown), shown[1].source) for shown in self.shown]
+        self.images = [(_draw(*item), item[1].source) for item in self.to_draw]
         return self.tally.scores()
 
     def details(self) -> dict[str, Any] | None:
-        """Return the scores by height, aspect and threshold."""
+        """Return the scores by text height, aspect ratio and score threshold."""
         return self.tally.details() if self.tally is not None else None
 
     def highlights(self) -> dict[str, str]:
-        """Return the scores by height in a row."""
+        """Return hmean by text height, on one line."""
         heights = (self.details() or {}).get("by_height", ())
-        told = ", ".join(f"{row['from']:g}+ px {row['hmean']:.2f}" for row in heights)
-        return {"hmean by height": told} if told else {}
+        line = ", ".join(f"{row['from']:g}+ px {row['hmean']:.2f}" for row in heights)
+        return {"hmean by height": line} if line else {}
 
 
-def _picture(pixels: Tensor, truth: GroundTruth, scored: Future[Any]) -> Image:
-    """Draw what was found, at the size the model saw."""
+def _draw(pixels: Tensor, truth: GroundTruth, scored: Future[Scored]) -> Image:
+    """Draw detections and labels on an image, at the size that the model saw."""
     from ocr_trainer.results.draw import draw
 
     found, _ = scored.result()
@@ -144,4 +145,4 @@ def _picture(pixels: Tensor, truth: GroundTruth, scored: Future[Any]) -> Image:
 
 
 TASK = DetectionTask
-"""What `ocr_trainer.tasks.base.task_class` looks for in the module of a task."""
+"""`ocr_trainer.tasks.base.task_class` looks up this name."""

@@ -1,4 +1,4 @@
-"""Moving the image of a text without losing any of it: the canvas grows, and its border is repeated."""
+"""Geometric transforms of text images that lose no pixel: the canvas grows, and its border is replicated."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from ocr_trainer.data.geometry import Homography, apply, corners, extent, shifti
 from ocr_trainer.data.types import Image
 
 MOST_RISE = 0.5
-"""How far one end of a text may come to lie above the other, as a share of its height: the canvas grows
-by as much, and the text is scaled down with it."""
+"""How far one end of a text may rise above the other, as a share of its height. The canvas grows by the
+rise, and the text shrinks when the canvas is resized to the model's height."""
 
 
 def outline(image: Image) -> np.ndarray:
-    """Return the outer corners of an image, (4, 2)."""
+    """Return the outer corners of an image, (4, 2), in pixels; pixel centers are integers."""
     return corners(image.shape[1], image.shape[0]) - 0.5
 
 
 def carry(image: Image, matrix: Homography, borders: np.ndarray | None = None) -> Image:
-    """Map an image to a canvas that holds all of it.
+    """Warp an image to a canvas that contains all of it.
 
     Args:
-        image: The image.
-        matrix: Where its pixels go.
-        borders: (2, 2), by how many pixels left and top, right and bottom of the canvas move.
+        image: uint8, (height, width, 3).
+        matrix: Maps pixels of the image to pixels of the plane that the canvas is cut from.
+        borders: (2, 2), in pixels: how far to move the canvas's left and top, and its right and bottom.
     """
     reach = extent(apply(matrix, outline(image)))
     if borders is not None:
@@ -34,17 +34,17 @@ def carry(image: Image, matrix: Homography, borders: np.ndarray | None = None) -
 
 
 def gentle(image: Image, slope: float) -> float:
-    """Return a slope, height by width, at which the ends of a text do not rise too far."""
+    """Clip a slope, height over width, so that the ends of a text rise by at most `MOST_RISE`."""
     most = MOST_RISE * image.shape[0] / image.shape[1]
     return float(np.clip(slope, -most, most))
 
 
 def slanting(x: float, y: float) -> Homography:
-    """Move each point to the right by `x` times its height on the page, and down by `y` times its column."""
+    """Return a shear: `x` moves a point right by `x` times its distance above row 0, `y` down per column."""
     return np.array([[1, -x, 0], [y, 1, 0], [0, 0, 1]])
 
 
 def rotating(image: Image, angle: float) -> Homography:
-    """Rotate by degrees, counter-clockwise; by less where the ends of a long text would rise too far."""
+    """Return a rotation by degrees, counterclockwise; less if the ends of a long text would rise too far."""
     angle = np.arctan(gentle(image, np.tan(np.radians(angle))))
     return np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""The characters that a recognizer tells apart: where they come from, and how texts are written with them."""
+"""The charset of a recognizer: how it is chosen, and how texts are encoded with it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ class UnknownCharacter(ValueError):
 
 
 class Codec:
-    """Between texts and codes: the place of each character in the charset."""
+    """Encodes texts as codes; the code of a character is its index in the charset.
+
+    Args:
+        charset: The characters, each once.
+        replacement: The character of the charset that replaces unknown ones, or None.
+    """
 
     def __init__(self, charset: str, replacement: str | None = None) -> None:
-        """Keep the charset, and the character of it that stands for all others, if one does."""
         self._codes = {character: code for code, character in enumerate(charset)}
         self._other = None if replacement is None else self._codes[replacement]
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the codes of a clean text: int64, (characters,).
+        """Return the codes of a normalized text: int64, (characters,).
 
         Raises:
-            UnknownCharacter: A character is not in the charset, and none stands for it.
+            UnknownCharacter: A character is not in the charset, and there is no replacement.
         """
         codes = [self._codes.get(character, self._other) for character in text]
         if None in codes:
@@ -38,21 +42,21 @@ class Codec:
 
 
 def named(character: str) -> str:
-    """Return a character as messages show it: itself, code point and name."""
+    """Return a character for messages: the character itself, its code point and its Unicode name."""
     name = unicodedata.name(character, "")
     return f"'{character}' (U+{ord(character):04X}{' ' * bool(name)}{name})"
 
 
 def choose(config: CharsetConfig, of_data: str, before: str) -> str:
-    """Put together the charset of a run.
+    """Return the charset of a run.
 
     Args:
-        config: Where its characters come from.
+        config: The sources of its characters.
         of_data: The characters of the training texts.
-        before: The charset of the checkpoint that the model begins with; kept where the data decides.
+        before: The charset of the checkpoint in `init_from`; included if the data decides.
 
     Raises:
-        ConfigError: There would be none.
+        ConfigError: The charset would be empty.
     """
     found = set().union(*map(charsets.named, config.names))
     if config.file is not None:
@@ -63,39 +67,39 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
         found.add(config.replacement)
     first = "".join(dict.fromkeys(unicodedata.normalize("NFC", config.characters)))
     charset = first + normalize.ordered(found - set(first))
-    # Side by side, a configuration would take them for the beginning of an interpolation.
+    # In a configuration, "${" would start an interpolation.
     charset = charset.replace("${", "{$")
     if not charset:
         raise ConfigError(
-            "this run cannot start: the charset is empty, as the dataset does not tell its texts beforehand\n"
-            "  say what is read: charset.names=[latin,digits], charset.file=FILE or charset.characters=…\n"
+            "this run cannot start: the charset is empty, and the dataset does not list its texts\n"
+            "  choose characters: charset.names=[latin,digits], charset.file=FILE or charset.characters=…\n"
             f"  names: {', '.join(charsets.names())}"
         )
     return charset
 
 
 def remap_charset_rows(
-    found: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rows: dict[str, int], old: str, new: str
+    weights: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rows: dict[str, int], old: str, new: str
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Bring tensors that have a row per character from one charset to another.
+    """Yield tensors that have a row per character, remapped from one charset to another, with their names.
 
     Args:
-        found: The checkpoint's tensors.
-        own: The model's, freshly drawn: rows of characters that are new stay as they are here.
-        rows: The row of the first character in each such tensor.
+        weights: The checkpoint's tensors.
+        own: The newly initialized tensors of the model. Rows of new characters keep these values.
+        rows: The row of the first character in each such tensor, by name.
         old: The checkpoint's charset.
-        new: The model's.
+        new: The model's charset.
     """
     pairs = [(old.index(c), k) for k, c in enumerate(new) if c in old]
-    there, here = ([p[side] for p in pairs] for side in (0, 1))
+    sources, targets = ([p[side] for p in pairs] for side in (0, 1))
     for name, first in rows.items():
-        if name not in found or found[name].shape[1:] != own[name].shape[1:]:
+        if name not in weights or weights[name].shape[1:] != own[name].shape[1:]:
             continue
-        if len(found[name]) - len(old) != len(own[name]) - len(new):
-            continue  # of another model: other rows stand beside those of the characters
+        if len(weights[name]) - len(old) != len(own[name]) - len(new):
+            continue  # another architecture, with other special rows
         value = own[name].clone()
-        value[:first] = found[name][:first]
-        # What stands behind the characters, such as the mark of a text's beginning.
-        value[first + len(new) :] = found[name][first + len(old) :]
-        value[[first + k for k in here]] = found[name][[first + k for k in there]]
+        value[:first] = weights[name][:first]
+        # Special rows after the characters, such as the beginning-of-sequence token.
+        value[first + len(new) :] = weights[name][first + len(old) :]
+        value[[first + k for k in targets]] = weights[name][[first + k for k in sources]]
         yield name, value

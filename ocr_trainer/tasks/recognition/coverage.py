@@ -1,4 +1,4 @@
-"""What the texts of a dataset have beyond the charset: told before training, and decided there."""
+"""Charset coverage: find characters of the data that the charset lacks, before training starts."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from ocr_trainer.tasks.recognition.config import Unknown
 from ocr_trainer.text import normalize
 
 SHOWN = 10
-"""Unknown characters that are told of, the commonest first."""
+"""How many unknown characters to list, the most frequent first."""
 REMEDIES = "add them with charset.from_data=true, or set charset.unknown=skip or replace"
 FILES = 3
-"""Files that are named for each."""
+"""How many files to name per unknown character."""
 
 
 @dataclass
 class Survey:
-    """What a split's texts are made of."""
+    """Statistics of the texts of a split."""
 
     texts: int = 0
     changed: int = 0
-    """Texts whose normal form, spaces or invisible marks were put right."""
+    """Texts whose Unicode normal form, spaces or invisible characters were corrected."""
     characters: Counter[str] = field(default_factory=Counter)
     unusable: dict[int, str] = field(default_factory=dict)
-    """Why a text cannot be used, by its place."""
+    """Why a text cannot be used, by its index."""
 
 
 def survey(texts: Sequence[str]) -> Survey:
-    """Go through the texts of a split."""
-    found = Survey(texts=len(texts))
-    for place, text in enumerate(texts):
+    """Return the statistics of texts."""
+    result = Survey(texts=len(texts))
+    for index, text in enumerate(texts):
         try:
             clean = normalize.clean(text)
         except ValueError as error:
-            found.unusable[place] = str(error)
+            result.unusable[index] = str(error)
             continue
         if not clean:
-            found.unusable[place] = "nothing of the text is visible"
-        found.changed += clean != text
-        found.characters.update(clean)
-    return found
+            result.unusable[index] = "the text has no visible characters"
+        result.changed += clean != text
+        result.characters.update(clean)
+    return result
 
 
 @dataclass
 class Coverage:
-    """What the texts of a split have that the charset lacks, and what became of them."""
+    """The characters of a split's texts that the charset lacks, and how the run handles these texts."""
 
     split: str
     survey: Survey
@@ -61,12 +61,12 @@ class Coverage:
     files: dict[str, list[str]] = field(default_factory=dict)
     """The first files of each unknown character."""
     lacking: dict[int, str] = field(default_factory=dict)
-    """The first unknown character of a text, by its place."""
+    """The first unknown character of a text, by the text's index."""
     decision: str = ""
-    """What becomes of the texts that lack one."""
+    """How the run handles texts with unknown characters."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as report.json keeps it."""
+        """Return the form that report.json has."""
         return {
             "split": self.split,
             "texts": self.survey.texts,
@@ -99,39 +99,40 @@ class Coverage:
 
 
 def cover(name: str, split: Any, survey: Survey, charset: str) -> Coverage:
-    """Find what the charset lacks; texts are gone through only if it lacks something.
+    """Find the characters of a split that the charset lacks.
 
     Args:
-        name: Of the split.
-        split: With `texts`.
-        survey: Of these texts.
-        charset: The run's.
+        name: The name of the split.
+        split: The split. It must have `texts`.
+        survey: The statistics of these texts.
+        charset: The charset of the run.
     """
-    found = Coverage(name, survey)
+    coverage = Coverage(name, survey)
     lacking = set(survey.characters) - set(charset)
+    # A second pass over millions of texts, which most runs do not need.
     if not lacking:
-        return found
-    for place, text in enumerate(split.texts):
-        if place in survey.unusable:
+        return coverage
+    for index, text in enumerate(split.texts):
+        if index in survey.unusable:
             continue
         unknown = [character for character in normalize.clean(text) if character in lacking]
         if not unknown:
             continue
-        found.lacking[place] = unknown[0]
-        found.unknown.update(unknown)
+        coverage.lacking[index] = unknown[0]
+        coverage.unknown.update(unknown)
         for character in unknown:
-            names = found.files.setdefault(character, [])
-            source = name_of(split, place)
+            names = coverage.files.setdefault(character, [])
+            source = name_of(split, index)
             if len(names) < FILES and source not in names:
                 names.append(source)
-    return found
+    return coverage
 
 
 def decide(coverage: Coverage, unknown: Unknown, replacement: str) -> None:
-    """Say what becomes of training texts with characters that the charset lacks.
+    """Decide how the run handles training texts with unknown characters.
 
     Raises:
-        DataError: The configuration wants none of them to pass.
+        DataError: There are some, and `charset.unknown` is `error`.
     """
     if not coverage.lacking:
         return
@@ -148,33 +149,42 @@ def _decision(unknown: Unknown, replacement: str) -> str:
     }[unknown]
 
 
-def foresee(lacking: set[str], unknown: Unknown, replacement: str) -> dict[str, Any]:
-    """Tell which characters the charset lacks of those that a dataset can write, as far as that is known.
+def check_possible_characters(lacking: set[str], unknown: Unknown, replacement: str) -> dict[str, Any]:
+    """Report the characters that the charset lacks, for a dataset that generates its texts.
+
+    Args:
+        lacking: Characters that the dataset can produce and the charset lacks.
+        unknown: The option `charset.unknown`.
+        replacement: The option `charset.replacement`.
+
+    Returns:
+        The entries of report.json.
 
     Raises:
-        DataError: The configuration wants none of them to pass.
+        DataError: There are some, and `charset.unknown` is `error`.
     """
     if not lacking:
         return {}
     listed = ", ".join(named(character) for character in sorted(lacking)[:SHOWN])
     more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
-    said = (
+    message = (
         f"train: the charset lacks {len(lacking)} characters that the dataset can write: {listed}{more}; "
         f"{_decision(unknown, replacement)}"
     )
     if unknown is Unknown.error:
-        raise DataError(f"{said}\n  {REMEDIES}")
-    print(said, file=sys.stderr)
+        raise DataError(f"{message}\n  {REMEDIES}")
+    print(message, file=sys.stderr)
     return {"lacking": "".join(sorted(lacking)), "decision": _decision(unknown, replacement)}
 
 
 def usable(coverage: Coverage, unknown: Unknown, split: Any, data_report: DataReport) -> Sequence[int] | None:
-    """Return the places of the texts to learn, or None for all; the rest goes into the ledger."""
+    """Return the indices of the texts to use, or None for all. Record unusable texts in the data report."""
     left_out = dict(coverage.survey.unusable)
-    for place, reason in left_out.items():
-        data_report.skip_label(name_of(split, place), None, reason)
+    for index, reason in left_out.items():
+        data_report.skip_label(name_of(split, index), None, reason)
     if unknown is Unknown.skip:
         left_out |= coverage.lacking
     if not left_out:
         return None
-    return array("q", (place for place in range(coverage.survey.texts) if place not in left_out))
+    # 8 bytes per text: a list of a million indices takes about 40 MB.
+    return array("q", (index for index in range(coverage.survey.texts) if index not in left_out))

@@ -1,8 +1,8 @@
-"""Loaders: from a dataset's splits to batches of images of like width, with their texts as codes.
+"""Data loaders for recognition: from a dataset's splits to batches of images of similar width, with codes.
 
-Images keep their proportions, so they are of all widths. A loader draws several batches' worth of samples
-at once (`data.bucket_batches`), sorts them by width and cuts them into batches: little is padding, and no
-width has to be known beforehand.
+Images keep their aspect ratio, so widths differ. A loader draws the samples of several batches at once, a
+bucket (`data.bucket_batches`), sorts them by width and cuts them into batches. Batches have little padding,
+and widths need not be known before the images are read.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ocr_trainer.text import normalize
 from ocr_trainer.text.bidi import to_visual
 
 BATCH_SIZE = 64
-"""Where the configuration leaves it open."""
+"""Default of `data.batch_size` and `data.eval_batch_size`."""
 
 
 @dataclass(slots=True)
 class Encoded:
-    """What becomes of a sample in training; without image if none could be used."""
+    """A training sample. `image` is None if no sample could be used in its place."""
 
     image: Image | None = None
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -41,24 +41,23 @@ class Encoded:
 
 
 class RecognitionSet(TrainingSet[Encoded]):
-    """Augmented images with their codes."""
+    """Augmented images of a split, with their codes."""
 
     make_empty = Encoded
 
     def __init__(self, split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> None:
-        """Keep the split and what is done to its samples."""
         from ocr_trainer.tasks.recognition.augment import TextAugmenter
 
         super().__init__(split, run.seed)
         replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
         self.codec = Codec(model.charset, replacement)
-        # What the user wants to have left out is told, but is no fault of the data.
+        # Texts that the user chose to skip are reported, but do not count towards data.max_skipped.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.model = model
         self.augment = TextAugmenter(run.augment, model.size(1, 1)[0])
 
     def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
-        """Return what the model sees, and what it is to read there."""
+        """Return an augmented image and the codes of its text."""
         try:
             text = normalize.clean(sample.text)
             codes = self.codec.encode(to_visual(text) if self.model.visual else text)
@@ -71,7 +70,7 @@ class RecognitionSet(TrainingSet[Encoded]):
         image = fit(self.model.augment(self.augment(sample.image, rng), rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
-            # A limit of the model, no fault of the data.
+            # A limit of the model, not an error in the data: "text" does not count as a lost sample.
             raise Unusable("text", fault)
         return Encoded(image, codes, sample.source)
 
@@ -80,10 +79,10 @@ Scored = tuple[Image, TextGroundTruth, list[SkippedItem]] | SkippedItem
 
 
 class RecognitionScoringSet(ScoringSet):
-    """Images at the model's height, with their texts."""
+    """Images of a split at the model's height, with their texts."""
 
     def prepare(self, sample: TextImage) -> tuple[Image, TextGroundTruth]:
-        """Return the resized image and its clean text."""
+        """Return the resized image and its normalized text."""
         try:
             text = normalize.clean(sample.text)
         except ValueError as error:
@@ -92,15 +91,15 @@ class RecognitionScoringSet(ScoringSet):
 
 
 def fit(image: Image, model: Recognizer) -> Image:
-    """Resize an image as the model wants it."""
+    """Resize an image to the model's `size`."""
     return resize(image, *model.size(*image.shape[:2]))
 
 
 def pad(images: Sequence[Image], stride: int) -> tuple[Tensor, Tensor]:
-    """Stack images of one height, padded at the right to a multiple of `stride`.
+    """Stack images of equal height, padded with black at the right to a multiple of `stride`.
 
     Returns:
-        uint8, (images, 3, height, width); and int64, (images,), the width of each.
+        uint8, (images, 3, height, width), and int64, (images,): the width of each image without padding.
     """
     widths = [image.shape[1] for image in images]
     width = -(-max(widths) // stride) * stride
@@ -111,42 +110,43 @@ def pad(images: Sequence[Image], stride: int) -> tuple[Tensor, Tensor]:
 
 
 def prepare(images: Sequence[Image], model: Recognizer) -> tuple[Tensor, Tensor]:
-    """Resize images as the model wants them, and stack them as `pad` does."""
+    """Resize images to the model's `size` and stack them as `pad` does."""
     return pad([fit(image, model) for image in images], model.stride)
 
 
 def by_width(items: Sequence[Any], count: int, width: Any) -> list[list[Any]]:
-    """Sort items by width and cut them into `count` parts of nearly the same number."""
+    """Sort items by width and cut them into `count` parts of nearly equal length."""
     order = sorted(range(len(items)), key=lambda place: width(items[place]))
     return [[items[place] for place in part] for part in np.array_split(np.array(order, dtype=int), count)]
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """How the samples of a pool become batches."""
+class BucketCollate:
+    """Turns the samples of a bucket into batches."""
 
     batch_size: int
     stride: int
 
     def batches(self, samples: int) -> int:
-        """Return how many batches so many samples make, of nearly the same number each."""
+        """Return the number of batches that a bucket of samples makes."""
         return -(-samples // self.batch_size)
 
 
 @dataclass(frozen=True)
-class TrainingCollate(Pooled):
-    """Makes the batches of a pool, in an order that does not go by width."""
+class TrainingCollate(BucketCollate):
+    """Turns the samples of a bucket into training batches, in random order."""
 
     def __call__(self, items: Sequence[Encoded]) -> list[Batch]:
-        """Return the batches; one without images where none could be used."""
+        """Return the batches. A batch has no images if none could be used."""
         skipped = [entry for item in items for entry in item.skipped]
         usable = [item for item in items if item.image is not None]
         parts = by_width(usable, self.batches(len(items)), lambda item: item.image.shape[1])
-        # What the order follows from must not depend on the process: so it is the content.
-        content = len(items) + sum(len(item.codes) for item in usable)
-        made = [self._batch(parts[p]) for p in np.random.default_rng(content).permutation(len(parts))]
-        made[0].skipped = skipped
-        return made
+        # Not by width, which would bias training. Seeded by the content: a worker's own random state would
+        # make the order depend on the number of workers.
+        seed = len(items) + sum(len(item.codes) for item in usable)
+        batches = [self._batch(parts[p]) for p in np.random.default_rng(seed).permutation(len(parts))]
+        batches[0].skipped = skipped
+        return batches
 
     def _batch(self, items: Sequence[Encoded]) -> Batch:
         if not items:
@@ -161,21 +161,20 @@ class TrainingCollate(Pooled):
 
 
 @dataclass(frozen=True)
-class ScoringCollate(Pooled):
-    """Makes the batches of a pool for scoring."""
+class ScoringCollate(BucketCollate):
+    """Turns the samples of a bucket into batches for validation and test."""
 
     def __call__(self, items: Sequence[Scored]) -> list[Batch]:
-        """Return the batches; one without images where none could be used."""
+        """Return the batches. A batch has no images if none could be used."""
         skipped = [item for item in items if isinstance(item, SkippedItem)]
         usable = [item for item in items if not isinstance(item, SkippedItem)]
         skipped += [entry for _, _, entries in usable for entry in entries]
         parts = by_width(usable, self.batches(len(items)), lambda item: item[0].shape[1])
-        # Not from narrow to wide: a limit would score the short ones alone.
-        made = [
-            self._batch(parts[place]) for place in np.random.default_rng(len(items)).permutation(len(parts))
-        ]
-        made[0].skipped = skipped
-        return made
+        # Not from narrow to wide: the logged images come from the first batches.
+        order = np.random.default_rng(len(items)).permutation(len(parts))
+        batches = [self._batch(parts[place]) for place in order]
+        batches[0].skipped = skipped
+        return batches
 
     def _batch(self, items: Sequence[tuple[Image, TextGroundTruth, list[SkippedItem]]]) -> Batch:
         if not items:
@@ -184,33 +183,39 @@ class ScoringCollate(Pooled):
         return Batch(images, {}, ground_truths=[truth for _, truth, _ in items], widths=widths)
 
 
-class PooledLoader(Loader):
-    """A loader whose collate makes several batches at once, which it gives one by one."""
+class BucketLoader(Loader):
+    """A loader whose collate function returns the batches of a bucket; it yields them one by one.
 
-    given = (0, 0)
-    """An epoch, and how many batches of its first pool were learned before the run was resumed."""
+    Its `batch_size` is the number of samples in a bucket.
+    """
+
+    resumed_at = (0, 0)
+    """An epoch, and how many batches of its first bucket were done before the run was resumed."""
 
     def start_at(self, epoch: int, batches: int) -> None:
-        """Go on after so many batches of an epoch, counted from 0."""
-        pools, given = divmod(batches, self.collate_fn.batches(self.batch_size))  # type: ignore[attr-defined]
-        self.given = (epoch, given)
-        super().start_at(epoch, pools)
+        """Start after the given number of batches of an epoch, counted from 0."""
+        buckets, done = divmod(batches, self._batches(self.batch_size or 1))
+        self.resumed_at = (epoch, done)
+        super().start_at(epoch, buckets)
+
+    def _batches(self, samples: int) -> int:
+        assert isinstance(self.collate_fn, BucketCollate)
+        return self.collate_fn.batches(samples)
 
     def __len__(self) -> int:
-        pools, rest = divmod(len(self.sampler), self.batch_size or 1)  # type: ignore[arg-type]
-        batches = pools * self.collate_fn.batches(self.batch_size)  # type: ignore[attr-defined]
-        return batches + (self.collate_fn.batches(rest) if rest else 0)  # type: ignore[attr-defined]
+        buckets, rest = divmod(len(self.sampler), self.batch_size or 1)  # type: ignore[arg-type]
+        return buckets * self._batches(self.batch_size or 1) + (self._batches(rest) if rest else 0)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        epoch, given = self.given
-        begin = given if epoch == getattr(self.sampler, "epoch", None) else 0
-        for pool in super().__iter__():
-            yield from pool[begin:]
-            begin = 0
+        epoch, done = self.resumed_at
+        start = done if epoch == getattr(self.sampler, "epoch", None) else 0
+        for bucket in super().__iter__():
+            yield from bucket[start:]
+            start = 0
 
 
 def training_loader(split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> Loader:
-    """Return the loader that training draws from."""
+    """Return the loader of training batches."""
     keys = KeyedSampler(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
     collate = TrainingCollate(size, model.stride)
@@ -220,18 +225,18 @@ def training_loader(split: Split[TextImage], model: Recognizer, run: Recognition
         size * run.data.bucket_batches,
         collate,
         run.data,
-        kind=PooledLoader,
+        kind=BucketLoader,
     )
 
 
 def scoring_loader(split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> Loader:
-    """Return a loader that goes through a split once."""
+    """Return a loader that yields each sample of a split once."""
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or BATCH_SIZE
     collate = ScoringCollate(size, model.stride)
     limited = {run.trainer.limit_val_batches, run.trainer.limit_test_batches} - {None, 0, 1.0}
-    # A limited number of batches must not be of one width.
-    pool = 1 if limited else run.data.bucket_batches
+    # With a limit on batches, the few batches of a large bucket would have texts of only some widths.
+    batches = 1 if limited else run.data.bucket_batches
     return make_loader(
-        RecognitionScoringSet(split, model), keys, size * pool, collate, run.data, kind=PooledLoader
+        RecognitionScoringSet(split, model), keys, size * batches, collate, run.data, kind=BucketLoader
     )

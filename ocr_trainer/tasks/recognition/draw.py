@@ -1,4 +1,4 @@
-"""Pictures of what a model read, below what it saw."""
+"""Images for loggers: a text image with the recognized text below it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,25 @@ SIZE = 18
 
 
 def draw_recognition(image: Image, truth: str, reading: str) -> Image:
-    """Return an image, enlarged, with the reading below it and, where it is wrong, the truth.
+    """Return an enlarged image with the reading below it and, if the reading is wrong, the ground truth.
 
-    The font that Pillow brings has Latin letters only: the captions, not the pictures, have every script.
+    Pillow's built-in font has Latin letters only; the captions in loggers show every script.
+
+    Args:
+        image: uint8, (height, width, 3), RGB.
+        truth: The ground truth.
+        reading: The recognized text.
+
+    Returns:
+        uint8, (height, width, 3), RGB.
     """
     font = ImageFont.load_default(SIZE)
     lines = [(reading, RIGHT)] if reading == truth else [(reading or "(nothing)", WRONG), (truth, (0, 0, 0))]
-    seen = Pillow.fromarray(image)
-    seen = seen.resize((seen.width * SCALE, seen.height * SCALE))
-    width = max(seen.width, *(int(font.getlength(text)) + 8 for text, _ in lines))
-    canvas = Pillow.new("RGB", (width, seen.height + len(lines) * (SIZE + 6)), "white")
-    canvas.paste(seen)
-    for place, (text, color) in enumerate(lines):
-        ImageDraw.Draw(canvas).text((4, seen.height + 2 + place * (SIZE + 6)), text, color, font)
+    top = Pillow.fromarray(image)
+    top = top.resize((top.width * SCALE, top.height * SCALE))
+    width = max(top.width, *(int(font.getlength(text)) + 8 for text, _ in lines))
+    canvas = Pillow.new("RGB", (width, top.height + len(lines) * (SIZE + 6)), "white")
+    canvas.paste(top)
+    for row, (text, color) in enumerate(lines):
+        ImageDraw.Draw(canvas).text((4, top.height + 2 + row * (SIZE + 6)), text, color, font)
     return np.array(canvas)

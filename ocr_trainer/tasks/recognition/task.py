@@ -1,4 +1,4 @@
-"""Training and scoring a recognizer, the same for every model."""
+"""Training and scoring of recognizers, for every model alike."""
 
 from __future__ import annotations
 
@@ -28,38 +28,39 @@ if TYPE_CHECKING:
     from ocr_trainer.metrics.text import TextTally
 
 NEAR_ZERO = 0.02
-"""A 1-NED below this asks for an explanation."""
+"""A 1-NED below this is explained to the user."""
 
 
 class RecognitionTask(LearningTask[RecognitionConfig]):
-    """Trains a recognizer and scores what it reads by words and by characters."""
+    """Trains a recognizer and scores it by words and by characters."""
 
     monitor = "val/ned_mean"
     model_type = Recognizer
-    found = "readings"
+    image_key = "readings"
     headline = ("word_accuracy", "word_accuracy_alphanumeric", "cer", "wer", "jamo_error_rate", "ned_mean")
-    losses = "texts cannot be learned"
-    without_text = "are the texts of characters of the charset, and short enough for their images?"
-    counted = frozenset({"image", "label"})
+    lost_message = "texts cannot be learned"
+    no_text_hint = "are their characters in the charset, and are the texts short enough for their images?"
+    lost_kinds = frozenset({"image", "label"})
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
 
     tally: TextTally | None = None
-    """What the latest scores were made of."""
+    """The counts behind the latest scores."""
 
     @classmethod
     def prepare(
         cls, run: RecognitionConfig, context: Context, splits: Splits
     ) -> tuple[RecognitionConfig, Context, Splits]:
-        """Choose the charset, tell what the data has beyond it, and leave out what cannot be learned.
+        """Choose the charset, report characters that it lacks, and leave out texts that cannot be used.
 
         Raises:
-            ConfigError: No charset is given, and the data tells none.
-            DataError: Training texts have characters that the charset lacks, and none may; or too many
-                texts cannot be used.
+            ConfigError: No charset is configured, and the dataset does not list its texts.
+            DataError: Training texts have characters that the charset lacks and `charset.unknown` is `error`,
+                or too many texts cannot be used.
         """
         from ocr_trainer.data.open import refuse_unusable
 
+        # Without a test split, test is val: survey it once, and keep the two the same object.
         same = splits.test is splits.val
         surveys = {
             name: coverage.survey(split.texts)
@@ -73,27 +74,29 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
             kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
             run, context = replace(run, charset=kept), replace(context, charset=charset)
             if not known:
-                told = coverage.foresee(set(of_data) - set(charset), kept.unknown, kept.replacement)
-                splits = replace(splits, report={**splits.report, **told})
+                lacking = set(of_data) - set(charset)
+                entries = coverage.check_possible_characters(lacking, kept.unknown, kept.replacement)
+                splits = replace(splits, report={**splits.report, **entries})
         for name, survey in surveys.items():
             splits = _covered(name, survey, run, context, splits)
         refuse_unusable(context.data_report, run)
         return run, context, replace(splits, test=splits.val) if same else splits
 
     @staticmethod
-    def adapt_weights(found: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the tensors with a row per character, rows moved to where the charset has them now."""
+    def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors with a row per character, their rows remapped to this model's charset."""
         old = saved.get("charset", {}).get("characters", "")
-        return dict(remap_charset_rows(found, model.state_dict(), model.character_rows(), old, model.charset))
+        rows = model.character_rows()
+        return dict(remap_charset_rows(weights, model.state_dict(), rows, old, model.charset))
 
     @staticmethod
     def memory_hints(run: RecognitionConfig, training: bool) -> Iterator[tuple[str, bool]]:
-        """Suggest to draw fewer batches together."""
+        """Suggest drawing fewer batches together."""
         if (batches := run.data.bucket_batches) > 1:
             yield f"data.bucket_batches={batches // 2} (batches that are drawn together)", True
 
-    def identity(self, entry: SkippedItem) -> Hashable:
-        """Return the sample: its text is one, and why it cannot be learned goes by how it was augmented."""
+    def skip_key(self, entry: SkippedItem) -> Hashable:
+        """Return the key of the sample, which has one text. The reason differs with each augmentation."""
         return entry.what, entry.file, entry.line
 
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
@@ -102,62 +105,64 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
         return parts
 
     def check_batch(self, batch: Batch) -> None:
-        """Refuse widths that the network cannot take."""
+        """Refuse image widths that are not a multiple of the network's stride."""
         width = batch.images.shape[-1]
         if width % self.model.stride:
             raise DataError(f"images {width} pixels wide: the model needs multiples of {self.model.stride}")
 
-    def begin(self) -> None:
-        """Begin the scores anew."""
+    def reset_scores(self) -> None:
+        """Start new counts."""
         from ocr_trainer.metrics.text import TextTally
 
         self.tally, self.empty = TextTally(), 0
-        self.shown: list[tuple[Image, TextGroundTruth, Recognition]] = []
+        self.to_draw: list[tuple[Image, TextGroundTruth, Recognition]] = []
 
     def score_batch(self, batch: Batch) -> None:
-        """Read the images, and compare what was read with what is there."""
+        """Recognize the images and compare the texts with the ground truth."""
+        assert self.tally is not None
+        assert batch.widths is not None
         recognitions = self.model.decode(self.model(batch.images, batch.widths))
-        # Spread over the first batches, whose images are of like width.
-        shown = set(
-            np.linspace(0, len(recognitions) - 1, max(1, self.wanted - len(self.shown))).round().astype(int)
-        )
+        # Evenly spread over the batch: its images are sorted by width, and the first ones would look alike.
+        missing = max(1, self.num_images_to_log - len(self.to_draw))
+        chosen = set(np.linspace(0, len(recognitions) - 1, missing).round().astype(int))
         for place, (truth, reading) in enumerate(zip(batch.ground_truths, recognitions, strict=True)):
             self.tally.add(truth.text, reading.text)
             self.empty += not reading.text
-            if place in shown and len(self.shown) < self.wanted:
-                pixels = batch.images[place, :, :, : int(batch.widths[place])]  # type: ignore[index]
+            if place in chosen and len(self.to_draw) < self.num_images_to_log:
+                pixels = batch.images[place, :, :, : int(batch.widths[place])]
                 image = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
-                self.shown.append((image, truth, reading))
+                self.to_draw.append((image, truth, reading))
 
     def score(self, split: str) -> dict[str, float]:
-        """Return the scores of all that was read."""
+        """Return the scores of all recognized texts."""
+        assert self.tally is not None
         self.tally, self.empty = all_reduce_sum(self.tally), int(all_reduce_sum(np.array(self.empty)))
         scores = self.tally.scores()
         self.diagnosis = _diagnose(self.tally.texts, self.empty, scores["ned_mean"])
-        self.pictures = [
-            (_picture(image, truth, reading), f"{truth.source}: {reading.text}")
-            for image, truth, reading in self.shown
+        self.images = [
+            (_draw(image, truth, reading), f"{truth.source}: {reading.text}")
+            for image, truth, reading in self.to_draw
         ]
         return scores
 
     def details(self) -> dict[str, Any] | None:
-        """Return the scores by length and by character, and what is taken for what."""
+        """Return the scores by length and by character, and the confusions."""
         return self.tally.details() if self.tally is not None else None
 
     def highlights(self) -> dict[str, str]:
-        """Return the commonest confusions in a row."""
+        """Return the most frequent confusions, on one line."""
         confusions = (self.details() or {}).get("confusions", ())[:8]
-        told = ", ".join(f"{c['truth'] or '∅'}→{c['read'] or '∅'} {c['count']}" for c in confusions)
-        return {"confusions": told} if told else {}
+        line = ", ".join(f"{c['truth'] or '∅'}→{c['read'] or '∅'} {c['count']}" for c in confusions)
+        return {"confusions": line} if line else {}
 
 
 def _characters(dataset: Any) -> str:
-    """Return all characters that a dataset can produce whose texts are not known beforehand."""
+    """Return all characters that a dataset can produce if it generates its texts."""
     return str(getattr(dataset, "characters", ""))
 
 
 def _charset_before(run: RecognitionConfig) -> str:
-    """Return the charset of the checkpoint that the model begins with, if there is one."""
+    """Return the charset of the checkpoint in `init_from`, or an empty string."""
     if run.init_from is None:
         return ""
     saved: str = read(run.init_from)["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
@@ -167,26 +172,28 @@ def _charset_before(run: RecognitionConfig) -> str:
 def _covered(
     name: str, survey: coverage.Survey, run: RecognitionConfig, context: Context, splits: Splits
 ) -> Splits:
-    """Tell what of a split the charset lacks, and leave out what cannot be used."""
+    """Report the characters of a split that the charset lacks, and leave out texts that cannot be used."""
     split, unknown = getattr(splits, name), run.charset.unknown
     found = coverage.cover(name, split, survey, context.charset)
     if name != "train":
-        unknown = Unknown.replace  # none is left out: what cannot be read counts as misread
-        found.decision = "they count as misread" if found.lacking else ""
+        # No text is left out, or the scores of different charsets would not be comparable.
+        unknown = Unknown.replace
+        found.decision = "they count as errors" if found.lacking else ""
     else:
         coverage.decide(found, unknown, run.charset.replacement)
     if found.unknown and is_rank_zero():
         print(found, file=sys.stderr)
-    places = coverage.usable(found, unknown, split, context.data_report)
-    told = {**splits.report, "coverage": [*splits.report.get("coverage", ()), found.to_dict()]}
-    chosen = split if places is None else Subset(split, places)
-    if not len(chosen):
+    indices = coverage.usable(found, unknown, split, context.data_report)
+    report = {**splits.report, "coverage": [*splits.report.get("coverage", ()), found.to_dict()]}
+    usable = split if indices is None else Subset(split, indices)
+    if not len(usable):
         raise DataError(f"the {name} split of dataset={run.dataset.name} has no text that can be used")
-    return replace(splits, report=told, **{name: chosen})
+    changes: dict[str, Any] = {"report": report, name: usable}
+    return replace(splits, **changes)
 
 
 def _diagnose(texts: int, empty: int, ned: float) -> str | None:
-    """Say why hardly anything is read right, or nothing if enough is."""
+    """Return why almost no text is recognized correctly, or None if 1-NED is at least `NEAR_ZERO`."""
     if not texts:
         return "none of the images could be read"
     if ned >= NEAR_ZERO:
@@ -194,16 +201,16 @@ def _diagnose(texts: int, empty: int, ned: float) -> str | None:
     if empty > texts / 2:
         return (
             f"{empty} of {texts} readings are empty: usual in the first epochs of a CTC model; later, "
-            "lower the learning rate, or see with `ocr-train overfit` whether it can learn at all"
+            "lower the learning rate, or run `ocr-train overfit` to see whether the model can learn at all"
         )
-    return "next to nothing is read right: usual in the first epochs; later, look at the pictures"
+    return "almost no text is read correctly: usual in the first epochs; later, look at the images"
 
 
-def _picture(image: Image, truth: TextGroundTruth, reading: Recognition) -> Image:
+def _draw(image: Image, truth: TextGroundTruth, reading: Recognition) -> Image:
     from ocr_trainer.tasks.recognition.draw import draw_recognition
 
     return draw_recognition(image, truth.text, reading.text)
 
 
 TASK = RecognitionTask
-"""What `ocr_trainer.tasks.base.task_class` looks for in the module of a task."""
+"""`ocr_trainer.tasks.base.task_class` looks up this name."""

@@ -12,8 +12,8 @@ import torch
 from helpers.pages import RUN, box, mirror, page
 from ocr_trainer_dbnet.model import DBNet
 from ocr_trainer_dbnet.plugin import Unclip
+from ocr_trainer_synthetic.synthetic import Pages
 
-from ocr_trainer.builtin.synthetic import Pages
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.cli.main import main
 from ocr_trainer.data.split import subsample

@@ -15,7 +15,7 @@ from ocr_trainer.tasks.detection.augment import Augmenter
 from ocr_trainer.tasks.detection.config import AugmentConfig
 from ocr_trainer.tasks.detection.regions import whole_region
 
-AUTHORS = Path(__file__).parents[3] / "configs" / "augment" / "authors.yaml"
+AUTHORS = Path(__file__).parents[3] / "configs" / "augment" / "detection" / "authors.yaml"
 
 
 def authors(**options: object) -> AugmentConfig:

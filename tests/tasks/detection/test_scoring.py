@@ -90,7 +90,7 @@ def test_without_texts_there_is_no_cleval():
     ("overrides", "sample", "said"),
     [
         (["model.box_threshold=0.95"], GOOD, "the 2 regions in a page score below model.box_threshold=0.95, the best 0.90"),
-        ([], page({}), "none of the 1 images has text to be found"),
+        ([], page({}), "none of the 1 images has text to find"),
         ([], Sample(GOOD.image * 0, GOOD.polygons, GOOD.texts, GOOD.ignore, "dark"), "the model sees no text yet"),
         (["model.unclip=ratio", "model.unclip_ratio=0.3"], GOOD, "2 of 2 texts are found at an IoU of 0.3 to 0.5"),
         ([], Sample(GOOD.image, [p + 999 for p in GOOD.polygons], ["a", "b"], GOOD.ignore, "far"), "2 labels lie outside their images"),

@@ -15,7 +15,13 @@ from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import Codec, choose, remap_charset_rows
 from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
-from ocr_trainer.tasks.recognition.coverage import cover, decide, foresee, survey, usable
+from ocr_trainer.tasks.recognition.coverage import (
+    check_possible_characters,
+    cover,
+    decide,
+    survey,
+    usable,
+)
 
 
 def split_of(*texts: str, files: Sequence[str] = ()) -> SimpleNamespace:
@@ -121,11 +127,11 @@ def test_a_charset_is_never_taken_for_an_interpolation():
     assert "${" not in choose(CharsetConfig(from_data=True), "{$", before="")
 
 
-def test_what_a_dataset_can_write_is_foreseen(capsys: pytest.CaptureFixture[str]):
-    assert foresee(set(), Unknown.error, "?") == {}
+def test_characters_that_a_dataset_can_write_are_checked(capsys: pytest.CaptureFixture[str]):
+    assert check_possible_characters(set(), Unknown.error, "?") == {}
     with pytest.raises(DataError, match=r"'x' \(U\+0078 LATIN SMALL LETTER X\); the run is refused"):
-        foresee({"x"}, Unknown.error, "?")
-    assert foresee({"x", "a"}, Unknown.skip, "?")["lacking"] == "ax"
+        check_possible_characters({"x"}, Unknown.error, "?")
+    assert check_possible_characters({"x", "a"}, Unknown.skip, "?")["lacking"] == "ax"
     assert "these texts are left out" in capsys.readouterr().err
 
 

@@ -189,11 +189,10 @@ def test_a_text_that_does_not_fit_counts_nothing_and_is_told_beforehand():
     assert loss.item() == 0
     assert not logits.grad.any()
     assert model.fault(2, 1, 8) == (
-        "the text of 2 characters and 1 of them doubled needs 3 steps, and the image of 8 x 32 pixels gives 2"
+        "the text of 2 characters and 1 of them doubled needs 3 steps, but the image of 8 x 32 pixels has 2"
     )
     assert (
-        model.fault(3, 0, 8)
-        == "the text of 3 characters needs 3 steps, and the image of 8 x 32 pixels gives 2"
+        model.fault(3, 0, 8) == "the text of 3 characters needs 3 steps, but the image of 8 x 32 pixels has 2"
     )
     assert model.fault(2, 0, 8) is None
 

@@ -60,7 +60,7 @@ def test_a_run_its_checkpoint_and_one_that_grows_from_it(cli: Cli, tmp_path: Pat
         cli, tmp_path, "model=crnn", "model.size=tiny", "dataset=words", f"dataset.root={words}",
         f"init_from={best}", *SHORT, "exp_name=grown", "optimizer.lr=1e-12", "optimizer.weight_decay=0",
     )  # fmt: skip
-    assert "tensors begin as in" in done.stderr
+    assert "tensors loaded from" in done.stderr
     bigger = torch.load(grown / "checkpoints" / "last.ckpt", weights_only=True)
     assert bigger["ocr_trainer"]["config"]["charset"]["characters"] == " 0123456789b"
     old, new = saved["state_dict"]["model.head.weight"], bigger["state_dict"]["model.head.weight"]
@@ -100,7 +100,10 @@ def test_unknown_characters_are_told_and_left_out(cli: Cli, tmp_path: Path):
         (["dataset=crops", "dataset.of.name=words", "dataset.of.root=x"], "dataset.of must offer detection"),
         (["dataset=crops"], "dataset.of.name must be given: the name of a dataset plugin"),
         (["dataset=crops", "dataset.of=sroie"], "dataset.of.root must be given"),
-        (["dataset=words", "dataset.root=x", "augment.crop=64"], "augment.… is for detection"),
+        (
+            ["dataset=words", "dataset.root=x", "augment.crop=64"],
+            "'augment.crop' (from 'augment.crop=64') is an option of detection runs",
+        ),
         (["dataset=words", "dataset.root=x", "charset.names=[latn]"], "Did you mean 'latin'?"),
         (["dataset=words", "dataset.root=x", "charset.file=none.txt"], "file=none.txt does not exist"),
         (["dataset=words", "dataset.root=x", "charset.replacement=ab"], "replacement must be one character"),

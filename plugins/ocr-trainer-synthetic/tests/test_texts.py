@@ -1,4 +1,4 @@
-"""The synthetic words and lines: what is drawn is the text, no font shows a box, no word is in two splits."""
+"""Words and lines: the image shows the text, no font draws a box, no word is in two splits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ocr_trainer_synthetic import background, text_renderer, texts, words
+from ocr_trainer_synthetic.plugin import SyntheticConfig, SyntheticTextConfig
+from ocr_trainer_synthetic.synthetic import Synthetic
 from PIL import Image, ImageFont
 from scipy import ndimage
 
-from ocr_trainer.builtin import lettering, paper, texts, words
-from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
-from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.data import fonts
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
@@ -122,9 +122,9 @@ def test_all_words_in_all_splits_if_wanted(tmp_path: Path):
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Black ink on white paper and nothing else."""
-    monkeypatch.setattr(paper, "sheet", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
-    monkeypatch.setattr(paper, "write", lambda page, mask, place, *_: page.paste(0, place, mask))
-    monkeypatch.setattr(paper, "grain", lambda page, _: np.array(page))
+    monkeypatch.setattr(background, "make_paper", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
+    monkeypatch.setattr(background, "draw_ink", lambda page, mask, place, *_: page.paste(0, place, mask))
+    monkeypatch.setattr(background, "add_noise", lambda page, _: np.array(page))
 
 
 HOLES = {"4": 1, "6": 1, "8": 2, "9": 1, "0": 1}
@@ -154,14 +154,14 @@ def test_each_digit_is_drawn():
 
 @pytest.mark.usefixtures("bare")
 def test_no_ink_is_lost_and_the_frame_is_as_wide_as_allowed():
-    face, config = lettering.Face(None, 40), SyntheticTextConfig(blur=0, padding=0.5, max_angle=45)
-    ink = np.array(lettering.draw("Typing", fonts.open_font(None, 40)).ink).sum()
+    face, config = text_renderer.Face(None, 40), SyntheticTextConfig(blur=0, padding=0.5, max_angle=45)
+    ink = np.array(text_renderer.draw("Typing", fonts.open_font(None, 40)).ink).sum()
     for seed in range(40):
         image = words.draw("Typing", face, config, np.random.default_rng(seed))
         assert np.isclose((255 - image[..., 0].astype(int)).sum(), ink, rtol=0.15)
     straight = SyntheticTextConfig(blur=0, padding=0.5, max_angle=0, perspective=0)
     sizes = {words.draw("Typing", face, straight, np.random.default_rng(seed)).shape for seed in range(40)}
-    height, width = lettering.draw("Typing", fonts.open_font(None, 40)).ink.size[::-1]
+    height, width = text_renderer.draw("Typing", fonts.open_font(None, 40)).ink.size[::-1]
     assert all(height <= h <= 2 * height + 1 and width <= w <= width + height + 1 for h, w, _ in sizes)
     assert len(sizes) > 20
 
@@ -171,7 +171,7 @@ def test_a_dash_and_a_dot_keep_the_place_of_letters():
     config = SyntheticTextConfig(blur=0, padding=0, max_angle=0, perspective=0)
     rows = {}
     for sign in "-.'":
-        image = words.draw(sign, lettering.Face(None, 40), config, np.random.default_rng(1))
+        image = words.draw(sign, text_renderer.Face(None, 40), config, np.random.default_rng(1))
         assert image.shape[0] >= 20
         rows[sign] = np.nonzero((image[..., 0] < 128).any(axis=1))[0].mean() / image.shape[0]
     assert rows["'"] < rows["-"] < rows["."]
@@ -196,7 +196,7 @@ def test_what_a_font_has_is_what_fontconfig_says(built_in: Path):
 
 
 def test_what_no_font_has_is_named(tmp_path: Path, built_in: Path):
-    with pytest.raises(DataError, match=r"no font has 2 of the characters that are wanted: 가 나\n  fonts: "):
+    with pytest.raises(DataError, match=r"no font has 2 of the characters of the words: 가 나\n  fonts: "):
         dataset(characters="a나가")
     with pytest.raises(DataError, match=r"words.txt:1: no font has 가\n  fonts: "):
         dataset(words=listed(tmp_path, "가\n"))
@@ -228,5 +228,5 @@ def test_shaping_is_asked_for_where_it_is_needed(tmp_path: Path, monkeypatch: py
     assert not any(map(fonts.needs_shaping, ["a1-", "é", "가", "中"]))
     assert all(map(fonts.needs_shaping, ["א", "س", "हिन", "x\u0301", "\u1112\u119e"]))
     monkeypatch.setattr(texts, "can_shape", lambda: False)
-    with pytest.raises(DataError, match=r"words.txt:1: 'س' has letters that are to be joined .* Raqm"):
+    with pytest.raises(DataError, match=r"words.txt:1: 'س' has letters that must be joined .* Raqm"):
         dataset(words=listed(tmp_path, "س\n"))

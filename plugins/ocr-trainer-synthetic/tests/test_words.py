@@ -1,4 +1,4 @@
-"""Which words the synthetic texts have: some for each split, with their spaces, and none that shows nothing."""
+"""The words of texts: each split has some, spaces within words are kept, invisible words are refused."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ocr_trainer_synthetic.plugin import SyntheticConfig, SyntheticTextConfig
+from ocr_trainer_synthetic.synthetic import Synthetic
 
-from ocr_trainer.builtin.plugin import SyntheticConfig, SyntheticTextConfig
-from ocr_trainer.builtin.synthetic import Synthetic
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
 
@@ -35,7 +35,7 @@ def test_each_split_has_a_word_of_a_short_list(tmp_path: Path):
 def test_too_few_words_to_hold_some_out_are_refused_at_opening(tmp_path: Path, options: dict[str, str]):
     if "words" in options:
         options = {"words": listed(tmp_path, options["words"])}
-    with pytest.raises(DataError, match=r"none of them is kept for (train|val|test): .* text.held_out=0"):
+    with pytest.raises(DataError, match=r"none of them belongs to (train|val|test): .* text.held_out=0"):
         dataset(**options)
     assert dataset(**options, held_out=0).test[0].text
 

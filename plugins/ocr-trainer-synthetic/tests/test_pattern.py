@@ -1,4 +1,4 @@
-"""The patterns of synthetic words, against `re`; and what the options of synthetic words object to."""
+"""Patterns of words, compared with `re`, and the validation of the options of words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ocr_trainer.builtin import pattern
-from ocr_trainer.builtin.plugin import SyntheticTextConfig
+from ocr_trainer_synthetic import pattern
+from ocr_trainer_synthetic.plugin import SyntheticTextConfig
 
 
 @settings(max_examples=60, deadline=None)
@@ -24,7 +23,7 @@ def test_what_a_pattern_writes_matches_it(data: st.DataObject):
     expression = data.draw(st.sampled_from(["", "|"])).join(parts)
     node = pattern.parse(expression)
     rng = np.random.default_rng(data.draw(st.integers(0, 9999)))
-    for text in (node.write(rng) for _ in range(20)):
+    for text in (node.sample(rng) for _ in range(20)):
         assert re.fullmatch(expression, text, re.ASCII)
         assert set(text) <= node.characters
 
@@ -60,7 +59,9 @@ def test_a_pattern_without_end_or_sense_is_refused(expression: str):
 def test_faults_are_named():
     config = SyntheticTextConfig(pattern="a", characters=" ", min_length=9, max_length=8, charsets=["digit"])
     faults = list(config.validate())
-    assert faults[0].startswith("words, pattern and characters are three sources of words, set one of them")
-    assert faults[1] == "characters has nothing but space; a line gets its spaces by max_words"
+    assert faults[0].startswith(
+        "words, pattern and characters are different sources of words: set only one of them"
+    )
+    assert faults[1] == "characters contains only spaces; spaces between words come from max_words"
     assert faults[2].startswith("there is no set of characters 'digit'. Did you mean 'digits'?")
     assert faults[3:] == ["min_length=9 is more than max_length=8"]

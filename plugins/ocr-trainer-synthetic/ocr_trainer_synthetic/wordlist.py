@@ -1,4 +1,4 @@
-"""Words made up for whoever names no others: real ones, amounts as receipts have them, any letters."""
+"""The default words: English words, amounts as on receipts, random letters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COMMON = """
 """
 VOCABULARY = COMMON.split()
 CHARACTERS = "".join(sorted(LETTERS + "#$,-./:"))
-"""All that is in these words."""
+"""Every character of these words, by code point."""
 
 
 def word(rng: np.random.Generator) -> str:
-    """Make up a word: a real one, an amount, or any letters."""
+    """Return a random word: an English word, an amount, or random letters."""
     kind = rng.random()
     if kind < 0.2:
         return amount(rng)
@@ -30,7 +30,7 @@ def word(rng: np.random.Generator) -> str:
 
 
 def amount(rng: np.random.Generator) -> str:
-    """Make up a number as receipts have them: a price, a count, a date, a time, a code."""
+    """Return a random number as on receipts: a price, a count, a date, a time, a code."""
     a, b, c = rng.integers(100, size=3).tolist()
     forms = (
         f"{a}.{b:02}",

@@ -1,4 +1,4 @@
-"""Words as ink, alone and set in lines, for the synthetic pages."""
+"""Words drawn as masks, alone and set in lines."""
 
 from __future__ import annotations
 
@@ -10,69 +10,72 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 MARGIN = 2
-"""Empty pixels around a block."""
+"""Empty pixels around a block, room for the blur of resampling."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """What letters look like."""
+    """Font, size and weight."""
 
     path: Path | None
-    """The font's file; `None` for the one that Pillow brings."""
+    """Font file; `None` for Pillow's built-in font."""
     size: int
     """Pixels per em."""
     bold: int = 0
-    """Pixels that strokes are widened by, to the right."""
+    """Pixels by which strokes are widened, to the right."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word's ink and nothing around it."""
+    """A word as a mask, cropped to its ink."""
 
     ink: Image.Image
-    rise: int
+    """Coverage, mode L."""
+    ascent: int
     """Pixels from the baseline up to the top of the ink."""
 
 
 @dataclass
 class Line:
-    """Words from the left, and words at the right end."""
+    """Words at the left end of a line, and words at its right end."""
 
     face: Face
     left: list[str]
     right: list[str]
-    centred: bool = False
+    centered: bool = False
 
 
 @dataclass
 class Block:
-    """Lines of words as one piece."""
+    """Lines of words, drawn as one mask."""
 
     mask: Image.Image
-    """Gray: how much ink there is."""
+    """Coverage, mode L."""
     quads: np.ndarray
-    """(words, 4, 2): the ink of each word, clockwise from the top left, at pixel edges."""
+    """Box around the ink of each word, float64, (words, 4, 2): clockwise from top left, in pixel edges."""
     texts: list[str]
 
 
 @lru_cache(maxsize=512)
 def _font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
     if path is None:
-        return ImageFont.load_default(size)
+        font = ImageFont.load_default(size)
+        assert isinstance(font, ImageFont.FreeTypeFont)
+        return font
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=8192)
 def render(text: str, face: Face) -> Word | None:
-    """Draw a word; `None` where the font leaves no ink."""
+    """Return a word drawn with a face, or `None` if it has no ink."""
     word = draw(text, _font(face.path, face.size))
-    return word and Word(widened(word.ink, face.bold), word.rise)
+    return word and Word(embolden(word.ink, face.bold), word.ascent)
 
 
 def draw(text: str, font: ImageFont.FreeTypeFont) -> Word | None:
-    """Draw a word, or a line that the font sets as a whole; `None` where it leaves no ink."""
+    """Return a text drawn with a font in one piece, or `None` if it has no ink."""
     left, top, right, bottom = map(int, font.getbbox(text, anchor="ls"))
-    # One pixel more on each side, for fonts whose ink oversteps their metrics.
+    # One more pixel on each side: the ink of some fonts exceeds their metrics.
     image = Image.new("L", (right - left + 3, bottom - top + 3))
     ImageDraw.Draw(image).text((1 - left, 1 - top), text, 255, font, anchor="ls")
     box = image.getbbox()
@@ -81,24 +84,24 @@ def draw(text: str, font: ImageFont.FreeTypeFont) -> Word | None:
     return Word(image.crop(box), 1 - top - box[1])
 
 
-def widened(ink: Image.Image, pixels: int) -> Image.Image:
-    """Strike the ink once more for each pixel, one to the right; cheaper than stroking outlines."""
+def embolden(ink: Image.Image, pixels: int) -> Image.Image:
+    """Return the ink with strokes widened to the right, by pasting it once per pixel; outlines are slower."""
     if pixels == 0:
         return ink
-    strikes = Image.new("L", (ink.width + pixels, ink.height))
+    wide = Image.new("L", (ink.width + pixels, ink.height))
     for x in range(pixels + 1):
-        strikes.paste(255, (x, 0), ink)
-    return strikes
+        wide.paste(255, (x, 0), ink)
+    return wide
 
 
-def typeset(lines: list[Line], gap: int, leading: int, measure: int) -> Block:
-    """Set lines below one another, their ink apart by the gap and the leading.
+def typeset(lines: list[Line], gap: int, leading: int, line_width: int) -> Block:
+    """Return lines set below one another.
 
     Args:
         lines: From top to bottom.
-        gap: Pixels between words.
-        leading: Pixels between the lowest ink of a line and the highest of the next.
-        measure: Pixels that a line is wide; more where its words need them.
+        gap: Pixels between the ink of neighboring words.
+        leading: Pixels between the lowest ink of a line and the highest ink of the next.
+        line_width: Width of a line in pixels; a line is wider if its words need more.
     """
     placed: list[tuple[Word, int, int]] = []
     texts: list[str] = []
@@ -109,15 +112,15 @@ def typeset(lines: list[Line], gap: int, leading: int, measure: int) -> Block:
         if not words:
             continue
         texts += [text for text, word in pairs if word]
-        baseline = top + max(word.rise for word in words)
-        slack = measure - sum(word.ink.width + gap for word in words) + gap
-        x = MARGIN + (max(slack, 0) // 2 if line.centred else 0)
+        baseline = top + max(word.ascent for word in words)
+        slack = line_width - sum(word.ink.width + gap for word in words) + gap
+        x = MARGIN + (max(slack, 0) // 2 if line.centered else 0)
         for index, word in enumerate(words):
             if line.right and index == len(words) - len(line.right):
                 x += max(slack, 0)
-            placed.append((word, x, baseline - word.rise))
+            placed.append((word, x, baseline - word.ascent))
             x += word.ink.width + gap
-        top = leading + max(baseline - word.rise + word.ink.height for word in words)
+        top = leading + max(baseline - word.ascent + word.ink.height for word in words)
     return _paste(placed, texts)
 
 

@@ -1,4 +1,4 @@
-"""The synthetic pages: the same again when asked again, and outlines that fit the ink."""
+"""Pages: repeatable, and with outlines that fit the ink."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ocr_trainer_synthetic import background, text_renderer
+from ocr_trainer_synthetic.plugin import SyntheticConfig, synthetic
+from ocr_trainer_synthetic.synthetic import Pages, Synthetic, make_page
 from PIL import Image, ImageFont
 
-from ocr_trainer.builtin import lettering, paper
-from ocr_trainer.builtin.plugin import SyntheticConfig, synthetic
-from ocr_trainer.builtin.synthetic import Pages, Synthetic, make_page
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
 
 SMALL = SyntheticConfig(height=256, width=320, train_pages=4, val_pages=3, test_pages=3)
 PAGES = 12
-FACE = lettering.Face(None, 40)
+FACE = text_renderer.Face(None, 40)
 
 
 def dataset(seed: int = 0, config: SyntheticConfig = SMALL) -> Synthetic:
@@ -130,10 +130,10 @@ def test_pages_are_sound_for_any_options(data: st.DataObject) -> None:
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of black ink on white paper and nothing else."""
-    monkeypatch.setattr(paper, "sheet", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
-    monkeypatch.setattr(paper, "write", lambda page, mask, place, *_: page.paste(0, place, mask))
-    monkeypatch.setattr(paper, "clutter_sizes", lambda *_: [])
-    monkeypatch.setattr(paper, "grain", lambda page, _: np.array(page))
+    monkeypatch.setattr(background, "make_paper", lambda h, w, rng: Image.new("RGB", (w, h), "white"))
+    monkeypatch.setattr(background, "draw_ink", lambda page, mask, place, *_: page.paste(0, place, mask))
+    monkeypatch.setattr(background, "clutter_sizes", lambda *_: [])
+    monkeypatch.setattr(background, "add_noise", lambda page, _: np.array(page))
 
 
 def level(ink: np.ndarray, quad: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ def test_corners_start_at_the_words_own_top_left() -> None:
         for quad, text in zip(polygons, texts, strict=True):
             if len(text) < 4:
                 continue  # "on" or "8" look much the same upside down
-            word, drawn = level(255 - image[..., 0], quad), np.array(lettering.render(text, FACE).ink)
+            word, drawn = level(255 - image[..., 0], quad), np.array(text_renderer.render(text, FACE).ink)
             upright.append(likeness(word, drawn))
             turned.append(likeness(word, drawn[::-1, ::-1]))
     assert len(upright) > 30
@@ -214,8 +214,8 @@ def test_a_font_of_the_users_own(tmp_path: Path) -> None:
     config = SyntheticConfig(height=256, width=320, fonts=[path])
     # Here it is the built-in font once more, so the words look the same.
     assert np.array_equal(
-        np.array(lettering.render("Word", lettering.Face(path, 30)).ink),
-        np.array(lettering.render("Word", lettering.Face(None, 30)).ink),
+        np.array(text_renderer.render("Word", text_renderer.Face(path, 30)).ink),
+        np.array(text_renderer.render("Word", text_renderer.Face(None, 30)).ink),
     )
     check(dataset(config=config).train[0], config)
 

@@ -1,0 +1,1 @@
+"""Generated pages, words and lines for training, drawn on request."""
