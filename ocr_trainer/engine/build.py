@@ -1,4 +1,4 @@
-"""From the configuration to objects: dataset, model, loggers, Trainer."""
+"""Build the parts of a run from its configuration: model, data loaders, loggers, callbacks, Trainer."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
 
 DDP, DDP_UNUSED = "ddp", "ddp_find_unused_parameters_true"
-"""Lightning's names of the strategies that take our timeout; the latter allows for unused parameters."""
+"""Lightning's names of the strategies that `RestartableDDPStrategy` replaces; the second allows unused
+parameters."""
 
 
 def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Context:
-    """Return what factories are told beside their options."""
+    """Return the context that plugin factories get along with their options.
+
+    Args:
+        run: The run's configuration.
+        folder: The run directory.
+        resume_step: The optimizer step that a resumed run continues from, or None for a new run.
+    """
     description = discovery.load(Kind.model, run.model.name)
     assert isinstance(description, ModelPlugin)
     return Context(
@@ -53,16 +60,16 @@ def build_model(run: RunConfig, context: Context) -> Any:
     """Import the run's model plugin and build the model.
 
     Raises:
-        PluginBroken: The module cannot be imported, or its factory returns something else.
+        PluginBroken: The module cannot be imported, or its factory does not return the task's model type.
     """
     return build(Kind.model, run.model, context, task_class(context.task).model_type)
 
 
 def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
-    """Make the loggers that are enabled, in the first process; none if barebones. Errors are contained.
+    """Return the enabled loggers, each in a `SafeLogger`. Other processes and barebones runs have none.
 
     Raises:
-        OcrTrainerError: An option of a logger is wrong, or a plugin cannot serve.
+        OcrTrainerError: An option of a logger is invalid, or its plugin cannot be used.
     """
     if run.trainer.barebones or not is_rank_zero():
         return []
@@ -77,28 +84,30 @@ def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
 
 @dataclass(frozen=True)
 class Loaders:
-    """The loaders of a run, and which split the test is on."""
+    """The data loaders of a run."""
 
     train: Loader
     val: Loader | None
     calibrate: Loader | None
-    """Some of val."""
+    """A part of val."""
     test: Loader | None
     test_split: str | None
+    """The name of the split that `test` loads."""
     train_images: int
 
     def samples(self) -> dict[str, int]:
-        """Return how many samples each split has."""
-        splits = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: len(one.dataset) for name, one in splits.items() if one is not None}  # type: ignore[arg-type]
+        """Return the number of samples of each split."""
+        loaders = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: len(loader.dataset) for name, loader in loaders.items() if loader is not None}  # type: ignore[arg-type]
 
     def all(self) -> list[Loader]:
-        """Return those that there are."""
-        return [one for one in (self.train, self.val, self.calibrate, self.test) if one is not None]
+        """Return all loaders that exist."""
+        loaders = (self.train, self.val, self.calibrate, self.test)
+        return [loader for loader in loaders if loader is not None]
 
 
 def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) -> Loaders:
-    """Make the loaders of a run."""
+    """Return the data loaders of a run."""
     kind, val = task_class(context.task), splits.val
     return Loaders(
         train=kind.training_loader(splits.train, model, run),
@@ -111,45 +120,54 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
 
 
 def build_checkpoint_callback(run: RunConfig, folder: Path, monitor: str) -> CheckpointCallback:
-    """Return what keeps the run's state; nothing of it where no checkpoints are wanted."""
-    kept = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
-    return CheckpointCallback(folder / "checkpoints" if kept else None, run.checkpoint, monitor)
+    """Return the checkpoint callback. Without checkpoints, it still ends the run on signals."""
+    enabled = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
+    return CheckpointCallback(folder / "checkpoints" if enabled else None, run.checkpoint, monitor)
 
 
 def early_stopping(run: RunConfig, monitor: str, scored: bool) -> list[Callback]:
-    """Return what ends a run that no longer gets better, if it is wanted.
+    """Return the early stopping callback in a list, which is empty if early stopping is off.
+
+    Args:
+        run: The run's configuration.
+        monitor: The score to watch; higher is better.
+        scored: Whether the run has a val split.
 
     Raises:
-        ConfigError: There is no score to go by.
+        ConfigError: Early stopping is on, but there is no val split.
     """
     config = run.early_stopping
     if not config.enabled:
         return []
     if not scored:
-        raise ConfigError("early_stopping.enabled=true goes by the scores of a val split, but there is none")
+        raise ConfigError("early_stopping.enabled=true needs the scores of a val split, but there is none")
     return [Patience(monitor, config.min_delta, config.patience, mode="max", check_on_train_epoch_end=False)]
 
 
 class Patience(EarlyStopping):
-    """Early stopping that counts on where the run was resumed, with the patience asked for now."""
+    """Early stopping whose count resumes, but whose patience is that of the current configuration."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take all but the patience from the checkpoint."""
+        """Restore all but the patience."""
         super().load_state_dict(state_dict | {"patience": self.patience})
 
 
 def build_trainer(
     run: RunConfig, loaders: Loaders, loggers: Sequence[Logger], callbacks: Sequence[Callback], folder: Path
 ) -> Trainer:
-    """Make Lightning's Trainer from the options of its own names."""
+    """Return Lightning's Trainer, configured by the section `trainer`, whose options have Lightning's names.
+
+    Raises:
+        ConfigError: Lightning does not accept an option.
+    """
     options = {field.name: getattr(run.trainer, field.name) for field in fields(TrainerConfig)}
     for split in ("train", "val", "test"):
         name, loader = f"limit_{split}_batches", getattr(loaders, split)
         options[name] = at_least_one_batch(options[name], len(loader)) if loader is not None else 0
-    # The keeper serves instead.
+    # CheckpointCallback replaces Lightning's ModelCheckpoint.
     options["enable_checkpointing"] = False
     if run.trainer.barebones:
-        # Lightning takes nothing that logs beside it, not even its own defaults.
+        # With barebones, Lightning refuses explicit values of these, even its own defaults.
         options |= dict.fromkeys(("log_every_n_steps", "enable_progress_bar", "enable_model_summary"))
     shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
@@ -168,17 +186,19 @@ def build_trainer(
 
 
 def make_trainer(**options: Any) -> Trainer:
-    """Make Lightning's Trainer.
+    """Return Lightning's Trainer.
 
     Raises:
-        ConfigError: An option of it is not to be had here, such as a GPU.
+        ConfigError: Lightning does not accept an option, such as a GPU that does not exist.
     """
     try:
         return Trainer(**options)
     except (MisconfigurationException, ValueError, TypeError) as error:
-        raise ConfigError(f"this run cannot start: one of trainer.* does not fit: {error}") from error
+        raise ConfigError(
+            f"this run cannot start: an option of trainer.* is not possible: {error}"
+        ) from error
 
 
 def at_least_one_batch(limit: int | float | None, batches: int) -> int | float | None:
-    """Return a limit as Lightning takes it; a share that comes to less than one batch is one."""
+    """Return a limit of batches, or 1 for a share of less than one batch, which Lightning refuses."""
     return 1 if isinstance(limit, float) and 0 < limit * batches < 1 else limit

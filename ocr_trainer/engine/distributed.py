@@ -1,8 +1,8 @@
-"""Processes that train together: what they agree on, what each must have, and that none outlives the others.
+"""Distributed setup: shared run directory, per-rank data checks, joint shutdown.
 
-Lightning's launcher has the first process start the rest; torchrun's agent starts them all. Either way a
-process whose parent ended is killed by the system, and one that waits for another in vain, or finds it
-gone, ends with an error.
+With Lightning's launcher, rank 0 starts the other processes; with torchrun, its agent starts all of them. In
+both cases the system kills a process whose parent ended. A process that waits for a lost one ends with an
+error.
 """
 
 from __future__ import annotations
@@ -29,60 +29,64 @@ from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.runs.signals import Stopped
 
 PATIENCE = timedelta(seconds=120)
-"""For the first process to compose its run."""
+"""How long to wait for rank 0 to choose the run directory."""
 
-FAREWELL = 10.0
-"""Seconds in which the first process ends, after a signal to any."""
+SHUTDOWN_TIME = 10.0
+"""Seconds that rank 0 gets to end after a signal to any process."""
 
 LOST = re.compile(r"closed by peer|reset by peer|Broken pipe|Connection refused|[Tt]ime(d |)out|gloo|NCCL")
-"""How torch words that another process does not answer."""
+"""Matches torch's messages for a process that does not answer."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 def share_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
-    """Return what the first process chooses, in all of them: a folder, or none if nothing is to be done.
+    """Choose the run directory in rank 0 and return it in all processes.
 
     Args:
-        choose: Called with the folder that was chosen before torchrun's agent started the processes again:
-            the agent keeps it.
+        choose: Called in rank 0 only, with the directory from before torchrun's agent restarted the
+            processes, or None. Returns the directory, or None if there is nothing to do.
+
+    Returns:
+        What `choose` returned.
     """
-    store, restart = _agent(PATIENCE), restarts()
-    answer, before = (f"ocr_trainer/folder/{count}" for count in (restart, restart - 1))
+    store, restart = _agent_store(PATIENCE), restarts()
+    # The agent's store survives a restart, so each start has a key of its own.
+    key, previous_key = (f"ocr_trainer/folder/{count}" for count in (restart, restart - 1))
     if not is_rank_zero():
-        chosen = store.get(answer).decode()
+        chosen = store.get(key).decode()
         return Path(chosen) if chosen else None
-    known = store.get(before).decode() if restart and store.check([before]) else ""
-    folder = choose(Path(known) if known else None)
-    store.set(answer, str(folder or ""))
+    previous = store.get(previous_key).decode() if restart and store.check([previous_key]) else ""
+    folder = choose(Path(previous) if previous else None)
+    store.set(key, str(folder or ""))
     return folder
 
 
 def restarts() -> int:
-    """Return how often torchrun's agent has started this process again."""
+    """Return how many times torchrun's agent has restarted this process."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
-def _agent(timeout: timedelta) -> TCPStore:
+def _agent_store(timeout: timedelta) -> TCPStore:
     return TCPStore(
         os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timeout
     )
 
 
 class RestartableDDPStrategy(DDPStrategy):
-    """Lightning's DDP, for processes that torchrun's agent starts again, too.
+    """Lightning's DDP strategy, which also works after torchrun's agent has restarted the processes.
 
-    The agent keeps their addresses of the last time, to which they would connect in vain.
+    The agent's store still has the addresses of the ended processes. A key prefix per restart hides them.
     """
 
     def setup_distributed(self) -> None:
-        """Have the processes meet."""
+        """Initialize the process group."""
         if restarts() and not torch.distributed.is_initialized():
             backend, timeout = backend_and_timeout(self)
             torch.distributed.init_process_group(
                 backend,
-                store=PrefixStore(f"ocr_trainer/{restarts()}", _agent(timeout or PATIENCE)),
+                store=PrefixStore(f"ocr_trainer/{restarts()}", _agent_store(timeout or PATIENCE)),
                 rank=int(os.environ["RANK"]),
                 world_size=int(os.environ["WORLD_SIZE"]),
                 timeout=timeout,
@@ -91,40 +95,40 @@ class RestartableDDPStrategy(DDPStrategy):
 
 
 def started_by_lightning() -> bool:
-    """Tell whether the first process of this run started this one."""
+    """Return whether rank 0 of this run started this process."""
     return not is_rank_zero() and "TORCHELASTIC_RUN_ID" not in os.environ and "SLURM_PROCID" not in os.environ
 
 
 def check_enough_samples(samples: Mapping[str, int], processes: int) -> None:
-    """Refuse splits that leave a process without any sample: all of them step, and score, together.
+    """Refuse splits with fewer samples than processes: all processes step and score together.
 
     Args:
-        samples: How many each split has.
-        processes: How many there are.
+        samples: The number of samples of each split.
+        processes: The number of processes.
 
     Raises:
-        DataError: One has too few.
+        DataError: A split has fewer samples.
     """
     for split, count in samples.items():
         if 0 < count < processes:
             raise DataError(
                 f"the {split} split has {count} sample{'s' * (count > 1)} "
                 f"for {processes} processes: each needs one\n"
-                "  try fewer with trainer.devices=…"
+                "  use fewer processes with trainer.devices=…"
             )
 
 
 def gather_dict(own: Mapping[K, V]) -> dict[K, V]:
-    """Return what all processes have noted, that of the first of them first."""
-    return {key: value for noted in all_reduce_sum([dict(own)]) for key, value in noted.items()}
+    """Return the merged dictionaries of all processes, in the order of their ranks."""
+    return {key: value for part in all_reduce_sum([dict(own)]) for key, value in part.items()}
 
 
 @contextmanager
 def joint_shutdown(timeout: float) -> Iterator[None]:
-    """Let this process end with the others.
+    """End this process together with the others.
 
     Args:
-        timeout: Seconds after which another process counts as lost.
+        timeout: The value of `distributed.timeout` in seconds, for the error message.
 
     Raises:
         ProcessLost: Another process ended or hangs.
@@ -135,13 +139,14 @@ def joint_shutdown(timeout: float) -> Iterator[None]:
         yield
     except BaseException as error:
         if started_by_lightning():
-            # So that it finds out, should it have been halted.
+            # A rank 0 that is suspended (SIGSTOP) would never notice that this process ended.
             os.kill(os.getppid(), signal.SIGCONT)
             if isinstance(error, Stopped):
-                # Lightning kills the first process once another ended by a signal. When it ends, so do we.
-                time.sleep(FAREWELL)
+                # Lightning kills rank 0 when another process ends by a signal. Wait: this process is killed
+                # when rank 0 has ended by itself.
+                time.sleep(SHUTDOWN_TIME)
         if isinstance(error, RuntimeError) and rank_and_world_size()[1] > 1 and LOST.search(str(error)):
             raise ProcessLost(
-                f"another process of this run ended, or did not answer for {timeout:g} s (distributed.timeout)"
+                f"another process of this run ended or did not answer for {timeout:g} s (distributed.timeout)"
             ) from error
         raise

@@ -1,4 +1,4 @@
-"""`ocr-train overfit`: can this model learn one batch of this data by heart? If not, nothing will work."""
+"""`ocr-train overfit`: check whether a model can memorize one batch. If not, it cannot learn the data."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.tasks.base import LearningTask, task_class
 
-LEARNT = 0.1
-"""The share of the first loss below which a batch counts as learned."""
+LEARNED = 0.1
+"""A batch counts as learned when its loss is at most this share of the first loss."""
 SHOWN = 10
+"""How many skipped items to list."""
 LINES = 10
-"""How often the loss is told."""
+"""About how many times to print the loss."""
 
 
 def overfit(run: RunConfig, steps: int) -> bool:
-    """Train on one batch, always the same, at a constant learning rate, and say what became of its loss.
+    """Train on a single batch at a constant learning rate and print its loss.
 
     Args:
-        run: A checked configuration; its schedule, averaging and Trainer are not used.
-        steps: The most optimizer steps; it ends earlier once the loss is at a tenth of what it was.
+        run: A validated configuration. Its schedule, EMA and Trainer options are not used.
+        steps: The maximum number of optimizer steps. It ends earlier when the loss is a tenth of the first.
 
     Returns:
-        Whether it got there.
+        Whether the batch was learned.
 
     Raises:
-        DataError: The first batches hold no text.
+        DataError: The first batches have no text.
     """
     quiet_logs()
     seed_everything(run.seed, verbose=False)
@@ -60,15 +61,15 @@ def overfit(run: RunConfig, steps: int) -> bool:
     print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
     losses = _learn(task, batch, steps)
     share = losses[-1] / losses[0]
-    told = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
-    if share <= LEARNT:
-        print(f"learned: {told}")
+    result = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
+    if share <= LEARNED:
+        print(f"learned: {result}")
         return True
     print(
-        f"ocr-train: not learned: {told}\n"
-        "  if it still falls, give it more steps: --steps N\n"
-        f"  if it stands still or jumps, change the learning rate: optimizer.lr={run.optimizer.lr:g}\n"
-        "  if nothing helps, look at what is learned: are the labels on the text?",
+        f"ocr-train: not learned: {result}\n"
+        "  if the loss still falls, use more steps: --steps N\n"
+        f"  if it stagnates or jumps, change the learning rate: optimizer.lr={run.optimizer.lr:g}\n"
+        "  if nothing helps, check the data: are the labels on the text?",
         file=sys.stderr,
     )
     return False
@@ -82,12 +83,12 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> 
         skipped += batch.skipped
         if number == PATIENCE:
             break
-    told = "".join(f"\n  {entry}" for entry in skipped[:SHOWN])
-    raise DataError(f"the first {number} batches hold no text to learn: {hint}{told}")
+    listed = "".join(f"\n  {entry}" for entry in skipped[:SHOWN])
+    raise DataError(f"the first {number} batches have no text to learn: {hint}{listed}")
 
 
 def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
-    """Return the loss before each step and after the last."""
+    """Train on a batch; return the loss before each step and after the last one."""
     optimizer = make_optimizer(task.model, task.run.optimizer)
     losses: list[float] = []
     began = time.perf_counter()
@@ -98,7 +99,7 @@ def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
         if step % max(1, steps // LINES) == 0:
             each = ", ".join(f"{name} {float(value.detach()):.4f}" for name, value in parts.items())
             print(f"step {step}: loss {losses[-1]:.4f} ({each}), {time.perf_counter() - began:.0f} s")
-        if losses[-1] <= LEARNT * losses[0] or not torch.isfinite(loss):
+        if losses[-1] <= LEARNED * losses[0] or not torch.isfinite(loss):
             break
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

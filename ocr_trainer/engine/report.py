@@ -1,4 +1,4 @@
-"""What a run leaves behind for people and programs: report.json and the closing table."""
+"""The results of a run: report.json for programs and the closing table for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocr_trainer.tasks.base import LearningTask
 
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
-    """Return which plugins a run uses, from which distributions, and the hash of their code."""
+    """Return the plugins of a run, their distributions, and hashes of their code."""
     chosen = [(Kind.model, run.model.name)]
     if run.dataset.name:  # a run may be composed without a dataset
         chosen.append((Kind.dataset, run.dataset.name))
@@ -40,11 +40,11 @@ def used_plugins(run: RunConfig) -> list[dict[str, str]]:
 
 
 def code_hash(*modules: str) -> str:
-    """Return the SHA-256 of the packages that modules are in, the same for a wheel and an editable install.
+    """Return the SHA-256 of the packages of modules, equal for a wheel and an editable install.
 
-    What counts is every file that Python imports from, sources and compiled extensions, below the top
-    package of each module (or the one file of a module that is in none): its path within, and its
-    content, in the order of the paths. Data files and `__pycache__` do not count.
+    The hash covers, in the order of their paths, the path and content of each file that Python imports from
+    (sources and compiled extensions) in the top-level package of each module, or of the single file of a
+    module outside of packages. Data files and `__pycache__` do not count.
     """
     total = hashlib.sha256()
     for top in sorted({module.partition(":")[0].partition(".")[0] for module in modules}):
@@ -56,7 +56,7 @@ def code_hash(*modules: str) -> str:
 
 
 def _code_files(top: str) -> Iterator[tuple[str, Path]]:
-    """Yield the files that a top package, or a lone module, is imported from, under their names in it."""
+    """Yield the source files of a top-level package or module, each with its path relative to the package."""
     spec = importlib.util.find_spec(top)
     suffixes = tuple(importlib.machinery.all_suffixes())
     for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
@@ -68,7 +68,7 @@ def _code_files(top: str) -> Iterator[tuple[str, Path]]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what results depend on most."""
+    """Return the versions of Python and of the libraries that results depend on most."""
     import cv2
     import lightning
     import numpy as np
@@ -79,8 +79,13 @@ def versions() -> dict[str, str]:
 
 
 def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, Any]:
-    """Return the account of what was left out."""
-    # An image that its header gives away before training fails again whenever it is read.
+    """Return the numbers of skipped images, labels and texts, and all entries.
+
+    Args:
+        data_report: What the dataset skipped when it was opened.
+        unreadable: What the data workers skipped.
+    """
+    # An image with a broken header is in both: it was found at the start, and again when it was read.
     known = {entry.file for entry in data_report.skipped if entry.what == "image"}
     entries = [*data_report.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
     return {
@@ -94,7 +99,7 @@ def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, A
 
 
 def summary(run: RunConfig, trainer: Trainer, task: LearningTask, data_report: DataReport) -> dict[str, Any]:
-    """Return what a report says of every kind of run."""
+    """Return the entries that the reports of training and of tests share."""
     return {
         "details": task.details(),
         "highlights": task.highlights(),
@@ -111,18 +116,24 @@ def summary(run: RunConfig, trainer: Trainer, task: LearningTask, data_report: D
 
 
 def write(folder: Path, report: dict[str, Any], name: str = "report.json") -> None:
-    """Write the report."""
+    """Write a report as JSON to a folder."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
-    # Names of files need not be UTF-8; JSON has no other way to write those bytes than as an escape.
+    # File names need not be valid UTF-8; their bytes are written as escapes.
     (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def _short(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> str:
-    """Return the closing table of a run; `calibration_gain` says what calibration changed."""
+    """Return the closing table of a run.
+
+    Args:
+        report: The content of report.json.
+        folder: The run directory.
+        calibration_gain: The task's description of the calibration's gain.
+    """
     shown = report.get("headline")
     rows = [
         (name, f"{value:.4f}")
@@ -132,8 +143,8 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
     if report.get("best_checkpoint"):
         rows.append(("best checkpoint", report["best_checkpoint"]))
     if calibration := report.get("calibration"):
-        chosen = ", ".join(f"{name}={_short(value)}" for name, value in calibration["chosen"].items())
-        rows.append(("calibrated", f"{chosen or 'nothing to gain'} ({calibration_gain})"))
+        chosen = ", ".join(f"{name}={_format(value)}" for name, value in calibration["chosen"].items())
+        rows.append(("calibrated", f"{chosen or 'no gain'} ({calibration_gain})"))
     rows += report.get("highlights", {}).items()
     rows.append(("parameters", f"{report['parameters']:,}"))
     skipped = report["skipped"]

@@ -1,4 +1,4 @@
-"""What a run consists of, built from its configuration: data, model, loaders, loggers, callbacks, Trainer."""
+"""Build all parts of a run from its configuration: data, model, loaders, loggers, callbacks, Trainer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FirstStepTimer(Callback):
     seconds: float | None = None
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Take the time once."""
+        """Record the time once."""
         if self.seconds is None:
             self.seconds = timing.since_start()
 
@@ -48,7 +48,7 @@ class Session:
     """The parts of a run, ready to train."""
 
     run: RunConfig
-    """The configuration, completed by what the data decides, such as the charset."""
+    """The configuration, completed with what the data decides, such as the charset."""
     folder: Path
     resume_point: ResumePoint | None
     context: Context
@@ -65,12 +65,12 @@ class Session:
 
     @contextmanager
     def error_reports(self) -> Iterator[None]:
-        """Turn what fails in workers, in other processes or for want of memory into errors that explain it.
+        """Convert errors of workers, of other processes and of memory into errors that explain them.
 
         Raises:
             DataError: A data worker failed.
             ProcessLost: Another process of the run ended or does not answer.
-            MemoryExhausted: There was too little memory.
+            MemoryExhausted: The GPU or the machine is out of memory.
         """
         with (
             distributed.joint_shutdown(self.run.distributed.timeout),
@@ -83,14 +83,18 @@ class Session:
     def _memory_report(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # cv2, numpy and torch each have an error of their own for it
+        except Exception as error:  # OpenCV, NumPy and torch each raise types of their own
             if explanation := explain_memory(error, self.latest_batch, self.run, type(self.task)):
                 raise MemoryExhausted(explanation) from error
             raise
 
 
 def build_session(run: RunConfig, folder: Path) -> Session:
-    """Build all parts of a run; resume from the folder's newest checkpoint if there is one.
+    """Build all parts of a run. Resume from the newest checkpoint in its folder if there is one.
+
+    Args:
+        run: A validated configuration.
+        folder: The run directory.
 
     Raises:
         OcrTrainerError: The data, a checkpoint or a plugin cannot be used.
@@ -109,8 +113,8 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     loggers = build.build_loggers(run, context)
     first_step, sanity, latest_batch = FirstStepTimer(), SanityCheck(), LatestBatch()
     nonfinite = NonfiniteGuard(run.optimizer)
-    # The order matters: what guards a step comes before what measures it, and checkpoints come last, so that
-    # they hold the state of all others.
+    # The order matters: the guard of a step runs before its timer, and the checkpoint callback runs last, so
+    # that a checkpoint has the new state of all other callbacks.
     callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
     callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
     callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
@@ -141,7 +145,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
 def initialize_weights(
     model: nn.Module, run: RunConfig, kind: type[LearningTask[Any]]
 ) -> WeightLoadReport | None:
-    """Load the weights of `init_from`, if it is given, and print what did not fit."""
+    """Load the weights of `init_from`, if it is set, and print what does not fit."""
     if run.init_from is None:
         return None
     report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
@@ -151,7 +155,7 @@ def initialize_weights(
 
 
 def _resume_point(folder: Path) -> ResumePoint | None:
-    """Return the newest checkpoint of a run's folder, and make the folder ready for further ones."""
+    """Return the newest checkpoint of a run, and prepare its folder for new checkpoints."""
     point = find_newest(folder / "checkpoints")
     if is_rank_zero():
         prepare_folder(folder / "checkpoints", point)
@@ -159,8 +163,8 @@ def _resume_point(folder: Path) -> ResumePoint | None:
 
 
 def _first_step(point: ResumePoint | None, folder: Path) -> int | None:
-    """Return the optimizer step at which a resumed run continues, or `None` for a new run."""
+    """Return the optimizer step that a resumed run continues from, or None for a new run."""
     if point is not None:
         return int(point.content["global_step"])
-    # A run that was stopped before its first checkpoint resumes, too: from its beginning.
+    # A run that was stopped before its first checkpoint also resumes, from its beginning.
     return 0 if resume_history(folder) else None

@@ -1,4 +1,4 @@
-"""What every command does once torch and Lightning are imported: quiet logs, garbage collection."""
+"""Setup of every command after torch and Lightning are imported: quiet logs, garbage collection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from ocr_trainer.runs import timing
 
 SILENCED = (
-    # Advice against what is chosen here on purpose.
+    # Advice against intentional choices.
     ".*does not have many workers.*",
     ".*number of training batches.*",
     ".*Checkpoint directory.*",
@@ -19,37 +19,37 @@ SILENCED = (
     ".*GPU available but not used.*",
     ".*dataloader shuffling.*",
     ".*`Trainer\\(barebones=True\\)` is configured.*",
-    # Our loaders resume where they were; a callback that is no longer there is the user's choice.
+    # Our loaders can resume within an epoch; a callback that is gone is the user's choice.
     ".*Be aware that when using `ckpt_path`.*",
     ".*your dataloader is not resumable.*",
-    # The scores are of all processes already.
+    # The scores are already summed over all processes.
     ".*It is recommended to use `self.log.*sync_dist=True.*",
-    # About gradients of 1 x 1 filters, whose strides can be written in several ways.
+    # The gradients of 1 x 1 filters have ambiguous strides.
     ".*Grad strides do not match bucket view strides.*",
-    # Lightning's own use of a torch function that torch 2.13 deprecates.
+    # Lightning calls a function that torch 2.13 deprecates.
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 """Warnings of Lightning and torch that do not concern the user."""
 
 
 class StandardErrorHandler(logging.Handler):
-    """Writes to whatever `sys.stderr` is at that moment."""
+    """Writes to the current `sys.stderr`, which a progress bar may replace after the handler is created."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line. A full disk behind standard error does not end a run because of a warning."""
+        """Write a line. A warning must not end a run if standard error is on a full disk."""
         with suppress(OSError):
             print(self.format(record), file=sys.stderr)
 
 
 def after_imports(timer: timing.PhaseTimer) -> None:
-    """Do what every command does once its imports are done, and end the phase `import`."""
+    """Set up logs and garbage collection after the imports, and end the timer's phase `import`."""
     quiet_logs()
     freeze_imports()
     timer.end("import")
 
 
 def quiet_logs() -> None:
-    """Silence Lightning's advice, which is for people who write training scripts; show our own messages."""
+    """Silence Lightning's advice, which is for authors of training scripts, and show our own messages."""
     ours = logging.getLogger("ocr_trainer")
     if not ours.handlers:
         ours.addHandler(StandardErrorHandler())
@@ -61,15 +61,15 @@ def quiet_logs() -> None:
 
 
 def freeze_imports() -> None:
-    """Exempt what was imported from garbage collection, for good.
+    """Exempt all imported objects from garbage collection permanently.
 
-    Call this before anything is built: the next run of a sweep must be able to free what this one built.
+    Call this before anything is built: the next run of a sweep must be able to free the objects of this one.
     """
-    # The command line pauses the collector while it imports; elsewhere, freezing is not ours to decide.
+    # The command line disables the collector while it imports. In a library, freezing is the caller's choice.
     if not gc.isenabled():
         gc.freeze()
 
 
 def enable_garbage_collection() -> None:
-    """Start the garbage collector, which the command line paused."""
+    """Enable the garbage collector, which the command line disables."""
     gc.enable()

@@ -1,4 +1,4 @@
-"""The story of a run: build, fit, calibrate, test, report."""
+"""Run training from start to end: build, fit, calibrate, test, report."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ log = logging.getLogger("ocr_trainer")
 
 @STOP.listening()
 def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, Any]:
-    """Train, test the best checkpoint, and report. Resume from the folder's checkpoints, if it has any.
+    """Train, test the best checkpoint, and write the report. Resume if the folder has checkpoints.
 
     Args:
-        run: A checked configuration.
-        folder: The run's own folder.
-        timer: The phases so far.
+        run: A validated configuration.
+        folder: The run directory.
+        timer: The timer of the process; it already has the phases before this call.
 
     Returns:
         The content of report.json.
@@ -63,10 +63,10 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
 
 
 def fit(session: Session) -> None:
-    """Train; a signal ends it between two steps.
+    """Train. A signal ends training between two steps.
 
     Raises:
-        Stopped: A signal ended it.
+        Stopped: A signal ended training.
     """
     trainer, point = session.trainer, session.resume_point
     if not in_main_thread():
@@ -76,12 +76,12 @@ def fit(session: Session) -> None:
         if STOP.asked is None:
             path = point.path if point is not None else None
             trainer.fit(session.task, session.loaders.train, session.loaders.val, ckpt_path=path)
-            # A signal after the last step may have reached one of several processes: all of them stop.
+            # A signal after the last step may have reached only one of several processes; all must stop.
             flag = torch.tensor(STOP.asked or 0, device=trainer.strategy.root_device)
             if asked := int(trainer.strategy.reduce(flag, reduce_op="max")):
                 raise Stopped(asked)
     except SIGTERMException as error:
-        # From a signal that came before our handler took over from Lightning's.
+        # The signal came before our handler replaced Lightning's.
         raise Stopped(signal.SIGTERM) from error
     finally:
         STOP.patient = False
@@ -90,7 +90,7 @@ def fit(session: Session) -> None:
 
 
 def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
-    """Return the best checkpoint. Without scores, the last one is the best, too."""
+    """Return the best checkpoint, or None without checkpoints. Without scores, the last one is the best."""
     best, last = checkpoints / BEST, checkpoints / LAST
     if trainer.is_global_zero and not best.is_file() and last.is_file():
         link_as(last, best)
@@ -99,7 +99,7 @@ def keep_best(checkpoints: Path, trainer: Trainer) -> Path | None:
 
 
 def calibrate(session: Session, checkpoint: Path | None, timer: timing.PhaseTimer) -> dict[str, Any] | None:
-    """Choose how the best checkpoint decodes, on validation data, if the task and the options ask for it."""
+    """Calibrate the best checkpoint on validation data, if the task supports it and the options enable it."""
     if checkpoint is None or session.loaders.calibrate is None:
         return None
     calibration = calibrate_best(session.task, checkpoint, session.loaders.calibrate, session.trainer)
@@ -110,7 +110,7 @@ def calibrate(session: Session, checkpoint: Path | None, timer: timing.PhaseTime
 def calibrate_best(
     task: LearningTask[Any], best: Path, val: DataLoader[Any], trainer: Trainer
 ) -> dict[str, Any] | None:
-    """Choose how a checkpoint decodes, on validation data, and write the choice into the checkpoint."""
+    """Choose the decoding options of a checkpoint on validation data, and write them into the checkpoint."""
     task.model.load_state_dict(model_state(read(best)))
     forward_context = trainer.precision_plugin.forward_context
     calibration = task.calibrate(val, trainer.strategy.root_device, forward_context)
@@ -120,7 +120,7 @@ def calibrate_best(
 
 
 def test(session: Session, checkpoint: Path | None) -> dict[str, float]:
-    """Return the scores of the best checkpoint on the test split; none without a test split."""
+    """Return the scores of the best checkpoint on the test split, or an empty dictionary without one."""
     if session.loaders.test is None:
         return {}
     scores = session.trainer.test(session.task, session.loaders.test, ckpt_path=checkpoint, verbose=False)
@@ -158,11 +158,11 @@ def _report(
 
 
 def _publish(session: Session, content: dict[str, Any]) -> None:
-    """Write report.json and print the closing table, in the first process.
+    """Write report.json and print the closing table, in rank 0.
 
     Raises:
-        CheckpointError: The last state could not be written. The report waits under another name, so that
-            the run counts as unfinished and can be resumed.
+        CheckpointError: The last state could not be saved. The report then has another name, so that the run
+            counts as unfinished and can be resumed.
     """
     if not session.trainer.is_global_zero:
         return
@@ -172,6 +172,6 @@ def _publish(session: Session, content: dict[str, Any]) -> None:
     print(report.table(content, session.folder, gain))
     if failed is not None:
         raise CheckpointError(
-            f"the run came to its end, but its last state was not kept: {failed}\n"
-            f"  make room, and: ocr-train resume {session.folder}"
+            f"the run finished, but its last state was not saved: {failed}\n"
+            f"  free disk space and run: ocr-train resume {session.folder}"
         )

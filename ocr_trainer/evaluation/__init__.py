@@ -1,1 +1,1 @@
-"""Heavy (torch, lightning). Using a trained model: test, predict, end-to-end scores, benchmarks."""
+"""Heavy (torch, lightning). Use of trained models: test, predict, end-to-end scores, benchmarks."""

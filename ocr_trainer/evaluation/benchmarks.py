@@ -1,4 +1,4 @@
-"""`ocr-train test CKPT --benchmarks DIR`: one table over several test sets, with both averages in use."""
+"""`ocr-train test CKPT --benchmarks DIR`: a table of scores on several test sets, with their averages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIX = {
     "SVTP": ("svtp",),
     "CUTE80": ("cute80", "cute"),
 }
-"""The six benchmarks of scene text recognition, and what their folders are called; the first counts."""
+"""The six benchmarks of scene text recognition, and their possible folder names; the first match is used."""
 
 
 def benchmark(
@@ -37,27 +37,30 @@ def benchmark(
     folder: Path,
     timer: timing.PhaseTimer,
 ) -> dict[str, Any]:
-    """Score a recognizer on several sets; write report.json and print the table.
+    """Score a recognizer on several test sets, write report.json and print the table.
 
-    Two averages are told: over the sets, each counting alike, and over the texts. Published tables use
-    either; the alphanumeric word accuracy is the one that most of them give.
+    There are two averages: over the sets, with equal weight, and over the texts. Published tables use either.
+    Most of them report the alphanumeric word accuracy.
 
     Args:
-        runs: By the name of a set, the checkpoint's run with that set as its dataset.
-        saved: What the checkpoint holds.
-        checkpoint: Its file, for the report.
-        folder: Where the report goes.
-        laps: The phases so far.
+        runs: The checkpoint's run with a set as its dataset, by the name of the set.
+        saved: The content of the checkpoint.
+        checkpoint: The path of the checkpoint, for the report.
+        folder: Where to write the report.
+        timer: The timer of the process.
+
+    Returns:
+        The content of report.json.
 
     Raises:
-        OcrTrainerError: A set or a plugin cannot serve.
+        OcrTrainerError: No set can be used, or a plugin cannot be used.
     """
     after_imports(timer)
     first = next(iter(runs.values()))
     model = rebuild(first, saved, folder)
     enable_garbage_collection()
     rows: dict[str, dict[str, float]] = {}
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for name, run in runs.items():
         context = build.context(run, folder)
@@ -65,8 +68,8 @@ def benchmark(
         try:
             run, context, splits = kind.prepare(run, context, open_any(run, context))
         except DataError as error:
-            # One broken set does not cost the others.
-            print(f"ocr-train: passed over: {name}: {error}", file=sys.stderr)
+            # A broken set must not discard the scores of the others.
+            print(f"ocr-train: skipped {name}: {error}", file=sys.stderr)
             failed[name] = str(error)
             continue
         run = replace(run, data=replace(run.data, log_images=0))
@@ -77,30 +80,30 @@ def benchmark(
         assert task.tally is not None
         rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
         skipped = report.skips(context.data_report, list(task.skipped.values()))
-        found[name] = {"split": splits.test_split, "skipped": skipped, **splits.report}
+        data[name] = {"split": splits.test_split, "skipped": skipped, **splits.report}
         timer.end(name)
     if not rows:
         raise DataError(f"none of the {len(runs)} sets can be used")
     six = _six(rows)
-    told = {
+    content = {
         "checkpoint": checkpoint,
         "benchmarks": rows,
         "averages": averages(rows),
         "six": {"sets": six, **averages({name: rows[name] for name in six.values()})} if six else None,
-        "data": found,
+        "data": data,
         "failed": failed,
         "missing_of_six": [name for name in SIX if name not in six],
         "plugins": report.used_plugins(first),
         "versions": report.versions(),
         "seconds": timer.seconds,
     }
-    report.write(folder, told)
-    print(table(told, folder))
-    return told
+    report.write(folder, content)
+    print(table(content, folder))
+    return content
 
 
 def _six(rows: Mapping[str, Any]) -> dict[str, str]:
-    """Return which set stands for which of the six benchmarks."""
+    """Return the name of the set for each of the six benchmarks that are there."""
     known = {name.lower().replace("-", "_"): name for name in rows}
     found = {title: [known[name] for name in names if name in known] for title, names in SIX.items()}
     return {title: names[0] for title, names in found.items() if names}
@@ -115,18 +118,18 @@ def averages(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, flo
     }
 
 
-def table(told: Mapping[str, Any], folder: Path) -> str:
-    """Return the table that is printed."""
+def table(content: Mapping[str, Any], folder: Path) -> str:
+    """Return the table of a report for the screen."""
     heads = ("", "texts", "exact", "ignore case", "alphanumeric", "CER", "1-NED")
-    lines = [_cells(name, int(row["texts"]), row) for name, row in told["benchmarks"].items()]
-    groups = [("all", told["averages"])]
-    if told["six"] and len(told["six"]["sets"]) < len(told["benchmarks"]):
-        groups.append(("of the six", told["six"]))
+    lines = [_cells(name, int(row["texts"]), row) for name, row in content["benchmarks"].items()]
+    groups = [("all", content["averages"])]
+    if content["six"] and len(content["six"]["sets"]) < len(content["benchmarks"]):
+        groups.append(("of the six", content["six"]))
     for name, both in groups:
         for key in ("over_sets", "over_texts"):
             lines.append(_cells(f"{name}: mean {key.replace('_', ' ')}", "", both[key]))
     cells = [heads, *lines]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(heads))]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     text = [
         "  "
         + "  ".join(
@@ -134,8 +137,8 @@ def table(told: Mapping[str, Any], folder: Path) -> str:
         )
         for row in cells
     ]
-    if told["six"] and told["missing_of_six"]:
-        text += ["", f"  of the six benchmarks there are not: {', '.join(told['missing_of_six'])}"]
+    if content["six"] and content["missing_of_six"]:
+        text += ["", f"  missing of the six benchmarks: {', '.join(content['missing_of_six'])}"]
     return "\n".join(["", *text, "", str(folder)])
 
 

@@ -1,10 +1,10 @@
-"""`ocr-train test DET.ckpt --recognizer REC.ckpt`: finding and reading, scored together.
+"""`ocr-train test DET.ckpt --recognizer REC.ckpt`: score a detector and a recognizer together.
 
-CLEval's end-to-end score counts the characters that were found and read. Word accuracy asks for whole
-texts: a truth is right if the detection that ICDAR's score matches it with, at an IoU above one half,
-reads exactly its text. Both compare texts as they are learned (`charsets.clean`), so that a label in another
-normal form is not wrong. Of a truth whose text is not known (empty, or not to be used) no text is asked:
-word accuracy leaves it out, and CLEval takes it for "don't care" in the end-to-end score.
+CLEval's end-to-end score counts the characters that are found and read. Word accuracy counts whole texts: a
+ground truth is correct if the detection that ICDAR's protocol matches it with, at an IoU above 0.5, reads
+exactly its text. Both compare normalized texts (`normalize.clean`), so a label in another Unicode normal form
+is not an error. A ground truth whose text is unknown (empty or unusable) is left out of word accuracy and is
+"don't care" in CLEval's end-to-end score.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from ocr_trainer.tasks.detection.data import fit
 from ocr_trainer.tasks.detection.tally import Tally, tally_image
 from ocr_trainer.text import normalize
 
-PICTURE_SIDE = 1600
-"""The most pixels of a side of the pictures that are kept."""
+MAX_SIDE = 1600
+"""The maximum side of saved images, in pixels."""
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint: its file, the run it is of, and what it holds."""
+    """A checkpoint: its path, its run and its content."""
 
     path: str
     run: RunConfig
@@ -49,21 +49,21 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """Counts that add up over images."""
+    """Counts that sum over images."""
 
     cleval: cleval.Tally = field(default_factory=cleval.Tally)
     texts: int = 0
-    """Truths whose text is known and that are not don't-care."""
+    """Ground truths whose text is known and that are not "don't care"."""
     exact: int = 0
-    """Those that were read exactly right."""
+    """Those that are read exactly."""
     ignore_case: int = 0
-    """Those whose lower-case form was read right."""
+    """Those that are read correctly except for case."""
 
     def __add__(self, other: EndToEnd) -> EndToEnd:
         return EndToEnd(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def scores(self) -> dict[str, float]:
-        """Return precision, recall and hmean by CLEval, and the shares of texts found and read right."""
+        """Return precision, recall and hmean by CLEval, and the word accuracies."""
         texts = max(1, self.texts)
         return {
             "e2e_cleval_precision": self.cleval.precision,
@@ -75,22 +75,22 @@ class EndToEnd:
 
 
 def count_image(sample: Sample, found: Detections, recognitions: Sequence[Recognition]) -> EndToEnd:
-    """Count what was found and read in one image."""
+    """Return the counts of one image."""
     texts = [_known(text) for text in sample.texts]
     unknown = sample.ignore | np.array([text is None for text in texts], dtype=bool)
     read = [reading.text for reading in recognitions]
     pairs = icdar.match(sample.polygons, sample.ignore, found.polygons).pairs
-    asked = [(texts[truth], read[detection]) for truth, detection in pairs]
+    matched = [(texts[truth], read[detection]) for truth, detection in pairs]
     return EndToEnd(
         cleval=cleval.evaluate(sample.polygons, texts, unknown, found.polygons, read).end_to_end,
         texts=int(np.count_nonzero(~unknown)),
-        exact=sum(text == reading for text, reading in asked if text is not None),
-        ignore_case=sum(text.lower() == reading.lower() for text, reading in asked if text is not None),
+        exact=sum(text == reading for text, reading in matched if text is not None),
+        ignore_case=sum(text.lower() == reading.lower() for text, reading in matched if text is not None),
     )
 
 
 def _known(text: str) -> str | None:
-    """Return a label as readings are compared with it; None where it says nothing."""
+    """Return a label in normal form, or None if it is empty or unusable."""
     try:
         return normalize.clean(text) or None
     except ValueError:
@@ -100,20 +100,23 @@ def _known(text: str) -> str | None:
 def score_end_to_end(
     detector: Checkpoint, recognizer: Checkpoint, margin: float | None, folder: Path, timer: timing.PhaseTimer
 ) -> dict[str, Any]:
-    """Score two checkpoints on the detector's test split, or on val where there is none; write report.json.
+    """Score two checkpoints on the detector's test split, or on val without one, and write report.json.
 
-    It runs on the first GPU if there is one and `trainer.accelerator` is not cpu.
+    This runs on the first GPU, or on the CPU without a GPU or with `trainer.accelerator=cpu`.
 
     Args:
-        detector: What finds texts; its run says in which images.
-        recognizer: What reads them.
-        margin: What is cut out around a text, as a share of its height; None for what the recognizer
-            was trained with.
-        folder: Where the report goes.
-        laps: The phases so far.
+        detector: The detector. Its run determines the images.
+        recognizer: The recognizer.
+        margin: The margin to crop around a text, as a share of its height; None for the margin that the
+            recognizer was trained with.
+        folder: Where to write the report.
+        timer: The timer of the process.
+
+    Returns:
+        The content of report.json.
 
     Raises:
-        OcrTrainerError: The data or a plugin cannot serve.
+        OcrTrainerError: The data or a plugin cannot be used.
     """
     after_imports(timer)
     run = detector.run
@@ -128,60 +131,61 @@ def score_end_to_end(
     splits = open_test(run, context)
     enable_garbage_collection()
     timer.end("build")
-    scored = _Scored(run)
-    scored.go_through(splits.test, reader)
+    scorer = _Scorer(run)
+    scorer.score(splits.test, reader)
     timer.end("test")
     scores = {
-        f"test/{name}": value for name, value in (scored.tally.scores() | scored.counts.scores()).items()
+        f"test/{name}": value for name, value in (scorer.tally.scores() | scorer.counts.scores()).items()
     }
     for logger in build.build_loggers(run, context):
         logger.log_metrics(scores, step=0)
         logger.finalize("success")
-    write_images(folder / "pictures", scored.pictures)
-    told = {
+    write_images(folder / "pictures", scorer.images)
+    content = {
         "checkpoint": detector.path,
         "recognizer": recognizer.path,
         "margin": reader.margin,
         "scores": scores,
         "test_split": splits.test_split,
-        "images": scored.tally.images,
-        "texts": scored.counts.texts,
-        "details": scored.tally.details(),
-        "highlights": {"texts asked for": f"{scored.counts.texts} in {scored.tally.images} images"},
+        "images": scorer.tally.images,
+        "texts": scorer.counts.texts,
+        "details": scorer.tally.details(),
+        "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.tally.images} images"},
         "parameters": sum(
             p.numel() for model in (reader.detector, reader.recognizer) for p in model.parameters()
         ),
-        "skipped": report.skips(context.data_report, scored.skipped),
+        "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
         "versions": report.versions(),
         "seed": run.seed,
         "device": str(next(reader.detector.parameters()).device),
         "seconds": timer.seconds,
     }
-    report.write(folder, told)
-    print(report.table(told, folder))
-    return told
+    report.write(folder, content)
+    print(report.table(content, folder))
+    return content
 
 
-class _Scored:
-    """What comes of going through a split."""
+class _Scorer:
+    """Scores a split image by image."""
 
     def __init__(self, run: RunConfig) -> None:
         self.run = run
         self.tally = Tally()
         self.counts = EndToEnd()
         self.skipped: list[SkippedItem] = []
-        self.pictures: list[Image] = []
+        self.images: list[Image] = []
 
-    def go_through(self, split: Any, reader: Reader) -> None:
-        """Find and read the texts of each image."""
+    def score(self, split: Any, reader: Reader) -> None:
+        """Find and read the texts of each image, and add up the counts."""
         count = self._limit(len(split))
-        with progress(count, "testing") as tell:
+        with progress(count, "testing") as report_progress:
             for sample in self._samples(split, count):
                 self._score(sample, reader)
-                tell()
+                report_progress()
 
     def _limit(self, images: int) -> int:
+        """Return the number of images to score. A float limit is a share, an int a number of batches."""
         limit = self.run.trainer.limit_test_batches
         if limit is None:
             return images
@@ -207,6 +211,6 @@ class _Scored:
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         self.tally += tally_image(truth, found)
         self.counts += count_image(sample, found, recognitions)
-        if len(self.pictures) < self.run.data.log_images:
+        if len(self.images) < self.run.data.log_images:
             page = page_of(sample.source, sample.image.shape[:2], found, recognitions)
-            self.pictures.append(draw_page(sample.image, page, max_side=PICTURE_SIDE))
+            self.images.append(draw_page(sample.image, page, max_side=MAX_SIDE))

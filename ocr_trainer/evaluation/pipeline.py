@@ -1,4 +1,4 @@
-"""From an image to its texts: a detector, and a recognizer behind it."""
+"""From an image to its texts: a detector followed by a recognizer."""
 
 from __future__ import annotations
 
@@ -23,29 +23,44 @@ from ocr_trainer.tasks.recognition.data import prepare
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 BATCH_SIZE = 64
-"""Texts that are read at once."""
-NOTHING = Recognition("", np.zeros(0, dtype=np.float32), 0.0)
-"""What is read where there is nothing to be seen."""
+"""The number of texts to recognize at once."""
+EMPTY = Recognition("", np.zeros(0, dtype=np.float32), 0.0)
+"""The reading of a text that cannot be cropped."""
 
 Saved = tuple[RunConfig, dict[str, Any]]
-"""A run and what the checkpoint of it holds."""
+"""A run and the content of its checkpoint."""
 
 
 @torch.inference_mode()
 def detect(model: Detector, image: Image) -> Detections:
-    """Find text in one image; polygons are in its pixels."""
+    """Return the detections in one image, with polygons in pixels of the image.
+
+    Args:
+        model: A detector in evaluation mode.
+        image: uint8, (height, width, 3), RGB.
+    """
     resized, (fx, fy) = fit(image, model)
     outputs = model(pad([resized], model.stride).to(_device(model)))
-    found = model.decode(outputs, [(resized.shape[0], resized.shape[1])])[0]
-    found.polygons = resize_points(found.polygons, 1 / fx, 1 / fy)
-    return found
+    detections = model.decode(outputs, [(resized.shape[0], resized.shape[1])])[0]
+    detections.polygons = resize_points(detections.polygons, 1 / fx, 1 / fy)
+    return detections
 
 
 @torch.inference_mode()
 def recognize(model: Recognizer, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> list[Recognition]:
-    """Read the images of words or lines, those of like width together; return one reading for each."""
+    """Recognize images of words or lines.
+
+    Args:
+        model: A recognizer in evaluation mode.
+        images: uint8, (height, width, 3), RGB; sizes may differ.
+        batch_size: The number of images to recognize at once.
+
+    Returns:
+        One `Recognition` per image, in the order of the images.
+    """
+    # Images of similar width share a batch, so that little of it is padding.
     order = sorted(range(len(images)), key=lambda place: model.size(*images[place].shape[:2])[1])
-    recognitions = [NOTHING] * len(images)
+    recognitions = [EMPTY] * len(images)
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         inputs: Sequence[Tensor] = prepare([images[place] for place in places], model)
@@ -61,29 +76,35 @@ def _device(model: torch.nn.Module) -> torch.device:
 
 @dataclass(frozen=True)
 class Reader:
-    """A detector and, where texts are to be read, a recognizer; both in evaluation mode."""
+    """A detector and an optional recognizer, both in evaluation mode."""
 
     detector: Detector
     recognizer: Recognizer | None = None
     margin: float = 0.0
-    """What is cut out around a text, as a share of its height: what the recognizer was trained with."""
+    """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
 
     def __call__(self, image: Image) -> tuple[Detections, list[Recognition] | None]:
-        """Find the texts in an image and read them; without a recognizer there are no readings.
+        """Find and read the texts in an image.
 
-        What was found but cannot be cut out reads as nothing, with a warning.
+        A detection that cannot be cropped has an empty reading, and a warning in the detections.
+
+        Args:
+            image: uint8, (height, width, 3), RGB.
+
+        Returns:
+            The detections, and one reading per detection, or None without a recognizer.
         """
-        found = detect(self.detector, image)
-        return found, self.read(image, found) if self.recognizer else None
+        detections = detect(self.detector, image)
+        return detections, self.read(image, detections) if self.recognizer else None
 
-    def read(self, image: Image, found: Detections) -> list[Recognition]:
-        """Read what was found in an image: one reading per polygon."""
+    def read(self, image: Image, detections: Detections) -> list[Recognition]:
+        """Return one reading per detection in an image."""
         assert self.recognizer is not None
-        crops = [self._cut(image, polygon, found.warnings) for polygon in found.polygons]
+        crops = [self._crop(image, polygon, detections.warnings) for polygon in detections.polygons]
         read = iter(recognize(self.recognizer, [crop for crop in crops if crop is not None]))
-        return [NOTHING if crop is None else next(read) for crop in crops]
+        return [EMPTY if crop is None else next(read) for crop in crops]
 
-    def _cut(self, image: Image, polygon: Polygon, warnings: list[str]) -> Image | None:
+    def _crop(self, image: Image, polygon: Polygon, warnings: list[str]) -> Image | None:
         try:
             return cut(image, polygon, self.margin, ordered=False)
         except ValueError as error:
@@ -102,33 +123,36 @@ def open_reader(
     """Rebuild the models of checkpoints.
 
     Args:
-        detector: What finds texts.
-        recognizer: What reads them, if anything does.
-        margin: What is cut out around a text, as a share of its height; None for what it was trained with.
+        detector: The detector.
+        recognizer: The recognizer, or None.
+        margin: The margin to crop around a text, as a share of its height; None for the margin that the
+            recognizer was trained with.
         folder: Where results go.
-        device: Where they work; None for the GPU if there is one.
+        device: Where to run the models; None for the GPU if there is one.
 
     Raises:
-        OcrTrainerError: A checkpoint cannot be used, or does not tell the margin.
+        OcrTrainerError: A checkpoint cannot be used, or the recognizer was trained with several margins.
     """
-    place = usual_device() if device is None else torch.device(device)
-    finds = rebuild(*detector, folder).to(place)
+    on = default_device() if device is None else torch.device(device)
+    detector_model = rebuild(*detector, folder).to(on)
     if recognizer is None:
-        return Reader(finds)
+        return Reader(detector_model)
     share = trained_margin(recognizer[1]["ocr_trainer"]["config"]) if margin is None else margin
-    return Reader(finds, rebuild(*recognizer, folder).to(place), share)
+    return Reader(detector_model, rebuild(*recognizer, folder).to(on), share)
 
 
-def usual_device() -> torch.device:
-    """Return the GPU if there is one, else the processor."""
+def default_device() -> torch.device:
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def trained_margin(config: Mapping[str, Any]) -> float:
-    """Return the margin of the crops that a saved configuration trained on; 0 where it had none.
+    """Return the margin of the crops that a saved configuration trained on, as a share of the text height.
+
+    It is 0 for a recognizer that was not trained on crops of pages.
 
     Raises:
-        ConfigError: It had several.
+        ConfigError: The datasets have different margins.
     """
     margins = sorted(set(_margins(config["dataset"])))
     if len(margins) > 1:
@@ -138,7 +162,7 @@ def trained_margin(config: Mapping[str, Any]) -> float:
 
 
 def _margins(options: Mapping[str, Any]) -> Iterator[float]:
-    """Yield the margin of each dataset of crops among the options of a dataset."""
+    """Yield the margin of each `crops` dataset in the options of a dataset, which may be nested."""
     if options.get("name") == "crops":
         yield float(options["margin"])
     for value in options.values():

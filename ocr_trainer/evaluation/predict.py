@@ -1,4 +1,4 @@
-"""`ocr-train predict`: what checkpoints find and read in images."""
+"""`ocr-train predict`: find and read text in images with trained models."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import cv2
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.images import read_image, write_image
 from ocr_trainer.data.types import Image
-from ocr_trainer.engine.callbacks.bar import Tell, progress
+from ocr_trainer.engine.callbacks.bar import Report, progress
 from ocr_trainer.engine.startup import enable_garbage_collection
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, open_reader, recognize, usual_device
+from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, default_device, open_reader, recognize
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.results import json_file, page_of, shown_path
 from ocr_trainer.results.writers import FORMATS
@@ -35,80 +35,86 @@ def predict(
     formats: Sequence[str] = ("json", "overlay"),
     margin: float | None = None,
 ) -> int:
-    """Find text in images, and read it where there is a recognizer; write the results for each to `out`.
+    """Find text in images, read it if there is a recognizer, and write the results of each image to `out`.
 
-    One image is in work and one is read ahead, however many there are. An image that cannot be read is
-    named on standard error and passed over.
+    At most two images are in memory: the current one, and the next one, which a thread loads. An image that
+    cannot be loaded is reported on standard error and skipped.
 
     Args:
         run: The detector's run.
-        saved: What its checkpoint holds.
-        images: Their files.
-        out: The folder of results; made if there is none.
-        recognizer: What reads the texts.
-        formats: Of `FORMATS`.
-        margin: What is cut out around a text, as a share of its height; None for what the recognizer
-            was trained with.
+        saved: The content of its checkpoint.
+        images: The image files.
+        out: The folder of results, which is created if needed.
+        recognizer: The recognizer, or None.
+        formats: Names from `FORMATS`.
+        margin: The margin to crop around a text, as a share of its height; None for the margin that the
+            recognizer was trained with.
 
     Returns:
-        How many images were read.
+        The number of images that could be loaded.
 
     Raises:
-        DataError: None could be read, or nothing can be written to `out`.
+        DataError: No image could be loaded, or `out` cannot be written.
     """
     reader = open_reader((run, saved), recognizer, margin, out)
     enable_garbage_collection()
     names = _names(images)
     done = texts = 0
-    with _writing(out), progress(len(images), "reading") as tell:
-        for path, image in _readable(images, tell):
-            found, recognitions = reader(image)
-            found.warnings += _pages_left(path)
-            page = page_of(path, image.shape[:2], found, recognitions)
+    with _writing(out), progress(len(images), "reading") as report:
+        for path, image in _load(images, report):
+            detections, recognitions = reader(image)
+            detections.warnings += _page_warning(path)
+            page = page_of(path, image.shape[:2], detections, recognitions)
             for name in formats:
                 suffix, make = FORMATS[name]
                 _write(out / f"{names[path]}{suffix}", make(page, image))
-            told = f"{page.source}: {len(page.texts)} texts{''.join(f'; {w}' for w in page.warnings)}"
-            tell(told, bool(page.warnings))
+            line = f"{page.source}: {len(page.texts)} texts{''.join(f'; {w}' for w in page.warnings)}"
+            report(line, bool(page.warnings))
             done, texts = done + 1, texts + len(page.texts)
-    _close(done, len(images), f"{texts} texts", out)
+    _print_summary(done, len(images), f"{texts} texts", out)
     return done
 
 
 def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:
-    """Read images of single words or lines; write `readings.jsonl` and `readings.tsv` to `out`.
+    """Recognize images of single words or lines, and write `readings.jsonl` and `readings.tsv` to `out`.
 
-    The one has a JSON object a row, the other file, tab and text. Images that cannot be read are named on
-    standard error and passed over.
+    The first has a JSON object per line; the second has file and text, separated by a tab. An image that
+    cannot be loaded is reported on standard error and skipped.
+
+    Args:
+        run: The recognizer's run.
+        saved: The content of its checkpoint.
+        images: The image files.
+        out: The folder of results, which is created if needed.
 
     Returns:
-        How many images were read.
+        The number of images that could be loaded.
 
     Raises:
-        DataError: None could be read, or nothing can be written to `out`.
+        DataError: No image could be loaded, or `out` cannot be written.
     """
-    model = rebuild(run, saved, out).to(usual_device())
+    model = rebuild(run, saved, out).to(default_device())
     enable_garbage_collection()
     done = 0
-    with _writing(out), progress(len(images), "reading") as tell:
+    with _writing(out), progress(len(images), "reading") as report:
         rows = (out / "readings.jsonl").open("w", encoding="utf-8")
         table = (out / "readings.tsv").open("w", encoding="utf-8")
         with rows, table:
-            # Small at once: a folder of photographs would fill the memory.
-            readable = ((path, fit(image, model)) for path, image in _readable(images, tell))
-            while chunk := list(islice(readable, BATCH_SIZE)):
+            # Resize before batching: a batch of large photographs would fill the memory.
+            loaded = ((path, fit(image, model)) for path, image in _load(images, report))
+            while chunk := list(islice(loaded, BATCH_SIZE)):
                 recognitions = recognize(model, [image for _, image in chunk])
                 for (path, _), reading in zip(chunk, recognitions, strict=True):
                     name = shown_path(path)
                     print(json_file.row(name, reading), file=rows)
                     print(f"{name}\t{reading.text}", file=table)
-                    tell(f"{name}: {reading.text}")
+                    report(f"{name}: {reading.text}")
                 done += len(chunk)
-    _close(done, len(images), "readings.jsonl, readings.tsv", out)
+    _print_summary(done, len(images), "readings.jsonl, readings.tsv", out)
     return done
 
 
-def _close(done: int, images: int, what: str, out: Path) -> None:
+def _print_summary(done: int, images: int, what: str, out: Path) -> None:
     if not done:
         raise DataError(f"none of the {images} images could be read")
     if images > 1:
@@ -116,29 +122,29 @@ def _close(done: int, images: int, what: str, out: Path) -> None:
     print(out)
 
 
-def _readable(paths: Sequence[Path], tell: Tell) -> Iterator[tuple[Path, Image]]:
-    """Yield images while the next is being read; those that cannot be are named and passed over."""
+def _load(paths: Sequence[Path], report: Report) -> Iterator[tuple[Path, Image]]:
+    """Yield images while a thread loads the next one. Report and skip those that cannot be loaded."""
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        coming: deque[tuple[Path, Future[Image]]] = deque()
-        ahead = iter(paths)
-        for path in islice(ahead, 1):
-            coming.append((path, pool.submit(read_image, path)))
-        while coming:
-            path, future = coming.popleft()
-            for following in islice(ahead, 1):
-                coming.append((following, pool.submit(read_image, following)))
+        pending: deque[tuple[Path, Future[Image]]] = deque()
+        remaining = iter(paths)
+        for path in islice(remaining, 1):
+            pending.append((path, pool.submit(read_image, path)))
+        while pending:
+            path, future = pending.popleft()
+            for following in islice(remaining, 1):
+                pending.append((following, pool.submit(read_image, following)))
             try:
                 image = future.result()
             except DataError as error:
-                print(f"ocr-train: passed over: {error}", file=sys.stderr)
-                tell()
+                print(f"ocr-train: skipped: {error}", file=sys.stderr)
+                report()
                 continue
-            del future  # it would keep the image
+            del future  # it holds a reference to the image
             yield path, image
 
 
-def _pages_left(path: Path) -> list[str]:
-    """Say so if an image is one of several in its file."""
+def _page_warning(path: Path) -> list[str]:
+    """Return a warning if a TIFF file has several pages."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return []
     pages = cv2.imcount(str(path))
@@ -146,7 +152,7 @@ def _pages_left(path: Path) -> list[str]:
 
 
 def _names(images: Sequence[Path]) -> dict[Path, str]:
-    """Give each image its own name among the results; pictures of one name may come from several folders."""
+    """Return a unique name for the results of each image; files in different folders may have equal names."""
     names: dict[Path, str] = {}
     taken: set[str] = set()
     for path in images:
@@ -161,18 +167,22 @@ def _names(images: Sequence[Path]) -> dict[Path, str]:
 
 @contextmanager
 def _writing(out: Path) -> Iterator[None]:
-    """Make the folder of results, and say in the user's words if something cannot be written there."""
+    """Create the folder of results, and convert errors of writing there.
+
+    Raises:
+        DataError: Something cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         yield
     except BrokenPipeError:
-        raise  # of what is printed, not of what is written
+        raise  # from standard output, not from a result file
     except OSError as error:
         raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error
 
 
-def _write(place: Path, content: str | Image) -> None:
+def _write(path: Path, content: str | Image) -> None:
     if isinstance(content, str):
-        place.write_text(content, encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
     else:
-        write_image(place, content)
+        write_image(path, content)

@@ -1,4 +1,4 @@
-"""Using a checkpoint: rebuilding its model, and `ocr-train test`."""
+"""`ocr-train test`: rebuild the model of a checkpoint and score it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ from ocr_trainer.tasks.base import task_class
 
 
 def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
-    """Make the model that a checkpoint is of, with its weights.
+    """Return the model of a checkpoint, with its weights and in evaluation mode.
+
+    Args:
+        run: The run of the checkpoint.
+        saved: The content of the checkpoint.
+        folder: The folder of results, for the model's context.
 
     Raises:
-        CheckpointError: The weights do not fit the model that the configuration describes.
-        PluginError: Its plugin is not installed or cannot be used.
+        CheckpointError: The weights do not fit the configured model.
+        PluginError: The model's plugin is not installed or cannot be used.
     """
     model = build.build_model(run, build.context(run, folder))
     try:
@@ -40,17 +45,20 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
 def test(
     run: RunConfig, saved: dict[str, Any], checkpoint: str, folder: Path, timer: timing.PhaseTimer
 ) -> dict[str, Any]:
-    """Score a checkpoint on the test split, or on val where there is none; write report.json.
+    """Score a checkpoint on the test split, or on val without one, and write report.json.
 
     Args:
-        run: The configuration it was trained with, and what overrides it.
-        saved: What the checkpoint holds.
-        checkpoint: Its file, for the report.
-        folder: Where the report goes.
-        laps: The phases so far.
+        run: The configuration of its training, with overrides.
+        saved: The content of the checkpoint.
+        checkpoint: The path of the checkpoint, for the report.
+        folder: Where to write the report.
+        timer: The timer of the process; it already has the phases before this call.
+
+    Returns:
+        The content of report.json.
 
     Raises:
-        OcrTrainerError: The data or a plugin cannot serve.
+        OcrTrainerError: The data or a plugin cannot be used.
     """
     after_imports(timer)
     model = rebuild(run, saved, folder)
@@ -66,7 +74,7 @@ def test(
     with report_worker_errors([loader]):
         scores = trainer.test(task, loader, verbose=False)[0]
     timer.end("test")
-    told = {
+    content = {
         "checkpoint": checkpoint,
         "scores": dict(scores),
         "test_split": splits.test_split,
@@ -74,13 +82,13 @@ def test(
         **report.summary(run, trainer, task, context.data_report),
         "seconds": timer.seconds,
     }
-    report.write(folder, told)
-    print(report.table(told, folder))
-    return told
+    report.write(folder, content)
+    print(report.table(content, folder))
+    return content
 
 
 def tester(run: RunConfig, loader: DataLoader[Any], loggers: Sequence[Logger], folder: Path) -> Trainer:
-    """Return the Trainer that goes through a loader once."""
+    """Return a Trainer that runs a test on a loader."""
     return build.make_trainer(
         accelerator=run.trainer.accelerator,
         devices=run.trainer.devices,

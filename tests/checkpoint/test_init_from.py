@@ -169,4 +169,4 @@ def test_pages_without_text_are_told(cli: Cli, tmp_path: Path):
     words = [word for word in SMALL if not word.startswith("dataset.")]
     done = cli("overfit", *words, "dataset=sroie", f"dataset.root={tmp_path}", "dataset.val_share=0")
     assert done.returncode == 2
-    assert "hold no text to learn" in done.stderr
+    assert "have no text to learn" in done.stderr

@@ -46,7 +46,7 @@ class Toll:
     """What came of killing."""
 
     kept: list[int] = field(default_factory=list)
-    """After each kill, the step that can be gone on from."""
+    """After each kill, the step to resume from."""
     strays: int = 0
     """Kills in the middle of a save."""
     ends: int = 0
@@ -186,7 +186,7 @@ def test_case_5_a_disk_that_is_full(tmp_path: Path):
         room = r": No space left on device \(6\.3 MB needed, \d\.\d MB free in .*\)\n  the previous checkpoint is"
         lost = re.findall(r"last\.ckpt of step (\d+) cannot be written" + room, said)
         assert [int(step) for step in lost] == list(range(15, STEPS + 1, INTERVAL))
-        assert "the run came to its end, but its last state was not kept: last.ckpt of step 60" in said
+        assert "the run finished, but its last state was not saved: last.ckpt of step 60" in said
         assert max(logged(folder)) == STEPS - 1
         found = find_newest(folder / "checkpoints")
         assert found is not None

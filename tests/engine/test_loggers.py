@@ -47,7 +47,7 @@ def test_case_45_a_logger_that_raises_is_off_with_one_warning(place: str, tmp_pa
     assert failures(loggers[:1]) == {"csv": f"OSError: of {place}"}
     assert failures(loggers[1:]) == {}
     assert warned(caplog) == [
-        f"the logger 'csv' (ocr-trainer {CSV.version}) is off from here on, the run is not affected: "
+        f"the logger 'csv' (ocr-trainer {CSV.version}) is now off, the run is not affected: "
         f"OSError: of {place}"
     ]
 

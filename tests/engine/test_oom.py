@@ -49,7 +49,7 @@ def test_case_31_the_message_has_the_shape_and_what_to_lower():
     run = compose([*DETECTOR, "data.batch_size=16", "trainer.accumulate_grad_batches=2"])
     error = torch.OutOfMemoryError(CUDA)
     assert explain_memory(error, latest(16, 3, 640, 640), run, task_class(Task.detection)) == (
-        "the memory of the GPU does not suffice: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total "
+        "GPU out of memory: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total "
         "capacity of 79.10 GiB of which 1.20 GiB is free. Including non-PyTorch memory, this process …\n"
         "  the latest training batch: 16 x 3 x 640 x 640 (images, channels, height, width)\n"
         "  try data.batch_size=8 trainer.accumulate_grad_batches=4 (as many images per step)\n"
@@ -156,7 +156,7 @@ def test_case_32_what_a_worker_lacks_is_told(make: Callable[[], Any], said: str,
     with pytest.raises((RuntimeError, MemoryError)) as caught:
         next(batches)
     message = explain_memory(caught.value, latest(), run, task_class(Task.detection))
-    assert message.startswith("the memory of the machine does not suffice: ")
+    assert message.startswith("machine out of memory: ")
     assert said in message.splitlines()[0]
     assert options(message) == ["augment.crop=448", "data.num_workers=2"]
 

@@ -64,7 +64,7 @@ def test_each_set_is_scored_whole_and_what_is_missing_is_told(cli: Cli, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "skipped sets/pictures: no plugin can read it as a dataset" in done.stderr
-    assert "of the six benchmarks there are not: IIIT5k, IC13, IC15, SVTP, CUTE80" in done.stdout
+    assert "missing of the six benchmarks: IIIT5k, IC13, IC15, SVTP, CUTE80" in done.stdout
     (path,) = tmp_path.glob("runs/*/*/report.json")
     told = json.loads(path.read_text(encoding="utf-8"))
     assert {name: row["texts"] for name, row in told["benchmarks"].items()} == {"SVT": 3, "our own's": 1}

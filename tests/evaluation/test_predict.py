@@ -17,7 +17,7 @@ from PIL import Image
 from ocr_trainer.cli.inputs import given_images
 from ocr_trainer.cli.main import main
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.predict import _readable
+from ocr_trainer.evaluation.predict import _load
 
 Predict = Callable[..., int]
 
@@ -68,7 +68,7 @@ def test_both_read_pages_in_all_forms(pair: tuple[str, str], predict: Predict, t
     suffixes = (".json", ".xml", ".hocr", ".txt", ".overlay.png")
     assert names(tmp_path / "out") == {f"{name}{suffix}" for name in ("one", "two") for suffix in suffixes}
     told = capsys.readouterr()
-    assert told.err.count("passed over") == 1
+    assert told.err.count("skipped") == 1
     assert "pages/broken.jpg" in told.err
     assert "2 of 3 images: " in told.out
     assert told.out.rstrip().endswith("out")
@@ -154,7 +154,7 @@ def test_one_image_is_read_ahead_and_no_more(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("ocr_trainer.evaluation.predict.read_image", reading)
     paths = sorted(tmp_path.iterdir())
-    for number, (path, _) in enumerate(_readable(paths, lambda *_: None)):
+    for number, (path, _) in enumerate(_load(paths, lambda *_: None)):
         assert path == paths[number]
         assert len(begun) <= number + 2
     assert begun == paths

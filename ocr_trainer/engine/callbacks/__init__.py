@@ -1,1 +1,1 @@
-"""Heavy (lightning). Callbacks of the training loop: progress, sanity checks, non-finite steps, memory."""
+"""Heavy (lightning). Callbacks of the training loop: progress, sanity checks, nonfinite steps, memory."""

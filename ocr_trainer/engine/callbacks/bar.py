@@ -1,4 +1,4 @@
-"""How far a command is that goes through images: a bar on a terminal, plain lines where there is none."""
+"""Progress of commands that process images one by one: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Tell = Callable[..., None]
-"""`tell(line, matters=False)`, called once per image; no line says no more than that it is done."""
+Report = Callable[..., None]
+"""`report(line="", important=False)`: call it once per image; an empty line only advances the bar."""
 
 
 @contextmanager
-def progress(images: int, doing: str) -> Iterator[Tell]:
-    """Show a bar on a terminal, with the lines that matter above it; elsewhere, and for one image, all lines.
+def progress(images: int, doing: str) -> Iterator[Report]:
+    """Show a bar on a terminal, with important lines above it. Elsewhere, and for one image, print all lines.
 
     Args:
-        images: How many there are.
-        doing: What is done, as a word before the bar.
+        images: The number of images.
+        doing: The word before the bar, such as `reading`.
     """
     if images == 1 or not sys.stdout.isatty():
-        yield _say
+        yield _print
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # What goes to standard error goes round the bar only if that is the same terminal.
+    # Redirect standard error around the bar only if it is the same terminal, not if it is a file.
     with Progress(*columns, transient=True, redirect_stderr=sys.stderr.isatty()) as bar:
         row = bar.add_task(doing, total=images)
 
-        def tell(line: str = "", matters: bool = False) -> None:
-            if line and matters:
+        def report(line: str = "", important: bool = False) -> None:
+            if line and important:
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             bar.advance(row)
 
-        yield tell
+        yield report
 
 
-def _say(line: str = "", matters: bool = False) -> None:
+def _print(line: str = "", important: bool = False) -> None:
     if line:
         print(line, flush=True)

@@ -1,7 +1,7 @@
-"""Steps whose loss or gradient is not finite: found before the optimizer acts on them.
+"""Detect steps with a nonfinite loss or gradient before the optimizer applies them.
 
-A window is what one step of the optimizer adds up: `trainer.accumulate_grad_batches` batches. The host
-waits for the device once in a window. The schedule goes on over steps that are passed over: they count.
+A window is the batches of one optimizer step: `trainer.accumulate_grad_batches` batches. The host
+synchronizes with the device once per window. Skipped steps count for the learning rate schedule.
 """
 
 from __future__ import annotations
@@ -22,211 +22,224 @@ from ocr_trainer.errors import NumbersError
 from ocr_trainer.internals.torch import copy_all, float_buffers
 from ocr_trainer.tasks.base import LearningTask
 
-NAMED, TOLD, KEPT = 3, 5, 20
-"""How many parameters are named, how many steps passed over are told at once, how many the report has."""
+MAX_NAMES, MAX_PRINTED, MAX_EVENTS = 3, 5, 20
+"""How many parameters a message names, how many skipped steps are all printed, how many the report lists."""
 
-Fault = tuple[bool, str, list[str]]
-"""Whether it lies in the loss already, what is not finite, and the samples it came of."""
+Problem = tuple[bool, str, list[str]]
+"""Whether the loss is nonfinite already, what is nonfinite, and the samples of the window."""
 
 
 class NonfiniteGuard(Callback):
-    """Ends the run before such a step, or passes the step over, as `optimizer.nonfinite` says.
+    """Ends the run before a nonfinite step, or skips the step, as `optimizer.nonfinite` says.
 
-    Buffers, such as BatchNorm's statistics, are put back as they were before the window. Where a
-    GradScaler is at work (16-mixed), infinite gradients are its business: it looks for them, and lowers
-    its factor. All processes do alike: what one of them finds, all act on.
+    Buffers, such as BatchNorm's statistics, are restored to their values before the window. With a GradScaler
+    (16-mixed), infinite gradients are left to it: it detects them and lowers its scale. A step that is
+    nonfinite in one process is skipped in all.
+
+    Args:
+        config: The optimizer section of the configuration.
     """
 
     def __init__(self, config: OptimizerConfig) -> None:
-        """Keep what is to be done."""
         self.config = config
-        self.count = self.in_a_row = 0
+        self.count = self.consecutive = 0
         self.events: list[dict[str, Any]] = []
-        """The first of the steps passed over."""
-        self._open = False
+        """The first `MAX_EVENTS` skipped steps."""
+        self._in_window = False
         self._losses: list[Tensor] = []
         self._sources: list[list[str]] = []
-        self._places: list[tuple[dict[str, Any], str]] = []
-        self._kept: list[Tensor] = []
+        self._buffers: list[tuple[dict[str, Any], str]] = []
+        self._saved: list[Tensor] = []
 
     def to_dict(self) -> dict[str, Any] | None:
-        """Return what report.json says of steps passed over; nothing if there were none."""
+        """Return the skipped steps for report.json, or None if there are none."""
         return {"count": self.count, "first": self.events} if self.count else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run goes on with."""
-        return {"count": self.count, "in_a_row": self.in_a_row, "events": self.events}
+        """Return the counts, for the checkpoint."""
+        # "in_a_row" is the name in checkpoint files.
+        return {"count": self.count, "in_a_row": self.consecutive, "events": self.events}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
-        self.count, self.in_a_row = state_dict["count"], state_dict["in_a_row"]
+        """Restore the counts."""
+        self.count, self.consecutive = state_dict["count"], state_dict["in_a_row"]
         self.events = list(state_dict["events"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
-        """Find the buffers; they are looked up by name, as a forward may put others in their places."""
-        self._places = float_buffers(pl_module)
-        self._close()
+        """Find the buffers."""
+        # By name: a forward pass may replace the tensors.
+        self._buffers = float_buffers(pl_module)
+        self._close_window()
 
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LearningTask, batch: Batch, batch_idx: int
     ) -> None:
-        """Keep the buffers as they are before the first batch of a window."""
-        if not self._open:
-            self._open = True
-            self._keep()
+        """Save the buffers before the first batch of a window."""
+        if not self._in_window:
+            self._in_window = True
+            self._save_buffers()
         if len(batch):
             self._sources.append(batch.sources)
 
     def on_before_backward(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LearningTask, loss: Tensor
     ) -> None:
-        """Note the loss, which stays on its device."""
+        """Record the loss."""
+        # It stays on its device: reading it here would synchronize once per batch.
         self._losses.append(loss.detach())
 
     def on_before_optimizer_step(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LearningTask, optimizer: Optimizer
     ) -> None:
-        """Look at the losses of the window and at the norm of its gradients; act if any is not finite.
+        """Check the losses of the window and the norm of its gradients. Skip the step if any is nonfinite.
 
         Raises:
-            NumbersError: The step cannot be taken, and is not to be passed over, or too many were.
+            NumbersError: The step is nonfinite, and `optimizer.nonfinite` is `stop` or
+                `optimizer.max_nonfinite` consecutive steps were skipped.
         """
         losses = self._losses
         values = [*losses, *([] if _scaled(trainer) else [_norm(optimizer)])]
-        found, anywhere = _read(values, pl_module.device)
-        if not anywhere:
-            self.in_a_row = 0
+        numbers, nonfinite_anywhere = _to_host(values, pl_module.device)
+        if not nonfinite_anywhere:
+            self.consecutive = 0
         else:
-            self._put_back()
-            fault = self._fault(trainer, pl_module.model, found[: len(losses)], found[len(losses) :])
-            self._pass_over(trainer, pl_module, optimizer, _joined(all_reduce_sum([fault])))
-        self._close()
+            self._restore_buffers()
+            problem = self._problem(trainer, pl_module.model, numbers[: len(losses)], numbers[len(losses) :])
+            self._skip(trainer, pl_module, optimizer, _merge(all_reduce_sum([problem])))
+        self._close_window()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
-        """Score nothing with buffers that a batch has spoiled whose step is still to come."""
-        self._mend()
+        """Restore buffers that a nonfinite batch of an unfinished window has spoiled."""
+        self._restore_if_nonfinite()
 
     def on_save_checkpoint(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LearningTask, checkpoint: dict[str, Any]
     ) -> None:
-        """Save no such buffers; the checkpoint holds them, not copies."""
-        self._mend()
+        """Restore such buffers, which also changes the checkpoint: it holds references, not copies."""
+        self._restore_if_nonfinite()
 
     def on_exception(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LearningTask, exception: BaseException
     ) -> None:
-        """Leave the model as it was before the window: its step will not be taken."""
-        if self._open:
-            self._put_back()
-            self._close()
+        """Restore the buffers: the step of the current window will not be taken."""
+        if self._in_window:
+            self._restore_buffers()
+            self._close_window()
 
-    def _keep(self) -> None:
-        values = [owner[name] for owner, name in self._places]
-        if [value.shape for value in values] != [kept.shape for kept in self._kept]:
-            self._kept = [value.clone() for value in values]
+    def _save_buffers(self) -> None:
+        values = [owner[name] for owner, name in self._buffers]
+        if [value.shape for value in values] != [saved.shape for saved in self._saved]:
+            self._saved = [value.clone() for value in values]
         elif values:
-            copy_all(self._kept, values)
+            copy_all(self._saved, values)
 
-    def _put_back(self) -> None:
-        for (owner, name), kept in zip(self._places, self._kept, strict=True):
-            if owner[name].shape == kept.shape:
-                owner[name].copy_(kept)
+    def _restore_buffers(self) -> None:
+        for (owner, name), saved in zip(self._buffers, self._saved, strict=True):
+            if owner[name].shape == saved.shape:
+                owner[name].copy_(saved)
             else:
-                owner[name] = kept.clone()
+                owner[name] = saved.clone()
 
-    def _mend(self) -> None:
+    def _restore_if_nonfinite(self) -> None:
         if self._losses and not torch.isfinite(torch.stack(self._losses)).all():
-            self._put_back()
+            self._restore_buffers()
 
-    def _close(self) -> None:
-        self._open, self._losses, self._sources = False, [], []
+    def _close_window(self) -> None:
+        self._in_window, self._losses, self._sources = False, [], []
 
-    def _fault(
+    def _problem(
         self, trainer: Trainer, model: nn.Module, losses: list[float], norms: list[float]
-    ) -> Fault | None:
-        """Say what this process found not to be finite."""
-        bad = [place for place, loss in enumerate(losses) if not math.isfinite(loss)]
+    ) -> Problem | None:
+        """Describe what is nonfinite in this process, or return None."""
+        bad = [index for index, loss in enumerate(losses) if not math.isfinite(loss)]
         if bad:
-            # Lightning has the parts of the latest batch alone.
+            # Lightning only has the parts of the latest batch's loss.
             logged = trainer.callback_metrics.items() if bad[-1] == len(losses) - 1 else ()
             parts = {n: float(v) for n, v in logged if n.startswith("train/") and not torch.isfinite(v)}
             parts = parts or {"train/loss": losses[bad[0]]}
-            told = ", ".join(f"{name} {value:g}" for name, value in parts.items())
-            return True, f"the loss ({told})", [n for place in bad for n in self._sources[place]]
+            listed = ", ".join(f"{name} {value:g}" for name, value in parts.items())
+            return True, f"the loss ({listed})", [n for index in bad for n in self._sources[index]]
         if all(math.isfinite(norm) for norm in norms):
             return None
         return False, f"the gradient of {_names(model)}", [n for names in self._sources for n in names]
 
-    def _pass_over(
-        self, trainer: Trainer, pl_module: LearningTask, optimizer: Optimizer, fault: tuple[str, list[str]]
+    def _skip(
+        self, trainer: Trainer, pl_module: LearningTask, optimizer: Optimizer, problem: tuple[str, list[str]]
     ) -> None:
-        what, samples = fault
+        what, samples = problem
         step, epoch, lr = trainer.global_step + 1, trainer.current_epoch + 1, optimizer.param_groups[0]["lr"]
-        where = f"step {step}, in epoch {epoch}, at the learning rate {lr:g}"
+        where = f"step {step}, in epoch {epoch}, at learning rate {lr:g}"
         if self.config.nonfinite is Nonfinite.stop:
             raise NumbersError(
                 f"{what} is not finite: {where}\n  samples: {', '.join(samples)}\n"
-                f"  the step was not taken; the weights are as they were before it\n"
+                f"  the step was not taken; the weights are those from before it\n"
                 f"  try {', '.join(_remedies(trainer, self.config))}, "
-                "or optimizer.nonfinite=skip, which passes such steps over"
+                "or skip such steps with optimizer.nonfinite=skip"
             )
         self.count += 1
-        self.in_a_row += 1
-        if self.in_a_row >= self.config.max_nonfinite:
+        self.consecutive += 1
+        if self.consecutive >= self.config.max_nonfinite:
             raise NumbersError(
-                f"{self.in_a_row} steps in a row were passed over (optimizer.max_nonfinite); of the last, "
-                f"{what} is not finite: {where}\n  samples: {', '.join(samples)}\n"
+                f"{self.consecutive} consecutive steps were skipped (optimizer.max_nonfinite); "
+                f"in the last one, {what} is not finite: {where}\n  samples: {', '.join(samples)}\n"
                 f"  try {', '.join(_remedies(trainer, self.config))}"
             )
-        if len(self.events) < KEPT:
+        if len(self.events) < MAX_EVENTS:
             self.events.append({"step": step, "epoch": epoch, "lr": lr, "what": what, "samples": samples})
-        # Without gradients an optimizer does nothing: neither decay nor momentum.
+        # Lightning still calls the optimizer, which without gradients does nothing, not even weight decay.
         optimizer.zero_grad(set_to_none=True)
-        if self.count <= TOLD or self.count % 100 == 0:
-            more = " (from here on each hundredth is told)" if self.count == TOLD else ""
-            pl_module.print(f"note: passed over {where}: {what} is not finite{more}")
+        if self.count <= MAX_PRINTED or self.count % 100 == 0:
+            more = " (from now on, every 100th is printed)" if self.count == MAX_PRINTED else ""
+            pl_module.print(f"note: skipped {where}: {what} is not finite{more}")
 
 
 def _scaled(trainer: Trainer) -> bool:
+    """Return whether a GradScaler is in use."""
     return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
 def _norm(optimizer: Optimizer) -> Tensor:
-    """Return the gradients' Euclidean norm: it overflows where an optimizer that squares them does."""
+    """Return the Euclidean norm of the gradients, which overflows if squaring them in an optimizer does."""
     parameters = (p for group in optimizer.param_groups for p in group["params"])
     return get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 
-def _read(values: list[Tensor], device: torch.device) -> tuple[list[float], bool]:
-    """Bring values to the host, and whether any of them, in any process, is not finite."""
-    together = torch.stack([value.to(device) for value in values] or [torch.zeros((), device=device)])
-    anywhere = (~torch.isfinite(together)).any().float()[None]
+def _to_host(values: list[Tensor], device: torch.device) -> tuple[list[float], bool]:
+    """Return scalar tensors as numbers, and whether any of them, in any process, is nonfinite."""
+    stacked = torch.stack([value.to(device) for value in values] or [torch.zeros((), device=device)])
+    anywhere = (~torch.isfinite(stacked)).any().float()[None]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(anywhere, torch.distributed.ReduceOp.MAX)
-    *found, flag = torch.cat([together, anywhere]).tolist()
-    return found[: len(values)], bool(flag)
+    # One transfer, and so one synchronization, for all of them.
+    *numbers, flag = torch.cat([stacked, anywhere]).tolist()
+    return numbers[: len(values)], bool(flag)
 
 
-def _joined(faults: list[Fault | None]) -> tuple[str, list[str]]:
-    """Return what the processes found, as one: gradients are shared, so losses tell where it began."""
-    found = [fault for fault in faults if fault is not None]
-    found = [fault for fault in found if fault[0]] or found
-    return "; ".join(dict.fromkeys(fault[1] for fault in found)), [n for fault in found for n in fault[2]]
+def _merge(problems: list[Problem | None]) -> tuple[str, list[str]]:
+    """Merge the problems of all processes.
+
+    If any process has a nonfinite loss, only the losses count: gradients are shared, so they are nonfinite in
+    all processes.
+    """
+    found = [problem for problem in problems if problem is not None]
+    found = [problem for problem in found if problem[0]] or found
+    what = "; ".join(dict.fromkeys(problem[1] for problem in found))
+    return what, [sample for problem in found for sample in problem[2]]
 
 
 def _names(model: nn.Module) -> str:
-    """Name the first parameters whose gradient's norm is not finite."""
+    """Return the names of the first parameters whose gradient has a nonfinite norm."""
     norms = {name: float(p.grad.norm()) for name, p in model.named_parameters() if p.grad is not None}
-    # The norms of all may be finite, and only their sum too large.
     bad = [name for name, norm in norms.items() if not math.isfinite(norm)]
+    # Each norm may be finite and only their sum overflow.
     bad = bad or [max(norms, key=norms.__getitem__)]
-    return ", ".join(bad[:NAMED]) + (f" and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+    return ", ".join(bad[:MAX_NAMES]) + (f" and {len(bad) - MAX_NAMES} more" if len(bad) > MAX_NAMES else "")
 
 
 def _remedies(trainer: Trainer, config: OptimizerConfig) -> list[str]:
-    """Return options to try, as they would be given."""
+    """Return options to try, as overrides."""
     clip = trainer.gradient_clip_val
-    found = [f"optimizer.lr={config.lr / 10:g}", f"trainer.gradient_clip_val={clip / 10 if clip else 1:g}"]
+    remedies = [f"optimizer.lr={config.lr / 10:g}", f"trainer.gradient_clip_val={clip / 10 if clip else 1:g}"]
     if trainer.precision.startswith(("16", "bf16-true")):
-        found.append("trainer.precision=bf16-mixed or 32-true")
-    return found
+        remedies.append("trainer.precision=bf16-mixed or 32-true")
+    return remedies

@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, plain lines where there is none."""
+"""Training progress: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ INTERVAL = 10.0
 
 
 class Progress(ProgressBar):
-    """Shows epoch, step, loss, images per second and time left."""
+    """Shows epoch, step, loss, images per second and the remaining time."""
 
     def __init__(self) -> None:
-        """Choose the form by what standard output is."""
         super().__init__()
         self.enabled = True
         self.console = Console()
@@ -29,25 +28,25 @@ class Progress(ProgressBar):
 
     @property
     def is_enabled(self) -> bool:
-        """Whether lines are printed; Lightning asks."""
+        """Whether lines are printed. Lightning reads this."""
         return self.enabled
 
     def disable(self) -> None:
-        """Be silent; Lightning calls this in all processes but the first."""
+        """Print nothing. Lightning calls this in all processes but the first."""
         self.enabled = False
 
     def enable(self) -> None:
-        """Speak again."""
+        """Print again."""
         self.enabled = True
 
     def print(self, *words: Any, **_: Any) -> None:
-        """Print a line without tearing the bar."""
+        """Print a line above the bar."""
         if self.enabled:
             self.console.print(*words, markup=False, highlight=False, soft_wrap=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        self.began = self.spoke = time.perf_counter()
+        """Start the timer and the bar."""
+        self.start = self.last_line = time.perf_counter()
         self.first_step = trainer.global_step
         self.batches = self.images = 0
         if self.enabled and self.console.is_terminal:
@@ -66,29 +65,29 @@ class Progress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Say where the run is."""
+        """Update the bar, or print a line every `INTERVAL` seconds."""
         self.images += len(batch)
         now = time.perf_counter()
         if self.bar is not None:
             self.bar.update(self.row, completed=trainer.global_step, description=self._line(trainer))
-        elif self.enabled and now - self.spoke >= INTERVAL:
-            self.spoke = now
-            self.print(f"{self._line(trainer)}, {self._left(trainer, now)}")
+        elif self.enabled and now - self.last_line >= INTERVAL:
+            self.last_line = now
+            self.print(f"{self._line(trainer)}, {self._time_left(trainer, now)}")
 
     def _line(self, trainer: Trainer) -> str:
         loss = trainer.callback_metrics.get("train/loss", math.nan)
-        rate = self.images / (time.perf_counter() - self.began)
+        rate = self.images / (time.perf_counter() - self.start)
         epochs = f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
         return (
             f"epoch {trainer.current_epoch + 1}{epochs}, step {trainer.global_step}, "
             f"loss {float(loss):.4f}, {rate:.1f} images/s"
         )
 
-    def _left(self, trainer: Trainer, now: float) -> str:
+    def _time_left(self, trainer: Trainer, now: float) -> str:
         done, total = trainer.global_step - self.first_step, trainer.estimated_stepping_batches
         if not done or math.isinf(total):
             return "time left unknown"
-        seconds = max(0, round((now - self.began) / done * (total - trainer.global_step)))
+        seconds = max(0, round((now - self.start) / done * (total - trainer.global_step)))
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -105,11 +104,11 @@ class Progress(ProgressBar):
         self.print(f"epoch {trainer.current_epoch + 1}, step {trainer.global_step}: {listed}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the terminal tidy."""
+        """Remove the bar."""
         self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave the terminal tidy, so that the message can be read."""
+        """Remove the bar, so that the error message is readable."""
         self._stop()
 
     def _stop(self) -> None:
