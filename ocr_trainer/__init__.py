@@ -1,1 +1,4 @@
-"""Train OCR models by name; nothing is imported before it is chosen."""
+"""Train OCR models by name. Nothing is imported before the configuration selects it.
+
+Start reading at `cli/main.py`; docs/architecture.md explains the packages.
+"""

@@ -1,1 +1,1 @@
-"""Heavy (torch). The plugins that come with the core, through the same door as a stranger's."""
+"""Heavy (torch). The plugins of the core, through the same interface as third-party plugins."""

@@ -75,7 +75,8 @@ class Mixed(Sequence[Sample | TextImage]):
 
     def __getitem__(self, index: int) -> Sample | TextImage:  # type: ignore[override]
         samples, place = self._locate(index)
-        return samples[place]
+        sample: Sample | TextImage = samples[place]
+        return sample
 
     def _locate(self, index: int) -> tuple[Any, int]:
         epoch, index = divmod(index, len(self)) if self.endless else (0, index)

@@ -42,7 +42,8 @@ Train OCR models.
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
 
-Overrides are KEY=VALUE, with the keys that `check` prints: trainer.max_epochs=5 logger=[csv,wandb]
+Overrides are KEY=VALUE. Plugins and presets are chosen by name: model=crnn logger=[csv,wandb] augment=strong;
+other keys are those that `check` prints: trainer.max_epochs=5
 Hydra flags: -m, --cfg job, --info, --config-dir DIR, --shell-completion; --hydra-help lists all
 """
 

@@ -70,13 +70,15 @@ class GuardedLoader(ConfigLoader):
                 break
         return DEPENDS_ON_TASK
 
-    def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
+    def load_configuration(self, config_name: str | None, *arguments: Any, **options: Any) -> DictConfig:
         """Compose a configuration.
 
         Raises:
             ConfigError: It names code, or sets a Hydra option that can run code.
         """
-        config = super().load_configuration(*arguments, **options)
+        config = super().load_configuration(config_name, *arguments, **options)
+        if config_name is None:
+            return config  # Hydra's own defaults, for --hydra-help
         content = OmegaConf.to_container(config, resolve=False)
         assert isinstance(content, dict)
         errors = [*check_hydra_options(content.pop("hydra")), *map(code_key_message, code_keys(content))]

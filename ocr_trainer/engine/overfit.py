@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
@@ -79,7 +80,8 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> 
     skipped: list[SkippedItem] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
-            return batch
+            first: Batch = batch
+            return first
         skipped += batch.skipped
         if number == PATIENCE:
             break
@@ -87,7 +89,7 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> 
     raise DataError(f"the first {number} batches have no text to learn: {hint}{listed}")
 
 
-def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
+def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     """Train on a batch; return the loss before each step and after the last one."""
     optimizer = make_optimizer(task.model, task.run.optimizer)
     losses: list[float] = []
@@ -102,6 +104,6 @@ def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
         if losses[-1] <= LEARNED * losses[0] or not torch.isfinite(loss):
             break
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return losses

@@ -152,7 +152,7 @@ def score_end_to_end(
         "details": scorer.tally.details(),
         "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.tally.images} images"},
         "parameters": sum(
-            p.numel() for model in (reader.detector, reader.recognizer) for p in model.parameters()
+            p.numel() for model in (reader.detector, reader.recognizer) if model for p in model.parameters()
         ),
         "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],

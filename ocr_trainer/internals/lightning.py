@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers.logger import DummyExperiment as DummyExperiment
+from lightning.pytorch.loggers.logger import DummyExperiment  # type: ignore[attr-defined]
 from lightning.pytorch.strategies import DDPStrategy
 
 __all__ = [

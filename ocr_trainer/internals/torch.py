@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ JOIN_TIMEOUT = 5.0
 """Seconds to wait for a killed worker to end."""
 
 
-def is_worker_handler(handler: Any) -> bool:
+def is_worker_handler(handler: Any) -> TypeGuard[Callable[..., Any]]:
     """Return whether a signal handler is the one that torch registers to watch its workers.
 
     Relies on the handler being defined in `torch.utils.data._utils.signal_handling`.

@@ -70,7 +70,7 @@ class Recognizer(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parts of the loss, weighted: the sum of them is minimised.
+        """Return the parts of the loss, weighted: the sum of them is minimized.
 
         Args:
             outputs: What `forward` returned in training mode.
