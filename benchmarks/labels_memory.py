@@ -143,9 +143,8 @@ def main() -> None:
         seconds = time.perf_counter() - began
         assert split is not None
         gc.collect()
-        print(
-            f"{context.data_report.labels:,} words on {context.data_report.images:,} images read in {seconds:.0f} s"
-        )
+        report = context.data_report
+        print(f"{report.labels:,} words on {report.images:,} images read in {seconds:.0f} s")
         print(f"parent: USS {unique() - before:+.0f} MB, RSS {resident() - rss_before:+.0f} MB,", end=" ")
         print(f"peak RSS +{max(0.0, peak() - max(peak_before, rss_before)):.0f} MB")
         sizes: dict[int, list[float]] = {}

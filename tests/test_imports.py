@@ -113,8 +113,6 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
     assert loaded & HEAVY == set()
     plugins = {name for name in loaded if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))}
     assert plugins == {
-        "ocr_trainer.builtin",
-        "ocr_trainer.builtin.plugin",
         "ocr_trainer_dbnet",
         "ocr_trainer_dbnet.plugin",
         "ocr_trainer_synthetic",

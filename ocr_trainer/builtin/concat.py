@@ -1,4 +1,4 @@
-"""The dataset `concat`: several datasets as one, each with its weight and its own split sizes."""
+"""Dataset plugin `concat`: several datasets as one, each with a weight and its own split sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Concat(LazySplits["Mixed"]):
-    """Three splits, each of what its parts have of it, one after the other."""
+    """Three splits, each the concatenation of that split of all parts."""
 
     def __init__(self, config: ConcatConfig, context: Context) -> None:
         self._config = config
@@ -30,8 +30,8 @@ class Concat(LazySplits["Mixed"]):
 
     @cached_property
     def characters(self) -> str:
-        """What the training texts are made of, for recognition."""
-        # Only where there are texts: detection does without.
+        """The distinct characters of the training texts, sorted; for recognition."""
+        # Imported here, as detection does not need it.
         from ocr_trainer.tasks.recognition.coverage import survey
 
         found: set[str] = set()
@@ -45,23 +45,24 @@ class Concat(LazySplits["Mixed"]):
     def _open(self, split: str) -> Mixed | None:
         mixed: list[tuple[Any, int, int]] = []
         for name, part in self._config.parts.items():
-            most = getattr(part, split)
-            samples = getattr(self._parts[name], split) if most != 0 else None
+            limit = getattr(part, split)
+            samples = getattr(self._parts[name], split) if limit != 0 else None
             if samples is None or not len(samples):
                 continue
-            pool = len(samples) if most is None else min(most, len(samples))
+            pool = len(samples) if limit is None else min(limit, len(samples))
             share = max(1, round(part.weight * pool)) if split == "train" else pool
             mixed.append((samples, pool, share))
         return Mixed(mixed, endless=split == "train") if mixed else None
 
 
 class Mixed(Sequence[Sample | TextImage]):
-    """Samples of several splits; in training, each gives its share to every epoch.
+    """Concatenation of several splits; in training, each contributes its share to every epoch.
 
     Args:
-        parts: Split, how many of its samples there are to take, and how many of them an epoch has.
-        endless: Whether indices go on beyond the length: a part whose share is smaller than what it
-            has gives its next samples then, and one that is endless itself gives new ones.
+        parts: For each part: its split, the number of its samples to use, and the number of samples that
+            it contributes to an epoch.
+        endless: Whether indices beyond the length are valid; they are those of later epochs. In each epoch,
+            a part continues with its next samples, and a part that is endless itself gives new ones.
     """
 
     def __init__(self, parts: list[tuple[Any, int, int]], endless: bool) -> None:
@@ -85,17 +86,17 @@ class Mixed(Sequence[Sample | TextImage]):
         number = epoch * share + index - self._starts[which]
         if getattr(samples, "endless", False) and pool == len(samples):
             return samples, number
-        # A part of which not all is taken gives samples that are spread evenly over it.
+        # If only some samples of a part are used, they are evenly spaced.
         return samples, number % pool * len(samples) // pool
 
     def file(self, index: int) -> Path:
-        """Return the path of the sample at an index, as high as it may be; its part must have files."""
+        """Return the path of the sample at an index; its part must have `files`."""
         samples, place = self._locate(index)
         path: Path = samples.file(place) if isinstance(samples, Mixed) else samples.files[place]
         return path
 
     def name_of(self, index: int) -> str:
-        """Return what the user knows a sample by."""
+        """Return the name of the sample at an index, for messages."""
         return name_of(*self._locate(index))
 
     def text(self, index: int) -> str:
@@ -106,20 +107,20 @@ class Mixed(Sequence[Sample | TextImage]):
 
     @property
     def files(self) -> Sequence[Path] | None:
-        """One path per sample of an epoch, where all parts can tell."""
+        """One path per sample of an epoch; None unless all parts have `files`."""
         return Each(self, self.file) if self._all_have("files") else None
 
     @property
     def texts(self) -> Sequence[str] | None:
-        """One text per sample, where all parts can tell and each epoch has the same samples."""
+        """One text per sample; None unless all parts have `texts` and each epoch has the same samples."""
         return Each(self, self.text) if self._all_have("texts") and not self.endless else None
 
-    def _all_have(self, what: str) -> bool:
-        return all(getattr(samples, what, None) is not None for samples, _, _ in self._parts)
+    def _all_have(self, attribute: str) -> bool:
+        return all(getattr(samples, attribute, None) is not None for samples, _, _ in self._parts)
 
 
 class Each(Sequence[T]):
-    """Something of each sample of `Mixed`, made when it is asked for; goes on beyond an epoch as it does."""
+    """Lazy sequence with one value per sample of `Mixed`; like it, indices may exceed the length."""
 
     def __init__(self, mixed: Mixed, get: Callable[[int], T]) -> None:
         self._mixed, self._get = mixed, get
@@ -128,7 +129,8 @@ class Each(Sequence[T]):
         return len(self._mixed)
 
     def __iter__(self) -> Iterator[T]:
-        return map(self._get, range(len(self)))  # one epoch: indices have no end
+        # The default iterates until IndexError, which an endless split never raises.
+        return map(self._get, range(len(self)))
 
     def __getitem__(self, index: int | slice) -> T | list[T]:  # type: ignore[override]
         if isinstance(index, slice):

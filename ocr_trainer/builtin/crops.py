@@ -1,4 +1,4 @@
-"""The dataset `crops`: the texts of a detection dataset, cut out for recognition."""
+"""Dataset plugin `crops`: the texts of a detection dataset, cut out as text images for recognition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocr_trainer.plugin.build import build
 
 
 class Crops(LazySplits[CropsOf]):
-    """Three splits, each of the texts in a split of another dataset."""
+    """Three splits of text images, each from the same split of a detection dataset."""
 
     def __init__(self, config: CropsConfig, context: Context) -> None:
         self._config, self._data_report = config, context.data_report

@@ -1,7 +1,7 @@
-"""The logger `csv`: Lightning's `CSVLogger`, made to resume and to survive a crash.
+"""Logger plugin `csv`: Lightning's `CSVLogger`, extended to resume and to survive a crash.
 
-Lightning deletes the file it finds, and rewrites it in place when a new column appears. This logger
-continues the file, and replaces it atomically.
+Lightning deletes an existing file, and rewrites it in place when a new column appears. This logger
+continues an existing file and replaces it atomically.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class ResumableWriter(ExperimentWriter):
 
         Args:
             folder: Folder of the file; it is created if needed.
-            resume_step: Rows of this step and later are dropped: the run repeats these steps.
+            resume_step: Step at which the run resumes. Rows of this step and later are dropped, as the run
+                repeats them.
         """
         super().__init__(folder)
         self._path = Path(self.metrics_file_path)
@@ -39,7 +40,7 @@ class ResumableWriter(ExperimentWriter):
             kept = [row for row in self._read() if int(row["step"]) < resume_step]
             self.metrics_keys = sorted({column for row in kept for column in row})
             self._replace(kept)
-            # A validation between the checkpoint and the next step runs again.
+            # Validation after the last step before the checkpoint runs again; do not write its row twice.
             self._repeated = {_identity(row) for row in kept if int(row["step"]) == resume_step - 1}
 
     def save(self) -> None:
@@ -56,14 +57,15 @@ class ResumableWriter(ExperimentWriter):
         self.metrics = []
 
     def _check_log_dir_exists(self) -> None:
-        """Keep what is there: Lightning deletes it."""
+        """Do nothing: Lightning's method deletes the existing file."""
 
     def _read(self) -> list[Row]:
-        """Return the rows of the file, without a last line that a crash cut off."""
+        """Return the rows of the file, without an incomplete last line left by a crash."""
         lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
         return list(csv.DictReader(line for line in lines if line.endswith("\n")))
 
     def _replace(self, rows: Iterable[Row]) -> None:
+        """Replace the file atomically: a crash leaves the old or the new file."""
         temporary = self._path.with_name(f".{self._path.name}.tmp")
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self.metrics_keys)

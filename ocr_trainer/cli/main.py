@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.encoding import use_utf8
-from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError, OcrTrainerError, did_you_mean
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import timing
@@ -75,7 +74,7 @@ def _run_command_line() -> int:
             return _each_run(words, _train)
         return _command(words[0])(words[1:])
     except OcrTrainerError as error:
-        print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
+        _print_error(error)
         return 2
     except Stopped as stopped:
         parts = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
@@ -87,6 +86,12 @@ def _run_command_line() -> int:
         # The reader of our output, such as `head`, closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _print_error(error: OcrTrainerError) -> None:
+    from ocr_trainer.config.security import redact
+
+    print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
 
 
 def _command(word: str) -> Callable[[Sequence[str]], int]:
@@ -145,7 +150,7 @@ def _each_run(words: Sequence[str], task: Callable[[RunConfig], None]) -> int:
 
     def report(error: OcrTrainerError) -> None:
         # A failed run of a sweep must not stop the others.
-        print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
+        _print_error(error)
         failed.append(error)
 
     run_hydra(task, report, words)

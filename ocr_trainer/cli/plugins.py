@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery, metadata
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, metadata
 
 KINDS = [kind.value for kind in Kind]
 
@@ -77,6 +77,9 @@ def describe(words: Sequence[str]) -> int:
     from ocr_trainer.config.compose import plugin_schema
 
     kind = Kind(arguments.kind)
+    # Not at the top: `list-plugins` does without.
+    from ocr_trainer.plugin import discovery
+
     description = discovery.load(kind, arguments.name)
     plugin_schema(kind, arguments.name)  # raises for malformed options
     found = discovery.find(kind, arguments.name)

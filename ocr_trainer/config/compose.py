@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
-from ocr_trainer.config.hydra_source import PluginSource, plugin_schema
+from ocr_trainer.config.hydra_source import NO_DATASET, PluginSource, plugin_schema
 from ocr_trainer.config.messages import ConfigProblem, explain
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.security import code_key_message, code_keys, redact
@@ -55,7 +55,8 @@ def compose(
     problems: list[ConfigProblem] = []
     if without_data:
         saved = {key: value for key, value in saved.items() if key != "dataset"} if saved else None
-        overrides = ["~dataset", *overrides]  # in Hydra's grammar: remove it from the defaults list
+        # Not `~dataset`: Hydra loads what it removes, and the plugin may be missing.
+        overrides = [f"dataset={NO_DATASET}", *overrides]
     remaining = [*(_as_experiment(saved, overrides) if saved is not None else ()), *overrides]
     with guarded():
         # Hydra stops at the first error. Without the override at fault, it reports the next one.

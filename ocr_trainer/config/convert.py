@@ -14,7 +14,7 @@ from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import REQUIRED, Config, Kind, discovery
+from ocr_trainer.plugin import REQUIRED, Kind, discovery
 
 
 def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
@@ -23,15 +23,13 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     Args:
         config: Composed configuration without the `hydra` section.
         errors: Errors that are already known.
-        without_data: The configuration was composed without a dataset, and needs none.
+        without_data: The configuration was composed with `NO_DATASET`, and needs no dataset.
 
     Raises:
         ConfigError: The configuration is invalid; the message lists all errors.
         PluginError: A plugin that it names cannot be used.
     """
     references: dict[tuple[str, ...], str] = {}
-    if without_data:
-        config.dataset = OmegaConf.structured(Config)
     if unresolvable := list(_resolve(config, references)):
         refuse([*errors, *unresolvable])  # no other check can read the values
     found = [*errors, *_apply_types(config, ""), *_missing_and_unknown(config)]

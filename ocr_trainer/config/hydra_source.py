@@ -25,9 +25,11 @@ from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
-from ocr_trainer.plugin import REQUIRED, Kind, Task, discovery
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Task, discovery
 
 KINDS = {kind.value: kind for kind in Kind}
+NO_DATASET = "_none"
+"""Choice of the group `dataset` that stands for no plugin: an empty `Config`."""
 PRESETS = ("augment",)
 """Config groups with a folder of presets for each task."""
 
@@ -103,6 +105,8 @@ class PluginSource(ConfigSource):
     def is_config(self, config_path: str) -> bool:
         """Return whether a path is a configuration of this source, without importing plugins."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+        if (group, name) == ("dataset", NO_DATASET):
+            return True
         if group in KINDS:
             return bool(discovery.matching(KINDS[group], name))
         if group in PRESETS:
@@ -121,7 +125,9 @@ class PluginSource(ConfigSource):
         """Return a configuration; for a plugin, import its `plugin.py`."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         header: dict[str, str | None] = {"package": None}
-        if group in KINDS:
+        if (group, name) == ("dataset", NO_DATASET):
+            node = OmegaConf.structured(Config)
+        elif group in KINDS:
             node = plugin_schema(KINDS[group], name)
             # The section of a logger is named without its distribution.
             header["package"] = f"logger.{name.rpartition(':')[2]}" if group == "logger" else None

@@ -1,4 +1,4 @@
-"""Opening the splits of a run's dataset, and refusing those that cannot be used."""
+"""Opening of the splits of a run's dataset, with checks that refuse missing, empty or damaged ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ocr_trainer.plugin import Config, Context, DataReport, Kind, discovery
 from ocr_trainer.plugin.build import build
 
 Opener = Callable[[str], Any]
-"""Gives a split by name, or None."""
+"""Returns a split by name; None if the dataset does not have it."""
 
 
 def open_splits(run: RunConfig, context: Context) -> Splits:
-    """Open the splits that the run uses, and refuse those that cannot be used.
+    """Open the splits that a run uses: train, and val and test unless the trainer's limits disable them.
 
     Raises:
-        DataError: A split is missing or empty, or too much of it is unusable.
+        DataError: The train split is missing, or a split is empty or has too many unusable items.
     """
     dataset, opened = _open(run, context)
     train = opened("train")
@@ -35,10 +35,10 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
 
 
 def open_test(run: RunConfig, context: Context) -> Splits:
-    """Open the split to test on, alone.
+    """Open only the split for testing: test, or val if there is no test split.
 
     Raises:
-        DataError: There is none, or it cannot be used.
+        DataError: There is neither, or the split is empty or has too many unusable items.
     """
     name, split = _test_of(_open(run, context)[1])
     if name is None:
@@ -47,22 +47,22 @@ def open_test(run: RunConfig, context: Context) -> Splits:
 
 
 def open_any(run: RunConfig, context: Context) -> Splits:
-    """Open what there is to test on of a set that may have no other split than 'train'.
+    """Open a split of a benchmark, which may have only a train split: the first of test, val and train.
 
     Raises:
-        DataError: There is nothing, or it cannot be used.
+        DataError: There is no split, or it is empty or has too many unusable items.
     """
     name, split = _test_of(_open(run, context)[1], ("test", "val", "train"))
     if name is None:
-        raise DataError(f"dataset={run.dataset.name} has no split")
+        raise DataError(f"dataset={run.dataset.name} has no splits")
     return Splits(test=split, test_split=name)
 
 
 def open_dataset(run: RunConfig, context: Context) -> Any:
-    """Return the run's dataset, whose splits nobody has looked at yet.
+    """Build the run's dataset without opening its splits.
 
     Raises:
-        DataError: It cannot be opened; says which other plugins know the folder.
+        DataError: The dataset cannot be opened. The message names other plugins that recognize the folder.
     """
     try:
         return build(Kind.dataset, run.dataset, context)
@@ -71,7 +71,10 @@ def open_dataset(run: RunConfig, context: Context) -> Any:
 
 
 def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
-    """Return the run's dataset, and what opens a split of it: once, so that what it skips is counted once."""
+    """Return the run's dataset and a function that opens its splits.
+
+    The function is cached: a split opened twice would count its skipped items twice.
+    """
     dataset = open_dataset(run, context)
 
     def opened(name: str) -> Any:
@@ -84,7 +87,7 @@ def _open(run: RunConfig, context: Context) -> tuple[Any, Opener]:
 
 
 def _other_readers(config: Config) -> str:
-    """Say which other plugins know the dataset's folder, if there are any."""
+    """Return message lines that name other plugins that recognize the dataset's folder; "" if none."""
     root = getattr(config, "root", None)
     if not isinstance(root, Path) or not root.is_dir():
         return ""
@@ -98,7 +101,7 @@ def _other_readers(config: Config) -> str:
 
 
 def _test_of(opened: Opener, names: Sequence[str] = ("test", "val")) -> tuple[str | None, Any]:
-    """Open the first of these splits that is there; the report says which."""
+    """Open the first of these splits that exists, and return its name and the split."""
     for name in names:
         if (split := opened(name)) is not None:
             return name, split
@@ -106,13 +109,13 @@ def _test_of(opened: Opener, names: Sequence[str] = ("test", "val")) -> tuple[st
 
 
 def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
-    """Open one split and look at its images' headers."""
+    """Open one split and check the headers of its images; None if the dataset does not have the split."""
     split = getattr(dataset, name)
     if split is None:
         return None
     files = getattr(split, "files", None)
     if files and run.data.check_images:
-        _look_at(files, run, context.data_report)
+        _check_headers(files, run, context.data_report)
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
@@ -121,30 +124,38 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     return split
 
 
-def _look_at(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:
-    """Look at the headers of `data.check_images` files, evenly spread; stop if too many are broken."""
+def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:
+    """Check the headers of `data.check_images` evenly spaced files.
+
+    Raises:
+        DataError: More are broken than `data.max_skipped` allows.
+    """
     chosen = files[:: max(1, math.ceil(len(files) / run.data.check_images))]
     broken = [(file, reason) for file in chosen if (reason := check_image(Path(file)))]
     for file, reason in broken:
         data_report.skip_image(file, reason)
     if len(broken) > run.data.max_skipped * len(chosen):
         raise DataError(
-            f"{len(broken)} of {len(chosen)} images that were looked at cannot be used, more than "
+            f"{len(broken)} of {len(chosen)} checked images cannot be used, more than "
             f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}"
         )
 
 
 def refuse_unusable(data_report: DataReport, run: RunConfig) -> None:
-    """Stop before training if more of the data is unusable than `data.max_skipped` allows."""
+    """Refuse a dataset with more unusable images or labels than `data.max_skipped` allows.
+
+    Raises:
+        DataError: There are too many; the message lists the first ones.
+    """
     for fault in too_many(data_report, run):
         raise DataError(f"{fault}{_skips(data_report)}")
 
 
 def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
-    """Say of what more is unusable than `data.max_skipped` allows."""
+    """Yield a message for images and for labels if more are unusable than `data.max_skipped` allows."""
     for what, total in (("image", data_report.images), ("label", data_report.labels)):
         skipped = sum(entry.what == what for entry in data_report.skipped)
-        # A dataset that enters what it skips, but not what it reads, is judged by the headers alone.
+        # No total, no fraction: for datasets that report only skipped items, the header checks must suffice.
         if total and skipped > run.data.max_skipped * total:
             yield (
                 f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
@@ -153,6 +164,7 @@ def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
 
 
 def _skips(data_report: DataReport, most: int = 10) -> str:
+    """Return the first skipped items as lines of a message."""
     lines = [f"\n  {entry}" for entry in data_report.skipped[:most]]
     more = len(data_report.skipped) - most
     return ":" * bool(lines) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")

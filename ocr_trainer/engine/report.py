@@ -21,7 +21,9 @@ from ocr_trainer.tasks.base import LearningTask
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
     """Return the plugins of a run, their distributions, and hashes of their code."""
-    chosen = [(Kind.model, run.model.name), (Kind.dataset, run.dataset.name)]
+    chosen = [(Kind.model, run.model.name)]
+    if run.dataset.name:  # a run may be composed without a dataset
+        chosen.append((Kind.dataset, run.dataset.name))
     chosen += [(kind, config.name) for _, kind, config, _ in nested_plugins(run.dataset)]
     chosen += [(Kind.logger, config.name) for config in run.logger.values() if config.enabled]
     found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]

@@ -1,1 +1,1 @@
-"""NumPy, no torch. Metrics of text detection and recognition, as pure functions and counters."""
+"""NumPy, no torch. Metrics of text detection and recognition, as pure functions and counters that add up."""

@@ -1,6 +1,6 @@
-"""Which detections hold characters of which truths: the matching of CLEval, of one image.
+"""CLEval's matching for one image: which detections contain characters of which ground truth texts.
 
-Only pairs that meet are ever looked at; they are found through a spatial index.
+Only pairs that touch are considered; a spatial index finds them.
 """
 
 from __future__ import annotations
@@ -13,31 +13,39 @@ import shapely
 from ocr_trainer.metrics.character_points import Rings, centers
 
 AREA_PRECISION = 0.3
-"""The share of a detection's area that must lie in the truths it is matched with."""
+"""Minimum fraction of a detection's area that must lie in the ground truth regions it is matched with."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The truths and detections that meet, sorted by truth and detection."""
+    """Pairs of ground truths and detections that touch, sorted by ground truth and detection."""
 
     truth: np.ndarray
-    """int, (pairs,)."""
+    """int, (pairs,): index of the ground truth."""
     detection: np.ndarray
-    """int, (pairs,)."""
+    """int, (pairs,): index of the detection."""
     precision: np.ndarray
-    """float32, (pairs,): the share of the detection's area that lies in the truth."""
+    """float32, (pairs,): fraction of the detection's area that lies in the ground truth."""
     characters: np.ndarray
-    """int, (pairs,): how many of the truth's characters lie in the detection."""
+    """int, (pairs,): number of the ground truth's characters that lie in the detection."""
     hits: np.ndarray
-    """int, (hits, 2): each such character, and the place of the pair."""
+    """int, (hits, 2): index of each such character and index of its pair."""
 
     @property
     def touching(self) -> np.ndarray:
-        """bool, (pairs,): with a character in common."""
+        """bool, (pairs,): whether the pair has a character in common."""
         return self.characters > 0
 
     def in_dont_care(self, ignored: np.ndarray, detections: int) -> np.ndarray:
-        """Tell which of the detections, bool, lie in a don't-care truth or in several that they touch."""
+        """Return which detections lie in a don't-care region, or in several that they touch.
+
+        Args:
+            ignored: bool, one per ground truth: don't-care.
+            detections: Number of detections.
+
+        Returns:
+            bool, (detections,).
+        """
         region = ignored[self.truth]
         inside = region & (self.precision >= AREA_PRECISION)
         touched = region & self.touching
@@ -45,11 +53,14 @@ class Pairs:
         return (np.bincount(self.detection[inside], minlength=detections) > 0) | (share >= AREA_PRECISION)
 
     def match(self, cared_truths: np.ndarray, cared_detections: np.ndarray) -> np.ndarray:
-        """Tell which pairs match, bool: one to one, a truth in pieces, or a detection of several truths.
+        """Return which pairs match: one to one, a split ground truth, or merged ground truths.
 
         Args:
-            cared_truths: bool, one per truth: those that are not don't-care.
-            cared_detections: bool, one per detection: those that are not don't-care.
+            cared_truths: bool, one per ground truth: not don't-care.
+            cared_detections: bool, one per detection: not don't-care.
+
+        Returns:
+            bool, (pairs,).
         """
         live = cared_truths[self.truth] & cared_detections[self.detection]
         strong = self.touching & (self.precision >= AREA_PRECISION)
@@ -61,17 +72,17 @@ class Pairs:
         return np.asarray((piece & (alone | in_pieces)) | (part & covered & (self._by_detection(part) >= 2)))
 
     def _by_truth(self, values: np.ndarray) -> np.ndarray:
-        """Sum over the pairs of each truth; return the sum of each pair's."""
+        """Sum values over the pairs of each ground truth, and return for each pair the sum of its own."""
         return np.asarray(np.bincount(self.truth, weights=values)[self.truth])
 
     def _by_detection(self, values: np.ndarray) -> np.ndarray:
         return np.asarray(np.bincount(self.detection, weights=values)[self.detection])
 
     def reading_orders(self, matched: np.ndarray) -> dict[int, list[int]]:
-        """Return the detections of each matched truth in the order of the truth's characters.
+        """Return the detections of each matched ground truth in the order of its characters.
 
-        As in the original, a character puts one detection in its place at most, and of those that
-        no character was left for only the first is read.
+        As in the original implementation, each character places at most one detection, and of the
+        detections that no character places, only the first is kept.
         """
         waiting: dict[int, list[int]] = {}
         for truth, detection in zip(
@@ -93,21 +104,22 @@ class Pairs:
 
 
 def find_pairs(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, detections: Rings) -> Pairs:
-    """Find the truths and detections of an image that meet.
+    """Find the pairs of ground truths and detections of an image that touch.
 
     Args:
-        truths: Outlines of the ground truth.
-        lengths: int, one per truth: its number of characters.
-        ignored: bool, one per truth: don't-care. Where such a region overlaps text, it is cut away.
-        detections: Outlines of the detections.
+        ground_truths: Outlines of the ground truth, in pixels.
+        lengths: int, one per ground truth: its number of characters.
+        ignored: bool, one per ground truth: don't-care. The parts of these regions that overlap text are
+            removed from them.
+        detections: Outlines of the detections, in pixels.
     """
-    # The original's polygon library works on whole pixels.
+    # The polygon library of the original implementation truncates to whole pixels.
     found = Rings(np.trunc(detections.points), detections.sizes)
     shapes, regions = _shapes(found), _shapes(Rings(np.trunc(ground_truths.points), ground_truths.sizes))
     _cut_away(regions, ignored)
     points, owners = centers(ground_truths, lengths)
     character, holder = inside(points, found)
-    # Of texts, only those matter whose characters are found; of don't-care regions, all that overlap.
+    # A text pairs with detections that contain its characters, a don't-care region with all that overlap it.
     dont_care = np.flatnonzero(ignored)
     near, close = shapely.STRtree(shapes).query(regions[dont_care], predicate="intersects")
     width = max(len(shapes), 1)
@@ -126,34 +138,35 @@ def find_pairs(ground_truths: Rings, lengths: np.ndarray, ignored: np.ndarray, d
 
 
 def _shapes(rings: Rings) -> np.ndarray:
-    """Return shapely polygons, made valid."""
+    """Return valid shapely polygons."""
     if not len(rings.sizes):
         return np.empty(0, dtype=object)
     shapes = shapely.polygons(shapely.linearrings(rings.points, indices=rings.owners))
     invalid = ~shapely.is_valid(shapes)
-    # Crossing itself, it covers what lies within an odd number of turns; lines and points have no area.
+    # Even-odd rule for polygons that cross themselves; buffer(0) drops lines and points, which have no area.
     shapes[invalid] = shapely.buffer(shapely.make_valid(shapes[invalid]), 0)
     return np.asarray(shapes)
 
 
 def _shared_areas(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the area that each of `a` shares with its partner in `b`."""
+    """Return the intersection area of each shape in `a` with the shape of the same index in `b`."""
     (of_a, upright_a), (of_b, upright_b) = _bounds(a), _bounds(b)
     low, high = np.maximum(of_a, of_b)[:, :2], np.minimum(of_a, of_b)[:, 2:]
     shared = np.prod(np.maximum(high - low, 0), axis=1)
+    # Intersections of axis-aligned boxes are cheap; only the others need shapely.
     slanted = ~(upright_a & upright_b)
     shared[slanted] = shapely.area(shapely.intersection(a[slanted], b[slanted]))
     return np.asarray(shared)
 
 
 def _bounds(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return left, top, right and bottom of each shape, and whether it fills that box, as most texts do."""
+    """Return left, top, right, bottom of each shape, and whether it fills this box, as most texts do."""
     bounds = shapely.bounds(shapes)
     return bounds, shapely.area(shapes) == np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
 
 
 def _cut_away(shapes: np.ndarray, ignored: np.ndarray) -> None:
-    """Take the area of text out of don't-care regions, in place."""
+    """Remove the area of texts from don't-care regions, in place."""
     regions, texts = np.flatnonzero(ignored), np.flatnonzero(~ignored)
     i, j = shapely.STRtree(shapes[texts]).query(shapes[regions], predicate="intersects")
     met, first = np.unique(i, return_index=True)
@@ -164,12 +177,12 @@ def _cut_away(shapes: np.ndarray, ignored: np.ndarray) -> None:
 def inside(points: np.ndarray, rings: Rings) -> tuple[np.ndarray, np.ndarray]:
     """Return which points lie in which polygons, as indices of both, sorted by point.
 
-    Its left and upper sides belong to a polygon, its right and lower ones do not, so that a point
-    between two neighbors lies in one of them. This is the rule of the original's polygon library.
+    A polygon includes its left and upper sides, but not its right and lower ones, so that a point on the
+    side between two neighbors lies in exactly one. The original's polygon library uses the same rule.
 
     Args:
         points: float64, (points, 2).
-        rings: The polygons; crossing itself, a polygon's inside is where the crossing number is odd.
+        rings: The polygons. For polygons that cross themselves, the even-odd rule applies.
     """
     if not len(points) or not len(rings.sizes):
         return np.empty(0, dtype=int), np.empty(0, dtype=int)

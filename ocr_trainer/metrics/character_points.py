@@ -1,7 +1,7 @@
-"""Where the characters of a text lie, guessed from its outline: the pseudo character centers of CLEval.
+"""CLEval's pseudo character centers: positions of a text's characters, estimated from its outline.
 
-An outline starts where the text does, runs along its one side and back along the other. Points that
-face each other give the middle line, which the characters share evenly, as in Baek et al.,
+An outline starts where the text starts, runs along one side of it and back along the other. The midpoints
+of opposite points form the center line, along which the characters are evenly spaced, as in Baek et al.,
 "CLEval: Character-Level Evaluation for Text Detection and Recognition Tasks" (2020).
 """
 
@@ -16,15 +16,15 @@ import numpy as np
 from ocr_trainer.data.types import Polygon
 
 UPRIGHT = 0.5
-"""A quadrilateral whose aspect ratio is below is read along its height."""
+"""A quadrilateral with an aspect ratio below this is taken for vertical text."""
 
 MAX_ASSUMED_LENGTH = 10
-"""At most so many characters are assumed where the text is not known."""
+"""Maximum number of characters that an unknown text is assumed to have."""
 
 
 @dataclass(frozen=True)
 class Rings:
-    """Polygons of any number of points, one behind the other in one array."""
+    """Polygons of different numbers of points, concatenated in one array."""
 
     points: np.ndarray
     """float64, (points of all, 2)."""
@@ -33,41 +33,41 @@ class Rings:
 
     @classmethod
     def of(cls, polygons: Sequence[Polygon]) -> Rings:
-        """Put polygons behind each other."""
+        """Concatenate polygons, each (points, 2)."""
         points = np.concatenate([np.empty((0, 2)), *polygons], dtype=np.float64)
         return cls(points, np.array([len(polygon) for polygon in polygons], dtype=int))
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """int, (polygons,): where the points of each begin."""
+        """int, (polygons,): index of the first point of each polygon."""
         return np.asarray(np.cumsum(self.sizes) - self.sizes)
 
     @cached_property
     def owners(self) -> np.ndarray:
-        """int, (points of all,): the polygon of each point."""
+        """int, (points of all,): index of the polygon of each point."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
     @cached_property
     def places(self) -> np.ndarray:
-        """int, (points of all,): the place of each point in its polygon."""
+        """int, (points of all,): index of each point in its polygon."""
         return np.asarray(np.arange(len(self.points)) - self.starts[self.owners])
 
     def turned(self, steps: np.ndarray) -> np.ndarray:
-        """Return the points with each polygon begun `steps` (int, one per polygon) points later."""
+        """Return the points with each polygon starting `steps` (int, one per polygon) points later."""
         index = self.starts[self.owners] + (self.places + steps[self.owners]) % self.sizes[self.owners]
         return np.asarray(self.points[index])
 
     @property
     def areas(self) -> np.ndarray:
-        """float64, (polygons,): the enclosed areas; turns in opposite directions cancel out."""
+        """float64, (polygons,): enclosed areas; parts with opposite orientation cancel out."""
         (x, y), (u, v) = self.points.T, self.turned(np.ones_like(self.sizes)).T
         return np.abs(np.bincount(self.owners, weights=x * v - u * y, minlength=len(self.sizes))) / 2
 
     @cached_property
     def paired(self) -> Rings:
-        """The same outlines with an even number of points, so that each faces another.
+        """The same outlines with an even number of points, so that each has an opposite point.
 
-        Of an odd number, the first half is one short: its longest edge is cut in the middle.
+        If the number is odd, the first half gets one more point, in the middle of its longest edge.
         """
         odd = np.flatnonzero(self.sizes % 2)
         if not len(odd):
@@ -82,7 +82,7 @@ class Rings:
 
     @cached_property
     def aspect_ratios(self) -> np.ndarray:
-        """float64, (polygons,): the mean length of the two long sides over that of the two ends."""
+        """float64, (polygons,): mean length of the two sides along the text over that of the two ends."""
         return self.paired._aspect_ratios()
 
     def _aspect_ratios(self) -> np.ndarray:
@@ -96,23 +96,26 @@ class Rings:
 
     @property
     def assumed_lengths(self) -> np.ndarray:
-        """int, (polygons,): how many characters a text of unknown wording is taken to have."""
+        """int, (polygons,): assumed number of characters if the text is unknown."""
         ratio = np.maximum(self.aspect_ratios, 1 / self.aspect_ratios)
         return np.asarray(np.minimum(np.round(0.5 + ratio), MAX_ASSUMED_LENGTH).astype(int))
 
 
 def centers(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centers of the characters, float64 (characters, 2), and the polygon of each, int.
+    """Return the pseudo centers of the characters.
 
     Args:
-        rings: Where the texts are; polygons of at least 3 points.
-        lengths: int, one per polygon: how many characters it has.
+        rings: Outlines of the texts, of at least 3 points each.
+        lengths: int, one per polygon: its number of characters.
+
+    Returns:
+        The centers, float64, (characters, 2), and the index of the polygon of each, int, (characters,).
     """
     rings = rings.paired
     upright = (rings.sizes == 4) & (rings.aspect_ratios < UPRIGHT)
     points = rings.turned(np.where(upright, 3, 0))
     opposite = points[rings.starts[rings.owners] + rings.sizes[rings.owners] - 1 - rings.places]
-    middle = (points + opposite) / 2  # of use for the first half of each polygon
+    middle = (points + opposite) / 2  # only the first half of each polygon is used
 
     owners = np.repeat(np.arange(len(lengths)), lengths)
     length = lengths[owners]
@@ -120,6 +123,6 @@ def centers(rings: Rings, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sections = rings.sizes[owners] // 2 - 1
     section = (2 * place + 1) * sections // (2 * length)
     start = rings.starts[owners] + section
-    # In this order of operations, a quadrilateral's centers are those of CLEval to the last bit.
+    # Keep this order of operations: it reproduces CLEval's centers of quadrilaterals to the last bit.
     step = (middle[start + 1] - middle[start]) * sections[:, None] / length[:, None]
     return middle[start] + step / 2 + step * (place - section * length / sections)[:, None], owners

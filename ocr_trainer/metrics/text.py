@@ -1,7 +1,7 @@
 """Scores of recognized text: word accuracy, error rates, normalized edit distances, confusions.
 
-Texts are compared in normal form C and in logical order, the order they are typed in, whichever way
-they are written.
+Texts are compared in normal form C and in logical order, the order in which they are typed, for
+right-to-left scripts, too.
 """
 
 from __future__ import annotations
@@ -33,39 +33,39 @@ class TextTally:
     exact: int = 0
     """Texts read exactly right."""
     ignore_case: int = 0
-    """Texts read right but for upper and lower case."""
+    """Texts read correctly, ignoring case."""
     alphanumeric: int = 0
-    """Texts read right but for case and for all that is neither letter nor digit."""
+    """Texts read correctly, ignoring case and all characters but letters, their marks and digits."""
     blank: int = 0
-    """Texts where there is nothing to be read, and nothing was."""
+    """Texts whose ground truth and prediction are both empty."""
     distance: int = 0
-    """The edit distance (Levenshtein) of characters."""
+    """Sum of edit distances (Levenshtein) in characters."""
     words: int = 0
-    """The words of the truths, between spaces."""
+    """Words of the ground truths, separated by spaces."""
     word_distance: int = 0
-    """The edit distance of words."""
+    """Sum of edit distances in words."""
     similarity: float = 0.0
-    """The sum of 1 - distance / length of the longer text, 1 where both are empty."""
+    """Sum of 1 - distance / length of the longer text; 1 for a text if both are empty."""
     common: int = 0
-    """What truth and reading have in common (longest subsequence): letters and digits, case ignored."""
+    """Sum of the lengths of longest common subsequences; letters and digits only, in lower case."""
     truth_alphanumeric: int = 0
-    """Letters and digits of the truths."""
+    """Letters and digits of the ground truths."""
     read_alphanumeric: int = 0
-    """Letters and digits of the readings."""
+    """Letters and digits of the predictions."""
     jamo: int = 0
-    """Characters of truths with Hangul, each syllable as its letters."""
+    """Characters of ground truths with Hangul, with each syllable decomposed into its letters."""
     jamo_distance: int = 0
-    """The edit distance of these."""
+    """Sum of edit distances over these texts, decomposed in the same way."""
     characters: Counter[str] = field(default_factory=Counter)
-    """How often each character is in the truths."""
+    """Count of each character in the ground truths."""
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What was read for what: (truth, read), of which one is empty where nothing was, or should be, read."""
+    """Count of each edit as (truth, read); truth is "" for an insertion, read is "" for a deletion."""
     lengths: Counter[int] = field(default_factory=Counter)
-    """How many truths have so many characters."""
+    """Number of ground truths by length in characters."""
     exact_lengths: Counter[int] = field(default_factory=Counter)
-    """How many of them were read exactly right."""
+    """Number of texts read exactly right by length of the ground truth."""
     distance_lengths: Counter[int] = field(default_factory=Counter)
-    """The edit distance of characters over them."""
+    """Sum of edit distances in characters by length of the ground truth."""
 
     def __add__(self, other: TextTally) -> TextTally:
         total = TextTally()
@@ -81,7 +81,12 @@ class TextTally:
         return self
 
     def add(self, truth: str, read: str) -> None:
-        """Count one text."""
+        """Add one text.
+
+        Args:
+            truth: Ground truth.
+            read: Prediction.
+        """
         truth, read = unicodedata.normalize("NFC", truth), unicodedata.normalize("NFC", read)
         length = len(truth)
         self.texts += 1
@@ -158,16 +163,18 @@ class TextTally:
         return named | ({"jamo_error_rate": _rate(self.jamo_distance, self.jamo)} if self.jamo else {})
 
     def details(self) -> dict[str, Any]:
-        """Return where the errors are, for JSON.
+        """Return a breakdown of the errors, for JSON.
 
-        by_length: Texts, word accuracy and CER of each class of lengths that there is.
-        by_character: Count and right readings of characters of the truths, those most often wrong first.
-        confusions: Truth, reading and count, the commonest first; "" for nothing.
+        - `by_length`: Number of texts, word accuracy and CER of each length class that occurs.
+        - `by_character`: Count and correct count of ground truth characters, most errors first.
+        - `confusions`: Truth, read and count, most frequent first; "" for an insertion or deletion.
+
+        The last two have at most `MAX_SHOWN` entries.
         """
         wrong: Counter[str] = Counter()
         for (truth, _), count in self.confusions.items():
             wrong[truth] += count
-        del wrong[""]  # read where nothing is
+        del wrong[""]  # insertions belong to no ground truth character
         return {
             "by_length": self._by_length(),
             "by_character": [
@@ -199,14 +206,14 @@ NUMBERS = tuple(f.name for f in fields(TextTally) if f.name not in COUNTERS)
 
 
 def count_text(truth: str, read: str) -> TextTally:
-    """Count one text: its ground truth and what was read."""
+    """Return the tally of one text: its ground truth and its prediction."""
     tally = TextTally()
     tally.add(truth, read)
     return tally
 
 
 def count_texts(pairs: Iterable[tuple[str, str]]) -> TextTally:
-    """Count texts, each as (truth, read)."""
+    """Return the tally of texts, each given as (truth, read)."""
     tally = TextTally()
     for truth, read in pairs:
         tally.add(truth, read)
@@ -222,22 +229,22 @@ def _alphanumeric(text: str) -> str:
 
 
 def _commonest(counts: Counter[Any]) -> list[tuple[Any, int]]:
-    """Return what is counted most often; equals in the order of their characters, so that runs agree."""
+    """Return the most frequent entries; ties are sorted by key, so that the order is deterministic."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_SHOWN]
 
 
 def _share(part: float, whole: int) -> float:
-    """Return a share, 0 of nothing."""
+    """Return part / whole; 0 if `whole` is 0."""
     return part / whole if whole else 0.0
 
 
 def _rate(distance: int, length: int) -> float:
-    """Return an error rate; where there is nothing to be read, 1 if something was."""
+    """Return distance / length; if `length` is 0, 1 for a distance above 0 and else 0."""
     return distance / length if length else float(distance > 0)
 
 
 def _name(place: int) -> str:
-    """Return the name of a class of lengths."""
+    """Return the name of a length class, such as `5 to 6`."""
     bounds = [(first + 1, last) for first, last in pairwise((-1, *LENGTHS))]
     if place == len(bounds):
         return f"over {LENGTHS[-1]}"

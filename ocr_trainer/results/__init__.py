@@ -1,4 +1,4 @@
-"""NumPy, no torch. Pages of detected and recognized text in reading order, and their output formats."""
+"""NumPy, no torch. Pages of detected and recognized text in reading order, and writers of result files."""
 
 from ocr_trainer.results.page import Page, Text, page_of, shown_path
 

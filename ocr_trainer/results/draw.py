@@ -1,4 +1,4 @@
-"""Pictures of what a model found, beside what is there."""
+"""Drawings of detections, ground truth and recognized text on images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ocr_trainer.results import Page
 
 Color = tuple[int, int, int]
 
-# Told apart by the color-blind, too (after Okabe and Ito), and on paper as well as in the dark.
+# Safe for color-blind readers (after Okabe and Ito), and visible on light and dark images.
 FOUND: Color = (230, 60, 0)
 TRUTH: Color = (0, 120, 255)
 DONT_CARE: Color = (140, 140, 140)
@@ -26,12 +26,12 @@ READ: Color = (0, 0, 0)
 PALE: Color = (200, 200, 200)
 
 TINT = 0.35
-"""How much of a tint covers what is below it."""
+"""Opacity of the fill of ground truth polygons."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK_SIZE = 40
-"""Pixels per em that texts are drawn at before they are fitted in."""
-LEAST_TEXT = 4
-"""In lower polygons, in pixels, a text could not be read."""
+"""Font size, in pixels per em, at which a text is rendered before it is warped into its polygon."""
+MIN_TEXT_SIZE = 4
+"""Polygons with a side below this many pixels get no text: it would be illegible."""
 
 
 def draw(
@@ -44,19 +44,19 @@ def draw(
     max_side: int | None = None,
     legend: bool = False,
 ) -> Image:
-    """Return a copy of an image with polygons drawn on it: found orange, truth blue, don't-care gray.
+    """Draw polygons on a copy of an image: detections orange, ground truth blue, don't-care gray.
 
-    The truth is tinted and what was found is outlined, so that both are seen where they coincide
-    and the text stays readable. Lines grow with the picture.
+    Ground truth is filled with a transparent color and detections are outlined, so that both are visible
+    where they coincide and the text stays readable. Line widths scale with the image.
 
     Args:
-        image: uint8, (height, width, 3), RGB; left as it is.
+        image: uint8, (height, width, 3), RGB; not modified.
         polygons: Detections, each (points, 2), in pixels of the image.
         scores: One per detection, 0 to 1, written at its first corner.
         truth: Ground truth, each (points, 2), in pixels of the image.
-        truth_ignore: bool, one per truth: don't-care.
-        max_side: Shrink the picture, before drawing, until no side has more pixels.
-        legend: Add a strip below that says what the colors mean, with the number of each.
+        truth_ignore: bool, one per ground truth polygon: don't-care.
+        max_side: Shrink the image before drawing so that no side has more pixels than this.
+        legend: Add a strip below the image that explains the colors, with the number of polygons of each.
 
     Returns:
         uint8, (height, width, 3), RGB.
@@ -81,18 +81,19 @@ def draw(
 
 
 def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image:
-    """Return what was found, drawn on a copy of an image; beside it, if texts were read, what they read.
+    """Draw the detections of a page on a copy of its image and, to its right, the recognized texts.
 
-    Each text is set where it was found, as large as fits; its number says when it is read. A character
-    that no font of the machine has shows as that font's sign for it.
+    Each text is set into its polygon as large as it fits, next to its number in reading order. A
+    character that no installed font has appears as the font's missing-glyph box. Without recognized
+    texts, the right half is omitted.
 
     Args:
-        image: uint8, (height, width, 3), RGB; left as it is.
-        page: What was found in it.
-        max_side: Shrink the picture, before drawing, until no side has more pixels.
+        image: uint8, (height, width, 3), RGB; not modified.
+        page: Results for the image.
+        max_side: Shrink the image before drawing so that no side has more pixels than this.
 
     Returns:
-        uint8, (height, width, 3), RGB; twice as wide with texts.
+        uint8, (height, width, 3), RGB; twice as wide as the image if there are texts.
     """
     polygons = [text.polygon for text in page.texts]
     if not any(text.reading for text in page.texts):
@@ -111,30 +112,31 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
 
 
 def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:
-    """Set a text into a polygon: along its edges if it has four, else within the box around it."""
+    """Draw a text into a polygon: along its edges if it has four corners, else into its bounding box."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     quad = polygon if len(polygon) == 4 else low + UNIT_SQUARE * (high - low)
     width = np.linalg.norm([quad[1] - quad[0], quad[2] - quad[3]], axis=1).mean()
     height = np.linalg.norm([quad[3] - quad[0], quad[2] - quad[1]], axis=1).mean()
-    if min(width, height) < LEAST_TEXT:
+    if min(width, height) < MIN_TEXT_SIZE:
         return
     ink = _ink(words)
-    # What of the ink's plane the polygon shows: the text, not stretched, with room behind or around it.
+    # The part of the ink's plane that maps onto the polygon. It has the polygon's aspect ratio, so the text
+    # is not stretched; the rest is blank, after the text or above and below it.
     window = np.array([width, height]) * max(ink.shape[1] / width, ink.shape[0] / height)
     corners = UNIT_SQUARE * window - (0, (window[1] - ink.shape[0]) / 2)
     left, top = np.clip(np.floor(low), 0, np.array(canvas.shape[1::-1]) - 1).astype(int)
     right, bottom = np.clip(np.ceil(high) + 1, 1, canvas.shape[1::-1]).astype(int)
     target = (quad - (left, top)).astype(np.float32)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    laid = cv2.warpPerspective(ink, matrix, (right - left, bottom - top), flags=cv2.INTER_AREA)
-    share = laid[..., None].astype(np.float32) / 255
-    canvas[top:bottom, left:right] = canvas[top:bottom, left:right] * (1 - share) + np.array(READ) * share
+    warped = cv2.warpPerspective(ink, matrix, (right - left, bottom - top), flags=cv2.INTER_AREA)
+    alpha = warped[..., None].astype(np.float32) / 255
+    canvas[top:bottom, left:right] = canvas[top:bottom, left:right] * (1 - alpha) + np.array(READ) * alpha
 
 
 def _ink(words: str) -> np.ndarray:
-    """Return a text as ink: uint8, (height, width)."""
-    able = _own_font().having(words) or _all_fonts().having(words) or [None]
-    font = open_font(able[0], INK_SIZE, needs_shaping(words))
+    """Render a text as an ink mask: uint8, (height, width), 255 for ink."""
+    candidates = _pillow_font().having(words) or _system_fonts().having(words) or [None]
+    font = open_font(candidates[0], INK_SIZE, needs_shaping(words))
     ascent, descent = font.getmetrics()
     image = Pillow.new("L", (max(1, round(font.getlength(words))), ascent + descent))
     ImageDraw.Draw(image).text((0, ascent), words, 255, font, anchor="ls")
@@ -142,21 +144,21 @@ def _ink(words: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _own_font() -> Fonts:
+def _pillow_font() -> Fonts:
     return Fonts([None])
 
 
 @lru_cache(maxsize=1)
-def _all_fonts() -> Fonts:
-    """Return the machine's fonts; looked for when Pillow's own lacks a character."""
+def _system_fonts() -> Fonts:
+    """Return the installed fonts. The search is slow, so it runs only if Pillow's font lacks a character."""
     try:
         return Fonts(find([], system=True))
     except DataError:
-        return _own_font()
+        return _pillow_font()
 
 
 def _shrunk(image: Image, max_side: int | None) -> tuple[Image, float]:
-    """Return a copy that has at most so many pixels a side, and the factor it was scaled by."""
+    """Return a copy with at most `max_side` pixels a side, and its scale factor."""
     longest = max(image.shape[:2])
     if max_side is None or longest <= max_side:
         return np.ascontiguousarray(image).copy(), 1.0
@@ -166,7 +168,7 @@ def _shrunk(image: Image, max_side: int | None) -> tuple[Image, float]:
 
 
 def _unit(canvas: Image) -> int:
-    """Return the width of a thin line, in pixels: 1 on a small picture, 4 on an A4 scan at 600 dpi."""
+    """Return the width of a thin line, in pixels: 1 on a small image, 4 on an A4 scan at 600 dpi."""
     return max(1, round(float(np.sqrt(canvas.shape[0] * canvas.shape[1])) / 1200))
 
 
@@ -175,18 +177,19 @@ def _points(polygon: Polygon, scale: float) -> np.ndarray:
 
 
 def _tint(canvas: Image, groups: list[tuple[list[Polygon], Color]], scale: float) -> None:
-    """Lay a see-through color over each group's polygons."""
+    """Fill each group's polygons with a transparent color, in place."""
     if not any(polygons for polygons, _ in groups):
         return
     tinted = canvas.copy()
     for polygons, color in groups:
-        for polygon in polygons:  # one by one: together, their overlaps would be left out
+        # One by one: in a single call, cv2.fillPoly leaves overlaps unfilled (even-odd rule).
+        for polygon in polygons:
             cv2.fillPoly(tinted, [_points(polygon, scale)], color, cv2.LINE_AA)
     cv2.addWeighted(tinted, TINT, canvas, 1 - TINT, 0, dst=canvas)
 
 
 def _label(canvas: Image, text: str, corner: np.ndarray, unit: int, color: Color) -> None:
-    """Write on a label above a corner, or where the label stays within the picture."""
+    """Draw a label above a corner, shifted if needed to stay within the image."""
     size = 0.35 * unit
     (width, height), _ = cv2.getTextSize(text, FONT, size, unit)
     x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - width)))
@@ -196,7 +199,7 @@ def _label(canvas: Image, text: str, corner: np.ndarray, unit: int, color: Color
 
 
 def _with_legend(canvas: Image, entries: list[tuple[str, int, Color]], unit: int) -> Image:
-    """Return the picture with a strip below it; entries that count nothing are left out."""
+    """Return the image with a legend strip below it; entries with a count of 0 are omitted."""
     strip = np.full((24 * unit, canvas.shape[1], 3), 255, dtype=np.uint8)
     x = 6 * unit
     for name, count, color in entries:

@@ -1,7 +1,7 @@
-"""Results as hOCR 1.2: an area per block, lines in it, and a word per text.
+"""Writer of hOCR 1.2: an `ocr_carea` per block, with its `ocr_line`s, and an `ocrx_word` per text.
 
-The specification is K. Baierer's (editor), after T. Breuel, "The hOCR microformat for OCR workflow and
-results", ICDAR 2007. A detector of lines gives words that are whole lines.
+Specification: K. Baierer (editor), hOCR 1.2, after T. Breuel, "The hOCR microformat for OCR workflow and
+results", ICDAR 2007. With a line detector, each word element holds a whole line.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ CAPABILITIES = "ocr_page ocr_carea ocr_line ocrx_word ocrp_poly ocrp_dir"
 
 
 def write(page: Page, creator: str) -> str:
-    """Return a page as hOCR, in XHTML that readers of HTML take, too.
+    """Return a page as hOCR, in XHTML that HTML parsers read, too.
 
     Args:
-        page: What was found.
-        creator: The program.
+        page: Results for an image.
+        creator: Name and version of the program, for `ocr-system`.
     """
     root = Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
     head = SubElement(root, "head")
     name = clean(PurePath(page.source).name)
     SubElement(head, "title").text = name
     SubElement(head, "meta", {"charset": "utf-8"})
-    told = {"system": creator, "capabilities": CAPABILITIES, "number-of-pages": "1"}
-    for key, content in told.items():
+    metadata = {"system": creator, "capabilities": CAPABILITIES, "number-of-pages": "1"}
+    for key, content in metadata.items():
         SubElement(head, "meta", name=f"ocr-{key}", content=clean(content))
-    # Within a property, a quotation mark would end the name.
+    # A quotation mark would end the file name in the property, and hOCR has no escape for it.
     image = name.replace('"', "%22")
     title = f'image "{image}"; bbox 0 0 {page.width} {page.height}'
     top = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page_1", "title": title})
@@ -59,7 +59,7 @@ def _word(line: Element, name: str, text: Text, page: Page) -> None:
     word = _element(line, "span", "ocrx_word", name)
     title = f"{_bbox([points])}; poly {' '.join(map(str, points.ravel().tolist()))}"
     if text.reading:
-        # In percent, as the specification has it.
+        # The specification wants percent.
         title += f"; x_wconf {round(100 * min(max(float(text.reading.score), 0.0), 1.0))}"
     word.set("title", title)
     word.text = clean(text.words)

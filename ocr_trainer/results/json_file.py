@@ -1,4 +1,4 @@
-"""Results as JSON: one object per page, or one row per text image."""
+"""Writer of JSON: one object per page, or one JSON line per text image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ocr_trainer.results.page import Page, Text
 
 
 def write(page: Page) -> str:
-    """Return a page as JSON: its texts as `detections`, in reading order; blocks and lines count from 0.
+    """Return a page as JSON: `detections` in reading order, with block and line numbers from 0.
 
-    Where texts were not read, a detection has no `text`, `text_score` and `character_scores`.
+    Without a recognizer, detections have no `text`, `text_score` and `character_scores`.
     """
     record: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
     if page.warnings:
@@ -27,16 +27,16 @@ def write(page: Page) -> str:
 
 
 def row(source: str, reading: Recognition) -> str:
-    """Return what was read in a text image as one line of JSON, without the end of the line."""
+    """Return the recognized text of a text image as one line of JSON, without a newline."""
     return json.dumps({"image": source, **_reading(reading)}, ensure_ascii=False)
 
 
 def _detection(text: Text) -> dict[str, Any]:
-    told = {
+    record = {
         "polygon": text.polygon.round(2).astype(float).tolist(),
         "score": round(text.score, 4),
     }
-    return told | _reading(text.reading) if text.reading else told
+    return record | _reading(text.reading) if text.reading else record
 
 
 def _reading(reading: Recognition) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What PAGE XML and hOCR share: XML that any reader takes."""
+"""Helpers that the PAGE XML and hOCR writers share: valid XML text, serialization, scores."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from xml.etree import ElementTree
 
 from ocr_trainer.results.page import Text
 
-# XML 1.0 has no place for these, not even escaped.
+# XML 1.0 forbids these characters, even escaped.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def clean(text: str) -> str:
-    """Replace what XML cannot hold by U+FFFD."""
+    """Replace characters that XML 1.0 forbids with U+FFFD."""
     return FORBIDDEN.sub("\ufffd", text)
 
 
 def serialize(root: ElementTree.Element, head: str) -> str:
-    """Return a document, indented, behind its first line.
+    """Return an indented document, with `head` as its first line.
 
-    Empty elements get an end tag: readers of HTML would take what follows for their content. Only that of
-    `meta` must have none.
+    Empty elements get an end tag, as HTML parsers would otherwise read what follows as their content.
+    The exception is `meta`, which must not have one in HTML.
     """
     ElementTree.indent(root, " ")
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
@@ -29,10 +29,10 @@ def serialize(root: ElementTree.Element, head: str) -> str:
 
 
 def joined(texts: Sequence[Text]) -> str:
-    """Return what a line reads."""
+    """Return the text of a line: its words, separated by spaces."""
     return clean(" ".join(text.words for text in texts if text.words))
 
 
 def unit(score: float) -> str:
-    """Return a score as XML Schema and people read it, between 0 and 1."""
+    """Format a score as a decimal number without exponent, clamped to 0 to 1."""
     return f"{min(max(score, 0.0), 1.0):.4f}"

@@ -1,4 +1,4 @@
-"""Outlines in whole pixels, as the formats of the trade want them."""
+"""Outlines in whole pixels, as PAGE XML and hOCR require them: polygons, convex hulls and boxes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Outline = np.ndarray
 
 
 def outline(text: Text, page: Page) -> Outline:
-    """Return a text's polygon in whole pixels, within the image."""
+    """Return a text's polygon rounded to whole pixels and clipped to the image."""
     points: Outline = np.rint(text.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
     return points
 
 
 def hull(outlines: Iterable[Outline]) -> Outline:
-    """Return the convex polygon around outlines, clockwise as y points down, from its leftmost point.
+    """Return the convex hull of outlines, clockwise (y points down), starting at its leftmost point.
 
-    Monotone chain, A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", 1979.
+    Monotone chain: A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", 1979.
     """
     points = np.unique(np.concatenate(list(outlines)), axis=0).tolist()
     if len(points) < 3:
@@ -31,7 +31,7 @@ def hull(outlines: Iterable[Outline]) -> Outline:
 
 
 def _chain(points: list[list[int]]) -> list[list[int]]:
-    """Keep the points that the way from the first to the last turns right at, as y points down."""
+    """Return the points of one side of the hull: those where the path turns right (y points down)."""
     chain: list[list[int]] = []
     for x, y in points:
         while len(chain) > 1:
@@ -44,6 +44,6 @@ def _chain(points: list[list[int]]) -> list[list[int]]:
 
 
 def box(points: Outline) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom."""
+    """Return the bounding box as left, top, right, bottom."""
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return left, top, right, bottom

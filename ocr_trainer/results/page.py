@@ -1,4 +1,4 @@
-"""A page as every form of output takes it: texts in reading order."""
+"""The result for one image, `Page`: detected and recognized texts in reading order; input of all writers."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from ocr_trainer.results.reading_order import reading_order, right_to_left
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that was found and, where there is a recognizer, read."""
+    """A detected text and, if there is a recognizer, its recognition."""
 
     polygon: Polygon
-    """In pixels of the image."""
+    """float32, (points, 2), in pixels of the image."""
     score: float
-    """How sure the detector is, 0 to 1."""
+    """Confidence of the detector, 0 to 1."""
     reading: Recognition | None = None
+    """None without a recognizer."""
 
     @property
     def words(self) -> str:
-        """What was read; nothing where nothing was."""
+        """The recognized text; empty without a recognizer."""
         return self.reading.text if self.reading else ""
 
 
 @dataclass(slots=True)
 class Page:
-    """What was found in an image."""
+    """The texts of an image in reading order."""
 
     source: str
-    """The image's path as the user gave it."""
+    """Path of the image as the user gave it."""
     width: int
+    """Width of the image in pixels."""
     height: int
+    """Height of the image in pixels."""
     blocks: list[list[list[Text]]]
     """Blocks of lines of texts, in reading order."""
     warnings: list[str] = field(default_factory=list)
-    """What the user should know, such as a limit that was reached."""
+    """Messages for the user, such as a limit on detections that was reached."""
 
     @property
     def texts(self) -> list[Text]:
@@ -56,24 +59,24 @@ def page_of(
     found: Detections,
     recognitions: Sequence[Recognition] | None = None,
 ) -> Page:
-    """Put what was found in reading order.
+    """Return the page of an image: its detections and recognitions, put in reading order.
 
     Args:
-        source: The image's path.
-        size: Its height and width.
-        found: Polygons in its pixels.
-        readings: One per polygon, if they were read.
+        source: Path of the image.
+        size: Height and width of the image in pixels.
+        found: Detections; polygons in pixels of the image.
+        recognitions: One per polygon; None without a recognizer.
     """
     height, width = size
-    read: Sequence[Recognition | None] = (
+    readings: Sequence[Recognition | None] = (
         recognitions if recognitions is not None else [None] * len(found.polygons)
     )
-    texts = [Text(p, float(s), r) for p, s, r in zip(found.polygons, found.scores, read, strict=True)]
+    texts = [Text(p, float(s), r) for p, s, r in zip(found.polygons, found.scores, readings, strict=True)]
     layout = reading_order(found.polygons, [text.words for text in texts])
     blocks = [[[texts[index] for index in line] for line in block] for block in layout]
     return Page(shown_path(source), width, height, blocks, list(found.warnings))
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as text; what of it is not UTF-8 becomes U+FFFD, so that it can be written."""
+    """Return a path as text that can be encoded: bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(path).decode("utf-8", errors="replace")

@@ -1,7 +1,7 @@
-"""Results as PAGE XML, schema 2019-07-15: a region per block, lines in it, and a word per text.
+"""Writer of PAGE XML, schema 2019-07-15: a TextRegion per block, with its TextLines, and a Word per text.
 
 S. Pletschacher, A. Antonacopoulos: The PAGE (Page Analysis and Ground-truth Elements) format framework,
-ICPR 2010; the schema is at primaresearch.org. A detector of lines gives words that are whole lines.
+ICPR 2010; the schema is at primaresearch.org. With a line detector, each Word holds a whole line.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def write(page: Page, creator: str, created: datetime) -> str:
     """Return a page as PAGE XML.
 
     Args:
-        page: What was found.
-        creator: The program.
-        created: When, in UTC.
+        page: Results for an image.
+        creator: Name and version of the program.
+        created: Time of creation, in UTC.
     """
     root = Element("PcGts", {"xmlns": NAMESPACE})
     _head(root, creator, created)
@@ -41,7 +41,7 @@ def write(page: Page, creator: str, created: datetime) -> str:
     )
     if page.right_to_left:
         top.set("readingDirection", "right-to-left")
-    if page.blocks:  # an order of nothing is not allowed
+    if page.blocks:  # the schema forbids an empty OrderedGroup
         order = SubElement(SubElement(top, "ReadingOrder"), "OrderedGroup", id="order")
         for index in range(len(page.blocks)):
             SubElement(order, "RegionRefIndexed", index=str(index), regionRef=f"r{index + 1}")
@@ -80,7 +80,7 @@ def _coords(parent: Element, points: Outline) -> Element:
 
 
 def _reading(parent: Element, words: str, texts: Sequence[Text]) -> None:
-    """Say what was read, with the mean of the confidences; nothing where no recognizer was at work."""
+    """Add the recognized text with the mean of the texts' scores; without a recognizer, add nothing."""
     scores = [text.reading.score for text in texts if text.reading]
     if scores:
         reading = SubElement(parent, "TextEquiv", conf=unit(float(np.mean(scores))))

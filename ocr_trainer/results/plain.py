@@ -1,4 +1,4 @@
-"""Results as plain text: a row per line, an empty row between blocks."""
+"""Writer of plain text: a row per line of the page, an empty row between blocks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from ocr_trainer.results.page import Page
 
 
 def write(page: Page) -> str:
-    """Return what was read, in reading order and in logical order within a row.
+    """Return the recognized texts in reading order; characters are in logical order.
 
-    Texts in which nothing was read are left out.
+    Texts that were recognized as empty are omitted.
     """
     blocks = []
     for block in page.blocks:

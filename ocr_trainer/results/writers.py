@@ -1,4 +1,4 @@
-"""The file formats of results, and what writes each."""
+"""Table of the result file formats: the suffix and the writer of each."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ FORMATS: dict[str, tuple[str, Writer]] = {
     "text": (".txt", lambda page, image: plain.write(page)),
     "overlay": (".overlay.png", lambda page, image: draw_page(image, page)),
 }
-"""By the name of the format: what is appended to an image's name, and what returns the content."""
+"""For each format name: the suffix added to the image's name, and the function that returns the content."""

@@ -1,1 +1,1 @@
-"""NumPy, no torch. Scores of prediction files, as `ocr-train score` reports them."""
+"""NumPy, no torch. Scoring of prediction files against ground truth files, for `ocr-train score`."""

@@ -1,4 +1,4 @@
-"""`ocr-train score --metric icdar` and `cleval`: outlines, and perhaps texts, of whole images."""
+"""`ocr-train score --metric icdar` and `cleval`: score outlines, and texts if given, of whole images."""
 
 from __future__ import annotations
 
@@ -19,28 +19,37 @@ from ocr_trainer.scoring.submission import Page, Submission, read
 
 
 class Result(NamedTuple):
-    """The figures of a metric."""
+    """Scores and counts of a metric."""
 
     scores: dict[str, float]
     counts: dict[str, int]
 
 
 class Pair(NamedTuple):
-    """An image's ground truth and predictions."""
+    """Ground truth and predictions of an image."""
 
     truth: Page
     found: Page
     ignore: list[bool]
+    """One per ground truth outline: don't-care."""
 
 
 def score_pages(options: Namespace, data_report: DataReport) -> dict[str, Any]:
-    """Return what is told of the predictions, without what was left out: that is in the ledger."""
+    """Score predictions and return the report as a dict for JSON. Skipped items go into the data report.
+
+    Args:
+        options: Parsed command line: gt, pred, form, pred_form, metric, iou, dont_care, ignore_case.
+        data_report: Receives the files, rows and outlines that are not scored.
+
+    Raises:
+        DataError: A side cannot be read, or no file of one side belongs to one of the other.
+    """
     gt = read(Path(options.gt), data_report, options.form, "--form", confidence=False)
     pred = read(Path(options.pred), data_report, options.pred_form, "--pred-form", confidence=True)
     pairs = list(_pairs(gt, pred, set(options.dont_care or ["###"]), data_report))
     for pair in pairs:
         for page in (pair.truth, pair.found):
-            _note_unusable(page, options.metric, data_report)
+            _report_unusable(page, options.metric, data_report)
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
     else:
@@ -56,28 +65,28 @@ def score_pages(options: Namespace, data_report: DataReport) -> dict[str, Any]:
 
 
 def _pairs(gt: Submission, pred: Submission, dont_care: set[str], data_report: DataReport) -> Iterator[Pair]:
-    """Bring ground truth and predictions together; an image without predictions has none."""
+    """Yield the ground truth of each image with its predictions, sorted by confidence."""
     if gt.form is None:
-        raise DataError("the ground truth has not a single row")
+        raise DataError("the ground truth has no rows")
     if pred.pages and not gt.pages.keys() & pred.pages.keys():
         ours, theirs = (next(iter(side.pages.values())).file for side in (gt, pred))
         raise DataError(
-            f"no file of the predictions belongs to one of the ground truth\n"
+            f"no prediction file matches a ground truth file\n"
             f"  ground truth such as '{ours}', predictions such as '{theirs}'\n"
             "  name them gt_X.txt and res_X.txt, or X.txt, with the same X"
         )
     for image, page in pred.pages.items():
         if image not in gt.pages:
-            data_report.skip_image(page.file, "no ground truth for it, not scored")
+            data_report.skip_image(page.file, "no ground truth, not scored")
     for image, truth in gt.pages.items():
         if image not in pred.pages:
-            data_report.skip_image(truth.file, "no predictions for it, scored as if nothing was found")
+            data_report.skip_image(truth.file, "no predictions, scored as an image without detections")
         found = pred.pages.get(image, Page(""))
         yield Pair(truth, found.sorted(), [text in dont_care for text in truth.texts])
 
 
-def _note_unusable(page: Page, metric: str, data_report: DataReport) -> None:
-    """Enter the outlines that the metric passes over."""
+def _report_unusable(page: Page, metric: str, data_report: DataReport) -> None:
+    """Report the outlines that the metric skips."""
     for line, polygon in zip(page.lines, page.polygons, strict=True):
         if fault := _fault(polygon, metric):
             data_report.skip_label(page.file, line, f"{fault}, not scored")
@@ -114,18 +123,19 @@ def _icdar(pairs: Sequence[Pair], pred: Submission, iou: float) -> Result:
 
 
 def _cleval(pairs: Sequence[Pair], gt: Submission, pred: Submission, ignore_case: bool) -> Result:
-    written = gt.form is not None and gt.form.text
-    read_too = written and pred.form is not None and pred.form.text
+    has_texts = gt.form is not None and gt.form.text
+    end_to_end = has_texts and pred.form is not None and pred.form.text
     total = cleval.Counts()
     for truth, found, ignore in pairs:
         texts, recognitions = truth.texts, found.texts
         if ignore_case:
             texts, recognitions = [t.upper() for t in texts], [t.upper() for t in recognitions]
-        known = texts if written else [None] * len(texts)
+        # Without a text, CLEval estimates the number of characters from the outline.
+        known = texts if has_texts else [None] * len(texts)
         total += cleval.evaluate(
-            truth.polygons, known, ignore, found.polygons, recognitions if read_too else None
+            truth.polygons, known, ignore, found.polygons, recognitions if end_to_end else None
         )
-    tallies = {"": total.detection, **({"end_to_end_": total.end_to_end} if read_too else {})}
+    tallies = {"": total.detection, **({"end_to_end_": total.end_to_end} if end_to_end else {})}
     counts = {"split": total.split, "merged": total.merged, "overlapped": total.overlapped}
     for prefix, tally in tallies.items():
         counts |= {

@@ -1,4 +1,4 @@
-"""`ocr-train score --metric text`: score what was read in images of words or lines."""
+"""`ocr-train score --metric text`: score recognized texts of word or line images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from ocr_trainer.scoring import text_files
 
 
 def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
-    """Return the report of the scores as a dict for JSON. Skipped items go into the data report."""
+    """Score predictions and return the report as a dict for JSON. Skipped items go into the data report.
+
+    Args:
+        options: Parsed command line: gt, pred, form, pred_form, dont_care.
+        data_report: Receives the rows and files that are not scored.
+
+    Raises:
+        DataError: A side cannot be read, or the sides have no name in common.
+    """
     gt = text_files.read(Path(options.gt), data_report, options.form, "--form", truth=True)
     pred = text_files.read(Path(options.pred), data_report, options.pred_form, "--pred-form", truth=False)
     dont_care = set(options.dont_care or ["###"])

@@ -1,7 +1,8 @@
-"""Ground truth and predictions as the ICDAR challenges exchange them.
+"""Reader of ground truth and predictions in the layout of the ICDAR challenges.
 
-A folder or a zip with one text file per image, `gt_img_1.txt` or `res_img_1.txt`, and one row per
-text. Zips are read in memory: nothing is unpacked, and no member may be larger than `MAX_FILE_BYTES`.
+The layout is a folder or a zip file with one text file per image, `gt_img_1.txt` or `res_img_1.txt`, and
+one row per text. Zip files are read in memory: nothing is extracted to disk, and a member larger than
+`MAX_FILE_BYTES` is refused.
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect
 
 MAX_FILE_BYTES = 16 * 2**20
-"""Of one file; 100,000 rows need no more, and a zip may promise anything."""
+"""Size limit of one file. Enough for 100,000 rows; protects against zip bombs."""
 
 PREFIXES = re.compile(r"(poly_)?(gt_|res_|det_|pred_)?(img_)?(?=.)")
-"""What the names of files have before that of their image."""
+"""Prefixes of file names that are not part of the image's name."""
 
 Lines = list[tuple[int, str]]
-"""Line numbers, from 1, and rows."""
+"""Rows with their line numbers, from 1."""
 
 
 @dataclass(slots=True)
 class Page:
-    """What was said of one image."""
+    """The rows of one image, in parallel lists."""
 
     file: str
-    """As messages name it."""
+    """Path of the file, for messages."""
     polygons: list[Polygon] = field(default_factory=list)
-    """float64, (points, 2) each; perhaps of fewer than 3 points, perhaps crossing themselves."""
+    """float64, (points, 2) each, in pixels. Not validated: may have fewer than 3 points or cross itself."""
     texts: list[str] = field(default_factory=list)
+    """Empty strings if the form has no text."""
     confidences: list[float] = field(default_factory=list)
+    """1 if the form has no confidence."""
     lines: list[int] = field(default_factory=list)
-    """Where each stands in the file, from 1."""
+    """Line number of each row in the file, from 1."""
 
     def sorted(self) -> Page:
-        """Return it with the most confident first; what is equally so keeps its order."""
+        """Return a copy with the most confident rows first; the sort is stable."""
         order = np.argsort(-np.array(self.confidences), kind="stable").tolist()
-        kept = (
-            [values[i] for i in order] for values in (self.polygons, self.texts, self.confidences, self.lines)
-        )
-        return Page(self.file, *kept)
+        columns = (self.polygons, self.texts, self.confidences, self.lines)
+        return Page(self.file, *([values[i] for i in order] for values in columns))
 
 
 @dataclass(frozen=True)
@@ -58,33 +59,34 @@ class Submission:
     """One side: the ground truth or the predictions."""
 
     form: Form | None
-    """None where there is not a single row."""
+    """None if there are no rows."""
     pages: dict[str, Page]
-    """By the name of the image."""
+    """Pages by image name."""
 
 
 def read(path: Path, data_report: DataReport, form: Form | None, option: str, confidence: bool) -> Submission:
-    """Read a folder or a zip; what cannot be used goes into the ledger.
+    """Read ground truth or predictions from a folder or a zip file.
 
     Args:
-        path: The folder or the zip.
-        ledger: Takes rows that cannot be read, and files that are no text files.
-        form: The form of the rows; found out if not given.
-        option: How the user can say the form, for messages.
-        confidence: Whether there may be confidences.
+        path: The folder or the zip file.
+        data_report: Receives the rows that cannot be parsed and the files that are not text files.
+        form: Form of the rows; None to detect it.
+        option: Command line option that sets the form, for messages.
+        confidence: Whether forms with a confidence are possible.
 
     Raises:
-        DataError: If there is no such place, nothing to read in it, or its form cannot be told.
+        DataError: The path does not exist, contains no text files or two for one image, is damaged or too
+            large, or the form of its rows cannot be detected.
     """
     files: dict[str, tuple[str, Lines]] = {}
     for name, data in _members(path, data_report):
         file, image = f"{path}/{name}", image_of(name)
         if image in files:
-            raise DataError(f"two files are for the image '{image}': '{files[image][0]}' and '{file}'")
+            raise DataError(f"two files belong to the image '{image}': '{files[image][0]}' and '{file}'")
         data_report.read(images=1)
         files[image] = file, list(split_rows(strip_bom(data, file), file, data_report))
     if not files:
-        raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
+        raise DataError(f"'{path}' contains no .txt files; there must be one per image")
     rows = [row for _, lines in files.values() for _, row in lines]
     if rows and form is None:
         try:
@@ -92,8 +94,8 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
         except ValueError as fault:
             forms = ", ".join(str(f) for f in FORMS if confidence or not f.confidence)
             raise DataError(
-                f"the form of the rows in '{path}' cannot be told: {fault}\n"
-                f"  say it: {option} with one of {forms}"
+                f"cannot detect the form of the rows in '{path}': {fault}\n"
+                f"  set it with {option}, one of {forms}"
             ) from fault
     pages = {image: Page(file) for image, (file, _) in files.items()}
     if form:
@@ -103,7 +105,7 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
 
 
 def image_of(name: str) -> str:
-    """Return the name of the image that a file is about."""
+    """Return the name of the image that a file belongs to: its stem without `PREFIXES`."""
     stem = PurePosixPath(name).stem
     return PREFIXES.sub("", stem, count=1)
 
@@ -123,7 +125,7 @@ def _parse(page: Page, lines: Lines, form: Form, data_report: DataReport) -> Non
 
 
 def _members(path: Path, data_report: DataReport) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of the text files, by name."""
+    """Yield name and content of each text file, sorted by name."""
     if path.is_dir():
         for file in sorted(path.iterdir()):
             if file.is_file() and _is_text(path, file.name, data_report):
@@ -139,13 +141,18 @@ def _members(path: Path, data_report: DataReport) -> Iterator[tuple[str, bytes]]
                 if not member.is_dir() and _is_text(path, member.filename, data_report):
                     yield member.filename, _content(archive, member, path)
     except (BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as fault:
-        raise DataError(f"'{path}' is neither a folder nor a sound zip: {fault}") from fault
+        raise DataError(f"'{path}' is neither a folder nor a valid zip file: {fault}") from fault
 
 
 def _content(archive: ZipFile, member: ZipInfo, path: Path) -> bytes:
-    """Read a member, and no more of it than may be."""
+    """Return the content of a member of a zip file.
+
+    Raises:
+        DataError: The file is encrypted, or the member is larger than `MAX_FILE_BYTES`.
+    """
     if member.flag_bits & 1:
-        raise DataError(f"'{path}' is encrypted; unpack it and give the folder")
+        raise DataError(f"'{path}' is encrypted; unpack it and pass the folder")
+    # Limit the read itself: the size in the zip file's directory may be false.
     with archive.open(member) as stream:
         data = stream.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
@@ -154,13 +161,13 @@ def _content(archive: ZipFile, member: ZipInfo, path: Path) -> bytes:
 
 
 def _too_large(file: str) -> DataError:
-    return DataError(f"'{file}' is larger than {MAX_FILE_BYTES >> 20} MiB: no file of rows for one image")
+    return DataError(f"'{file}' is larger than {MAX_FILE_BYTES >> 20} MiB, the limit for one image's rows")
 
 
 def _is_text(path: Path, name: str, data_report: DataReport) -> bool:
-    place = PurePosixPath(name)
-    # The `__MACOSX` folder holds a shadow of each file.
-    if place.suffix.lower() == ".txt" and not place.name.startswith(".") and "__MACOSX" not in place.parts:
+    file = PurePosixPath(name)
+    # macOS adds a metadata file for each file, in the folder `__MACOSX`.
+    if file.suffix.lower() == ".txt" and not file.name.startswith(".") and "__MACOSX" not in file.parts:
         return True
     data_report.skip_image(f"{path}/{name}", "not a .txt file, not read")
     return False

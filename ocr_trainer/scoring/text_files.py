@@ -1,4 +1,4 @@
-"""Texts on disk: a row for each in one file, or a file for each in one folder."""
+"""Reader of text labels and predictions: a file with one row per text, or a folder with one file per text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPACED = re.compile(r"(\S+\.\w+) (.*)")
 CONFIDENCE = re.compile(r"(0?\.\d+|[01](\.\d*)?|\d(\.\d+)?[eE]-\d+)\s*")
 
 Row = tuple[str, str]
-"""The name of an image and its text."""
+"""Name of an image and its text."""
 
 
 def _tab(row: str) -> Row | None:
@@ -48,7 +48,7 @@ FORMS: dict[str, Callable[[str], Row | None]] = {
     "quoted": _quoted,
     "space": _space,
 }
-"""How a row is read; None where it is not of the form. Of forms that fit as many rows, the first is taken."""
+"""Parser of each row form; returns None for a row of another form. If forms fit equally, the first wins."""
 
 TEXT_FILE = re.compile(r"(.+?)(\.gt|\.pred|)\.txt", re.IGNORECASE)
 IMAGE_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|bmp|gif|webp|jp2|p[bgnp]m)$", re.IGNORECASE)
@@ -59,14 +59,14 @@ class Texts:
     """One side: the ground truth or the predictions."""
 
     form: str | None
-    """A key of `FORMS`, or "folder"; None where there is not a single row."""
+    """A key of `FORMS`, or "folder"; None if there are no rows."""
     texts: dict[str, str] = field(default_factory=dict)
-    """Cleaned, by the name of the image without its suffix."""
+    """Normalized texts by image name without suffix."""
     places: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    """The file and line of each."""
+    """File and line number of each text, by image name; no line number in folders."""
 
     def by_basename(self) -> Texts:
-        """Return it with names that have no folders, or as it is if those would not tell all apart."""
+        """Return a copy whose names have no folders, or `self` if names would then be ambiguous."""
         short = {name: PurePosixPath(name).name for name in self.texts}
         if len(set(short.values())) < len(short):
             return self
@@ -78,10 +78,10 @@ class Texts:
 
 
 def check_form(form: str) -> None:
-    """Refuse a word that names no form.
+    """Check that a form exists.
 
     Raises:
-        ConfigError: If it does not.
+        ConfigError: There is no such form.
     """
     if form not in FORMS:
         raise ConfigError(
@@ -90,18 +90,19 @@ def check_form(form: str) -> None:
 
 
 def read(path: Path, data_report: DataReport, form: str | None, option: str, truth: bool) -> Texts:
-    """Read a file of rows or a folder of files; what cannot be used goes into the ledger.
+    """Read ground truth or predictions from a file of rows or a folder of files.
 
     Args:
         path: The file or the folder.
-        ledger: Takes what cannot be read.
-        form: The form of the rows, a key of `FORMS`; found out if not given.
-        option: How the user can say the form, for messages.
-        truth: Whether it is the ground truth. Of X.gt.txt, X.txt and X.pred.txt in a folder, that is the
-            first there is; the prediction is the last.
+        data_report: Receives the rows and files that cannot be used.
+        form: Form of the rows, a key of `FORMS`; None to detect it.
+        option: Command line option that sets the form, for messages.
+        truth: Whether this is the ground truth. In a folder, the ground truth is the first file that exists
+            of X.gt.txt, X.txt and X.pred.txt; the prediction is the last.
 
     Raises:
-        DataError: If there is no such place, nothing to read in it, or its form cannot be told.
+        DataError: The path does not exist, has no texts (for ground truth) or no .txt files (for a folder),
+            or the form of its rows cannot be detected.
     """
     if path.is_dir():
         found = _folder(path, data_report, truth)
@@ -110,24 +111,24 @@ def read(path: Path, data_report: DataReport, form: str | None, option: str, tru
     else:
         raise DataError(f"there is no file or folder '{path}'")
     if truth and not found.texts:
-        raise DataError(f"the ground truth '{path}' has not a single text")
+        raise DataError(f"the ground truth '{path}' has no texts")
     return found
 
 
 def pairs(gt: Texts, pred: Texts, data_report: DataReport) -> Iterator[tuple[str, str]]:
-    """Yield each true text and its reading; where there is none, nothing was read.
+    """Yield each ground truth text with its prediction, which is empty if it is missing.
 
-    Names need not have the same folders if they are clear without.
+    If no names match, they are compared without their folders, where that is unambiguous.
 
     Raises:
-        DataError: If no name is on both sides.
+        DataError: The sides have no name in common.
     """
     if not gt.texts.keys() & pred.texts.keys():
         gt, pred = gt.by_basename(), pred.by_basename()
     if pred.texts and not gt.texts.keys() & pred.texts.keys():
         ours, theirs = (next(iter(side.texts)) for side in (gt, pred))
         raise DataError(
-            "no name of the predictions is one of the ground truth\n"
+            "no name in the predictions matches one in the ground truth\n"
             f"  ground truth such as '{ours}', predictions such as '{theirs}'"
         )
     for name, place in pred.places.items():
@@ -135,7 +136,7 @@ def pairs(gt: Texts, pred: Texts, data_report: DataReport) -> Iterator[tuple[str
             data_report.skip_label(*place, f"no ground truth for '{name}', not scored")
     for name, text in gt.texts.items():
         if name not in pred.texts:
-            data_report.skip_label(*gt.places[name], f"no reading of '{name}', scored as if nothing was read")
+            data_report.skip_label(*gt.places[name], f"no prediction for '{name}', scored as an empty text")
         yield text, pred.texts.get(name, "")
 
 
@@ -152,19 +153,19 @@ def _file(path: Path, data_report: DataReport, form: str | None, option: str, tr
             data_report.skip_label(path, line, f"not of the form {form}: {excerpt(row)}")
             continue
         name, text = parsed
-        _take(found, IMAGE_SUFFIX.sub("", name.strip()), text, (str(path), line), data_report)
+        _add(found, IMAGE_SUFFIX.sub("", name.strip()), text, (str(path), line), data_report)
     return found
 
 
 def _detect(path: Path, rows: Sequence[str], option: str, truth: bool) -> str:
-    """Return the form that most rows fit."""
+    """Return the form that most rows have."""
     forms = [form for form in FORMS if not (truth and form == "tab+confidence")]
     fitting = {form: sum(FORMS[form](row) is not None for row in rows) for form in forms}
     best = max(fitting, key=lambda form: fitting[form])
     if fitting[best] <= 0.5 * len(rows):
         raise DataError(
-            f"the form of the rows in '{path}' cannot be told, such as {excerpt(rows[0])}\n"
-            f"  say it: {option} with one of {', '.join(forms)}"
+            f"cannot detect the form of the rows in '{path}', such as {excerpt(rows[0])}\n"
+            f"  set it with {option}, one of {', '.join(forms)}"
         )
     return best
 
@@ -176,7 +177,7 @@ def _folder(path: Path, data_report: DataReport, truth: bool) -> Texts:
         if file.is_file() and (parts := TEXT_FILE.fullmatch(file.name)):
             files.setdefault(parts[1], {})[parts[2].lower()] = file
     if not files:
-        raise DataError(f"'{path}' holds no .txt file, of which there must be one per image")
+        raise DataError(f"'{path}' contains no .txt files; there must be one per image")
     found = Texts("folder")
     for name, candidates in files.items():
         data_report.read(labels=1)
@@ -187,17 +188,17 @@ def _folder(path: Path, data_report: DataReport, truth: bool) -> Texts:
             byte = fault.object[fault.start]
             data_report.skip_label(file, None, f"not UTF-8: byte 0x{byte:02x}")
             continue
-        _take(found, name, text, (str(file), None), data_report)
+        _add(found, name, text, (str(file), None), data_report)
     return found
 
 
-def _take(found: Texts, name: str, text: str, place: tuple[str, int | None], data_report: DataReport) -> None:
-    """Take a text in, or enter in the ledger why not."""
+def _add(found: Texts, name: str, text: str, place: tuple[str, int | None], data_report: DataReport) -> None:
+    """Add a normalized text to `found`, or report why it cannot be used."""
     if not name:
         data_report.skip_label(*place, "the name is empty, not used")
         return
     if name in found.texts:
-        data_report.skip_label(*place, f"a second text of '{name}', not used")
+        data_report.skip_label(*place, f"duplicate text for '{name}', not used")
         return
     try:
         found.texts[name] = clean(text)

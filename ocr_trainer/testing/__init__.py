@@ -1,4 +1,4 @@
-"""Light until used. Contract suites for plugins, ours and a stranger's: subclass one in a test file, and pytest runs it.
+"""Light until used. Contract suites for plugins: subclass one in a test file, and pytest runs its tests.
 
     from ocr_trainer.testing import DatasetSuite
 
@@ -6,10 +6,11 @@
         name = "receipts"
         overrides = ["dataset.root=tests/receipts"]
 
-A suite knows the plugin by its name alone and takes the way of a run: entry point, composition,
-factory. So the plugin must be installed (`pip install -e .` will do), and the rest of the run, too:
-where the core's own model or dataset is not, say `model=…` or `dataset=…` in `overrides`. What comes
-from a fixture, such as a temporary folder, an autouse fixture of the class puts into `self.overrides`.
+A suite finds the plugin by its name, as a run does: entry point, composition, factory. So the plugin
+must be installed (`pip install -e .` is enough). The other parts of the run must be installed, too: if
+the default model or dataset is not, choose others with `model=…` or `dataset=…` in `overrides`. If an
+override depends on a fixture, such as a temporary folder, set `self.overrides` in an autouse fixture of
+the class.
 
 Importing the suites imports nothing heavy; running them imports what the plugin needs.
 """

@@ -1,4 +1,4 @@
-"""What a model has to keep."""
+"""Contract suite for text detectors."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class ModelSuite(PluginSuite):
-    """The contract of a text detector: what it is asked in training, scoring and loading."""
+    """The contract of a text detector: all calls in training, evaluation and loading of checkpoints."""
 
     kind: ClassVar[Kind] = Kind.model
 
     steps: ClassVar[int] = 64
-    """Within so many steps of Adam it must find the text of the one picture it learns."""
+    """Number of Adam steps within which the model must overfit one image."""
     lr: ClassVar[float] = 1e-3
-    """The learning rate of those steps."""
+    """Learning rate of these steps."""
 
     def model(self, folder: Path, seed: int = 0) -> Detector:
-        """Build the model, with random weights that follow from a seed."""
+        """Build the model with random weights from a seed."""
         import torch
 
         from ocr_trainer.tasks.detection.detector import Detector
@@ -43,63 +43,70 @@ class ModelSuite(PluginSuite):
         return model
 
     def test_it_is_a_detector(self, tmp_path: Path) -> None:
-        """It has a stride, and weights to train."""
+        """It has a stride and trainable parameters."""
         model = self.model(tmp_path)
         assert model.stride in range(1, 4096), f"stride must be a number of pixels, not {model.stride!r}"
-        assert any(p.requires_grad for p in model.parameters()), "it must have parameters to train"
+        assert any(p.requires_grad for p in model.parameters()), "it must have trainable parameters"
 
     def test_scale_takes_any_size(self, tmp_path: Path) -> None:
-        """However small, large or long an image is, it can be scored."""
+        """Very small, large and long images can be evaluated."""
         model = self.model(tmp_path)
         for height, width in ((1, 1), (480, 640), (1, 5000), (5000, 1), (20000, 20000)):
             scale = model.scale(height, width)
             assert 0 < scale < math.inf, f"scale({height}, {width}) must be above 0, not {scale}"
 
     def test_targets_of_all_samples_stack(self, tmp_path: Path) -> None:
-        """Whatever augmentation leaves of a page, its targets are arrays of the same shapes and dtypes."""
+        """Targets have the same shapes and dtypes for all samples that augmentation may produce."""
         import numpy as np
 
-        from ocr_trainer.testing.samples import awkward
+        from ocr_trainer.testing.samples import edge_cases
 
         model = self.model(tmp_path)
         for height, width in ((2, 3), (3, 2)):
             layouts = {}
-            for name, sample in awkward(height * model.stride, width * model.stride).items():
+            for name, sample in edge_cases(height * model.stride, width * model.stride).items():
                 targets = model.encode(sample)
                 for key, value in targets.items():
                     assert isinstance(value, np.ndarray), (
-                        f"encode must give arrays, not {type(value)} as {key!r}"
+                        f"encode must return NumPy arrays, not {type(value)} for {key!r}"
                     )
                     assert np.isfinite(value).all(), f"with {name}, the target {key!r} is not finite"
                 layouts[name] = {key: (value.shape, str(value.dtype)) for key, value in targets.items()}
             for name, layout in layouts.items():
-                assert layout == layouts["text"], f"with {name}, targets must have the layout of all others"
+                assert layout == layouts["text"], (
+                    f"with {name}, targets must have the same shapes and dtypes as with other samples:"
+                    f" {layout}, not {layouts['text']}"
+                )
 
-    def test_encode_depends_on_the_sample_alone(self, tmp_path: Path) -> None:
-        """It leaves the sample as it is, and works in another process, which gets a pickled model."""
-        from ocr_trainer.testing.datasets import same
+    def test_encode_depends_on_the_sample_only(self, tmp_path: Path) -> None:
+        """`encode` does not modify the sample, and works in a worker process, which gets a pickled model."""
+        from ocr_trainer.testing.datasets import equal
         from ocr_trainer.testing.samples import page
 
         model = self.model(tmp_path)
         sample = page(2 * model.stride, 3 * model.stride)
         before = copy.deepcopy(sample)
         targets = model.encode(sample)
-        assert same(sample, before), "encode must leave the sample as it is"
-        assert _equal(model.encode(sample), targets), "encode must give the same targets for the same sample"
+        assert equal(sample, before), "encode must not modify the sample"
+        assert _equal(model.encode(sample), targets), (
+            "encode must return the same targets for the same sample"
+        )
         try:
-            there = pickle.loads(pickle.dumps(model)).encode(sample)
+            from_copy = pickle.loads(pickle.dumps(model)).encode(sample)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise AssertionError(f"the model must pickle, as it goes to worker processes: {error}") from error
-        assert _equal(there, targets), "in a worker process, encode must give the same targets"
+            raise AssertionError(
+                f"the model must be picklable, as worker processes get a copy: {error}"
+            ) from error
+        assert _equal(from_copy, targets), "in a worker process, encode must return the same targets"
 
     def test_loss_is_finite_and_reaches_every_weight(self, tmp_path: Path) -> None:
-        """No batch ends a training, not even one without text."""
+        """Training continues with any batch, even one without text."""
         import torch
 
-        from ocr_trainer.testing.samples import awkward
+        from ocr_trainer.testing.samples import edge_cases
 
         model = self.model(tmp_path).train()
-        samples = awkward(2 * model.stride, 3 * model.stride)
+        samples = edge_cases(2 * model.stride, 3 * model.stride)
         batches = {name: [samples[name]] * 2 for name in ("text", "no text", "only ignored text")}
         for name, chosen in {**batches, "all sorts of text": list(samples.values())[2:]}.items():
             model.zero_grad()
@@ -107,7 +114,7 @@ class ModelSuite(PluginSuite):
             assert parts, "loss must return at least one part"
             for key, value in parts.items():
                 assert value.ndim == 0, (
-                    f"the part {key!r} of the loss must be one number, not {tuple(value.shape)}"
+                    f"the part {key!r} of the loss must be a scalar, not of shape {tuple(value.shape)}"
                 )
                 assert torch.isfinite(value), (
                     f"in a batch with {name}, the part {key!r} of the loss is {value.item()}"
@@ -116,15 +123,15 @@ class ModelSuite(PluginSuite):
             for key, parameter in model.named_parameters():
                 if parameter.requires_grad:
                     assert parameter.grad is not None, (
-                        f"in a batch with {name}, the loss must reach {key}: processes that train together"
-                        " wait for its gradient (freeze what is not trained: requires_grad=False)"
+                        f"in a batch with {name}, the loss must reach {key}: distributed training waits for"
+                        " its gradient (freeze parameters that are not trained: requires_grad=False)"
                     )
                     assert torch.isfinite(parameter.grad).all(), (
                         f"in a batch with {name}, {key} has no finite gradient"
                     )
 
     def test_it_takes_images_of_any_size(self, tmp_path: Path) -> None:
-        """Any multiple of the stride will do, in training and scoring, and the images stay as they are."""
+        """It accepts any multiple of the stride, in training and evaluation, and does not modify images."""
         import torch
 
         model = self.model(tmp_path)
@@ -136,15 +143,15 @@ class ModelSuite(PluginSuite):
             model.train()(images)
             with torch.inference_mode():
                 outputs = model.eval()(images)
-                assert torch.equal(images, before), "forward must leave the images as they are"
+                assert torch.equal(images, before), "forward must not modify the images"
                 assert isinstance(outputs, dict), (
                     f"forward must return a dict of tensors, not {type(outputs).__name__}"
                 )
                 sizes = [(height * model.stride, width * model.stride), (1, width * model.stride - 1)]
                 _assert_detections(model.decode(outputs, sizes), sizes)
 
-    def test_it_learns_a_picture_and_finds_its_text(self, tmp_path: Path) -> None:
-        """Targets, loss and decoding agree on where text is, and nothing is found in the padding."""
+    def test_it_overfits_one_image(self, tmp_path: Path) -> None:
+        """Targets, loss and decoding agree on where text is, and no text is detected in the padding."""
         import torch
 
         from ocr_trainer.testing.samples import page
@@ -162,21 +169,21 @@ class ModelSuite(PluginSuite):
                 break
         else:
             raise AssertionError(
-                f"after {self.steps} steps on one picture, it must find the one text of that picture, with an"
-                " overlap above one half. Do encode and decode mean the same pixels? If it is only slow, set"
-                " `steps` or `lr` of the suite"
+                f"after {self.steps} steps on one image, it must detect the one text of that image, with an"
+                " IoU above 0.5. Do encode and decode use the same pixel coordinates? If the model only"
+                " learns slowly, set `steps` or `lr` of the suite"
             )
         sizes = [(height, 3 * width // 4)]
         with torch.inference_mode():
             _assert_detections(model.decode(model.eval()(batch.images), sizes), sizes)
 
     def test_a_checkpoint_gives_the_same_outputs(self, tmp_path: Path) -> None:
-        """All that the outputs depend on is in the state_dict, and scoring involves no chance."""
+        """The state_dict determines the outputs, and evaluation is deterministic."""
         import torch
 
         model, other = self.model(tmp_path), self.model(tmp_path, seed=1)
         images = torch.randint(256, (2, 3, 2 * model.stride, 3 * model.stride), dtype=torch.uint8)
-        model.train()(images)  # moves running statistics
+        model.train()(images)  # updates running statistics, which must be in the state_dict, too
         file = io.BytesIO()
         torch.save(model.state_dict(), file)
         file.seek(0)
@@ -196,7 +203,7 @@ def _batch(model: Detector, samples: Sequence[Sample]) -> Batch:
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether arrays or tensors are equal, name by name."""
+    """Return whether two dicts of arrays or tensors are equal."""
     return one.keys() == other.keys() and all(bool((one[key] == other[key]).all()) for key in one)
 
 
@@ -211,19 +218,19 @@ def _finds(model: Detector, images: Tensor, truth: Sample) -> bool:
 
 
 def _assert_detections(detections: list[Detections], sizes: list[tuple[int, int]]) -> None:
-    """Check what `decode` gave for images of those heights and widths."""
+    """Check the result of `decode` for images of the given (height, width)."""
     import numpy as np
 
-    assert len(detections) == len(sizes), f"decode must give one Detections per image: {len(sizes)}"
+    assert len(detections) == len(sizes), f"decode must return one Detections per image: {len(sizes)}"
     for found, (height, width) in zip(detections, sizes, strict=True):
         scores = np.asarray(found.scores)
-        assert scores.shape == (len(found.polygons),), "decode must give one score per polygon"
-        assert ((scores >= 0) & (scores <= 1)).all(), f"scores must be 0 to 1, not {scores}"
+        assert scores.shape == (len(found.polygons),), "decode must return one score per polygon"
+        assert ((scores >= 0) & (scores <= 1)).all(), f"scores must be from 0 to 1, not {scores}"
         for polygon in found.polygons:
             assert polygon.dtype == np.float32, f"polygons must be float32, not {polygon.dtype}"
-            assert polygon.shape == (len(polygon), 2), f"polygons must be (points, 2), not {polygon.shape}"
-            assert len(polygon) >= 3, f"polygons must have 3 points or more, not {len(polygon)}"
-            inside = (polygon >= 0).all() and (polygon <= (width, height)).all()
-            assert inside, (
-                f"nothing may be found outside of the {width} x {height} pixels of an image: {polygon}"
+            assert polygon.shape == (len(polygon), 2), (
+                f"polygons must have the shape (points, 2), not {polygon.shape}"
             )
+            assert len(polygon) >= 3, f"polygons must have at least 3 points, not {len(polygon)}"
+            inside = (polygon >= 0).all() and (polygon <= (width, height)).all()
+            assert inside, f"polygons must lie within the {width} x {height} pixels of the image: {polygon}"

@@ -1,4 +1,4 @@
-"""What every kind of plugin has to keep."""
+"""Base of all contract suites: checks of a plugin's metadata, description, options and factory."""
 
 from __future__ import annotations
 
@@ -44,26 +44,27 @@ print(*(set(sys.modules) - before))
 
 
 class PluginSuite:
-    """The checks that do not depend on what the plugin does."""
+    """Checks for plugins of any kind."""
 
     kind: ClassVar[Kind]
+    """Kind of the plugin; set by each suite."""
     name: str
-    """The name the plugin is chosen by."""
+    """Name of the plugin, as on the command line."""
     overrides: Sequence[str] = ()
-    """What a run of it needs to be told, as on the command line."""
+    """Overrides that a run with the plugin needs, as on the command line."""
 
     @property
     def description(self) -> Plugin:
-        """What the plugin's `plugin.py` says of it."""
+        """The description in the plugin's `plugin.py`."""
         return discovery.load(self.kind, self.name)
 
     @property
     def prefix(self) -> str:
-        """Where its options lie in a run."""
+        """Key of the plugin's options in the configuration of a run."""
         return f"logger.{self.name}" if self.kind is Kind.logger else self.kind.value
 
     def run(self, *more: str) -> RunConfig:
-        """Compose a run with the plugin in it."""
+        """Compose the configuration of a run with the plugin."""
         choice = (
             [f"logger=[{self.name}]"]
             if self.kind is Kind.logger
@@ -77,7 +78,7 @@ class PluginSuite:
         return config
 
     def context(self, folder: Path) -> Context:
-        """Return what a run in that folder would tell the plugin's factory."""
+        """Return the context that a run in this folder passes to the plugin's factory."""
         description, task = self.description, Task.detection
         if isinstance(description, ModelPlugin):
             task = description.task
@@ -86,19 +87,19 @@ class PluginSuite:
         return Context(task=task, folder=folder, exp_name="contract")
 
     def build(self, context: Context) -> Any:
-        """Return what the plugin's factory makes."""
+        """Call the plugin's factory and return the result."""
         return discovery.resolve(self.kind, self.name)(self.config(self.run()), context)
 
     def test_it_is_registered_once_with_a_version_and_a_summary(self) -> None:
-        """`list-plugins` shows what the distribution's metadata says."""
+        """`list-plugins` shows the metadata of the distribution."""
         found = discovery.find(self.kind, self.name)
         assert found.version not in ("", "?"), f"the metadata of {found.distribution} must give a version"
         assert found.summary, (
             f"give {found.distribution} a `description` in pyproject.toml: list-plugins shows it"
         )
 
-    def test_its_description_keeps_the_contract(self) -> None:
-        """It is a plugin of its kind, for this version of the contract; `discovery.load` looks at that."""
+    def test_its_description_is_valid(self) -> None:
+        """It is a plugin of its kind for this version of the contract, which `discovery.load` checks."""
         description = self.description
         summary, factory = description.summary, description.factory
         assert len(summary.splitlines()) == 1, f"the summary must be one line of text, not {summary!r}"
@@ -106,29 +107,30 @@ class PluginSuite:
             f"the factory must be 'package.module:attribute', not {factory!r}"
         )
         if isinstance(description, DatasetPlugin):
-            assert description.tasks, "say in `tasks` what models can learn from the dataset"
+            assert description.tasks, "list the tasks that the dataset supports in `tasks`"
 
     def test_its_description_imports_only_the_standard_library(self) -> None:
-        """Whoever names a plugin pays for nothing heavy."""
+        """Selecting or listing a plugin must not import anything heavy."""
         module = discovery.find(self.kind, self.name).target.partition(":")[0]
         code = IMPORTS.format(path=sys.path, module=module)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{module} cannot be imported by itself:\n{done.stderr}"
         own = {"ocr_trainer", module.partition(".")[0]}
+        # In a new process: in this one, heavy modules are loaded already.
         foreign = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names - own
         assert not foreign, (
-            f"{module} must import the standard library and ocr_trainer.plugin only, but it imports"
-            f" {', '.join(sorted(foreign))}; move what needs that into the module of the factory"
+            f"{module} must import only the standard library and ocr_trainer.plugin, but it imports"
+            f" {', '.join(sorted(foreign))}; move the code that needs them into the factory's module"
         )
 
     def test_its_options_are_typed_and_documented(self) -> None:
-        """OmegaConf takes their types, and `describe` has something to say of each."""
+        """OmegaConf supports their types, and `describe` shows a docstring for each."""
         plugin_schema(self.kind, self.name)
-        silent = list(_undocumented(self.description.config))
-        assert not silent, f"write a docstring line under the options {', '.join(silent)}: describe shows it"
+        missing = list(_undocumented(self.description.config))
+        assert not missing, f"write a docstring below the options {', '.join(missing)}: describe shows it"
 
     def test_its_defaults_are_valid(self) -> None:
-        """What a user does not touch is never at fault."""
+        """Default values pass validation."""
         config = self.description.config()
         if REQUIRED in plain(config).values():
             faults = [fault for field in fields(config) for fault in _field_faults(config, field)]
@@ -137,48 +139,48 @@ class PluginSuite:
         assert not faults, f"a default must be valid: {'; '.join(faults)}"
 
     def test_its_options_compose(self) -> None:
-        """A run takes them, and refuses one that does not exist."""
+        """A run accepts the options, and refuses one that does not exist."""
         name = self.description.config(name=self.name).name
-        assert name == self.name, f"`name` is set by the core; leave it alone (it is {name!r})"
+        assert name == self.name, f"the core sets `name`; do not change it (it is {name!r})"
         self.run()
         wrong = f"{self.prefix}.no_such_option"
         try:
             self.run(f"{wrong}=1")
         except ConfigError:
             return
-        raise AssertionError(f"{wrong}=1 must be refused: a user may have mistyped it")
+        raise AssertionError(f"{wrong}=1 must be refused, to catch mistyped options")
 
     def test_a_saved_configuration_gives_the_same_options(self) -> None:
-        """A checkpoint rebuilds its run from names and plain values."""
+        """A checkpoint stores the configuration as plain values and composes it again."""
         run = self.run()
         saved = plain(run)
         assert json.loads(json.dumps(saved)) == saved, (
-            "options must be numbers, strings, lists and dicts of those"
+            "options must be numbers, strings, lists or dicts of these"
         )
         again, config = self.config(compose([], saved)), self.config(run)
         assert again == config, (
-            f"saved and composed again, the options must be the same:\n  {config}\n  {again}"
+            f"the options must be the same after saving and composing again:\n  {config}\n  {again}"
         )
 
     def test_describe_shows_its_options(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """`ocr-train describe KIND NAME` works."""
+        """`ocr-train describe KIND NAME` shows all options."""
         assert describe([self.kind.value, self.name]) == 0
         shown = capsys.readouterr().out
         hidden = [f.name for f in fields(self.description.config) if f.name != "name" and f.name not in shown]
         assert not hidden, f"describe must show the options {', '.join(hidden)}"
 
     def test_its_factory_can_be_called(self) -> None:
-        """The string in the description leads somewhere."""
+        """The factory named in the description exists and is callable."""
         factory = self.description.factory
         assert callable(discovery.resolve(self.kind, self.name)), (
-            f"{factory} must be called as (config, context)"
+            f"{factory} must be callable as factory(config, context)"
         )
 
 
 @cache
-def _compose(words: tuple[str, ...]) -> RunConfig:
-    """Compose a run once for all the tests that need it."""
-    return compose(words)
+def _compose(overrides: tuple[str, ...]) -> RunConfig:
+    """Compose a run; cached, as most tests of a suite need the same one."""
+    return compose(overrides)
 
 
 def _field_faults(config: Config, field: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a text recognizer has to keep."""
+"""Contract suite for text recognizers."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 CHARSET = " 0123456789가ñ"
 TEXTS = ("0", "1 2", "77", "ñ가")
-"""What the suite has a model read: a space, doubled characters, characters beyond ASCII."""
+"""Texts that the model must learn to read: with a space, doubled characters and characters beyond ASCII."""
 
 
 class RecognizerSuite(PluginSuite):
-    """The contract of a text recognizer: what it is asked in training, scoring and loading."""
+    """The contract of a text recognizer: all calls in training, evaluation and loading of checkpoints."""
 
     kind: ClassVar[Kind] = Kind.model
 
     steps: ClassVar[int] = 150
-    """Within so many steps of Adam it must read the four texts it learns."""
+    """Number of Adam steps within which the model must overfit four texts."""
     lr: ClassVar[float] = 2e-3
-    """The learning rate of those steps."""
+    """Learning rate of these steps."""
 
     def context(self, folder: Path) -> Context:
-        """Return the context of a run that has a charset."""
+        """Return the context of a run with the suite's charset."""
         return replace(super().context(folder), charset=CHARSET)
 
     def model(self, folder: Path, seed: int = 0) -> Recognizer:
-        """Build the model, with random weights that follow from a seed."""
+        """Build the model with random weights from a seed."""
         import torch
 
         from ocr_trainer.tasks.recognition import Recognizer
@@ -52,31 +52,35 @@ class RecognizerSuite(PluginSuite):
         return model
 
     def test_it_is_a_recognizer(self, tmp_path: Path) -> None:
-        """It has a stride, the run's charset, and weights to train."""
+        """It has a stride, the run's charset and trainable parameters."""
         model = self.model(tmp_path)
         assert model.stride in range(1, 4096), f"stride must be a number of pixels, not {model.stride!r}"
         assert model.charset == CHARSET, "charset must be that of the context"
-        assert any(p.requires_grad for p in model.parameters()), "it must have parameters to train"
+        assert any(p.requires_grad for p in model.parameters()), "it must have trainable parameters"
 
     def test_all_images_get_one_height(self, tmp_path: Path) -> None:
-        """However small or long an image is, it gets a size."""
+        """`size` accepts very small and long images and always returns the same height."""
         model = self.model(tmp_path)
         sizes = [model.size(h, w) for h, w in ((1, 1), (32, 100), (1, 5000), (5000, 1), (48, 48))]
-        assert len({height for height, _ in sizes}) == 1, f"the height must be one for all, not {sizes}"
-        assert all(side >= 1 for size in sizes for side in size), f"no side may be empty: {sizes}"
+        assert len({height for height, _ in sizes}) == 1, (
+            f"size must return the same height for all images: {sizes}"
+        )
+        assert all(side >= 1 for size in sizes for side in size), f"sizes must be at least 1: {sizes}"
 
     def test_rows_of_characters(self, tmp_path: Path) -> None:
-        """What `character_rows` names is there, and has a row per character."""
+        """The tensors in `character_rows` exist and have a row per character."""
         model = self.model(tmp_path)
         state = model.state_dict()
         rows = model.character_rows()
-        assert rows, "the tensors with a row per character must be named, so that a charset can grow"
+        assert rows, (
+            "character_rows must name the tensors with a row per character, so that a charset can grow"
+        )
         for name, first in rows.items():
             assert name in state, f"character_rows names {name!r}, which is not in the state_dict"
             assert len(state[name]) >= first + len(CHARSET), f"{name} has too few rows for the charset"
 
     def test_loss_is_finite_and_reaches_every_weight(self, tmp_path: Path) -> None:
-        """No text ends a training: not the shortest, not one of doubled characters."""
+        """Training continues with any text, even the shortest or one of doubled characters."""
         import torch
 
         model = self.model(tmp_path).train()
@@ -85,77 +89,79 @@ class RecognizerSuite(PluginSuite):
             parts = _loss(model, batch(model, texts))
             assert parts, "loss must return at least one part"
             for key, value in parts.items():
-                assert value.ndim == 0, f"the part {key!r} of the loss must be one number"
+                assert value.ndim == 0, f"the part {key!r} of the loss must be a scalar"
                 assert torch.isfinite(value), f"with {texts}, the part {key!r} of the loss is {value.item()}"
             torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
             for key, parameter in model.named_parameters():
                 if parameter.requires_grad:
                     assert parameter.grad is not None, (
-                        f"the loss must reach {key}: processes that train together wait for its gradient"
+                        f"the loss must reach {key}: distributed training waits for its gradient"
                     )
                     assert torch.isfinite(parameter.grad).all(), f"{key} has no finite gradient"
 
     def test_padding_makes_no_difference(self, tmp_path: Path) -> None:
-        """An image is read alike alone and beside a wider one."""
+        """An image gives the same text and score alone and in a batch with a wider one."""
         import torch
 
         model = self.model(tmp_path)
-        _loss(model.train(), batch(model, TEXTS))  # moves running statistics
+        _loss(model.train(), batch(model, TEXTS))  # updates running statistics
         images = [picture("1 2"), picture("1 2 77 0 ñ 가 1 2 77")]
         with torch.inference_mode():
             alone = [_read(model.eval(), [image])[0] for image in images]
             together = _read(model, images)
         for one, other in zip(alone, together, strict=True):
-            assert one.text == other.text, f"alone {one.text!r} is read, beside a wider image {other.text!r}"
+            assert one.text == other.text, (
+                f"alone, the image reads {one.text!r}, but in a batch with a wider image {other.text!r}"
+            )
             assert math.isclose(one.score, other.score, rel_tol=1e-3, abs_tol=1e-4), (
-                f"alone the score is {one.score}, beside a wider image {other.score}"
+                f"alone, the score is {one.score}, but in a batch with a wider image {other.score}"
             )
 
     def test_it_learns_to_read(self, tmp_path: Path) -> None:
-        """Loss and decoding agree on what the characters are."""
+        """Loss and decoding agree on the mapping from characters to classes."""
         import torch
 
         model = self.model(tmp_path)
-        learned = batch(model, TEXTS)
+        training = batch(model, TEXTS)
         optimizer = torch.optim.Adam(model.parameters(), lr=self.lr)
         read: list[str] = []
         for step in range(1, self.steps + 1):
-            loss = torch.stack(list(_loss(model.train(), learned).values())).sum()
+            loss = torch.stack(list(_loss(model.train(), training).values())).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if step % 10 == 0 or step == self.steps:
                 with torch.inference_mode():
-                    recognitions = model.eval().decode(model(learned.images, learned.widths))
+                    recognitions = model.eval().decode(model(training.images, training.widths))
                 read = [reading.text for reading in recognitions]
                 if read == list(TEXTS):
                     break
         else:
             raise AssertionError(
-                f"after {self.steps} steps on {TEXTS}, it must read them, not {read}. Do loss and decode mean"
-                " the same characters? If it is only slow, set `steps` or `lr` of the suite"
+                f"after {self.steps} steps on {TEXTS}, it must read them, not {read}. Do loss and decode use"
+                " the same characters? If the model only learns slowly, set `steps` or `lr` of the suite"
             )
         for reading in recognitions:
-            assert reading.scores.shape == (len(reading.text),), "there must be one score per character"
-            every = [*reading.scores.tolist(), reading.score]
-            assert all(0 <= score <= 1 for score in every), f"scores must be 0 to 1, not {every}"
+            assert reading.scores.shape == (len(reading.text),), "decode must return one score per character"
+            scores = [*reading.scores.tolist(), reading.score]
+            assert all(0 <= score <= 1 for score in scores), f"scores must be from 0 to 1, not {scores}"
 
     def test_a_checkpoint_gives_the_same_outputs(self, tmp_path: Path) -> None:
-        """All that the outputs depend on is in the state_dict; it pickles, and scoring involves no chance."""
+        """The state_dict determines the outputs, the model is picklable, and evaluation is deterministic."""
         import torch
 
         model, other = self.model(tmp_path), self.model(tmp_path, seed=1)
-        given = batch(model, TEXTS)
-        _loss(model.train(), given)  # moves running statistics
+        inputs = batch(model, TEXTS)
+        _loss(model.train(), inputs)  # updates running statistics, which must be in the state_dict, too
         file = io.BytesIO()
         torch.save(model.state_dict(), file)
         file.seek(0)
         other.load_state_dict(torch.load(file, weights_only=True))
         copy = pickle.loads(pickle.dumps(model))
         with torch.inference_mode():
-            outputs = model.eval()(given.images, given.widths)
+            outputs = model.eval()(inputs.images, inputs.widths)
             for same in (model, other.eval(), copy.eval()):
-                again = same(given.images, given.widths)
+                again = same(inputs.images, inputs.widths)
                 assert outputs.keys() == again.keys()
                 assert all(torch.equal(outputs[key], again[key]) for key in outputs), (
                     "in evaluation mode, the same images must give the same outputs"
@@ -163,20 +169,20 @@ class RecognizerSuite(PluginSuite):
 
 
 def picture(text: str) -> Image:
-    """Return a picture of a text in the font that Pillow brings: uint8, (40, width, 3)."""
+    """Render a text in Pillow's built-in font: uint8, (40, width, 3), black on white."""
     import numpy as np
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
     font = ImageFont.load_default(28)
     canvas = Pillow.new("RGB", (int(font.getlength(text)) + 16, 40), "white")
-    # The font has no Hangul: any shape will do, if it is always the same.
+    # The font has no Hangul. Any other glyph works for learning, as long as it is always the same.
     ImageDraw.Draw(canvas).text((8, 2), text.replace("가", "#"), "black", font)
     return np.array(canvas)
 
 
 def batch(model: Recognizer, texts: tuple[str, ...]) -> Batch:
-    """Return a training batch of pictures of these texts."""
+    """Return a training batch of images of these texts."""
     import numpy as np
 
     from ocr_trainer.tasks.recognition.data import Encoded, TrainingCollate, fit
@@ -185,22 +191,22 @@ def batch(model: Recognizer, texts: tuple[str, ...]) -> Batch:
         Encoded(fit(picture(text), model), np.array([model.charset.index(c) for c in text], dtype=np.int64))
         for text in texts
     ]
-    (made,) = TrainingCollate(len(items), model.stride)(items)
-    # In the order of the texts, whatever their widths.
-    order = [next(i for i, row in enumerate(_codes(made)) if row == item.codes.tolist()) for item in items]
-    targets = {name: value[order] for name, value in made.targets.items()}
-    assert made.widths is not None
-    return replace(made, images=made.images[order], widths=made.widths[order], targets=targets)
+    (batch,) = TrainingCollate(len(items), model.stride)(items)
+    # The collate function sorts by width; restore the order of the texts.
+    order = [next(i for i, row in enumerate(_codes(batch)) if row == item.codes.tolist()) for item in items]
+    targets = {name: value[order] for name, value in batch.targets.items()}
+    assert batch.widths is not None
+    return replace(batch, images=batch.images[order], widths=batch.widths[order], targets=targets)
 
 
-def _codes(made: Batch) -> list[list[int]]:
-    lengths = made.targets["lengths"].tolist()
-    return [row[:length] for row, length in zip(made.targets["codes"].tolist(), lengths, strict=True)]
+def _codes(batch: Batch) -> list[list[int]]:
+    lengths = batch.targets["lengths"].tolist()
+    return [row[:length] for row, length in zip(batch.targets["codes"].tolist(), lengths, strict=True)]
 
 
-def _loss(model: Recognizer, given: Batch) -> dict[str, Tensor]:
-    assert given.widths is not None
-    return model.loss(model(given.images, given.widths), given.targets)
+def _loss(model: Recognizer, batch: Batch) -> dict[str, Tensor]:
+    assert batch.widths is not None
+    return model.loss(model(batch.images, batch.widths), batch.targets)
 
 
 def _read(model: Recognizer, images: list[Image]) -> list[Recognition]:

@@ -1,1 +1,1 @@
-"""Light. Characters and strings: normalization, character sets, bidirectional text."""
+"""Light. Text normalization, character sets and charset files, and bidirectional text."""

@@ -1,10 +1,12 @@
-"""From the order in which characters are typed to the order in which they stand on the image, and back.
+"""Conversion between logical order (as typed) and visual order (left to right in the image) of characters.
 
-A network that reads its steps from left to right (CTC) cannot put out the characters of Hebrew or
-Arabic in the order in which they are typed. This is the part of Unicode's bidirectional algorithm
-(UAX #9) that one line of text needs, made its own inverse, so that what is read can be turned back:
-the direction of a line is that of most of its letters, not of the first one, and Latin letters and
-digits side by side are one run. Brackets are not mirrored.
+A CTC model outputs characters from left to right, so it cannot output Hebrew or Arabic in logical order.
+This module implements the part of the Unicode bidirectional algorithm (UAX #9) that a single line needs,
+with changes that make it its own inverse, so that a recognized text can be converted back:
+
+- The direction of a line is that of most of its letters, not that of the first one.
+- Adjacent Latin letters and digits form one run.
+- Brackets are not mirrored.
 """
 
 from __future__ import annotations
@@ -14,34 +16,35 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 RIGHTWARD = frozenset({"L", "EN", "AN"})
-"""Bidirectional classes of what stands from left to right: letters and digits."""
+"""Bidirectional classes that run from left to right: letters, European and Arabic digits."""
 LEFTWARD = frozenset({"R", "AL"})
+"""Bidirectional classes of Hebrew and Arabic letters, which run from right to left."""
 
 
 def visual_order(text: str) -> list[int]:
-    """Return the places of a text's characters as they stand on the image, from left to right.
+    """Return the indices of a text's characters in visual order, from left to right.
 
-    Marks stay behind the character that they belong to. Turning twice gives the text back, unless it
-    begins with a mark, which then belongs to none.
+    Combining marks stay after their base character. Applying the conversion twice gives the original text,
+    unless it begins with a mark, which has no base character.
     """
     classes = [unicodedata.bidirectional(character) for character in text]
     if LEFTWARD.isdisjoint(classes):
         return list(range(len(text)))
     clusters = _clusters(text)
     kinds = [classes[cluster[0]] for cluster in clusters]
-    to_left = sum(kind in LEFTWARD for kind in kinds) >= kinds.count("L")
+    right_to_left = sum(kind in LEFTWARD for kind in kinds) >= kinds.count("L")
     units = list(range(len(clusters)))
-    turned = _turned(kinds, units) if to_left else _turned_within(kinds, units)
-    return [place for unit in turned for place in clusters[unit]]
+    reordered = _reverse_line(kinds, units) if right_to_left else _reverse_runs(kinds, units)
+    return [place for unit in reordered for place in clusters[unit]]
 
 
 def to_visual(text: str) -> str:
-    """Return a text in the order in which it stands on the image; of such a text, the text."""
+    """Convert a text from logical to visual order, or from visual to logical order."""
     return "".join(text[place] for place in visual_order(text))
 
 
 def _clusters(text: str) -> list[list[int]]:
-    """Return the places of each character together with those of the marks behind it."""
+    """Return the index of each base character with those of its combining marks."""
     clusters: list[list[int]] = []
     for place, character in enumerate(text):
         if clusters and unicodedata.category(character) in ("Mn", "Me"):
@@ -51,11 +54,11 @@ def _clusters(text: str) -> list[list[int]]:
     return clusters
 
 
-def _turned(kinds: Sequence[str], units: list[int]) -> list[int]:
-    """Turn a line from right to left, but for the runs in it that stand from left to right."""
+def _reverse_line(kinds: Sequence[str], units: list[int]) -> list[int]:
+    """Reverse a right-to-left line, except for the left-to-right runs in it."""
     rightward = [kinds[unit] in RIGHTWARD for unit in units]
     for start, end in _gaps(rightward):
-        # What stands between two such, a point in a number, is part of the run.
+        # Neutral characters inside a run, such as the point in a number, belong to it.
         if not any(kinds[unit] in LEFTWARD for unit in units[start:end]):
             rightward[start:end] = [True] * (end - start)
     runs = [
@@ -66,20 +69,20 @@ def _turned(kinds: Sequence[str], units: list[int]) -> list[int]:
     ]
 
 
-def _turned_within(kinds: Sequence[str], units: list[int]) -> list[int]:
-    """Turn what stands from right to left in a line from left to right."""
+def _reverse_runs(kinds: Sequence[str], units: list[int]) -> list[int]:
+    """Reverse the right-to-left runs of a left-to-right line."""
     leftward = [kinds[unit] in LEFTWARD for unit in units]
     for start, end in _gaps(leftward):
         if not any(kinds[unit] == "L" for unit in units[start:end]):
             leftward[start:end] = [True] * (end - start)
-    turned: list[int] = []
-    for to_left, run in groupby(zip(units, leftward, strict=True), lambda pair: pair[1]):
-        places = [unit for unit, _ in run]
-        turned += _turned(kinds, places) if to_left else places
-    return turned
+    reordered: list[int] = []
+    for is_leftward, run in groupby(zip(units, leftward, strict=True), lambda pair: pair[1]):
+        members = [unit for unit, _ in run]
+        reordered += _reverse_line(kinds, members) if is_leftward else members
+    return reordered
 
 
 def _gaps(flags: Sequence[bool]) -> list[tuple[int, int]]:
-    """Return the stretches of False between two of True, as start and end."""
+    """Return the runs of False between two True values, as (start, end)."""
     places = [place for place, flag in enumerate(flags) if flag]
     return [(a + 1, b) for a, b in pairwise(places) if b > a + 1]

@@ -1,10 +1,10 @@
-"""Alphabets, scripts and other sets of characters by name: `names` and `named`.
+"""Named character sets for alphabets, scripts and symbols: `names` lists them, `named` returns one.
 
-A language's set holds its letters, small and capital, and the signs that belong to letters; digits,
-punctuation, the points of Hebrew and Arabic and the space do not. Languages in Latin letters have all
-of a to z, of which names and loan words make use. Compared with Unicode's CLDR: its main exemplar
-characters are here (but for the vowel marks of Arabic and Persian, which are in `arabic_marks`, and the
-stress on the Dutch j), with some of its auxiliary ones.
+The set of a language has its letters in lower and upper case, and marks that are part of letters. It has
+no digits, punctuation, Hebrew or Arabic vowel points, or space. Sets of languages in Latin script have all
+of a to z, as names and loan words use them. The sets cover the main exemplar characters of Unicode CLDR,
+except for the vowel marks of Arabic and Persian, which are in `arabic_marks`, and the stress mark on the
+Dutch j, and some of its auxiliary characters.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ LATIN = {
     "turkish": "âçğıîöşûüİ",
     "welsh": "âêîôûŵŷàáäèéëìíïòóöùúüẁẃẅỳýÿ",
 }
-"""The small letters of a language beyond a to z; of capitals, only those that no small letter leads to."""
+"""Lower-case letters of a language besides a to z, and capitals that `str.upper` does not produce."""
 
 VIETNAMESE_VOWELS = "aăâeêioôơuưy"
 VIETNAMESE_TONES = "\u0300\u0301\u0303\u0309\u0323"
@@ -69,7 +69,7 @@ CYRILLIC = {
     "serbian": "абвгдђежзијклљмнњопрстћуфхцчџш",
     "ukrainian": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюяʼ",
 }
-"""The small letters of a language."""
+"""Lower-case letters of a language."""
 
 ARABIC = "ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي"
 
@@ -91,13 +91,17 @@ LITERAL = {
 
 
 def _span(*spans: str) -> str:
-    """Return all assigned characters, from the first to the second of each span, that normal form C keeps."""
-    found = (chr(code) for span in spans for code in range(ord(span[0]), ord(span[1]) + 1))
-    return "".join(c for c in found if unicodedata.category(c) != "Cn" and clean(c) == c)
+    """Return the characters of inclusive ranges, without unassigned ones and those that `clean` changes.
+
+    Args:
+        spans: Two characters each, the first and the last of a range.
+    """
+    characters = (chr(code) for span in spans for code in range(ord(span[0]), ord(span[1]) + 1))
+    return "".join(c for c in characters if unicodedata.category(c) != "Cn" and clean(c) == c)
 
 
 def _both_cases(small: str) -> str:
-    """Return letters with their capitals: one character each, and ẞ for ß, whose own would be two."""
+    """Return letters and their capitals, as far as these are single characters; for ß, add ẞ."""
     capitals = (letter.upper() if letter != "ß" else "ẞ" for letter in small)
     return ordered([small, *(capital for capital in capitals if len(capital) == 1)])
 
@@ -108,7 +112,14 @@ def _vietnamese() -> str:
 
 
 def _encoded(codec: str, first: str, last: str, rows: tuple[int, int] = (0xA1, 0xFE)) -> str:
-    """Return the characters of a span that a national standard has, in some rows of its table."""
+    """Return the characters of a range that a national standard contains in the given rows of its table.
+
+    Args:
+        codec: Python's codec for the standard, such as `euc_kr`.
+        first: First character of the range.
+        last: Last character of the range.
+        rows: First and last lead byte; levels of a standard are ranges of rows.
+    """
     found = []
     for character in _span(first + last):
         code = character.encode(codec, errors="ignore")
@@ -152,16 +163,16 @@ SETS: dict[str, Callable[[], str]] = {
 
 
 def names() -> list[str]:
-    """Return the names of all sets, sorted."""
+    """Return the names of all character sets, sorted."""
     return sorted(SETS)
 
 
 @cache
 def named(name: str) -> str:
-    """Return the characters of a set, by code point; the space is in none.
+    """Return the characters of a named set, sorted by code point. No set contains the space.
 
     Raises:
-        ValueError: If there is no set of that name; says which there are.
+        ValueError: There is no set of this name; the message lists the names.
     """
     if name not in SETS:
         meant = did_you_mean(name, SETS)

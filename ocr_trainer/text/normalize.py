@@ -1,6 +1,6 @@
-"""Text normalization: the one form in which texts are trained on and scored.
+"""Text normalization, which applies to all texts in training and evaluation.
 
-A charset is a string: each code point once, in normal form C, the plain space among them where it is used.
+A charset is a string with each code point once, in normal form C, including the space if it is used.
 """
 
 from __future__ import annotations
@@ -10,33 +10,36 @@ import unicodedata
 from collections.abc import Iterable
 
 WORD_LIMIT = 4096
-"""Characters without a space; the time that normal form C takes grows with the square of accents in a row."""
+"""Maximum length of a word. Normalization takes time quadratic in the number of consecutive accents."""
 
 SOFT_HYPHEN = "\u00ad"
 
 INVISIBLE = dict.fromkeys(
     [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
 )
-"""Marks of direction, zero-width space, word joiner, byte-order mark: how a text is set, not what it is.
+"""Characters to remove: direction marks, zero-width space, word joiner and byte-order mark.
 
-The zero-width joiner and non-joiner (U+200D, U+200C) are no part of it: they change the shapes of letters.
+They affect layout only. The zero-width joiner and non-joiner (U+200D, U+200C) are kept: they change the
+shapes of letters.
 """
 
 FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
-"""Control characters that are no whitespace, and halves of surrogate pairs."""
+"""Control characters that are not whitespace, and halves of surrogate pairs."""
 
 
 def clean(text: str) -> str:
-    """Return a text as it is learned and scored.
+    """Normalize a text for training and evaluation. The function is idempotent.
 
-    In normal form C; each run of whitespace, newlines too, as one space, none at the ends; without
-    `INVISIBLE` marks. A soft hyphen is a hyphen at the end of a text, where it shows, and nothing elsewhere.
-    Doing it twice changes nothing more.
+    - Convert to normal form C (NFC).
+    - Replace each run of whitespace, including newlines, with one space; strip both ends.
+    - Remove `INVISIBLE` characters.
+    - Replace a soft hyphen at the end, where it is visible, with a hyphen; remove it elsewhere.
 
     Raises:
-        ValueError: If there is a control character or half of a surrogate pair in it, says which; or a
-            word of more than `WORD_LIMIT` characters.
+        ValueError: The text contains a control character or half of a surrogate pair, which the message
+            names, or a word of more than `WORD_LIMIT` characters.
     """
+    # Fast path for most Latin text: nothing but whitespace can change.
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     if found := FORBIDDEN.search(text):
@@ -52,5 +55,5 @@ def clean(text: str) -> str:
 
 
 def ordered(characters: Iterable[str]) -> str:
-    """Return the characters that there are, each once, by code point."""
+    """Return the distinct characters of strings, sorted by code point."""
     return "".join(sorted(set().union(*characters)))

@@ -1,4 +1,4 @@
-"""Several datasets as one."""
+"""Dataset plugin `concat`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class TestContract(DatasetSuite):
     overrides = PARTS[1:]
 
 
-def made(*words: str):
-    run = compose([*PARTS, *words])
+def build(*overrides: str):
+    run = compose([*PARTS, *overrides])
     return discovery.resolve(Kind.dataset, "concat")(run.dataset, Context(task=Task.detection))
 
 
-def test_each_part_gives_its_share_and_its_own_split_sizes():
-    dataset = made()
+def test_each_part_contributes_its_share_and_its_own_split_sizes():
+    dataset = build()
     heights = Counter(dataset.train[index].image.shape[0] for index in range(len(dataset.train)))
     assert heights == {128: 2, 192: 4}
     assert [sample.image.shape[0] for sample in dataset.val] == [128] * 3 + [192]
@@ -48,7 +48,7 @@ def test_each_part_gives_its_share_and_its_own_split_sizes():
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.sampled_from([0.3, 0.5, 1.0, 1.7, 3.0])), min_size=1, max_size=4)
 )
-def test_over_many_epochs_every_sample_of_a_part_comes_equally_often(parts: list[tuple[int, float]]):
+def test_over_many_epochs_all_samples_of_a_part_are_used_equally_often(parts: list[tuple[int, float]]):
     splits = [[(part, n) for n in range(length)] for part, (length, _) in enumerate(parts)]
     shares = [max(1, round(weight * length)) for length, weight in parts]
     mixed = Mixed([(s, len(s), share) for s, share in zip(splits, shares, strict=True)], endless=True)
@@ -60,33 +60,33 @@ def test_over_many_epochs_every_sample_of_a_part_comes_equally_often(parts: list
         assert max(counts) - min(counts) <= 1
 
 
-def test_indices_beyond_a_scored_split_are_refused():
+def test_indices_beyond_a_split_that_is_not_endless_are_refused():
     mixed = Mixed([([1, 2, 3], 2, 2)], endless=False)
     assert list(mixed) == [1, 2]
     with pytest.raises(IndexError):
         mixed[2]
 
 
-def test_a_saved_configuration_gives_the_same_dataset_again():
+def test_a_saved_configuration_gives_the_same_dataset():
     run = compose(PARTS)
     again = compose([], plain(run))
     assert again.dataset == run.dataset
     assert again.dataset.parts["small"].dataset.height == 128
 
 
-def test_the_name_of_a_part_will_do():
+def test_a_part_may_be_given_by_name_only():
     run = compose(["dataset=concat", "+dataset.parts.a.dataset=synthetic"])
     assert run.dataset.parts["a"].dataset.train_pages == 800
 
 
-def faults(*words: str) -> list[str]:
+def faults(*overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as refused:
-        compose(["dataset=concat", *words])
+        compose(["dataset=concat", *overrides])
     return str(refused.value).splitlines()[1:]
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("override", "message"),
     [
         ("model.size=736", "  - dataset.parts is empty: name at least one: +dataset.parts.NAME.dataset=…"),
         ("+dataset.parts.a=5", "  - dataset.parts.a must be a section of options, not 5"),
@@ -98,16 +98,16 @@ def faults(*words: str) -> list[str]:
         ("+dataset.parts.a.dataset={name: concat}", "  - dataset.parts.a.dataset.parts is empty: name at least one: +dataset.parts.a.dataset.parts.NAME.dataset=…"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_part_is_told_by_its_key(word: str, said: str):
-    assert faults(word)[0] == said
+def test_errors_in_a_part_name_its_key(override: str, message: str):
+    assert faults(override)[0] == message
 
 
-def test_a_part_that_is_not_installed_is_told():
+def test_a_part_that_is_not_installed_is_refused():
     with pytest.raises(PluginNotFound, match=r"named 'synthetik' is installed\. Did you mean 'synthetic'"):
         compose(["dataset=concat", "+dataset.parts.a.dataset=synthetik"])
 
 
-def test_files_are_known_where_all_parts_know_them(tmp_path: Path):
+def test_files_exist_if_all_parts_have_files(tmp_path: Path):
     class Filed(list):
         files = [tmp_path / "a", tmp_path / "b"]  # noqa: RUF012
 
@@ -116,7 +116,7 @@ def test_files_are_known_where_all_parts_know_them(tmp_path: Path):
     assert Mixed([(Filed("ab"), 2, 3), (["c"], 1, 1)], endless=True).files is None
 
 
-def test_files_go_on_beyond_an_epoch():
+def test_files_continue_beyond_an_epoch():
     class Filed(list):
         files = [Path("a"), Path("b"), Path("c")]  # noqa: RUF012
 
@@ -126,7 +126,7 @@ def test_files_go_on_beyond_an_epoch():
     assert [path.name for path in outer.files[::1]] == ["a", "b"]
 
 
-def test_texts_of_several_sets_give_charset_names_and_texts(tmp_path: Path):
+def test_text_datasets_give_characters_texts_and_names(tmp_path: Path):
     from ocr_trainer.data.images import write_image
     from ocr_trainer.plugin import Context, Task
     from ocr_trainer.testing.recognizers import picture
@@ -140,8 +140,8 @@ def test_texts_of_several_sets_give_charset_names_and_texts(tmp_path: Path):
             (tmp_path / name / f"{split}.txt").write_text(rows, encoding="utf-8")
     parts = [f"+dataset.parts.{n}.dataset={{name: words, root: {tmp_path / n}, val_share: 0}}" for n in "ab"]
     run = compose(["model=crnn", "dataset=concat", *parts, "+dataset.parts.b.weight=2"])
-    made = discovery.resolve(Kind.dataset, "concat")(run.dataset, Context(task=Task.recognition))
-    assert made.characters == "12345é"
-    assert made.train.texts is None  # by weight, no epoch is like another
-    assert list(made.test.texts) == [sample.text for sample in made.test] == ["1", "22", "é3", "4", "5"]
-    assert made.train.name_of(1).endswith("train1.png")
+    dataset = discovery.resolve(Kind.dataset, "concat")(run.dataset, Context(task=Task.recognition))
+    assert dataset.characters == "12345é"
+    assert dataset.train.texts is None  # epochs differ, as parts are weighted
+    assert list(dataset.test.texts) == [sample.text for sample in dataset.test] == ["1", "22", "é3", "4", "5"]
+    assert dataset.train.name_of(1).endswith("train1.png")

@@ -1,4 +1,4 @@
-"""The built-in logger `csv`."""
+"""Logger plugin `csv`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(table.DictReader(file))
 
 
-def test_metrics_go_to_the_runs_folder(tmp_path: Path) -> None:
+def test_metrics_are_written_to_the_run_folder(tmp_path: Path) -> None:
     log(tmp_path, {"train/loss": 2.5}, {"train/loss": 1.5, "val/hmean": 0.25})
     assert read(tmp_path / "csv" / "metrics.csv") == [
         {"step": "0", "train/loss": "2.5", "val/hmean": ""},
@@ -43,9 +43,7 @@ def test_another_run_in_the_folder_keeps_the_earlier_files(tmp_path: Path) -> No
         assert read(tmp_path / "csv" / part / "metrics.csv") == [{"step": "0", "loss": loss}]
 
 
-def test_a_new_column_replaces_the_file_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_column_replaces_the_file_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = make(CSVConfig(), Context(task=Task.detection, folder=tmp_path))
     for step in range(3):
         logger.log_metrics({"loss": float(step)}, step)
@@ -64,7 +62,7 @@ def test_a_new_column_replaces_the_file_whole_or_not_at_all(
 def test_lightnings_own_logger_loses_the_rows_when_a_new_column_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why the writer is ours."""
+    """The reason for `ResumableWriter`."""
     logger = CSVLogger(tmp_path, name=None, version="", flush_logs_every_n_steps=1)
     for step in range(3):
         logger.log_metrics({"loss": float(step)}, step)
@@ -79,7 +77,7 @@ def test_lightnings_own_logger_loses_the_rows_when_a_new_column_fails(
 
 
 def test_lightnings_own_logger_deletes_the_file_that_a_resumed_run_continues(tmp_path: Path) -> None:
-    """Why the writer is ours."""
+    """The reason for `ResumableWriter`."""
     for step in (0, 1):
         resume_step = step or None
         ours = make(CSVConfig(), Context(task=Task.detection, folder=tmp_path, resume_step=resume_step))
@@ -106,7 +104,7 @@ def test_rows_are_written_flush_every_at_a_time(tmp_path: Path) -> None:
     bare = CSVLogger(tmp_path / "bare", name=None, version="", flush_logs_every_n_steps=3)
     bare.log_metrics({"loss": 1.0}, 9)
     bare.save()
-    assert len(read(tmp_path / "bare" / "metrics.csv")) == 1  # why the counting is ours
+    assert len(read(tmp_path / "bare" / "metrics.csv")) == 1  # Lightning does not count rows, but steps
 
 
 def test_a_resumed_run_has_the_same_bytes(tmp_path: Path) -> None:

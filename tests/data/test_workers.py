@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.launching import run_folder, start, status
 from helpers.watching import FIT_ALONE, SMALL, children, members, said, shared_memory, unruly, wait_for
 
@@ -131,3 +132,24 @@ def test_case_29_workers_die_with_a_killed_run(tmp_path: Path, harm: str):
     run.join()
     wait_for(lambda: not members(run.pid or 0), 10)
     wait_for(lambda: shared_memory() <= before, 10)
+
+
+class Killing(torch.utils.data.Dataset[int]):
+    """Ends the worker that reads sample 3."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+
+def test_torchs_own_loader_names_no_sample():
+    """Why `TracksCurrentSample` and `report_worker_errors` exist: torch names the process alone."""
+    loader = torch.utils.data.DataLoader(Killing(), num_workers=1, multiprocessing_context="fork")
+    # An OSError where the worker dies while it hands over a tensor.
+    with pytest.raises((RuntimeError, OSError)) as caught:
+        list(loader)
+    assert not re.search(r"\b(sample|index) ?3\b", str(caught.value))

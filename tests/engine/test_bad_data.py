@@ -155,14 +155,14 @@ def test_too_many_unreadable_images_stop_the_run(run: Callable[..., Outcome], re
     status, said, report = run("data.max_skipped=0.1")
     assert (status, report) == (2, {})
     assert "3 of " in said
-    assert "images that were looked at cannot be used, more than data.max_skipped=0.1 allows:" in said
+    assert "checked images cannot be used, more than data.max_skipped=0.1 allows:" in said
 
 
 def test_a_sample_of_the_headers_is_judged_by_its_own_size(run: Callable[..., Outcome], receipts: Receipts):
     receipts.image(0).write_bytes(b"not an image")
     status, said, _ = run("data.max_skipped=0.2", "data.check_images=2")
     assert status == 2
-    assert "1 of 2 images that were looked at cannot be used" in said
+    assert "1 of 2 checked images cannot be used" in said
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -1,4 +1,4 @@
-"""CLEval against its published figures, a brute-force twin and cases done by hand."""
+"""CLEval against published scores, a brute-force implementation and small examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ocr_trainer.scoring.submission import read
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"
 needs_fixtures = pytest.mark.skipif(
-    not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)"
+    not FIXTURES.exists(), reason="metric_fixtures is missing (set OCR_TRAINER_DATA)"
 )
 
 
@@ -35,7 +35,7 @@ def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
 
 
 def korean_documents() -> Counts:
-    """The sum over the 100 documents."""
+    """Return the sum of the counts of the 100 documents."""
     archives = [FIXTURES / "cleval" / f"{side}_eval_doc_v1_kr.zip" for side in ("gt", "res")]
     gt, pred = (read(archive, DataReport(), None, "", confidence=False).pages for archive in archives)
     assert gt.keys() == pred.keys()

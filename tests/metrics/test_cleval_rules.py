@@ -177,7 +177,7 @@ def test_order_and_place_do_not_matter_and_sums_are_those_of_the_set(
     order = data.draw(st.permutations(range(len(ground_truths))))
     shuffled = [ground_truths[i] for i in order], texts, [ignore[i] for i in order]
     assert evaluate(*shuffled, data.draw(st.permutations(found))) == counts
-    # Two pages are one page with the second far to the right, whatever is on them.
+    # Two pages are one page with the second far to the right, regardless of their content.
     moved = [[p + np.array((1000, 0)) for p in side] for side in (ground_truths, found)]
     both = evaluate(ground_truths + moved[0], texts * 2, ignore * 2, found + moved[1])
     assert both == counts + counts

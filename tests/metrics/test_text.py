@@ -1,4 +1,4 @@
-"""Scores of texts against published figures, a table of distances filled in by hand, and Unicode's names."""
+"""Text scores against published scores, a reference edit distance, and Unicode's character names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pairs = list[tuple[str, str]]
 
 
 def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """Fill in the table of Wagner and Fischer."""
+    """Return the edit distance by the Wagner-Fischer algorithm."""
     row = list(range(len(b) + 1))
     for i, one in enumerate(a, start=1):
         diagonal, row[0] = row[0], i
@@ -35,7 +35,7 @@ def scores(*pairs: tuple[str, str]) -> dict[str, float]:
     return count_texts(pairs).scores()
 
 
-# Published figures: the toy sets of MMOCR's and mindocr's own tests
+# Published scores: the examples in MMOCR's and mindocr's tests
 
 
 def test_word_accuracy_of_mmocr() -> None:
@@ -52,19 +52,19 @@ def test_characters_of_mmocr() -> None:
 
 
 def test_ned_of_mmocr() -> None:
-    """Where it is told after lower case and without symbols."""
+    """MMOCR computes it in lower case and without symbols."""
     found = scores(("hello", "predhell"), ("hello", "hel"))
     assert found["ned_mean"] == found["ned_icdar2019"] == pytest.approx(0.4875)
 
 
 def test_figures_of_mindocr() -> None:
-    """Where they are told after lower case, without spaces and symbols."""
+    """mindocr computes them in lower case, without spaces and symbols."""
     found = scores(("balala", "baxlala"), ("ba", "ba"))
     assert found["word_accuracy"] == 0.5
     assert found["ned_mean"] == pytest.approx(0.92857, abs=1e-5)
 
 
-# What the names mean
+# Definitions of the scores
 
 
 def test_empty_texts() -> None:
@@ -118,7 +118,7 @@ pairs = st.lists(st.tuples(letters, letters), max_size=8)
 
 
 @given(pairs)
-def test_rates_are_those_of_the_table(pairs: Pairs) -> None:
+def test_rates_equal_those_of_the_reference_distance(pairs: Pairs) -> None:
     found = scores(*pairs)
     distance = sum(edit_distance(truth, read) for truth, read in pairs)
     length = sum(len(truth) for truth, _ in pairs)
@@ -134,7 +134,7 @@ def test_rates_are_those_of_the_table(pairs: Pairs) -> None:
 
 @given(pairs)
 def test_confusions_lead_from_truth_to_reading(pairs: Pairs) -> None:
-    """As many edits as the distance, and just those that turn the one's characters into the other's."""
+    """They are as many as the edit distance, and convert the characters of one text to those of the other."""
     for truth, read in pairs:
         tally = count_text(truth, read)
         assert tally.confusions.total() == edit_distance(truth, read)
@@ -162,7 +162,7 @@ def test_adding_leaves_the_parts_alone() -> None:
     assert (one.texts, one.characters, other.confusions) == (1, Counter("ab"), Counter({("c", "d"): 1}))
 
 
-# Where the errors are
+# Breakdown of the errors
 
 
 def test_details() -> None:
@@ -191,7 +191,7 @@ def test_lengths_have_a_class() -> None:
 
 
 def test_jamo_are_those_of_unicode() -> None:
-    """Of each syllable, by the names of the letters in its decomposition."""
+    """They match each syllable's decomposition by the names of its letters."""
     for code in range(ord("가"), ord("힣") + 1):
         decomposed = unicodedata.normalize("NFD", chr(code))
         names = (unicodedata.name(letter).split()[2] for letter in decomposed)

@@ -210,3 +210,22 @@ def test_case_59_fifty_plugins_are_named_and_none_is_imported(cli: Cli, tmp_path
     assert imported(site) == []
     if words != ["--help"]:
         assert [number for number in range(50) if f"many{number}" not in done.stdout] == []
+
+
+def test_stevedore_alone_fails_on_a_malformed_line_of_any_distribution(tmp_path: Path):
+    """Why the scan of metadata is ours (decision 0001): stevedore then finds no plugin at all."""
+    place = tmp_path / "site"
+    install(place, "malformed", "[ocr_trainer.models]\nthis line is no entry point\n")
+    code = (
+        "from stevedore import DriverManager\n"
+        "from ocr_trainer.plugin import Kind, discovery\n"
+        "assert discovery.load(Kind.model, 'dbnet')\n"
+        "DriverManager('ocr_trainer.models', 'dbnet')\n"
+    )
+    # stevedore keeps what it found in a cache on the disk.
+    environment = {**os.environ, **python_path(place), "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "missing 1 required positional argument: 'value'" in done.stderr

@@ -1,4 +1,4 @@
-"""The order in which texts are read, on layouts made by hand and on real pages."""
+"""Reading order on synthetic layouts and on real pages."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Page = list[tuple[float, float, str]]
 
 
 def quads(page: Page) -> list[np.ndarray]:
-    """Lay texts 10 pixels a character wide and 20 high with their top left corners at the points given."""
+    """Return boxes with the given top left corners, 10 pixels wide per character and 20 pixels high."""
     boxes = [(x, y, x + 10 * len(text), y + 20) for x, y, text in page]
     return [np.array([(a, b), (c, b), (c, d), (a, d)], np.float32) for a, b, c, d in boxes]
 
 
-def turned(polygons: list[np.ndarray], degrees: float) -> list[np.ndarray]:
-    """Turn clockwise, as y points down."""
+def rotated(polygons: list[np.ndarray], degrees: float) -> list[np.ndarray]:
+    """Rotate polygons clockwise (y points down)."""
     angle = np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return [((p - 300) @ matrix + 300).astype(np.float32) for p in polygons]
 
 
 def read(page: Page, polygons: list[np.ndarray] | None = None) -> list[list[str]]:
-    """Return the lines of each block, whatever the order in which the texts are given."""
-    given_in = np.random.default_rng(3).permutation(len(page)).tolist()
+    """Return the lines of each block of a page; texts are passed in a random order."""
+    shuffled = np.random.default_rng(3).permutation(len(page)).tolist()
     polygons = quads(page) if polygons is None else polygons
-    texts = [page[i][2] for i in given_in]
-    layout = reading_order([polygons[i] for i in given_in], texts)
+    texts = [page[i][2] for i in shuffled]
+    layout = reading_order([polygons[i] for i in shuffled], texts)
     return [[" ".join(texts[i] for i in line) for line in block] for block in layout]
 
 
@@ -46,7 +46,7 @@ def flat(layout: Layout) -> list[int]:
 
 
 def prose(left: float, top: float, words: str, pitch: float = 30) -> Page:
-    """Lines of three words each, fully set."""
+    """Return justified lines of three words each."""
     page, listed = [], words.split()
     for number in range(0, len(listed), 3):
         x = left
@@ -76,11 +76,11 @@ ROWS = [["THE-SHOP", "MILK 1.20", "BREAD-AND-BUTTER 2.4", "EGGS 13.50", "TOTAL 1
 
 
 @pytest.mark.parametrize("shift", [0, 13])
-def test_columns_are_read_one_after_the_other(shift: float):
+def test_columns_are_read_from_left_to_right(shift: float):
     assert read(prose(0, 0, ONE) + prose(250, shift, TWO)) == [LINES, UPPER]
 
 
-def test_a_title_and_a_footer_run_across_columns():
+def test_a_title_and_a_footer_span_the_columns():
     title, footer = [(60, 0, "TITLE-OF-ALL-OF-THE-PAGE-HERE")], [(60, 300, "FOOTER-OF-ALL-OF-THE-PAGE-HERE")]
     page = title + prose(0, 60, ONE) + prose(250, 60, TWO) + footer
     assert read(page) == [[title[0][2]], LINES, UPPER, [footer[0][2]]]
@@ -91,7 +91,7 @@ def test_three_columns():
     assert read(page) == [LINES, UPPER, [line.replace("a", "z") for line in LINES]]
 
 
-def test_amounts_stay_with_what_they_are_for():
+def test_amounts_of_a_receipt_stay_with_their_items():
     assert read(RECEIPT) == ROWS
 
 
@@ -101,19 +101,19 @@ def test_a_table_is_read_by_rows():
 
 
 @pytest.mark.parametrize("degrees", [-40, -10, -3, 3, 10, 40, 90, -90, 180])
-def test_a_turned_page_reads_the_same(degrees: float):
+def test_a_rotated_page_has_the_same_order(degrees: float):
     for page, expected in ((RECEIPT, ROWS), (prose(0, 0, ONE) + prose(250, 0, TWO), [LINES, UPPER])):
-        assert read(page, turned(quads(page), degrees)) == expected
+        assert read(page, rotated(quads(page), degrees)) == expected
 
 
 @pytest.mark.parametrize("degrees", [-30, 0, 30, 90])
-def test_where_polygons_begin_need_not_be_known(degrees: float):
-    polygons = [np.roll(p, k, axis=0) for k, p in enumerate(turned(quads(RECEIPT), degrees))]
+def test_polygons_may_start_at_any_corner(degrees: float):
+    polygons = [np.roll(p, k, axis=0) for k, p in enumerate(rotated(quads(RECEIPT), degrees))]
     assert read(RECEIPT, polygons) == ROWS
     assert np.rad2deg(text_angle(polygons)) == pytest.approx(degrees, abs=0.1)
 
 
-def test_a_line_may_bend():
+def test_a_line_may_be_curved():
     page = [(60.0 * n, 9.0 * n, f"w{n:03}") for n in range(9)]
     below = [(x, y + 30, text.upper()) for x, y, text in page]
     expected = [" ".join(text for _, _, text in line) for line in (page, below)]
@@ -121,14 +121,14 @@ def test_a_line_may_bend():
 
 
 def test_right_to_left():
-    # Right column first, and in it the rightmost word.
+    # The right column comes first, and its rightmost word is read first.
     hebrew = prose(0, 0, "אאאאאא בבבבבב גגגגגג " * 4)
     right = [(x + 250, y, text.replace("א", "ש")) for x, y, text in hebrew]
     left, first = (["גגגגגג בבבבבב " + a * 6] * 4 for a in "אש")
     assert read(hebrew + right) == [first, left]
 
 
-def test_a_foreign_run_keeps_its_direction():
+def test_a_run_of_the_other_direction_keeps_its_direction():
     page = [
         (0, 0, "שלום"),
         (50, 0, "New"),
@@ -142,7 +142,7 @@ def test_a_foreign_run_keeps_its_direction():
     assert read(latin) == [["Hello א ב world again"]]
 
 
-def test_nothing_and_one():
+def test_no_text_one_text_and_degenerate_polygons():
     assert reading_order([]) == []
     assert reading_order(quads([(5, 5, "a")])) == [[[0]]]
     assert reading_order([np.zeros((4, 2), np.float32)] * 2) in ([[[0, 1]]], [[[0], [1]]])
@@ -157,7 +157,7 @@ def test_nothing_and_one():
         max_size=25,
     )
 )
-def test_every_text_is_read_once_and_the_order_given_does_not_matter(page: Page):
+def test_each_text_appears_once_and_the_input_order_does_not_matter(page: Page):
     polygons, texts = quads(page), [text for _, _, text in page]
     layout = reading_order(polygons, texts)
     assert sorted(flat(layout)) == list(range(len(page)))
@@ -168,12 +168,12 @@ def test_every_text_is_read_once_and_the_order_given_does_not_matter(page: Page)
 
 
 def agreement(layout: Layout) -> float:
-    """Kendall's tau with the order of the file."""
+    """Return Kendall's tau between a layout and the order of the annotation file."""
     return float(kendalltau(flat(layout), range(len(flat(layout)))).statistic)
 
 
-@pytest.mark.skipif(not (DATA / "receipts_sroie2019").exists(), reason="receipts_sroie2019 is not there")
-def test_receipts_are_read_nearly_as_they_were_annotated():
+@pytest.mark.skipif(not (DATA / "receipts_sroie2019").exists(), reason="receipts_sroie2019 is missing")
+def test_receipts_are_read_nearly_in_the_order_of_their_annotations():
     taus, blocks = [], []
     for file in sorted((DATA / "receipts_sroie2019" / "box").glob("*.csv"))[::4]:
         rows = [row.split(",", 8) for row in file.read_text(encoding="utf-8").splitlines() if row.strip()]
@@ -181,14 +181,14 @@ def test_receipts_are_read_nearly_as_they_were_annotated():
         layout = reading_order(polygons, [row[8] for row in rows])
         taus.append(agreement(layout))
         blocks.append(len(layout))
-    # Some files list all amounts at their end, as no one reads.
+    # Not 1: some annotation files list all amounts at the end.
     assert np.mean(taus) > 0.92
     assert np.median(taus) > 0.95
     assert np.mean(np.array(blocks) == 1) > 0.95
 
 
-@pytest.mark.skipif(not (DATA / "forms_funsd").exists(), reason="forms_funsd is not there")
-def test_words_of_one_entry_of_a_form_are_read_in_their_order():
+@pytest.mark.skipif(not (DATA / "forms_funsd").exists(), reason="forms_funsd is missing")
+def test_words_of_a_form_entry_are_read_in_order():
     right = total = 0
     for file in sorted((DATA / "forms_funsd" / "training_data" / "annotations").glob("*.json"))[::6]:
         entries = json.loads(file.read_text(encoding="utf-8"))["form"]

@@ -1,4 +1,4 @@
-"""Results as JSON, PAGE XML, hOCR and plain text, each read back by something else."""
+"""Result files as JSON, PAGE XML, hOCR and plain text, each read back by an independent reader."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reading(text: str, score: float = 0.5) -> Recognition:
 
 
 def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Page:
-    """Lay texts out two a line."""
+    """Return a page with two texts per line."""
     places = [(20 + 200 * (n % 2), 20 + 40 * (n // 2)) for n in range(len(texts))]
     polygons = [box(x - 0.4, y, x + 150.3, y + 25) for x, y in places]
     found = Detections(polygons, np.full(len(texts), 0.875, np.float32), ["a warning"])
@@ -39,7 +39,7 @@ def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Pa
 
 
 class Words(HTMLParser):
-    """The words of hOCR with their properties, by line, and everything that is not closed."""
+    """Parser of hOCR: words and their properties by line, and the elements that are not closed yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,20 +50,20 @@ class Words(HTMLParser):
         self.rtl = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        told = {key: value or "" for key, value in attributes}
-        kind = told.get("class", "")
+        values = {key: value or "" for key, value in attributes}
+        kind = values.get("class", "")
         self.open.append((tag, kind))
-        self.titles.setdefault(kind, []).append(told.get("title", ""))
+        self.titles.setdefault(kind, []).append(values.get("title", ""))
         if tag == "meta":
-            self.meta[told.get("name", "charset")] = told.get("content", "")
+            self.meta[values.get("name", "charset")] = values.get("content", "")
         if kind == "ocr_line":
             self.lines.append([])
         if kind == "ocrx_word":
-            self.lines[-1].append((told["title"], ""))
-        self.rtl |= told.get("dir") == "rtl"
+            self.lines[-1].append((values["title"], ""))
+        self.rtl |= values.get("dir") == "rtl"
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        assert tag == "meta"  # no other element may end like this in HTML
+        assert tag == "meta"  # HTML allows no other element here to be self-closing
         super().handle_startendtag(tag, attributes)
 
     def handle_endtag(self, tag: str) -> None:
@@ -84,7 +84,7 @@ def words_of(text: str) -> Words:
 
 
 def read_by_plugin(folder: Path, text: str, level: str) -> list[tuple[str, list[list[float]]]]:
-    """Read PAGE XML with the plugin for it, as a dataset of one image."""
+    """Read PAGE XML with the `page_xml` plugin, as a dataset of one image."""
     import cv2
     from ocr_trainer_xml.page import PageXml
     from ocr_trainer_xml.plugin import Level, PageXmlConfig
@@ -113,12 +113,12 @@ def test_page_xml_is_read_back_by_the_plugin(tmp_path: Path):
 @pytest.mark.parametrize(
     ("level", "texts"), [("line", ["one two", "three four"]), ("region", ["one two\nthree four"])]
 )
-def test_lines_and_regions_hold_what_is_in_them(level: str, texts: list[str], tmp_path: Path):
+def test_lines_and_regions_contain_the_text_of_their_words(level: str, texts: list[str], tmp_path: Path):
     text = page_xml.write(page("one", "two", "three", "four"), "ocr-trainer", WHEN)
     assert [t for t, _ in read_by_plugin(tmp_path, text, level)] == texts
 
 
-def test_page_xml_keeps_to_the_schema():
+def test_page_xml_follows_the_schema():
     root = ElementTree.fromstring(page_xml.write(page("one", "two", "three"), "ocr-trainer 1", WHEN))
     assert root.tag == f"{PAGE}PcGts"
     metadata, top = root
@@ -146,7 +146,7 @@ def test_page_xml_keeps_to_the_schema():
     assert set(confidences) == {0.5, 0.875}
 
 
-def test_nothing_found():
+def test_a_page_without_detections():
     empty = page()
     assert list(ElementTree.fromstring(page_xml.write(empty, "x", WHEN))[1]) == []
     assert words_of(hocr.write(empty, "x")).lines == []
@@ -154,7 +154,7 @@ def test_nothing_found():
     assert json.loads(json_file.write(empty))["detections"] == []
 
 
-def test_what_was_not_read_says_nothing_of_texts():
+def test_without_a_recognizer_the_files_have_no_texts():
     found = page("one", "two", read=False)
     root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
     assert list(root.iter(f"{PAGE}TextEquiv")) == []
@@ -178,7 +178,7 @@ def test_hocr_is_read_back():
     assert not words.rtl
 
 
-def test_text_that_runs_from_right_to_left():
+def test_right_to_left_text():
     found = page("שלום", "עולם")
     assert plain.write(found) == "עולם שלום\n"
     assert words_of(hocr.write(found, "x")).rtl
@@ -187,7 +187,7 @@ def test_text_that_runs_from_right_to_left():
     assert [element.text for element in root.iter(f"{PAGE}Unicode")][-1] == "עולם שלום"
 
 
-def test_json_holds_everything():
+def test_json_contains_all_fields():
     record = json.loads(json_file.write(page("héééé", "", "שלום")))
     assert (record["image"], record["width"], record["height"]) == ("scans/a page.png", 400, 300)
     assert record["warnings"] == ["a warning"]
@@ -198,7 +198,7 @@ def test_json_holds_everything():
     assert [(d["block"], d["line"]) for d in (first, nothing, last)] == [(0, 0), (0, 0), (0, 1)]
 
 
-def test_a_row_of_json():
+def test_a_json_line_of_a_text_image():
     assert json.loads(json_file.row("a.png", reading("x\u2028y"))) == {
         "image": "a.png",
         "text": "x\u2028y",
@@ -207,13 +207,13 @@ def test_a_row_of_json():
     }
 
 
-def test_plain_text_leaves_out_what_reads_as_nothing():
+def test_plain_text_omits_empty_texts():
     assert plain.write(page("one", "", "", "", "five")) == "one\nfive\n"
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=4))
-def test_any_text_makes_documents_that_can_be_parsed(texts: list[str]):
+def test_documents_with_any_text_can_be_parsed(texts: list[str]):
     found = page(*texts, source="".join(texts) + ".png")
     root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
     read = [word.findtext(f"{PAGE}TextEquiv/{PAGE}Unicode") for word in root.iter(f"{PAGE}Word")]
@@ -224,7 +224,7 @@ def test_any_text_makes_documents_that_can_be_parsed(texts: list[str]):
     assert len(_detections(found)) == len(texts)
 
 
-def test_paths_that_are_no_text_can_be_written():
+def test_paths_that_are_not_utf8_can_be_written():
     name = shown_path(b"bad\xff.png".decode("utf-8", "surrogateescape"))
     assert name == "bad\ufffd.png"
     json_file.write(page("a", source=name)).encode("utf-8")
@@ -232,12 +232,10 @@ def test_paths_that_are_no_text_can_be_written():
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=20))
-def test_the_hull_is_shapelys(points: list[tuple[int, int]]):
+def test_the_convex_hull_equals_that_of_shapely(points: list[tuple[int, int]]):
     import shapely
 
     found = hull([np.array(points)])
     expected = shapely.MultiPoint(points).convex_hull
-    made = {1: shapely.Point, 2: shapely.LineString}.get(len(found), shapely.Polygon)(
-        found[0] if len(found) == 1 else found
-    )
-    assert made.equals(expected)
+    shape = {1: shapely.Point, 2: shapely.LineString}.get(len(found), shapely.Polygon)
+    assert shape(found[0] if len(found) == 1 else found).equals(expected)

@@ -1,4 +1,4 @@
-"""`ocr-train score`: published figures from the command line, and what users get wrong."""
+"""`ocr-train score` on outlines: published scores from the command line, and error messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ocr_trainer.metrics.icdar import average_precision
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 FIXTURES = DATA / "metric_fixtures"
 needs_fixtures = pytest.mark.skipif(
-    not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)"
+    not FIXTURES.exists(), reason="metric_fixtures is missing (set OCR_TRAINER_DATA)"
 )
 EXPECTED = FIXTURES / "expected.json"
 
@@ -66,13 +66,13 @@ def test_cleval_figures(tmp_path: Path) -> None:
     assert report["scores"]["end_to_end_hmean"] == pytest.approx(0.9165773847119407, abs=1e-15)
     assert report["counts"]["true_positives"] == 46218
     assert (report["images"], report["left_out"]) == (100, [])
-    # The ground truth is in lower case, the predictions are not.
+    # Only the ground truth is in lower case.
     ignoring = scored(tmp_path, *archives, "--metric", "cleval", "--ignore-case")
     assert ignoring["scores"]["hmean"] == report["scores"]["hmean"]
     assert ignoring["scores"]["end_to_end_hmean"] > 0.96
 
 
-# By hand
+# Small examples
 
 
 def folder(path: Path, files: dict[str, str]) -> Path:
@@ -93,7 +93,7 @@ def gt(tmp_path: Path) -> Path:
     )
 
 
-def test_every_kind_of_predictions(tmp_path: Path, gt: Path) -> None:
+def test_all_row_forms_of_predictions(tmp_path: Path, gt: Path) -> None:
     for row, detected in {
         "0,0,40,10": 1.0,
         "0,0,40,10,0.5": 1.0,
@@ -112,7 +112,7 @@ def test_every_kind_of_predictions(tmp_path: Path, gt: Path) -> None:
         assert ("end_to_end_recall" in report["scores"]) == ("wo" in row)
 
 
-def test_the_threshold_is_an_option(tmp_path: Path, gt: Path) -> None:
+def test_iou_sets_the_threshold(tmp_path: Path, gt: Path) -> None:
     pred = folder(tmp_path / "pred", {"img_1.txt": "0,0,40,6"})
     for iou, matched in (("0.59", 1), ("0.6", 0)):
         report = scored(tmp_path, gt, pred, "--metric", "icdar", "--iou", iou)
@@ -126,7 +126,9 @@ def test_the_most_confident_detection_is_matched_first(tmp_path: Path, gt: Path)
     assert scored(tmp_path, gt, pred, "--metric", "icdar")["scores"]["average_precision"] == 1 / 4
 
 
-def test_nothing_is_left_out_in_silence(tmp_path: Path, gt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_that_is_left_out_is_reported(
+    tmp_path: Path, gt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = "0,0,40,10\n5,5\n40,10,0,0\n"
     pred = folder(tmp_path / "pred", {"res_img_1.txt": rows, "res_img_9.txt": rows, "notes.md": ""})
     report = scored(tmp_path, gt, pred, "--metric", "icdar")
@@ -134,18 +136,18 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path, gt: Path, capsys: pytest
     assert report["left_out"] == [
         f"{pred}/notes.md: not a .txt file, not read",
         f"{place}_1.txt:2: not ltrb: '5,5'",
-        f"{place}_1.txt:3: the box ends before it begins: 40,10,0,0",
+        f"{place}_1.txt:3: the box has a negative width or height: 40,10,0,0",
         f"{place}_9.txt:2: not ltrb: '5,5'",
-        f"{place}_9.txt:3: the box ends before it begins: 40,10,0,0",
-        f"{place}_9.txt: no ground truth for it, not scored",
-        f"{gt}/gt_img_2.txt: no predictions for it, scored as if nothing was found",
+        f"{place}_9.txt:3: the box has a negative width or height: 40,10,0,0",
+        f"{place}_9.txt: no ground truth, not scored",
+        f"{gt}/gt_img_2.txt: no predictions, scored as an image without detections",
     ]
     printed = capsys.readouterr().out
     assert "left out or noted: 7\n" in printed
     assert all(entry in printed for entry in report["left_out"])
 
 
-def test_outlines_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
+def test_outlines_that_cannot_be_scored_are_reported(tmp_path: Path) -> None:
     rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,0,40,0,40,10,0,10,word\n"
     gt = folder(tmp_path / "gt", {"1.txt": rows})
     report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
@@ -158,7 +160,7 @@ def test_outlines_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
     assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
 
 
-def test_other_marks_for_what_is_not_scored(tmp_path: Path) -> None:
+def test_dont_care_sets_the_texts_that_are_not_scored(tmp_path: Path) -> None:
     gt = folder(tmp_path / "gt", {"1.txt": "0,0,40,10,a\n0,20,40,30,#\n0,40,40,50,###\n"})
     assert scored(tmp_path, gt, gt, "--metric", "icdar")["counts"]["truths"] == 2
     report = scored(tmp_path, gt, gt, "--metric", "icdar", "--dont-care", "#", "--dont-care", "a")
@@ -185,29 +187,29 @@ def test_no_predictions_at_all(tmp_path: Path, gt: Path) -> None:
         ("--metric icdar --form quad+confidence", "--form quad+confidence: ground truth has no confidences"),
     ],
 )
-def test_options_that_cannot_be(gt: Path, words: str, message: str) -> None:
+def test_invalid_options_are_refused(gt: Path, words: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         score(["--gt", str(gt), "--pred", str(gt), *words.split()])
     assert str(caught.value) == message
 
 
-def test_sides_that_do_not_belong_together(tmp_path: Path, gt: Path) -> None:
+def test_ground_truth_and_predictions_without_a_common_image_are_refused(tmp_path: Path, gt: Path) -> None:
     pred = folder(tmp_path / "pred", {"a.txt": "0,0,40,10"})
     with pytest.raises(DataError) as caught:
         score(["--gt", str(gt), "--pred", str(pred), "--metric", "icdar"])
     assert str(caught.value) == (
-        "no file of the predictions belongs to one of the ground truth\n"
+        "no prediction file matches a ground truth file\n"
         f"  ground truth such as '{gt}/gt_img_1.txt', predictions such as '{pred}/a.txt'\n"
         "  name them gt_X.txt and res_X.txt, or X.txt, with the same X"
     )
     empty = folder(tmp_path / "empty", {"1.txt": ""})
-    with pytest.raises(DataError, match="the ground truth has not a single row"):
+    with pytest.raises(DataError, match="the ground truth has no rows"):
         score(["--gt", str(empty), "--pred", str(gt), "--metric", "icdar"])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=12), st.integers(1, 4))
 def test_average_precision(found: list[tuple[float, bool]], missed: int) -> None:
-    """As the challenge's script adds it up."""
+    """It equals a direct implementation of the challenge's script."""
     right, total = 0, 0.0
     for place, (_, hit) in enumerate(sorted(found, key=lambda pair: -pair[0]), start=1):
         right += hit

@@ -1,4 +1,4 @@
-"""`ocr-train score --metric text`: files of rows, folders of files, and what users get wrong."""
+"""`ocr-train score --metric text`: files of rows, folders of files, and error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocr_trainer.cli.score import score
 from ocr_trainer.errors import ConfigError, DataError
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data is not there (OCR_TRAINER_DATA)")
+needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data is missing (set OCR_TRAINER_DATA)")
 
 
 def scored(tmp_path: Path, gt: Path, pred: Path, *words: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def written(path: Path, content: str) -> Path:
     return path
 
 
-def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_printed_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gt = written(tmp_path / "gt.txt", "a.png\thello\nb.png\tHELLO\nc.png\t$HELLO$\nd.png\t###\n")
     pred = written(tmp_path / "pred.txt", "c.png\thello\nb.png\thello\na.png\thello\nd.png\tx\n")
     report = scored(tmp_path, gt, pred)
@@ -67,8 +67,8 @@ def test_forms_of_rows(form: str, content: str, tmp_path: Path) -> None:
         assert report["left_out"] == []
 
 
-def test_truth_and_prediction_in_one_folder(tmp_path: Path) -> None:
-    """As Tesseract and Calamari leave them beside the images."""
+def test_ground_truth_and_predictions_in_one_folder(tmp_path: Path) -> None:
+    """Tesseract and Calamari use this layout, next to the images."""
     files = {
         "1.gt.txt": "right",
         "1.txt": "wrong",
@@ -108,22 +108,22 @@ def test_names_with_and_without_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         scored(tmp_path, twice, pred)
     assert str(caught.value) == (
-        "no name of the predictions is one of the ground truth\n"
+        "no name in the predictions matches one in the ground truth\n"
         "  ground truth such as 'train/1', predictions such as '1'"
     )
 
 
-def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_everything_that_is_left_out_is_reported(tmp_path: Path) -> None:
     gt = written(tmp_path / "gt.txt", "1.png\ta\n2.png\tb\n2.png\tc\nno tab\n\n3.png\tx\ay\n\tz\n4.png\t\n")
     pred = written(tmp_path / "pred.txt", "1.png\ta\n4.png\t\n5.png\td\n")
     report = scored(tmp_path, gt, pred)
     assert report["left_out"] == [
-        f"{gt}:3: a second text of '2', not used",
+        f"{gt}:3: duplicate text for '2', not used",
         f"{gt}:4: not of the form tab: 'no tab'",
         f"{gt}:6: control character U+0007 in the text, not used",
         f"{gt}:7: the name is empty, not used",
         f"{pred}:3: no ground truth for '5', not scored",
-        f"{gt}:2: no reading of '2', scored as if nothing was read",
+        f"{gt}:2: no prediction for '2', scored as an empty text",
     ]
     assert (report["counts"]["texts"], report["counts"]["exact"]) == (3, 2)
     assert report["scores"]["ned_icdar2019"] == pytest.approx(1 / 3)
@@ -137,21 +137,22 @@ def test_no_predictions_at_all(tmp_path: Path) -> None:
     assert report["scores"]["cer"] == 1
 
 
-def test_places_that_cannot_be_read(tmp_path: Path) -> None:
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     gt = written(tmp_path / "gt.txt", "1.png\ta\n")
     odd = written(tmp_path / "odd.txt", "what;is;this\n")
     bad = tmp_path / "bad"
     bad.mkdir()
     for path, message in {
         tmp_path / "nowhere": "there is no file or folder '.*nowhere'",
-        odd: r"cannot be told, such as 'what;is;this'\n  say it: --pred-form with one of tab\+confidence, tab, q",
-        bad: r"holds no \.txt file, of which there must be one per image",
+        odd: r"cannot detect the form of the rows in '.*odd.txt', such as 'what;is;this'\n"
+        r"  set it with --pred-form, one of tab\+confidence, tab, q",
+        bad: r"contains no \.txt files; there must be one per image",
     }.items():
         with pytest.raises(DataError, match=message):
             scored(tmp_path, gt, path)
     (bad / "1.txt").write_bytes(b"caf\xe9")
     assert "1.txt: not UTF-8: byte 0xe9" in scored(tmp_path, gt, bad)["left_out"][0]
-    with pytest.raises(DataError, match="has not a single text"):
+    with pytest.raises(DataError, match=r"the ground truth '.*bad' has no texts"):
         scored(tmp_path, bad, gt)
 
 
@@ -166,7 +167,7 @@ def test_places_that_cannot_be_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_options_that_cannot_be(words: str, message: str, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(words: str, message: str, tmp_path: Path) -> None:
     gt = written(tmp_path / "gt.txt", "1.png\ta\n")
     with pytest.raises(ConfigError) as caught:
         scored(tmp_path, gt, gt, *words.split())

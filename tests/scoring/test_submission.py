@@ -1,4 +1,4 @@
-"""Reading what the challenges exchange: forms of rows, folders and zips, and their oddities."""
+"""Reading files of the ICDAR challenges: row forms, folders, zip files, and unusual content."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ARCHIVES = {
 }
 
 
-@pytest.mark.skipif(not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)")
+@pytest.mark.skipif(not FIXTURES.exists(), reason="metric_fixtures is missing (set OCR_TRAINER_DATA)")
 @pytest.mark.parametrize(("archive", "expected"), ARCHIVES.items())
 def test_the_forms_of_real_archives(archive: str, expected: tuple[str, int, int]) -> None:
     found, data_report = opened(FIXTURES / archive)
@@ -67,7 +67,7 @@ numbers = st.integers(-20, 2000)
 
 
 @given(form=st.sampled_from(FORMS), data=st.data())
-def test_rows_tell_their_form_and_read_as_written(form: Form, data: st.DataObject) -> None:
+def test_forms_are_detected_and_rows_are_parsed(form: Form, data: st.DataObject) -> None:
     rows, wanted = [], []
     for _ in range(data.draw(st.integers(1, 5))):
         count = {"ltrb": 2, "quad": 4}.get(form.shape) or data.draw(st.sampled_from([3, 5, 9]))
@@ -107,21 +107,24 @@ def test_where_the_text_of_a_polygon_begins(row: str, points: int, text: str) ->
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["0,0,9,0,9,9,0,9,2012", "0,0,9,0,9,9,0,9,24"], "rows such as '0,0,9,0,9,9,0,9,2012' read as none"),
-        (["one,two"], "rows such as 'one,two' read as none of the forms"),
-        (["0,0,9,9,a"] + ["0,0,9,0,9,9,0,9,b"] + ["?"] * 2, "1 of 4 rows read as ltrb+text, more than"),
+        (["0,0,9,0,9,9,0,9,2012", "0,0,9,0,9,9,0,9,24"], "rows such as '0,0,9,0,9,9,0,9,2012' fit no form"),
+        (["one,two"], "rows such as 'one,two' fit no form"),
+        (
+            ["0,0,9,9,a"] + ["0,0,9,0,9,9,0,9,b"] + ["?"] * 2,
+            "only 1 of 4 rows fit ltrb+text, the best form",
+        ),
         (
             ["0,0,9,0,9,9,0,9,a"] * 9 + ["0,0,9,0,9,9,0,9,5,5,a"],
-            "9 of 10 rows read as quad+text, 10 as poly+text",
+            "9 of 10 rows fit quad+text, 10 fit poly+text",
         ),
     ],
 )
-def test_a_form_that_cannot_be_told(rows: list[str], message: str, tmp_path: Path) -> None:
+def test_a_form_that_cannot_be_detected(rows: list[str], message: str, tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {"1.txt": "\n".join(rows)})
-    with pytest.raises(DataError, match="cannot be told") as caught:
+    with pytest.raises(DataError, match="cannot detect") as caught:
         opened(archive)
-    assert f"the form of the rows in '{archive}' cannot be told: {message}" in str(caught.value)
-    assert "say it: --form with one of ltrb, ltrb+text" in str(caught.value)
+    assert f"cannot detect the form of the rows in '{archive}': {message}" in str(caught.value)
+    assert "set it with --form, one of ltrb, ltrb+text" in str(caught.value)
     assert opened(archive, Form("quad", text=True))[0].form == Form("quad", text=True)
 
 
@@ -134,7 +137,7 @@ def test_forms_have_names() -> None:
 # Rows
 
 
-def test_oddities_of_rows(tmp_path: Path) -> None:
+def test_unusual_rows_are_read(tmp_path: Path) -> None:
     content = b'\xef\xbb\xbf0,0,9,0,9,9,0,9,"quoted, \\"so\\""\r\n\r\n 0, 0, -9, 0, -9, 9.5, 0, 9 , ### \r\n0,0,9,0,9,9,0,9,"open\n'
     page, data_report = page_of(tmp_path, content)
     assert page.texts == ['quoted, "so"', "###", '"open']
@@ -147,16 +150,16 @@ def test_oddities_of_rows(tmp_path: Path) -> None:
     ("row", "form", "reason"),
     [
         (b"0,0,9,0,9,9,a", "quad+text", "not quad+text: '0,0,9,0,9,9,a'"),
-        (b"0,0,9,0,9,9,0,9,more", "quad", "not quad, there is more in the row: '0,0,9,0,9,9,0,9,more'"),
-        (b"0,0,9,0,9,9,0,nan,a", "quad+text", "not all of its numbers are finite: '0,0,9,0,9,9,0,nan,a'"),
+        (b"0,0,9,0,9,9,0,9,more", "quad", "not quad, the row has extra fields: '0,0,9,0,9,9,0,9,more'"),
+        (b"0,0,9,0,9,9,0,nan,a", "quad+text", "a number is not finite: '0,0,9,0,9,9,0,nan,a'"),
         (b"0,0,9,0,9", "poly", "5 coordinates do not form points"),
         (b"text", "poly+text", "not poly+text: 'text'"),
-        (b"9,0,0,9,a", "ltrb+text", "the box ends before it begins: 9,0,0,9"),
+        (b"9,0,0,9,a", "ltrb+text", "the box has a negative width or height: 9,0,0,9"),
         (b"0,0,9,9,sure,a", "ltrb+confidence+text", "not ltrb+confidence+text: '0,0,9,9,sure,a'"),
         (b"0,0,9,0,9,9,0,9,caf\xe9", "quad+text", "not UTF-8: byte 0xe9"),
     ],
 )
-def test_unreadable_rows_are_named(row: bytes, form: str, reason: str, tmp_path: Path) -> None:
+def test_unreadable_rows_are_reported(row: bytes, form: str, reason: str, tmp_path: Path) -> None:
     page, data_report = page_of(tmp_path, b"\n" + row + b"\n", form_of(form))
     assert page.polygons == []
     assert [str(entry) for entry in data_report.skipped] == [f"{tmp_path}/a.zip/gt_1.txt:2: {reason}"]
@@ -166,7 +169,7 @@ def test_unreadable_rows_are_named(row: bytes, form: str, reason: str, tmp_path:
 # Files
 
 
-def test_a_folder_reads_as_its_zip(tmp_path: Path) -> None:
+def test_a_folder_and_a_zip_file_give_the_same_pages(tmp_path: Path) -> None:
     files = {"gt_img_1.txt": "0,0,9,0,9,9,0,9,a\n", "gt_img_2.txt": ""}
     folder = tmp_path / "gt"
     folder.mkdir()
@@ -186,40 +189,40 @@ def test_a_folder_reads_as_its_zip(tmp_path: Path) -> None:
         ("gt_.txt", "gt_gt_.txt"),
     ],
 )
-def test_names_of_one_image(names: tuple[str, ...]) -> None:
+def test_file_names_of_the_same_image(names: tuple[str, ...]) -> None:
     assert len({image_of(name) for name in names}) == 1
 
 
-def test_what_is_no_text_file_is_named(tmp_path: Path) -> None:
+def test_files_that_are_not_text_files_are_reported(tmp_path: Path) -> None:
     files = {"1.txt": "1,1,2,2", "a.jpg": "", "__MACOSX/._1.txt": "", ".1.txt": ""}
     _, data_report = opened(zipped(tmp_path / "a.zip", files))
     assert {Path(entry.file).name for entry in data_report.skipped} == {"._1.txt", ".1.txt", "a.jpg"}
 
 
-def test_a_zip_is_never_unpacked(tmp_path: Path) -> None:
+def test_a_zip_file_is_never_extracted(tmp_path: Path) -> None:
     found, _ = opened(zipped(tmp_path / "a.zip", {"../evil.txt": "1,1,2,2"}))
     assert list(found.pages) == ["evil"]
     assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
     assert not (tmp_path.parent / "evil.txt").exists()
 
 
-def test_places_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = "0,0,9,0,9,9,0,9,a\n"
     (tmp_path / "broken.zip").write_bytes(zipped(tmp_path / "a.zip", {"1.txt": row * 99}).read_bytes()[:-30])
     (tmp_path / "empty").mkdir()
     for name, message in {
         "nowhere": "there is no folder or zip",
-        "broken.zip": "is neither a folder nor a sound zip: File is not a zip file",
-        "empty": "holds no .txt file, of which there must be one per image",
+        "broken.zip": "is neither a folder nor a valid zip file: File is not a zip file",
+        "empty": "contains no .txt files; there must be one per image",
     }.items():
         with pytest.raises(DataError, match=message):
             opened(tmp_path / name)
-    with pytest.raises(DataError, match=r"two files are for the image '1': '.*/1\.txt' and '.*/gt_1\.txt'"):
+    with pytest.raises(DataError, match=r"two files belong to the image '1': '.*/1\.txt' and '.*/gt_1\.txt'"):
         opened(zipped(tmp_path / "twice.zip", {"gt_1.txt": row, "1.txt": row}))
     with pytest.raises(DataError, match="UTF-16"):
         opened(zipped(tmp_path / "utf16.zip", {"1.txt": row.encode("utf-16")}))
     monkeypatch.setattr(submission, "MAX_FILE_BYTES", 1 << 20)
     bomb = zipped(tmp_path / "bomb.zip", {"1.txt": b"0" * (1 << 21)})
     assert bomb.stat().st_size < 1 << 16
-    with pytest.raises(DataError, match="is larger than 1 MiB"):
+    with pytest.raises(DataError, match="is larger than 1 MiB, the limit for one image's rows"):
         opened(bomb)

@@ -1,4 +1,4 @@
-"""The order of characters on the image."""
+"""Conversion between logical and visual order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ocr_trainer.text.bidi import to_visual, visual_order
         ("page אב 12 גד end", "page דג 12 בא end"),
         # Arabic digits and letters.
         ("رقم ١٢٣", "١٢٣ مقر"),
-        # A vowel stays behind its letter.
+        # A vowel point stays after its letter.
         ("בָּא", "אבָּ"),
         ("e\u0364st", "e\u0364st"),
     ],
@@ -33,13 +33,13 @@ def test_known_texts(typed: str, seen: str):
 
 
 @given(st.text("ab אבג12.,-()\u05b8é"))
-def test_turning_twice_gives_the_text_and_loses_nothing(text: str):
-    text = text.lstrip("\u05b8")  # a mark needs a character before it
+def test_the_conversion_is_a_permutation_and_its_own_inverse(text: str):
+    text = text.lstrip("\u05b8")  # a mark needs a base character
     order = visual_order(text)
     assert sorted(order) == list(range(len(text)))
     assert to_visual(to_visual(text)) == text
 
 
 @given(st.text("אבגדה ", min_size=1))
-def test_letters_alone_are_reversed(text: str):
+def test_a_text_of_hebrew_letters_only_is_reversed(text: str):
     assert to_visual(text) == text[::-1] or not text.strip()

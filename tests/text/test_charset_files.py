@@ -1,4 +1,4 @@
-"""Charset files: what is read, and what is told of what cannot be."""
+"""Charset files: valid files and error messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("x\n", "x"),
     ],
 )
-def test_one_a_row_or_all_in_one(content: str, characters: str, file: Path) -> None:
+def test_one_character_per_line_or_all_in_one_line(content: str, characters: str, file: Path) -> None:
     file.write_bytes(content.encode("utf-8"))
     assert read_file(file) == characters
 
@@ -44,13 +44,13 @@ def test_one_a_row_or_all_in_one(content: str, characters: str, file: Path) -> N
         unique=True,
     )
 )
-def test_what_was_written_is_read(file: Path, characters: list[str]) -> None:
+def test_a_written_charset_is_read_back(file: Path, characters: list[str]) -> None:
     file.write_text("\n".join([*characters, " "]), encoding="utf-8", newline="")
     assert read_file(file) == "".join([*characters, " "])
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_sets_in_one_row(name: str, file: Path) -> None:
+def test_a_named_set_in_one_line(name: str, file: Path) -> None:
     file.write_text(named(name), encoding="utf-8")
     assert read_file(file) == named(name)
 
@@ -58,33 +58,37 @@ def test_the_sets_in_one_row(name: str, file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "faults"),
     [
-        ("a\nb\na\n", ["3: 'a' (U+0061) a second time, after line 1"]),
-        ("aba", ["1: 'a' (U+0061) a second time, after line 1"]),
-        ("a\n\nb", ["2: an empty row; a row with a single space stands for the space"]),
+        ("a\nb\na\n", ["3: duplicate 'a' (U+0061), first in line 1"]),
+        ("aba", ["1: duplicate 'a' (U+0061), first in line 1"]),
+        ("a\n\nb", ["2: empty line; for the space, write a line with a single space"]),
         (
             "a\ne\u0301\nbc\n",
             [
-                "2: 'e\u0301' (U+0065 U+0301) is 2 characters, a row has one; in normal form C it is 'é' (U+00E9)",
-                "3: 'bc' (U+0062 U+0063) is 2 characters, a row has one",
+                "2: 'e\u0301' (U+0065 U+0301) has 2 characters, a line must have one;"
+                " in normal form C it is 'é' (U+00E9)",
+                "3: 'bc' (U+0062 U+0063) has 2 characters, a line must have one",
             ],
         ),
-        ("a\n\u212b\n", ["2: '\u212b' (U+212B) is not in normal form C, where it is 'Å' (U+00C5)"]),
-        ("ae\u0301", ["1: some characters become one in normal form C: give each a row of its own"]),
+        ("a\n\u212b\n", ["2: '\u212b' (U+212B) is not in normal form C; write 'Å' (U+00C5)"]),
+        ("ae\u0301", ["1: some characters combine in normal form C: put each on a line of its own"]),
         ("a\n\x07\n", ["2: control character U+0007 in the text"]),
-        ("a\n\u3000\n", ["2: '\u3000' (U+3000) is in no text: it is read as nothing"]),
-        ("a\n\u200e\n", ["2: '\u200e' (U+200E) is in no text: it is read as nothing"]),
-        ("a\n\u00ad\n", ["2: '\u00ad' (U+00AD) is in no text: it is read as '-' (U+002D)"]),
+        ("a\n\u3000\n", ["2: '\u3000' (U+3000) cannot occur in a text: normalization removes it"]),
+        ("a\n\u200e\n", ["2: '\u200e' (U+200E) cannot occur in a text: normalization removes it"]),
+        (
+            "a\n\u00ad\n",
+            ["2: '\u00ad' (U+00AD) cannot occur in a text: normalization replaces it with '-' (U+002D)"],
+        ),
         (b"a\n\xff\n", ["2: not UTF-8: byte 0xff; save it as UTF-8"]),
     ],
 )
-def test_faults_are_told_with_their_lines(content: str | bytes, faults: list[str], file: Path) -> None:
+def test_error_messages_name_file_and_line(content: str | bytes, faults: list[str], file: Path) -> None:
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     with pytest.raises(DataError) as caught:
         read_file(file)
     assert str(caught.value) == "\n  ".join(f"{file}:{fault}" for fault in faults)
 
 
-def test_many_faults_and_none_at_all(file: Path, tmp_path: Path) -> None:
+def test_many_errors_an_empty_file_and_a_missing_file(file: Path, tmp_path: Path) -> None:
     file.write_text("ab\n" * 8, encoding="utf-8")
     with pytest.raises(DataError) as caught:
         read_file(file)
@@ -92,7 +96,7 @@ def test_many_faults_and_none_at_all(file: Path, tmp_path: Path) -> None:
     assert str(caught.value).endswith("… and 3 more")
     for content in ("", "\n\n", "\ufeff"):
         file.write_text(content, encoding="utf-8")
-        with pytest.raises(DataError, match=r"dict\.txt' holds no characters"):
+        with pytest.raises(DataError, match=r"dict\.txt' contains no characters"):
             read_file(file)
     with pytest.raises(DataError, match=r"cannot read the charset '.*nowhere': No such file or directory"):
         read_file(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""Cleaning texts, sets of characters by name, and charset files."""
+"""Text normalization and named character sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ocr_trainer.text.normalize import clean, ordered
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
-# Cleaning
+# Normalization
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shar
         ("Donau\u00addampf\u00ad ", "Donaudampf-"),
         ("a \u00ad b", "a b"),
         ("e\u200b\u0301", "é"),
-        ("ſo ﬁn ½", "ſo ﬁn ½"),  # compatibility characters are what is seen
+        ("ſo ﬁn ½", "ſo ﬁn ½"),  # compatibility characters are kept: they look different
         (" \u200e ", ""),
     ],
 )
-def test_cleaning(text: str, cleaned: str) -> None:
+def test_clean(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
 @example("\u00ad\u0301\u00ad\u00ad")
-def test_a_cleaned_text_is_clean(text: str) -> None:
+def test_clean_is_idempotent_and_gives_normalized_text(text: str) -> None:
     cleaned = clean(text)
     assert clean(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
@@ -64,7 +64,7 @@ plain = st.characters(categories=["Lu", "Ll", "Nd", "Po"]).filter(
 
 
 @given(st.text(plain))
-def test_a_plain_text_stays_as_it_is(text: str) -> None:
+def test_clean_does_not_change_a_plain_text(text: str) -> None:
     assert clean(text) == text
 
 
@@ -76,22 +76,22 @@ def test_a_plain_text_stays_as_it_is(text: str) -> None:
         ("\ud800", "half of a surrogate pair U+D800 in the text"),
     ],
 )
-def test_what_no_text_holds(text: str, message: str) -> None:
+def test_control_characters_and_surrogates_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="in the text") as caught:
         clean(text)
     assert str(caught.value) == message
 
 
 @given(st.lists(st.text(max_size=3)))
-def test_ordering(texts: list[str]) -> None:
+def test_ordered(texts: list[str]) -> None:
     characters = ordered(texts)
     assert list(characters) == sorted(set(chain.from_iterable(texts)))
 
 
-# Sets by name
+# Named sets
 
 
-def test_sets_are_charsets() -> None:
+def test_all_sets_are_valid_charsets() -> None:
     assert len(names()) > 80
     for name in names():
         characters = named(name)
@@ -129,11 +129,11 @@ ALL_LETTERS = {
     "turkish": ("Pijamalı hasta yağız şoföre çabucak güvendi", "âîû"),
     "ukrainian": ("Жебракують філософи при ґанку церкви в Гадячі, ще й шатро їхнє п'яне знаємо", "ʼ"),
 }
-"""A sentence that has every letter of the language's own, and what the set has beyond it."""
+"""A pangram with every letter that is specific to the language, and further letters of the set."""
 
 
 @pytest.mark.parametrize("language", ALL_LETTERS)
-def test_the_letters_of_a_language(language: str) -> None:
+def test_a_set_has_exactly_the_letters_of_its_language(language: str) -> None:
     sentence, beyond = ALL_LETTERS[language]
     letters = {c for c in sentence.lower() if c.isalpha()} - set(ascii_lowercase)
     small = {c for c in named(language) if c == c.lower()} - set(ascii_lowercase)
@@ -156,7 +156,7 @@ SOME_LETTERS = {
 
 
 @pytest.mark.parametrize("name", SOME_LETTERS)
-def test_what_is_written_is_in_the_set(name: str) -> None:
+def test_a_set_has_the_letters_of_a_sentence(name: str) -> None:
     written = {c for c in clean(SOME_LETTERS[name]) if unicodedata.category(c)[0] in "LM"}
     assert len(written) > 12
     assert not written - set(named(name))
@@ -181,18 +181,18 @@ def test_sizes_of_standards(name: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["german", "greek", "russian", "turkish", "vietnamese", "armenian"])
-def test_capitals_by_their_unicode_names(name: str) -> None:
+def test_capitals_match_lower_case_letters_by_unicode_name(name: str) -> None:
     of_set = {unicodedata.name(c) for c in named(name)}
     small = {n for n in of_set if " SMALL LETTER" in n}
     capital = {n.replace(" SMALL ", " CAPITAL ") for n in small} & {n for n in of_set if " CAPITAL " in n}
-    alone = {"german": 0, "greek": 3, "armenian": 0}.get(name, 0)  # ς, ΐ and ΰ
+    alone = {"german": 0, "greek": 3, "armenian": 0}.get(name, 0)  # ς, ΐ and ΰ have no capital
     if name == "turkish":
         assert {"LATIN CAPITAL LETTER I WITH DOT ABOVE", "LATIN SMALL LETTER DOTLESS I"} <= of_set
         alone = 1
     assert len(small) - len(capital) == alone
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the shared data is not there (OCR_TRAINER_DATA)")
+@pytest.mark.skipif(not DATA.exists(), reason="the shared data is missing (set OCR_TRAINER_DATA)")
 def test_real_letters_are_in_the_sets() -> None:
     fraktur = clean(" ".join(f.read_text("utf-8") for f in (DATA / "lines_ocrd_fraktur").glob("*.gt.txt")))
     letters = {c for c in fraktur if unicodedata.category(c)[0] in "LM"}
@@ -205,7 +205,7 @@ def test_real_letters_are_in_the_sets() -> None:
     assert not syllables - set(named("hangul"))
 
 
-def test_a_name_that_there_is_not() -> None:
+def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no set") as caught:
         named("germn")
     message = (
@@ -214,7 +214,7 @@ def test_a_name_that_there_is_not() -> None:
     assert str(caught.value).startswith(message)
 
 
-def test_it_needs_only_the_standard_library() -> None:
+def test_charsets_import_only_the_standard_library() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "from ocr_trainer.text.charsets import named; named('german')\n"

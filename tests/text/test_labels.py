@@ -1,4 +1,4 @@
-"""Texts of every kind: a defined result each, from the file to the score."""
+"""Unusual label texts: each has a defined result, from the annotation file to the score."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READER = READERS["jsonl texts"]
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
 TEXTS: dict[str, tuple[str, str]] = {
     "NFD": ("Gro\u0308\u00dfe", "Gr\u00f6\u00dfe"),
-    "a ligature, which is no other letter in form C": ("\ufb01n", "\ufb01n"),
+    "a ligature, which NFC does not decompose": ("\ufb01n", "\ufb01n"),
     "right to left": ("\u05e9\u05dc\u05d5\u05dd 5", "\u05e9\u05dc\u05d5\u05dd 5"),
     "marks of direction": ("\u202b\u05e9\u200f\u202c", "\u05e9"),
     "emoji joined": (FAMILY, FAMILY),
@@ -34,7 +34,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "10,000 characters": ("ab " * 3333 + "c", "ab " * 3333 + "c"),
     "10,000 in one word": ("a" * 10_000, "a" * 10_000),
 }
-"""A text in a file, and how it is learned and scored."""
+"""Texts in a file and their normalized forms."""
 REFUSED: dict[str, tuple[str, str]] = {
     "a control character": ("a\x07b", "control character U+0007 in the text"),
     "NUL": ("a\0b", "control character U+0000 in the text"),
@@ -54,7 +54,7 @@ def row(text: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_case_37_a_text_is_learned_and_scored_in_one_form(tmp_path: Path, kind: str) -> None:
+def test_case_37_texts_are_normalized_and_encoded(tmp_path: Path, kind: str) -> None:
     written, expected = TEXTS[kind]
     (found,), _ = texts(tmp_path, row(written))
     clean = normalize.clean(found)
@@ -65,7 +65,7 @@ def test_case_37_a_text_is_learned_and_scored_in_one_form(tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_case_37_a_text_that_cannot_be_learned_is_told(tmp_path: Path, kind: str) -> None:
+def test_case_37_invalid_texts_are_refused_with_the_reason(tmp_path: Path, kind: str) -> None:
     written, reason = REFUSED[kind]
     (found,), _ = texts(tmp_path, row(written))
     with pytest.raises(ValueError, match=re.escape(reason)):
@@ -73,7 +73,7 @@ def test_case_37_a_text_that_cannot_be_learned_is_told(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t", "\u3000", None])
-def test_case_37_an_empty_text_is_entered(tmp_path: Path, text: str | None) -> None:
+def test_case_37_an_empty_text_is_reported_as_skipped(tmp_path: Path, text: str | None) -> None:
     found, data_report = texts(tmp_path, row(text))
     assert found == []
     assert [(entry.what, entry.line, entry.reason) for entry in data_report.skipped] == [
@@ -91,28 +91,30 @@ def test_case_37_an_unknown_character_is_named() -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_case_37_byte_order_mark_and_line_ends_are_no_text(tmp_path: Path, mark: bytes, end: bytes) -> None:
+def test_case_37_byte_order_mark_and_line_ends_are_not_part_of_the_text(
+    tmp_path: Path, mark: bytes, end: bytes
+) -> None:
     found, data_report = texts(tmp_path, mark + row("TOTAL") + end)
     assert (found, data_report.skipped) == (["TOTAL"], [])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "shift-jis"])
-def test_case_37_other_encodings_are_refused_or_entered(tmp_path: Path, encoding: str) -> None:
+def test_case_37_other_encodings_are_refused_or_reported(tmp_path: Path, encoding: str) -> None:
     written = "\u00dc" if encoding == "latin-1" else "\u30c6"
     content = f'{{"image": "a.png", "text": "{written}"}}\n'.encode(encoding)
     try:
         found, data_report = texts(tmp_path, content)
     except DataError as refused:
-        told = [str(refused)]
+        messages = [str(refused)]
     else:
-        told = [entry.reason for entry in data_report.skipped]
+        messages = [entry.reason for entry in data_report.skipped]
         assert found == []
-    assert told
+    assert messages
 
 
 @given(st.text(max_size=30))
-def test_case_37_the_score_of_a_text_does_not_depend_on_its_form(text: str) -> None:
-    """Decomposed and composed differ in no character that is scored."""
+def test_case_37_the_score_of_a_text_does_not_depend_on_its_unicode_form(text: str) -> None:
+    """The decomposed and the composed form of a text are normalized to the same text."""
     try:
         clean = normalize.clean(text)
     except ValueError:

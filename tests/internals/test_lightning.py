@@ -1,0 +1,120 @@
+"""What `ocr_trainer.internals.lightning` relies on is where it was, and does what it did."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loops.fit_loop import _FitLoop
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.strategies import DDPStrategy
+from torch.utils.data import DataLoader
+
+from ocr_trainer.internals import lightning as internals
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "user"),
+    [
+        (_TrainingEpochLoop, "_should_accumulate", "accumulating"),
+        (_TrainingEpochLoop, "_should_check_val_fx", "validation_due"),
+        (_TrainingEpochLoop, "_is_training_done", "training_done"),
+        (DDPStrategy, "_get_process_group_backend", "backend_and_timeout"),
+    ],
+)
+def test_lightning_has_the_method(owner: type, name: str, user: str):
+    assert hasattr(owner, name), (
+        f"Lightning moved {owner.__name__}.{name}: ocr_trainer.internals.lightning.{user} needs it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "user"),
+    [(_FitLoop, "_data_fetcher", "validation_due"), (DDPStrategy, "_timeout", "backend_and_timeout")],
+)
+def test_lightning_sets_the_attribute(owner: type, name: str, user: str):
+    source = inspect.getsource(owner.__init__)
+    assert f"self.{name}" in source, (
+        f"Lightning moved {owner.__name__}.{name}: ocr_trainer.internals.lightning.{user} needs it"
+    )
+
+
+class Line(LightningModule):
+    """One weight, on one batch after another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch: torch.Tensor, _: int) -> torch.Tensor:
+        return self.net(batch).square().mean()
+
+    def validation_step(self, batch: torch.Tensor, _: int) -> None: ...
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Positions(Callback):
+    """Notes what the functions say after each batch, and what a checkpoint says then."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, bool, bool]] = []
+        self.places: list[tuple[int, int]] = []
+        self.keys: set[str] = set()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+        functions = internals.accumulating, internals.validation_due, internals.training_done
+        self.seen.append(tuple(function(trainer) for function in functions))
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        self.keys = set(checkpoint["loops"]["fit_loop"])
+        self.places.append(internals.normalize_position(checkpoint, self.seen[-1][1], not self.seen[-1][0]))
+
+
+@pytest.fixture
+def positions(tmp_path: Path) -> Positions:
+    """Two epochs of four batches, two to a step, with a validation after each epoch."""
+    data = DataLoader(torch.ones(4, 1))
+    callback = Positions()
+    quiet = dict.fromkeys(
+        ("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
+    )
+    trainer = Trainer(
+        max_epochs=2, accumulate_grad_batches=2, num_sanity_val_steps=0, accelerator="cpu",
+        callbacks=[callback], default_root_dir=tmp_path, **quiet,
+    )  # fmt: skip
+    trainer.fit(Line(), data, data)
+    return callback
+
+
+def test_a_fast_dev_run_is_known(tmp_path: Path):
+    for fast in (False, True):
+        trainer = Trainer(fast_dev_run=fast, accelerator="cpu", default_root_dir=tmp_path, logger=False)
+        assert internals.is_fast_dev_run(trainer) is fast, "Lightning moved Trainer.fast_dev_run"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_where_training_is(positions: Positions):
+    accumulating, due, done = zip(*positions.seen, strict=True)
+    assert accumulating == (True, False, True, False) * 2, (
+        "_TrainingEpochLoop._should_accumulate no longer says whether a batch is within a step"
+    )
+    assert due == (False, False, False, True) * 2, (
+        "_TrainingEpochLoop._should_check_val_fx no longer says whether a validation follows"
+    )
+    assert done == (False, False, False, True) * 2, (
+        "_TrainingEpochLoop._is_training_done no longer says whether an epoch ends"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_checkpoint_says_of_it(positions: Positions):
+    needed = {
+        "epoch_progress", "epoch_loop.batch_progress", "epoch_loop.state_dict",
+        "epoch_loop.val_loop.batch_progress",
+    }  # fmt: skip
+    assert needed <= positions.keys, f"Lightning's checkpoints have no {needed - positions.keys} any more"
+    assert positions.places == [(epoch, batch) for epoch in (0, 1) for batch in (1, 2, 3, 4)]
