@@ -11,7 +11,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.hydra import Hydra
 from hydra.core.default_element import ResultDefault
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 __all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
@@ -78,11 +78,9 @@ def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[
     """
     before = BaseContainer._resolvers
     BaseContainer._resolvers = {name: before[name] for name in names if name in before}
-    from omegaconf import OmegaConf
-
-    for name, resolver in own.items():
-        OmegaConf.register_new_resolver(name.replace("__", "."), resolver)
     try:
+        for name, resolver in own.items():
+            OmegaConf.register_new_resolver(name.replace("__", "."), resolver)
         yield
     finally:
         BaseContainer._resolvers = before
