@@ -9,6 +9,9 @@ from typing import get_type_hints
 from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Kind, LoggerConfig, Plugin
 from ocr_trainer.plugin.metadata import Installed
 
+RENAMED = {"faults": "validate", "lasting": "without_init_weights"}
+"""Methods of a config class that had another name before 0.1.0 was released: nobody would call them now."""
+
 
 def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
     """Yield the ways in which a loaded object violates the contract.
@@ -33,6 +36,9 @@ def _config_errors(config: object, base: type[Config]) -> Iterator[str]:
     if not (isinstance(config, type) and issubclass(config, base) and "__dataclass_fields__" in vars(config)):
         yield f"its config is not a dataclass derived from ocr_trainer.plugin.{base.__name__}"
         return
+    for old, new in RENAMED.items():
+        if callable(getattr(config, old, None)):
+            yield f"its config defines {old}(), which is called {new}() now"
     known = {field.name for field in fields(config)}
     untyped = sorted(
         name

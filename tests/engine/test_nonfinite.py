@@ -76,7 +76,10 @@ def test_case_30_the_run_stops_before_the_step(words: list[str], spoil: Spoil, t
     named = said.splitlines()[1].removeprefix("  samples: ").split(", ")
     assert len(named) == (8 if words is CRNN else 2)
     assert all(name.startswith("synthetic/train/") for name in named)
-    assert "optimizer.lr=0.0001, trainer.gradient_clip_val=1, or skip such steps with optimizer.nonfinite=skip" in said
+    assert (
+        "optimizer.lr=0.0001, trainer.gradient_clip_val=1, or skip such steps with optimizer.nonfinite=skip"
+        in said
+    )
     saved = finite_checkpoint(tmp_path / "last.ckpt")
     # Three steps were taken, and their checkpoint was the last.
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3

@@ -19,7 +19,7 @@ from PIL import Image
 from ocr_trainer.cli.main import main
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import plain
-from ocr_trainer.errors import PluginConflict
+from ocr_trainer.errors import PluginBroken, PluginConflict
 from ocr_trainer.plugin import Kind, allowlist, discovery
 
 Cli = Callable[..., "CompletedProcess[str]"]
@@ -229,3 +229,14 @@ def test_stevedore_alone_fails_on_a_malformed_line_of_any_distribution(tmp_path:
     )
     assert done.returncode == 1
     assert "missing 1 required positional argument: 'value'" in done.stderr
+
+
+def test_methods_of_the_old_contract_are_refused_with_their_new_names(tmp_path: Path):
+    config = "from dataclasses import dataclass\n@dataclass\nclass Old(Config):\n    def {}(self): ...\n"
+    for old, new in (("faults", "validate"), ("lasting", "without_init_weights")):
+        place = tmp_path / old
+        plugin = MODEL.replace("config=Config", "config=Old")
+        install(place, f"old-{old}", f"{MODELS}old-{old} = {{}}:plugin\n", HEAD + config.format(old) + plugin)
+        with visible(place), pytest.raises(PluginBroken) as caught:
+            discovery.load(Kind.model, f"old-{old}")
+        assert f"its config defines {old}(), which is called {new}() now" in str(caught.value)
