@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ocr_trainer.checkpoint.callback import CheckpointCallback, CheckpointFileIO
-from ocr_trainer.config.schema import RunConfig, TrainerConfig
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.trainer import TrainerConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.engine.callbacks.progress import Progress
 from ocr_trainer.engine.distributed import RestartableDDPStrategy

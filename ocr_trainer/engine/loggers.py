@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 
 from ocr_trainer.errors import OcrTrainerError
 from ocr_trainer.internals.lightning import DummyExperiment
-from ocr_trainer.plugin.discovery import Installed
+from ocr_trainer.plugin.metadata import Installed
 
 log = logging.getLogger("ocr_trainer")
 
@@ -85,7 +85,7 @@ class SafeLogger(Logger):
             self._turn_off(error)
 
     def _call(self, name: str, *args: Any, **options: Any) -> Any:
-        if self.failure is not None or rank_zero_only.rank > 0:
+        if self.failure is not None or getattr(rank_zero_only, "rank", 0) > 0:
             return None
         try:
             return getattr(self._logger, name)(*args, **options)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
@@ -75,7 +77,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     return False
 
 
-def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> Batch:
+def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
     skipped: list[SkippedItem] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
@@ -87,7 +89,7 @@ def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> 
     raise DataError(f"the first {number} batches have no text to learn: {hint}{listed}")
 
 
-def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
+def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     """Train on a batch; return the loss before each step and after the last one."""
     optimizer = make_optimizer(task.model, task.run.optimizer)
     losses: list[float] = []
@@ -102,6 +104,6 @@ def _learn(task: LearningTask, batch: Batch, steps: int) -> list[float]:
         if losses[-1] <= LEARNED * losses[0] or not torch.isfinite(loss):
             break
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     return losses

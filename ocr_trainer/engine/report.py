@@ -98,7 +98,9 @@ def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, A
     }
 
 
-def summary(run: RunConfig, trainer: Trainer, task: LearningTask, data_report: DataReport) -> dict[str, Any]:
+def summary(
+    run: RunConfig, trainer: Trainer, task: LearningTask[Any], data_report: DataReport
+) -> dict[str, Any]:
     """Return the entries that the reports of training and of tests share."""
     return {
         "details": task.details(),

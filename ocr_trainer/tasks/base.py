@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.images import write_image
+from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split
 from ocr_trainer.data.types import Batch, Image
@@ -118,16 +119,16 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     @staticmethod
     @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
+    def training_loader(split: Split[Any], model: Any, run: Any) -> Loader:
         """Return the loader of training batches."""
 
     @staticmethod
     @abstractmethod
-    def scoring_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any]:
+    def scoring_loader(split: Split[Any], model: Any, run: Any) -> Loader:
         """Return a loader that yields each sample of a split once."""
 
     @staticmethod
-    def calibration_loader(split: Split[Any], model: Any, run: Any) -> DataLoader[Any] | None:
+    def calibration_loader(split: Split[Any], model: Any, run: Any) -> Loader | None:
         """Return a loader of the validation images to calibrate on, or None for no calibration."""
         return None
 

@@ -198,7 +198,7 @@ def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp
         (["--format", "text"], "--format text needs a recognizer: add --recognizer CKPT"),
         (["--margin", "0.1"], "--margin needs a recognizer: add --recognizer CKPT"),
         (["recognizer.beam=3"], "recognizer.beam=3 needs a recognizer: add --recognizer CKPT"),
-        (["dataset.root=x"], "'dataset.root=x' is no image, and only model.… options can be set"),
+        (["dataset.root=x"], "'dataset.root=x' is not an image, and predict accepts only model.… options"),
         (["--recognizer", "REC", "--margin", "2"], "--margin must be at least 0 and at most 1, not 2"),
         (["--recognizer", "REC", "recognizer.bea=3"], "bea"),
         (["--recognizer", "none.ckpt"], "there is no checkpoint none.ckpt"),

@@ -65,14 +65,14 @@ class NonfiniteGuard(Callback):
         self.count, self.consecutive = state_dict["count"], state_dict["in_a_row"]
         self.events = list(state_dict["events"])
 
-    def on_train_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: LearningTask[Any]) -> None:  # type: ignore[override]
         """Find the buffers."""
         # By name: a forward pass may replace the tensors.
         self._buffers = float_buffers(pl_module)
         self._close_window()
 
     def on_train_batch_start(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LearningTask[Any], batch: Batch, batch_idx: int
     ) -> None:
         """Save the buffers before the first batch of a window."""
         if not self._in_window:
@@ -82,14 +82,14 @@ class NonfiniteGuard(Callback):
             self._sources.append(batch.sources)
 
     def on_before_backward(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, loss: Tensor
+        self, trainer: Trainer, pl_module: LearningTask[Any], loss: Tensor
     ) -> None:
         """Record the loss."""
         # It stays on its device: reading it here would synchronize once per batch.
         self._losses.append(loss.detach())
 
     def on_before_optimizer_step(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, optimizer: Optimizer
+        self, trainer: Trainer, pl_module: LearningTask[Any], optimizer: Optimizer
     ) -> None:
         """Check the losses of the window and the norm of its gradients. Skip the step if any is nonfinite.
 
@@ -108,18 +108,18 @@ class NonfiniteGuard(Callback):
             self._skip(trainer, pl_module, optimizer, _merge(all_reduce_sum([problem])))
         self._close_window()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LearningTask) -> None:  # type: ignore[override]
+    def on_validation_start(self, trainer: Trainer, pl_module: LearningTask[Any]) -> None:  # type: ignore[override]
         """Restore buffers that a nonfinite batch of an unfinished window has spoiled."""
         self._restore_if_nonfinite()
 
     def on_save_checkpoint(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LearningTask[Any], checkpoint: dict[str, Any]
     ) -> None:
         """Restore such buffers, which also changes the checkpoint: it holds references, not copies."""
         self._restore_if_nonfinite()
 
     def on_exception(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, exception: BaseException
+        self, trainer: Trainer, pl_module: LearningTask[Any], exception: BaseException
     ) -> None:
         """Restore the buffers: the step of the current window will not be taken."""
         if self._in_window:
@@ -164,7 +164,11 @@ class NonfiniteGuard(Callback):
         return False, f"the gradient of {_names(model)}", [n for names in self._sources for n in names]
 
     def _skip(
-        self, trainer: Trainer, pl_module: LearningTask, optimizer: Optimizer, problem: tuple[str, list[str]]
+        self,
+        trainer: Trainer,
+        pl_module: LearningTask[Any],
+        optimizer: Optimizer,
+        problem: tuple[str, list[str]],
     ) -> None:
         what, samples = problem
         step, epoch, lr = trainer.global_step + 1, trainer.current_epoch + 1, optimizer.param_groups[0]["lr"]

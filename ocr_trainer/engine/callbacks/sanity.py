@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
@@ -27,7 +29,7 @@ class SanityCheck(Callback):
         self._batches_without_text = 0
 
     def on_train_batch_start(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LearningTask[Any], batch: Batch, batch_idx: int
     ) -> None:
         """Check batches up to the first one with text.
 
@@ -51,7 +53,7 @@ class SanityCheck(Callback):
             )
 
     def on_before_backward(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask, loss: Tensor
+        self, trainer: Trainer, pl_module: LearningTask[Any], loss: Tensor
     ) -> None:
         """Refuse a nonfinite loss in the first step.
 
@@ -67,7 +69,7 @@ class SanityCheck(Callback):
             )
 
     def on_after_backward(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: LearningTask
+        self, trainer: Trainer, pl_module: LearningTask[Any]
     ) -> None:
         """Note parameters that no gradient reaches."""
         if self._first_step_done:
@@ -81,6 +83,6 @@ class SanityCheck(Callback):
                 f"no gradient reaches {', '.join(unreached[:SHOWN])}{more}: these will not be trained",
             )
 
-    def _add_note(self, pl_module: LearningTask, note: str) -> None:
+    def _add_note(self, pl_module: LearningTask[Any], note: str) -> None:
         self.notes.append(note)
         pl_module.print(f"note: {note}")
