@@ -1,10 +1,10 @@
-"""What it costs that checkpoints cannot be lost: saves by ours and by Lightning, in turns, in one run.
+"""Measure the cost of atomic checkpoints: our saves against Lightning's, alternating in one run.
 
     python benchmarks/checkpoints.py [OVERRIDE…]
 
-Trains a detector on synthetic pages. Each state that the run keeps is written twice, first by ours or
-first by Lightning's, in turns; what Lightning's takes does not count as time of the run. Of ours, what
-protects is shown by itself: waiting until file and folder are on the disk. Nothing here is asserted.
+This trains a detector on synthetic pages. Each state is saved by both, in alternating order. The time of
+Lightning's saves does not count as time of the run. The time of fsync, which waits until file and folder are
+on the disk, is also shown separately. Nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -45,33 +45,33 @@ RUN = (
 )
 
 
-class PhaseTimer:
-    """Seconds that went into something, each time."""
+class CallTimer:
+    """Records the seconds of each call, by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
 
     def timed(self, name: str, do: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what does the same, and takes the time."""
+        """Return a wrapper of a function that records its time."""
 
-        def act(*words: Any, **options: Any) -> Any:
-            began = time.perf_counter()
+        def wrapper(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
             try:
-                return do(*words, **options)
+                return do(*args, **options)
             finally:
-                self.seconds.setdefault(name, []).append(time.perf_counter() - began)
+                self.seconds.setdefault(name, []).append(time.perf_counter() - start)
 
-        return act
+        return wrapper
 
     def sum(self, *names: str) -> float:
-        """Return the seconds that went into all of these."""
+        """Return the total seconds of several names."""
         return sum(sum(self.seconds.get(name, ())) for name in names)
 
 
-class InTurns(CheckpointFileIO):
-    """Saves by ours and by Lightning's."""
+class BothIO(CheckpointFileIO):
+    """Saves each checkpoint with our IO and with Lightning's."""
 
-    def __init__(self, timer: PhaseTimer) -> None:
+    def __init__(self, timer: CallTimer) -> None:
         self.saves = [
             timer.timed("ours", super().save_checkpoint),
             timer.timed("Lightning's", TorchCheckpointIO().save_checkpoint),
@@ -79,22 +79,22 @@ class InTurns(CheckpointFileIO):
         self.size = 0
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Save twice."""
+        """Save twice, in alternating order: the second save profits from caches."""
         ours, theirs = self.saves
-        places: list[tuple[Callable[..., Any], Any, Any]] = [
+        saves: list[tuple[Callable[..., Any], Any, Any]] = [
             (ours, path, storage_options),
             (theirs, Path(path).with_name("lightning.ckpt"), None),
         ]
-        self.turn = not getattr(self, "turn", False)
-        for save, place, options in places if self.turn else places[::-1]:
-            save(checkpoint, place, options)
+        self.ours_first = not getattr(self, "ours_first", False)
+        for save, target, options in saves if self.ours_first else saves[::-1]:
+            save(checkpoint, target, options)
         self.size = Path(path).stat().st_size
 
 
 def run(words: list[str]) -> None:
-    """Train, and print what saving took."""
-    timer, make, fsync = PhaseTimer(), build.make_trainer, os.fsync
-    storage = InTurns(timer)
+    """Train, and print the time of saving."""
+    timer, make, fsync = CallTimer(), build.make_trainer, os.fsync
+    storage = BothIO(timer)
 
     def measured(**options: Any) -> Trainer:
         trainer = make(**options | {"plugins": [storage]})
@@ -111,15 +111,15 @@ def run(words: list[str]) -> None:
     finally:
         build.make_trainer, os.fsync = make, fsync
     ours, theirs = timer.seconds["ours"], timer.seconds["Lightning's"]
-    ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+    ratios = sorted(our_time / their_time for our_time, their_time in zip(ours, theirs, strict=True))
     fit = timer.sum("fit") - timer.sum("Lightning's")
     print(f"\n{len(ours)} saves of {storage.size / 1e6:.0f} MB in {fit:.1f} s of training")
     print(f"median save: ours {statistics.median(ours):.3f} s, Lightning's {statistics.median(theirs):.3f} s")
     print(f"ours to Lightning's: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
     for name, seconds in (
         ("fsync", timer.sum("fsync")),
-        ("all of saving", timer.sum("ours")),
-        ("all of saving, less Lightning's", timer.sum("ours") - timer.sum("Lightning's")),
+        ("saving in total", timer.sum("ours")),
+        ("saving in total, minus Lightning's", timer.sum("ours") - timer.sum("Lightning's")),
     ):
         print(f"{name}: {seconds:.3f} s, {seconds / fit:.2%} of the run")
 

@@ -1,12 +1,12 @@
-"""How long scoring takes: CLEval beside its original, and a crowded page for both metrics.
+"""Measure the time of scoring: our CLEval against the original, and both metrics on a crowded page.
 
     python benchmarks/cleval.py [--reference DIR --python PYTHON] [--rounds 7]
 
-DIR holds a clone of github.com/clovaai/CLEval. It needs Polygon3, which is for non-commercial use
-only, so PYTHON is that of an environment of its own: `pip install Polygon3 shapely numba
-opencv-python-headless tqdm numpy`. Both read and score the original's 100 documents, detection and
-end to end, in one process each, and take turns, so that a machine that slows down slows both.
-Nothing here is asserted.
+DIR is a clone of github.com/clovaai/CLEval. It needs Polygon3, which is for non-commercial use only, so
+PYTHON is the interpreter of a separate environment: `pip install Polygon3 shapely numba
+opencv-python-headless tqdm numpy`. Both read and score the original's 100 documents, detection and end to
+end, each in one process. They take turns, so that a machine that slows down affects both. Nothing here is
+asserted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DOCUMENTS = [DATA / "metric_fixtures/cleval" / f"{side}_eval_doc_v1_kr.zip" for 
 ORIGINAL = """
 import sys, tempfile, time, types
 folder, truth, found = sys.argv[1:]
-# The package's own __init__ imports torch, for a class that is not used here.
+# The package's __init__ imports torch for a class that this benchmark does not use.
 package = types.ModuleType("cleval")
 package.__path__ = [f"{folder}/cleval"]
 sys.modules["cleval"] = package
@@ -48,7 +48,7 @@ for _ in sys.stdin:
 """
 
 Figures = tuple[float, float, float, float]
-"""Seconds on the clock, seconds of the processor, hmean of detection, hmean end to end."""
+"""Wall-clock seconds, CPU seconds, hmean of detection, hmean end to end."""
 
 
 def ours() -> Figures:
@@ -65,7 +65,7 @@ def ours() -> Figures:
 
 
 def side_by_side(reference: str, python: str, rounds: int) -> None:
-    """Let both score the documents in turns, and print the ratio."""
+    """Let both score the documents in turn, and print the ratio."""
     command = [python, "-c", ORIGINAL, reference, *map(str, DOCUMENTS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -88,18 +88,18 @@ def side_by_side(reference: str, python: str, rounds: int) -> None:
 
 
 def in_turns(figures: dict[str, Callable[[], Figures]], rounds: int) -> dict[str, list[float]]:
-    """Take every figure once a round; return the medians."""
+    """Measure each figure once per round; return the medians."""
     taken: dict[str, list[Figures]] = {name: [] for name in figures}
     for turn in range(rounds + 1):
         for name, figure in figures.items():
             values = figure()
-            if turn:  # the first round compiles the original and fills the disk's cache
+            if turn:  # the first round compiles the original and warms up the disk cache
                 taken[name].append(values)
     return {n: [statistics.median(v) for v in zip(*values, strict=True)] for n, values in taken.items()}
 
 
 def crowded(count: int, rounds: int) -> None:
-    """Print the time of one page of as many words as detections."""
+    """Print the scoring time of one page with as many detections as words."""
     rng = np.random.default_rng(5)
     across = int(count**0.5)
     corners = np.stack(np.divmod(np.arange(count), across), axis=1)[:, None, ::-1] * (60, 20)
@@ -128,7 +128,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--reference", metavar="DIR", help="a clone of clovaai/CLEval")
-    parser.add_argument("--python", default=sys.executable, help="of an environment with its needs")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter with the requirements of CLEval"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     if options.reference:

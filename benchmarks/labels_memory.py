@@ -1,11 +1,11 @@
-"""What the labels of a million words cost in memory: in the process that reads them, and in each worker.
+"""Measure the memory of the labels of a million words, in the main process and in each worker.
 
     python benchmarks/labels_memory.py [--format textocr] [--files 20000] [--words 50] [--workers 2]
 
-Writes a dataset with one tiny picture linked many times: of rows (`sroie`), a file per picture, or of
-JSON (`textocr`), one file of hundreds of megabytes. Opens its training split, and reads every sample in
-forked workers. Growth is of the unique set size: memory that would be
-free if this process alone ended. Nothing here is asserted.
+This writes a dataset in which all images are links to one tiny image. `sroie` has an annotation file per
+image, `textocr` one JSON file of hundreds of megabytes. It then opens the training split and reads every
+sample in forked workers. Growth is that of the unique set size: the memory that would be freed if only this
+process ended. Nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def peak() -> float:
 
 
 def write(root: Path, files: int, words: int) -> None:
-    """Write as many annotation files, each with as many words, and a picture for each."""
+    """Write annotation files with the given number of words each, and an image for each."""
     rng = np.random.default_rng(0)
     for folder in ("img", "box"):
         (root / folder).mkdir()
@@ -71,7 +71,7 @@ def write(root: Path, files: int, words: int) -> None:
 
 
 def write_textocr(root: Path, files: int, words: int) -> None:
-    """Write one annotation file of as many images with as many words each, and a picture for each image."""
+    """Write one annotation file for all images, with the given number of words each, and the images."""
     rng = np.random.default_rng(0)
     (root / "train_images").mkdir()
     Image.new("RGB", (64, 64)).save(root / "tiny.png")
@@ -96,8 +96,8 @@ def write_textocr(root: Path, files: int, words: int) -> None:
         file.write("}}")
 
 
-class Weighed(Dataset[tuple[int, int, float]]):
-    """The samples of a split, each replaced by its number of words and the worker's size after it."""
+class MeasuredSet(Dataset[tuple[int, int, float]]):
+    """Yields the process, the number of words of a sample, and the memory of the worker after reading it."""
 
     def __init__(self, split: LabeledImages) -> None:
         self.split = split
@@ -110,16 +110,16 @@ class Weighed(Dataset[tuple[int, int, float]]):
         return os.getpid(), words, unique() if index % 200 < 2 else 0.0
 
 
-def weighed(split: LabeledImages, workers: int) -> Iterator[tuple[int, int, float]]:
+def read_in_workers(split: LabeledImages, workers: int) -> Iterator[tuple[int, int, float]]:
     """Yield the process, the words and the size in MB after each sample."""
     loader: Any = DataLoader(
-        Weighed(split), batch_size=None, num_workers=workers, multiprocessing_context="fork"
+        MeasuredSet(split), batch_size=None, num_workers=workers, multiprocessing_context="fork"
     )
     return iter(loader)
 
 
 def main() -> None:
-    """Write, read, and print what it cost."""
+    """Write and read a dataset, and print the memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--format", choices=["sroie", "textocr"], default="sroie")
     parser.add_argument("--files", type=int, default=20000)
@@ -138,9 +138,9 @@ def main() -> None:
             dataset = TextOcr(TextOcrConfig(name="textocr", root=root, val_share=0), context)
         gc.collect()
         before, rss_before, peak_before = unique(), resident(), peak()
-        began = time.perf_counter()
+        start = time.perf_counter()
         split = dataset.train
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         assert split is not None
         gc.collect()
         report = context.data_report
@@ -149,7 +149,7 @@ def main() -> None:
         print(f"peak RSS +{max(0.0, peak() - max(peak_before, rss_before)):.0f} MB")
         sizes: dict[int, list[float]] = {}
         read = 0
-        for worker, words, size in weighed(split, args.workers):
+        for worker, words, size in read_in_workers(split, args.workers):
             read += words
             if size:
                 sizes.setdefault(worker, []).append(size)

@@ -1,12 +1,11 @@
-"""What opening a million crops costs, and what reading them does to memory: here and in each worker.
+"""Measure the time of opening a million crops, and the memory of reading them, here and in each worker.
 
     python benchmarks/million_crops.py [--format words] [--crops 10000 1000000] [--reads 20000] [--workers 2]
 
-Writes crops as an LMDB (`lmdb`) or as a list of names (`words`), all with the same small PNG. Opens the
-training split three times, then reads crops at random, and goes through all texts.
-Sizes are proportional: what is shared counts in parts. "Own" is memory with no file behind it; "files" are
-pages of what is mapped, such as those of the LMDB that were read, which the system drops when it needs the
-room. Nothing here is asserted.
+This writes crops as an LMDB (`lmdb`) or as a list of file names (`words`), all with the same small PNG. It
+opens the training split three times, reads random crops, and then reads all texts. Sizes are proportional set
+sizes: shared memory counts in parts. "Own" is anonymous memory; "files" is mapped memory, such as pages of
+the LMDB, which the system can drop when it needs memory. Nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ MB = 1e6
 
 
 def memory() -> tuple[float, float]:
-    """Return the proportional set size of this process in MB: of memory of its own, and of files."""
+    """Return the proportional set size of this process in MB: of anonymous memory and of files."""
     rows = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
     sizes = {row.split(":")[0]: int(row.split()[1]) * 1024 / MB for row in rows[1:]}
     return sizes["Pss_Anon"], sizes["Pss_File"]
 
 
-def picture() -> bytes:
+def noise_image() -> bytes:
     """Return a small PNG of noise."""
     file = io.BytesIO()
     pixels = np.random.default_rng(0).integers(256, size=(8, 24, 3), dtype=np.uint8)
@@ -53,8 +52,8 @@ def picture() -> bytes:
 
 
 def write_lmdb(root: Path, crops: int) -> None:
-    """Write an LMDB of as many crops."""
-    image = picture()
+    """Write an LMDB with the given number of crops."""
+    image = noise_image()
     with lmdb.open(str(root), map_size=1 << 34, sync=False, metasync=False) as environment:
         for start in range(1, crops + 1, 100_000):
             with environment.begin(write=True) as view:
@@ -66,13 +65,13 @@ def write_lmdb(root: Path, crops: int) -> None:
 
 
 def write_words(root: Path, crops: int) -> None:
-    """Write a list of as many crops, and a link to one picture for each."""
+    """Write a list of the given number of crops, and a link to an image for each."""
     with (root / "train.txt").open("w", encoding="ascii") as file:
         for number in range(crops):
             folder = f"{number // 1000:04}"
             if not number % 1000:
                 (root / folder).mkdir()
-                (root / folder / "tiny.png").write_bytes(picture())  # a file has no more than 65,000 links
+                (root / folder / "tiny.png").write_bytes(noise_image())  # ext4 allows 65,000 links per file
             (root / folder / f"{number}.png").hardlink_to(root / folder / "tiny.png")
             file.write(f"{folder}/{number}.png\tword{number}\n")
 
@@ -83,8 +82,8 @@ FORMATS: dict[str, tuple[Callable[[Path, int], None], Any, Any]] = {
 }
 
 
-class Weighed(Dataset[tuple[int, float, float]]):
-    """The samples of a split, each replaced by its worker and, now and then, the worker's size after it."""
+class MeasuredSet(Dataset[tuple[int, float, float]]):
+    """Yields the worker of a sample and, for two samples in 1000, its memory after reading the sample."""
 
     def __init__(self, split: Any, indices: list[int]) -> None:
         self.split, self.indices = split, indices
@@ -98,9 +97,9 @@ class Weighed(Dataset[tuple[int, float, float]]):
 
 
 def workers_sizes(split: Any, indices: list[int], workers: int) -> Iterator[list[tuple[float, float]]]:
-    """Yield the sizes that each worker had while it read."""
+    """Yield the sizes of each worker during its reads."""
     loader: Any = DataLoader(
-        Weighed(split, indices), batch_size=None, num_workers=workers, multiprocessing_context="fork"
+        MeasuredSet(split, indices), batch_size=None, num_workers=workers, multiprocessing_context="fork"
     )
     sizes: dict[int, list[tuple[float, float]]] = {}
     for worker, own, shared in loader:
@@ -110,13 +109,13 @@ def workers_sizes(split: Any, indices: list[int], workers: int) -> Iterator[list
 
 
 def growth(sizes: list[tuple[float, float]]) -> str:
-    """Return the first sizes, and how they grew."""
+    """Return a description of the first sizes and their growth."""
     (own, shared), (own_end, shared_end) = sizes[0], sizes[-1]
     return f"own {own:.0f} MB {own_end - own:+.1f}, files {shared:.0f} MB {shared_end - shared:+.1f}"
 
 
 def measure(kind: str, root: Path, crops: int, reads: int, workers: int, val_share: float) -> None:
-    """Print what a dataset of so many crops costs."""
+    """Print the time and memory of a dataset."""
     write, dataset, config = FORMATS[kind]
     write(root, crops)
     options = config(name=kind, root=root, val_share=val_share)
@@ -124,15 +123,15 @@ def measure(kind: str, root: Path, crops: int, reads: int, workers: int, val_sha
     def opened() -> Any:
         return dataset(options, Context(task=Task.recognition)).train
 
-    opened()  # the file system's caches and ours are warm
+    opened()  # warms up the caches of the file system and ours
     gc.collect()
     seconds = []
     before = memory()
     for _ in range(3):
         split = None
-        began = time.perf_counter()
+        start = time.perf_counter()
         split = opened()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     gc.collect()
     after = memory()
     print(f"{kind}, {crops:,} crops: opened in {statistics.median(seconds):.3f} s (median of 3);", end=" ")
@@ -143,13 +142,13 @@ def measure(kind: str, root: Path, crops: int, reads: int, workers: int, val_sha
     indices = [rng.randrange(len(split)) for _ in range(reads)]
     for label, worker in ((f"  worker {n}", w) for n, w in enumerate(workers_sizes(split, indices, workers))):
         print(f"{label}: {growth(worker)} over its part of {reads:,} reads")
-    began = time.perf_counter()
+    start = time.perf_counter()
     sizes = list(_read(split, indices))
-    print(f"  parent: {growth(sizes)} over {reads:,} reads; {reads / (time.perf_counter() - began):,.0f}/s")
-    began = time.perf_counter()
+    print(f"  parent: {growth(sizes)} over {reads:,} reads; {reads / (time.perf_counter() - start):,.0f}/s")
+    start = time.perf_counter()
     characters = sum(map(len, split.texts))
     sizes = [sizes[-1], memory()]
-    print(f"  all texts, {characters:,} characters: {time.perf_counter() - began:.1f} s; {growth(sizes)}")
+    print(f"  all texts, {characters:,} characters: {time.perf_counter() - start:.1f} s; {growth(sizes)}")
 
 
 def _read(split: Any, indices: list[int]) -> Iterator[tuple[float, float]]:
@@ -161,7 +160,7 @@ def _read(split: Any, indices: list[int]) -> Iterator[tuple[float, float]]:
 
 
 def main() -> None:
-    """Write, open, read, and print what it cost."""
+    """Write, open and read datasets, and print time and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--format", choices=[*FORMATS], default="lmdb")
     parser.add_argument("--crops", type=int, nargs="+", default=[10_000, 1_000_000])

@@ -1,11 +1,11 @@
-"""Whether a run's memory, descriptors and threads grow.
+"""Measure whether the memory, file descriptors and threads of a run grow.
 
     python benchmarks/soak.py [--steps 500] [--warm-up 150] [OVERRIDE…]
 
-Trains a small detector on synthetic pages, with two workers, scored and saved every 100 steps; every
-tenth step, garbage is collected, malloc gives back what is free, and the process is looked at. What
-samples on their way from the workers take is in shared memory and not counted; their descriptors are:
-so these go up and down by a few. Nothing here is asserted.
+This trains a small detector on synthetic pages with two workers, and scores and saves it every 100 steps.
+Every tenth step, it collects garbage, lets malloc return free memory, and measures the process. Batches that
+come from the workers are in shared memory, which does not count; their descriptors do count, so the number of
+descriptors varies by a few. Nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ RUN = (
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at one moment."""
+    """The state of the process at a step."""
 
     step: int
     anonymous: float
-    """Resident memory of no file, in MB."""
+    """Resident anonymous memory, in MB."""
     descriptors: int
     threads: int
 
 
 class Samples(Callback):
-    """Looks at the process every tenth step."""
+    """Measures the process every tenth step."""
 
     def __init__(self) -> None:
-        self.found: list[Sample] = []
+        self.samples: list[Sample] = []
         self.trim = ctypes.CDLL(None).malloc_trim
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Look."""
+        """Add a sample."""
         if trainer.global_step % 10:
             return
         gc.collect()
@@ -63,11 +63,11 @@ class Samples(Callback):
         status = (own / "status").read_text(encoding="ascii")
         anonymous = int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024 / 1e6  # type: ignore[index]
         descriptors, threads = (len(list((own / name).iterdir())) for name in ("fd", "task"))
-        self.found.append(Sample(trainer.global_step, anonymous, descriptors, threads))
+        self.samples.append(Sample(trainer.global_step, anonymous, descriptors, threads))
 
 
 def soak(steps: int, words: list[str]) -> list[Sample]:
-    """Train for so many steps; return what the process was like."""
+    """Train for a number of steps and return the samples."""
     samples, make = Samples(), build.make_trainer
 
     def sampled(**options: Any) -> Trainer:
@@ -81,17 +81,17 @@ def soak(steps: int, words: list[str]) -> list[Sample]:
                 print(f"the run ended with status {status}", file=sys.stderr)
         finally:
             build.make_trainer = make
-    return samples.found
+    return samples.samples
 
 
 def slope(samples: list[Sample]) -> float:
-    """Return by how many MB the process grows in 100 steps: the line of least squares."""
+    """Return the growth in MB per 100 steps: the slope of a least-squares line."""
     steps, sizes = zip(*((s.step, s.anonymous) for s in samples), strict=True)
     return float(np.polyfit(steps, sizes, 1)[0]) * 100
 
 
 def main() -> None:
-    """Run, and print every hundredth step and the slope."""
+    """Train, and print the samples of every 100 steps and the slope."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--warm-up", type=int, default=150)

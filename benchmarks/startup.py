@@ -1,11 +1,11 @@
-"""How long it takes to answer, as ratios to what it stands on, taken in one run.
+"""Measure the startup time of commands, as ratios to the imports that they need, in one run.
 
     python benchmarks/startup.py [--rounds 7]
 
-Each figure is the median over rounds in which the commands take turns, so that a machine that
-slows down slows all of them; the quick ones take three times as many rounds. The first training
-step is on tiny data (one page of 128 pixels): the step itself costs little, and what is measured
-is the way there. Nothing here is asserted.
+Each figure is the median over rounds in which the commands take turns, so that a machine that slows down
+affects all of them. The fast commands have three times as many rounds. The first training step uses tiny
+data (one page of 128 pixels): the step itself is cheap, and the figure is the time to reach it. Nothing here
+is asserted.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ TINY = [
 
 
 def wall(command: list[str], environment: dict[str, str], folder: Path) -> float:
-    """Return the seconds that a whole process takes."""
-    began = time.perf_counter()
+    """Return the seconds of a process, from start to exit."""
+    start = time.perf_counter()
     subprocess.run(
         command, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def first_step(environment: dict[str, str], folder: Path, *overrides: str) -> float:
-    """Return the seconds from a process's start to the end of its first training step."""
+    """Return the seconds from the start of a process to the end of its first training step."""
     name = f"exp_name={time.monotonic_ns()}"
     wall([OCR_TRAIN, *TINY, *overrides, name], environment, folder)
     (report,) = (folder / "runs" / name.partition("=")[2]).glob("*/report.json")
@@ -63,7 +63,7 @@ def first_step(environment: dict[str, str], folder: Path, *overrides: str) -> fl
 
 
 def imported(environment: dict[str, str], folder: Path) -> float:
-    """Return the seconds from a process's start to the end of its imports, without its end."""
+    """Return the seconds from the start of a process to the end of its imports, without its exit."""
     code = f"{ENGINE[2]}\nfrom ocr_trainer.runs import timing\nprint(timing.since_start())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=folder, check=True, capture_output=True, text=True
@@ -72,15 +72,15 @@ def imported(environment: dict[str, str], folder: Path) -> float:
 
 
 def plugins(folder: Path, number: int) -> None:
-    """Make the metadata of further plugin distributions."""
+    """Write the metadata of additional plugin distributions."""
     for i in range(number):
-        place = folder / f"ocr_trainer_fake{i}-0.1.0.dist-info"
-        place.mkdir(parents=True)
+        dist_info = folder / f"ocr_trainer_fake{i}-0.1.0.dist-info"
+        dist_info.mkdir(parents=True)
         header = f"Metadata-Version: 2.4\nName: ocr-trainer-fake{i}\nVersion: 0.1.0\nSummary: not there\n"
-        (place / "METADATA").write_text(f"{header}\nLong text.\n", encoding="utf-8")
+        (dist_info / "METADATA").write_text(f"{header}\nLong text.\n", encoding="utf-8")
         kind = ("models", "datasets", "loggers")[i % 3]
         entry = f"[ocr_trainer.{kind}]\nfake{i} = ocr_trainer_fake{i}.plugin:plugin\n"
-        (place / "entry_points.txt").write_text(entry, encoding="utf-8")
+        (dist_info / "entry_points.txt").write_text(entry, encoding="utf-8")
 
 
 def measure(rounds: int, environment: dict[str, str], folder: Path) -> dict[str, float]:
@@ -94,22 +94,22 @@ def measure(rounds: int, environment: dict[str, str], folder: Path) -> dict[str,
     }
     heavy: dict[str, Callable[[], float]] = {
         "import engine": lambda: wall(ENGINE, environment, folder),
-        "import engine, without the process's end": lambda: imported(environment, folder),
+        "import engine, without exit": lambda: imported(environment, folder),
         "first step": lambda: first_step(environment, folder),
         "first step, logger=tensorboard": lambda: first_step(environment, folder, "logger=tensorboard"),
         "first step, logger=wandb": lambda: first_step(environment, folder, "logger=wandb"),
     }
-    # Importing torch pushes everything else out of the caches, so the light ones come first.
+    # Importing torch evicts everything else from the caches, so the light commands come first.
     return in_turns(light, 3 * rounds) | in_turns(heavy, rounds)
 
 
 def in_turns(figures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Take every figure once a round; return the medians in milliseconds."""
+    """Measure each figure once per round; return the medians in milliseconds."""
     taken: dict[str, list[float]] = {name: [] for name in figures}
     for turn in range(rounds + 1):
         for name, figure in figures.items():
             seconds = figure()
-            if turn:  # the first round warms the disk's cache
+            if turn:  # the first round warms up the disk cache
                 taken[name].append(seconds)
     return {name: 1000 * statistics.median(values) for name, values in taken.items()}
 
@@ -119,7 +119,7 @@ RATIOS = [
     ("--help", "scan", 1.5),
     ("check", "import hydra", 2.0),
     ("first step", "import engine", 1.0),
-    ("first step", "import engine, without the process's end", None),
+    ("first step", "import engine, without exit", None),
     ("first step, logger=tensorboard", "import engine", None),
     ("first step, logger=wandb", "import engine", None),
 ]
@@ -130,8 +130,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as made:
-        folder, more = Path(made), Path(made) / "more"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, more = Path(temporary), Path(temporary) / "more"
         plugins(more, 1000)
         environment = {**os.environ, "WANDB_MODE": "offline"}
         lean = measure(rounds, environment, folder)
@@ -141,9 +141,9 @@ def main() -> None:
         print(f"{name:45}{lean[name]:14.0f}{crowded[name]:16.0f}")
     print()
     for name, base, aim in RATIOS:
-        wanted = f"  aim {aim}" if aim else ""
+        target = f"  aim {aim}" if aim else ""
         ratios = f"{lean[name] / lean[base]:6.2f}{crowded[name] / crowded[base]:6.2f}"
-        print(f"{name + ' / ' + base:74}{ratios}{wanted}")
+        print(f"{name + ' / ' + base:74}{ratios}{target}")
     print()
     scan = crowded["scan"] - lean["scan"]
     for name in ("list-plugins", "check", "first step"):

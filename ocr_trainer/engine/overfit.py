@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     return False
 
 
-def _first_with_text(batches: torch.utils.data.DataLoader[Batch], hint: str) -> Batch:
+def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
     skipped: list[SkippedItem] = []
     for number, batch in enumerate(batches, start=1):
         if batch.texts:
@@ -104,6 +105,6 @@ def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
         if losses[-1] <= LEARNED * losses[0] or not torch.isfinite(loss):
             break
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
     return losses

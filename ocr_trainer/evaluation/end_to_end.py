@@ -151,9 +151,7 @@ def score_end_to_end(
         "texts": scorer.counts.texts,
         "details": scorer.tally.details(),
         "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.tally.images} images"},
-        "parameters": sum(
-            p.numel() for model in (reader.detector, reader.recognizer) if model for p in model.parameters()
-        ),
+        "parameters": sum(p.numel() for model in reader.models for p in model.parameters()),
         "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
         "versions": report.versions(),

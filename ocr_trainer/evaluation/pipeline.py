@@ -83,6 +83,11 @@ class Reader:
     margin: float = 0.0
     """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
 
+    @property
+    def models(self) -> list[torch.nn.Module]:
+        """The detector and, if there is one, the recognizer."""
+        return [self.detector, *([self.recognizer] if self.recognizer is not None else [])]
+
     def __call__(self, image: Image) -> tuple[Detections, list[Recognition] | None]:
         """Find and read the texts in an image.
 

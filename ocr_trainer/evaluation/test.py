@@ -9,10 +9,10 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
-from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.read import model_state
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
@@ -87,7 +87,7 @@ def test(
     return content
 
 
-def tester(run: RunConfig, loader: DataLoader[Any], loggers: Sequence[Logger], folder: Path) -> Trainer:
+def tester(run: RunConfig, loader: Loader, loggers: Sequence[Logger], folder: Path) -> Trainer:
     """Return a Trainer that runs a test on a loader."""
     return build.make_trainer(
         accelerator=run.trainer.accelerator,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers.logger import DummyExperiment  # type: ignore[attr-defined]
 from lightning.pytorch.strategies import DDPStrategy
 
 __all__ = [

@@ -133,8 +133,8 @@ class Augmenter:
             # Any point of the text: with its center, a line longer than the crop would always be centered.
             point = rng.uniform(polygon.min(axis=0), polygon.max(axis=0))
             low, high = np.clip(point - crop, low, high), np.clip(point, low, high)
-        corner: np.ndarray = np.round(rng.uniform(low, np.maximum(low, high)))
-        return corner
+        offset: np.ndarray = np.round(rng.uniform(low, np.maximum(low, high)))
+        return offset
 
 
 def _shrunk(image: Image, factor: float) -> Image:
