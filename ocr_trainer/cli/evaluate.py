@@ -36,7 +36,7 @@ def test(words: Sequence[str], create_run_dir: Callable[[RunConfig], Path]) -> i
         return _benchmarks(arguments, create_run_dir, timer)
     overrides, reading = _split_recognizer_overrides(arguments, arguments.overrides)
     saved, second = _read_checkpoints("test", arguments.checkpoint, arguments.recognizer)
-    run = _compose_read_checkpoint(saved, [*TESTED, *overrides])
+    run = _compose_run(saved, [*TESTED, *overrides])
     _refuse_no_test(run)
     if second is None:
         folder = create_run_dir(run)
@@ -74,7 +74,7 @@ def _benchmarks(
     # A dataset without a test split is used as a whole.
     whole = ["dataset.val_share=0", "dataset.test_share=0", *TESTED, *arguments.overrides]
     runs = {
-        path.name: _compose_read_checkpoint(
+        path.name: _compose_run(
             saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole]
         )
         for path, reader in sets.items()
@@ -250,7 +250,7 @@ def _task_of(saved: Saved) -> Task:
     return model.task
 
 
-def _compose_read_checkpoint(saved: Saved, overrides: Sequence[str]) -> RunConfig:
+def _compose_run(saved: Saved, overrides: Sequence[str]) -> RunConfig:
     """Compose the run that a checkpoint is of, with overrides on top."""
     from ocr_trainer.config.compose import compose
 
