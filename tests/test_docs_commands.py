@@ -113,7 +113,9 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         raise Composed
 
     monkeypatch.setattr("ocr_trainer.cli.evaluate._read_checkpoint", saved)
-    monkeypatch.setattr("ocr_trainer.cli.evaluate._find_benchmarks", lambda folder: {Path(folder, "SVT"): "lmdb"})
+    monkeypatch.setattr(
+        "ocr_trainer.cli.evaluate._find_benchmarks", lambda folder: {Path(folder, "SVT"): "lmdb"}
+    )
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])

@@ -74,9 +74,7 @@ def _benchmarks(
     # A dataset without a test split is used as a whole.
     whole = ["dataset.val_share=0", "dataset.test_share=0", *TESTED, *arguments.overrides]
     runs = {
-        path.name: _compose_run(
-            saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole]
-        )
+        path.name: _compose_run(saved, [f"dataset={reader}", f"dataset.root={_quoted(path)}", *whole])
         for path, reader in sets.items()
     }
     _refuse_no_test(next(iter(runs.values())))

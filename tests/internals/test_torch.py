@@ -40,8 +40,10 @@ def test_an_iterator_has_what_killing_its_workers_needs():
     internals.shut_down_workers(batches)
 
 
-def test_torchs_handler_is_known():
+def test_torchs_handler_is_known(monkeypatch: pytest.MonkeyPatch):
     before = signal.getsignal(signal.SIGCHLD)
+    # torch installs its handler once per process; another test may have replaced it since.
+    monkeypatch.setattr(_utils.signal_handling, "_SIGCHLD_handler_set", False)
     batches = iter(loader())
     try:
         handler = signal.getsignal(signal.SIGCHLD)
