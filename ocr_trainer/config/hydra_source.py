@@ -7,7 +7,7 @@ experiments, sweeps and completion work on them, without a YAML file per plugin.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
@@ -81,13 +81,8 @@ class PluginSource(ConfigSource):
         cls.task = task
         if task is None:
             cls.schema = None
-        elif not swept:
-            cls.schema = OmegaConf.structured(run_config_class(task))
         else:
-            names = {field.name for each in Task for field in fields(run_config_class(each))}
-            cls.schema = OmegaConf.structured(RunConfig)
-            OmegaConf.set_struct(cls.schema, False)
-            cls.schema = OmegaConf.create({**{name: {} for name in names}, **cls.schema})
+            cls.schema = _open_schema() if swept else OmegaConf.structured(run_config_class(task))
 
     @staticmethod
     def scheme() -> str:
@@ -158,6 +153,20 @@ class PluginSource(ConfigSource):
         preset = OmegaConf.load(files[self.task])
         assert isinstance(preset, DictConfig)
         return preset
+
+
+def _open_schema() -> DictConfig:
+    """Return the fields of all tasks' configurations; sections accept any option.
+
+    The runs of the sweep check their options against the types.
+    """
+    schema = OmegaConf.create({})
+    for task in Task:
+        for field in fields(run_config_class(task)):
+            section = field.default is MISSING or field.default == REQUIRED
+            open_section = OmegaConf.create({}, flags={"struct": False})
+            schema[field.name] = open_section if section else values(field.default)
+    return schema
 
 
 def presets(group: str) -> dict[str, dict[Task, Path]]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.config.compose import compose, to_yaml
+from ocr_trainer.config.compose import compose, run_hydra, to_yaml
 from ocr_trainer.config.schema import OptimizerName, ScheduleName, plain
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound
 
@@ -253,3 +253,29 @@ def test_the_error_of_a_missing_plugin_is_its_own():
 
 def test_an_interpolation_that_stands_for_nothing():
     assert said("exp_name=${nope}") == "this run cannot start:\n  - Interpolation key 'nope' not found"
+
+
+@pytest.mark.parametrize(
+    ("words", "models"),
+    [
+        (
+            ["model=crnn,svtrv2", "augment.shear=0.3", "data.bucket_batches=4", "charset.names=[latin]"],
+            ["crnn", "svtrv2"],
+        ),
+        (["model=dbnet,crnn", "optimizer.lr=0.1"], ["dbnet", "crnn"]),
+        (["experiment=digits,demo", "augment.color=0.3"], ["crnn", "dbnet"]),
+        (["experiment=digits", "charset.unknown=skip,replace"], ["crnn", "crnn"]),
+    ],
+)
+def test_a_sweep_over_models_takes_the_options_of_their_tasks(words, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs, errors = [], []
+    run_hydra(runs.append, errors.append, ["-m", *words])
+    assert errors == []
+    assert [run.model.name for run in runs] == models
+
+
+def test_a_sweep_over_models_refuses_an_unknown_option_in_each_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"there is no option 'augment\.sheer'"):
+        run_hydra(lambda run: None, lambda error: None, ["-m", "model=crnn,svtrv2", "augment.sheer=0.3"])

@@ -7,10 +7,8 @@ from hydra.errors import ConfigCompositionException
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.messages import explain, unknown
-from ocr_trainer.config.renames import RENAMED, _has
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.renames import RENAMED
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Task
 
 SECTIONS = {"text_augment": "blur=0.1", "ranks": "timeout=3"}
 """An option below each renamed section."""
@@ -29,8 +27,6 @@ def test_the_message_names_the_new_option(old: str, new: str):
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_an_override_of_the_old_option_is_refused(old: str, new: str):
-    if _has(run_config_class(Task.recognition), old.split(".")):
-        pytest.skip("the recognition task still has an option of that name")
     override = f"{old}.{SECTIONS[old]}" if old in SECTIONS else f"{old}=0.1"
     key = override.partition("=")[0]
     renamed = new + key.removeprefix(old)
