@@ -18,8 +18,8 @@ from typing import Any, get_args, get_type_hints
 
 from ocr_trainer.cli.plugins import documentation
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.tasks import run_config_class
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
+from ocr_trainer.config.tasks import run_config_classes
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
 from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
@@ -27,7 +27,7 @@ SHARED = (
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
 )
-TASKS = {task.value: run_config_class(task) for task in Task}
+TASKS = {task.value: cls for task, cls in run_config_classes()}
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

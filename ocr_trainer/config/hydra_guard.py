@@ -24,6 +24,7 @@ from ocr_trainer.config.security import (
     environment,
 )
 from ocr_trainer.config.validate import refuse
+from ocr_trainer.errors import PluginNotFound
 from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
@@ -66,7 +67,11 @@ class GuardedLoader(ConfigLoader):
             if group == "model" and discovery.matching(Kind.model, name):
                 description = discovery.load(Kind.model, name)
                 assert isinstance(description, ModelPlugin)
-                PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+                swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
+                try:
+                    PluginSource.select(description.task, swept=swept_task)
+                except PluginNotFound as error:
+                    raise PluginNotFound(f"model={name}: {error}") from error
                 break
         return DEPENDS_ON_TASK
 

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_config_file
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import REQUIRED, Config, Kind, Task, discovery
@@ -82,7 +82,7 @@ class PluginSource(ConfigSource):
         if task is None:
             cls.schema = None
         else:
-            cls.schema = _open_schema() if swept else OmegaConf.structured(run_config_class(task))
+            cls.schema = _open_schema() if swept else _run_schema(task)
 
     @staticmethod
     def scheme() -> str:
@@ -155,14 +155,29 @@ class PluginSource(ConfigSource):
         return preset
 
 
+def _run_schema(task: Task) -> DictConfig:
+    """Return the options of a task's runs with their types and defaults.
+
+    Raises:
+        PluginError: The task's plugin is missing or cannot be used.
+    """
+    cls = run_config_class(task)
+    try:
+        schema: DictConfig = OmegaConf.structured(cls)
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        reason = f"the options of its runs are malformed: {str(error).splitlines()[0]}"
+        raise discovery.broken(discovery.find(Kind.task, task.value), reason) from error
+    return schema
+
+
 def _open_schema() -> DictConfig:
     """Return the fields of all tasks' configurations; sections accept any option.
 
     The runs of the sweep check their options against the types.
     """
     schema = OmegaConf.create({})
-    for task in Task:
-        for field in fields(run_config_class(task)):
+    for _, cls in run_config_classes():
+        for field in fields(cls):
             section = field.default is MISSING or field.default == REQUIRED
             open_section = OmegaConf.create({}, flags={"struct": False})
             schema[field.name] = open_section if section else values(field.default)
@@ -173,9 +188,8 @@ def presets(group: str) -> dict[str, dict[Task, Path]]:
     """Return the preset files of a group, by name and task."""
     root = import_module("ocr_trainer.configs").__path__[0]
     found: dict[str, dict[Task, Path]] = {}
-    for task in Task:
-        for file in Path(root, group, task.value).glob("*.yaml"):
-            found.setdefault(file.stem, {})[task] = file
+    for file in sorted(Path(root, group).glob("*/*.yaml")):
+        found.setdefault(file.stem, {})[Task(file.parent.name)] = file
     return found
 
 

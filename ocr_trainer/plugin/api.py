@@ -9,7 +9,7 @@ so its module imports only the standard library and `ocr_trainer.plugin`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -30,6 +30,7 @@ class Kind(Enum):
     model = "model"
     dataset = "dataset"
     logger = "logger"
+    task = "task"
 
     @property
     def group(self) -> str:
@@ -37,11 +38,28 @@ class Kind(Enum):
         return f"ocr_trainer.{self.value}s"
 
 
-class Task(Enum):
-    """The tasks that models learn and datasets support."""
+@dataclass(frozen=True)
+class Task:
+    """A task that models learn and datasets support: the name of a task plugin.
 
-    detection = "detection"
-    recognition = "recognition"
+    `Task("script")` is the task of the plugin `script`. Equal names give the same object.
+    """
+
+    value: str
+
+    detection: ClassVar[Task]
+    recognition: ClassVar[Task]
+
+    def __new__(cls, value: str) -> Task:
+        """Return the one object of that name."""
+        return _TASKS.setdefault(value, super().__new__(cls))
+
+    def __reduce__(self) -> tuple[type[Task], tuple[str]]:
+        return Task, (self.value,)
+
+
+_TASKS: dict[str, Task] = {}
+Task.detection, Task.recognition = Task("detection"), Task("recognition")
 
 
 @dataclass(frozen=True)
@@ -157,6 +175,8 @@ class Context:
     """Name of the run."""
     charset: str = ""
     """Characters that a recognizer distinguishes, in the order of its outputs; NFC, without duplicates."""
+    tokenizer: Mapping[str, Any] | None = None
+    """State of a recognizer's own tokenizer; `None` if its codes are the characters of the charset."""
     data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset records what it reads and skips."""
     resume_step: int | None = None
@@ -190,6 +210,10 @@ class ModelPlugin(Plugin):
 
     task: Task
     """The task that the model learns."""
+    tokenizer: str | None = None
+    """For a recognizer with its own tokenizer: `package.module:attribute`, called before the model is built
+    as `tokenizer(config, charset, texts)`, with the training texts. It returns a `Tokenizer` (of
+    `ocr_trainer.tasks.recognition.tokenizer`), whose `state()` the factory gets as `context.tokenizer`."""
 
 
 @dataclass(frozen=True)
@@ -241,4 +265,33 @@ class LoggerPlugin(Plugin):
     kind: ClassVar[Kind] = Kind.logger
 
 
-PLUGIN_TYPES: dict[Kind, type[Plugin]] = {t.kind: t for t in (ModelPlugin, DatasetPlugin, LoggerPlugin)}
+class Prediction(Enum):
+    """What the models of a task give for an image, for `predict` and for end-to-end scores."""
+
+    regions = "regions"
+    """Where texts are on a page, as a `Detector` does."""
+    text = "text"
+    """The text of a word or line, as a `Recognizer` does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPlugin(Plugin):
+    """A task: what models learn. Its `factory` is a class derived from `ocr_trainer.tasks.base.LearningTask`.
+
+    A model or a dataset names the task, as in `Task("script")`. The model of a run chooses its task.
+    """
+
+    kind: ClassVar[Kind] = Kind.task
+
+    config: type[Config] = Config
+    """A task has no options of its own besides those of `run_config`."""
+    run_config: str
+    """`package.module:attribute` of the class of its runs' configuration: a dataclass derived from
+    `ocr_trainer.config.schema.RunConfig`. The module is light, like the description's."""
+    prediction: Prediction | None = None
+    """What `predict` can do with its models; `None` for nothing."""
+
+
+PLUGIN_TYPES: dict[Kind, type[Plugin]] = {
+    t.kind: t for t in (ModelPlugin, DatasetPlugin, LoggerPlugin, TaskPlugin)
+}
