@@ -1,34 +1,59 @@
 """Light. The contract between the core and plugins (`ocr_trainer.plugin.api`), and how plugins are found."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ocr_trainer.plugin.api import (
     API,
-    PLUGIN_TYPES,
     REQUIRED,
     Bounds,
     Config,
     Context,
-    DatasetPlugin,
-    FormatSignature,
     Kind,
-    LoggerConfig,
-    LoggerPlugin,
-    ModelPlugin,
     Options,
     Plugin,
-    Prediction,
     Task,
-    TaskPlugin,
     option,
     plugin_option,
     sections_option,
 )
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
+if TYPE_CHECKING:
+    from ocr_trainer.plugin.kinds import (
+        GROUPS,
+        PLUGIN_TYPES,
+        AugmentationPlugin,
+        BackbonePlugin,
+        CallbackPlugin,
+        CommandPlugin,
+        DatasetPlugin,
+        FormatSignature,
+        LoggerConfig,
+        LoggerPlugin,
+        MetricPlugin,
+        ModelPlugin,
+        Nonfinite,
+        OptimizerConfig,
+        OptimizerPlugin,
+        Prediction,
+        ScheduleConfig,
+        SchedulePlugin,
+        TaskPlugin,
+        WriterPlugin,
+    )
+
 __all__ = [
     "API",
+    "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationPlugin",
+    "BackbonePlugin",
     "Bounds",
+    "CallbackPlugin",
+    "CommandPlugin",
     "Config",
     "Context",
     "DataReport",
@@ -37,14 +62,30 @@ __all__ = [
     "Kind",
     "LoggerConfig",
     "LoggerPlugin",
+    "MetricPlugin",
     "ModelPlugin",
+    "Nonfinite",
+    "OptimizerConfig",
+    "OptimizerPlugin",
     "Options",
     "Plugin",
     "Prediction",
+    "ScheduleConfig",
+    "SchedulePlugin",
     "SkippedItem",
     "Task",
     "TaskPlugin",
+    "WriterPlugin",
     "option",
     "plugin_option",
     "sections_option",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Commands that only list plugins do not pay for the declarations of all kinds.
+    if name in __all__:
+        from ocr_trainer.plugin import kinds
+
+        return getattr(kinds, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

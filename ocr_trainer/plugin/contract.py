@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import get_type_hints
 
-from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Kind, LoggerConfig, Plugin, Task
+from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Plugin, Task
 from ocr_trainer.plugin.metadata import Installed
 
 RENAMED = {"faults": "validate", "lasting": "without_init_weights"}
@@ -25,13 +25,13 @@ def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
         yield f"{plugin.target} is of type {type(loaded).__name__}, not {expected.__name__}"
         return
     if not isinstance(loaded, expected):
-        yield f"it is registered in {plugin.kind.group}, but is a {type(loaded).__name__}"
+        yield f"it is registered in {plugin.kind.entry_points}, but is a {type(loaded).__name__}"
     if loaded.api != API:
         yield f"it is written for version {loaded.api} of the plugin contract, but this is version {API}"
     tasks = getattr(loaded, "tasks", (getattr(loaded, "task", None),))
     if any(not isinstance(task, Task | None) for task in tasks):
         yield 'it names a task by something else than a Task, such as Task("script")'
-    yield from _config_errors(loaded.config, LoggerConfig if plugin.kind is Kind.logger else Config)
+    yield from _config_errors(loaded.config, expected.config_base)
 
 
 def _config_errors(config: object, base: type[Config]) -> Iterator[str]:
