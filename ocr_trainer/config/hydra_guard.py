@@ -52,6 +52,7 @@ class GuardedLoader(ConfigLoader):
         if errors := list(check_overrides(overrides)):
             refuse(errors)
         PluginSource.select(None)
+        PluginSource.chosen = frozenset(override.lstrip("+").partition("=")[0] for override in overrides)
 
     def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
         """Store the swept overrides."""

@@ -67,6 +67,8 @@ class PluginSource(ConfigSource):
     """The task of the chosen model, while Hydra composes."""
     schema: DictConfig | None = None
     """The types and defaults of a run of that task, while Hydra composes."""
+    chosen: frozenset[str] = frozenset()
+    """The keys that the command line overrides."""
 
     @classmethod
     def select(cls, task: Task | None, swept: bool = False) -> None:
@@ -123,7 +125,10 @@ class PluginSource(ConfigSource):
         if (group, name) == ("dataset", NO_DATASET):
             node = OmegaConf.structured(Config)
         elif group in PRESETS and name in presets(group):
-            node = self._preset(group, name)
+            preset = self._preset(group, name)
+            # A task without presets need not have a section for them.
+            node = OmegaConf.create({} if preset is None else {group: preset})
+            header["package"] = "_global_"
         elif group in GROUPS:
             kind = PLUGIN_TYPES[GROUPS[group]]
             node = plugin_schema(GROUPS[group], name)
@@ -136,20 +141,22 @@ class PluginSource(ConfigSource):
             node = self.schema if self.schema is not None else OmegaConf.create({})
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
 
-    def _preset(self, group: str, name: str) -> DictConfig:
-        """Read a preset of the run's task.
+    def _preset(self, group: str, name: str) -> DictConfig | None:
+        """Read a preset of the run's task; return None for the default preset of a task that has none.
 
         Raises:
             ConfigError: Only other tasks have a preset of that name.
         """
         if self.task is None:
-            return OmegaConf.create({})
+            return None
         files = presets(group)[name]
         if self.task not in files:
             own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
+            if not own and group not in self.chosen:
+                return None
             raise ConfigError(
                 f"{group}={name} is for {' and '.join(task.value for task in files)}, "
-                f"but the model does {self.task.value}\n  available: {', '.join(own)}"
+                f"but the model does {self.task.value}\n  available: {', '.join(own) or 'none'}"
             )
         preset = OmegaConf.load(files[self.task])
         assert isinstance(preset, DictConfig)
