@@ -100,7 +100,7 @@ def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
     else:
-        above = [base for base in SHARED if owner != f"shared/{base.__name__}"]
+        above = [base for base in SHARED if base is not options]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
     return {f.name for base in bases for f in fields(base) if defaults[f.name] == f.default}
