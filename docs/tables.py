@@ -100,7 +100,8 @@ def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
     else:
-        above = [base for base in SHARED if base is not options]
+        # A section of a run is where the options that its plugins share are.
+        above = [base for base in SHARED if "/" in owner and owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
     own = (OptimizerConfig, ScheduleConfig)
