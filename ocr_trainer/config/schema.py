@@ -106,7 +106,7 @@ class RunConfig(Options):
     """Options that a resumed run cannot change: its weights and its position in the data depend on them."""
 
     METRICS: ClassVar[tuple[str, ...]] = ()
-    """Metrics that every run of the task has. The first is the main one: its scores keep their plain names."""
+    """Metrics that every run of the task has. The first is the main one: its scores have no prefix."""
     MONITOR: ClassVar[str] = ""
     """The score that chooses the best checkpoint if `checkpoint.monitor` names no other."""
 

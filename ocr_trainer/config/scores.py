@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,10 +29,8 @@ class Monitor:
         return "min" if self.lower_is_better else "max"
 
     def improves(self, score: float, best: float | None) -> bool:
-        """Return whether a score is better than the best one so far. NaN never is, and a tie is not."""
-        if best is None:
-            return not math.isnan(score)
-        return score < best if self.lower_is_better else score > best
+        """Return whether a score is better than the best one so far; on a tie, it is not."""
+        return best is None or (score < best if self.lower_is_better else score > best)
 
 
 @dataclass(frozen=True)

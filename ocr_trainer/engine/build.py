@@ -115,7 +115,10 @@ def early_stopping(run: RunConfig, scored: bool) -> list[Callback]:
         ConfigError: An option needs the scores of the val split, but there is none.
     """
     config, wanted, monitor = run.early_stopping, run.checkpoint.monitor, monitor_of(run)
-    for given, needed in ((config.enabled, "early_stopping.enabled=true"), (wanted, f"checkpoint.monitor={wanted}")):
+    for given, needed in (
+        (config.enabled, "early_stopping.enabled=true"),
+        (wanted, f"checkpoint.monitor={wanted}"),
+    ):
         if given and not scored:
             raise ConfigError(f"{needed} needs the scores of a val split, but there is none")
     if not config.enabled:

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.scores import monitor_of
+from ocr_trainer.config.scores import chosen_metrics, monitor_of
 from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import Loader, all_reduce_sum
 from ocr_trainer.data.seeding import seed_generators
@@ -90,10 +90,14 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """The metrics of the run. They count nothing themselves, only copies do."""
         self.metrics = self.uncounted
         """The metrics of the latest validation or test."""
-        self.metric_failures: dict[str, int] = {}
-        """What went wrong in metrics, and in how many validations and tests."""
+        self.score_faults: dict[str, int] = {}
+        """What is wrong with scores, and in how many validations and tests it was."""
         self.monitor = monitor_of(run)
         """The score that chooses the best checkpoint."""
+        if self.headline:
+            added = (metric for metric in chosen_metrics(run) if metric.name not in run.METRICS)
+            names = (name for metric in added for name in metric.scores())
+            self.headline = (*self.headline, *names, self.monitor.name)
         self.latest_scores: dict[str, float] = {}
         """The scores of the latest validation."""
         self.best_scores: dict[str, float] = {}
@@ -192,10 +196,14 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             self.metrics.merge(other)
         scores = self.metrics.compute()
         for failure in self.metrics.failures():
-            if failure not in self.metric_failures and self.trainer.is_global_zero:
-                log.warning("%s\n  the run is not affected", failure)
-            self.metric_failures[failure] = self.metric_failures.get(failure, 0) + 1
+            self._record_fault(failure)
         return scores
+
+    def _record_fault(self, fault: str) -> None:
+        """Count what is wrong with a score, and warn once."""
+        if fault not in self.score_faults and self.trainer.is_global_zero:
+            log.warning("%s\n  the run is not affected", fault)
+        self.score_faults[fault] = self.score_faults.get(fault, 0) + 1
 
     def details(self) -> dict[str, Any] | None:
         """Return the breakdown of the latest scores, for report.json."""
@@ -311,6 +319,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         if self.images and self.trainer.is_global_zero:
             write_images(self.folder / "pictures", [image for image, _ in self.images])
 
+    def score_notes(self) -> list[str]:
+        """Return what was wrong with scores, for report.json."""
+        return [f"{fault} (times: {count})" for fault, count in self.score_faults.items()]
+
     def _finish(self, split: str) -> None:
         scores = {f"{split}/{name}": value for name, value in self.score(split).items()}
         if split == "val":
@@ -334,10 +346,11 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         if self.trainer.sanity_checking:
             return
         self.latest_scores = dict(scores)
-        score = scores.get(self.monitor.key, math.nan)
-        self.improved = self.monitor.improves(score, self.best_scores.get(self.monitor.key))
-        if self.improved:
-            self.best_scores = self.latest_scores
+        score = scores.get(self.monitor.key)
+        if score is None:
+            self._record_fault(f"{self.monitor.key} has no value, so this validation cannot be the best one")
+        elif self.monitor.improves(score, self.best_scores.get(self.monitor.key)):
+            self.improved, self.best_scores = True, self.latest_scores
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the configuration as plain values, so that the checkpoint can rebuild its model."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ocr_trainer.builtin.metrics.plugin import DetEvalConfig
-from ocr_trainer.metrics.deteval import Rules
 from ocr_trainer.metrics.detection import Cleval, DetEval, Icdar, Tiou
+from ocr_trainer.metrics.deteval import Rules
 from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.plugin import Config, Context
 
