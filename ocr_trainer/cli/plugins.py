@@ -7,11 +7,11 @@ import inspect
 import textwrap
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, metadata
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, metadata
 
 KINDS = [kind.value for kind in Kind]
 
@@ -85,17 +85,30 @@ def describe(words: Sequence[str]) -> int:
     found = discovery.find(kind, arguments.name)
     prefix = description.section(found.name)
     print(f"{kind.value} {found.name}: {description.summary}\n  {found}\n")
-    print("\n".join(_options(description.config, prefix)))
+    if kind is Kind.task:
+        print("\n".join(_task_options(Task(found.name))))
+    else:
+        print("\n".join(_options(description.config, prefix)))
     return 0
 
 
-def _options(config: type[Options], prefix: str) -> list[str]:
+def _task_options(task: Task) -> list[str]:
+    """Return the options that only runs of a task have."""
+    from ocr_trainer.config.schema import RunConfig
+    from ocr_trainer.config.tasks import run_config_class
+
+    cls = run_config_class(task)
+    types, shared = get_type_hints(cls), get_type_hints(RunConfig)
+    return _options(cls, "", [name for name in types if types[name] == shared.get(name)])
+
+
+def _options(config: type[Options], prefix: str, omitted: Collection[str] = ()) -> list[str]:
     types, docs = get_type_hints(config), documentation(config)
     lines = []
     for field in fields(config):
-        if field.name == "name" and issubclass(config, Config):
+        if field.name in omitted or (field.name == "name" and issubclass(config, Config)):
             continue
-        key, kind = f"{prefix}.{field.name}", types[field.name]
+        key, kind = f"{prefix}.{field.name}".lstrip("."), types[field.name]
         if "sections" in field.metadata:
             key, kind = f"{key}.NAME", field.metadata["sections"]
         if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):

@@ -24,6 +24,10 @@ def run_config_class(task: Task) -> type[RunConfig]:
     if not (isinstance(cls, type) and issubclass(cls, RunConfig) and "__dataclass_fields__" in vars(cls)):
         reason = f"{description.run_config} is not a dataclass derived from {RunConfig.__module__}.RunConfig"
         raise discovery.broken(plugin, reason)
+    if not cls.MONITOR:
+        raise discovery.broken(
+            plugin, f"{description.run_config} does not set MONITOR, the score of its best"
+        )
     return cls
 
 

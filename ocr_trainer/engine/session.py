@@ -117,8 +117,8 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     # The order matters: the guard of a step runs before its timer, and the checkpoint callback runs last, so
     # that a checkpoint has the new state of all other callbacks.
     callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
-    callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
-    callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
+    callbacks += build.early_stopping(run, loaders.val is not None)
+    callbacks.append(build.build_checkpoint_callback(run, folder))
     trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
     distributed.check_enough_samples(loaders.samples(), trainer.world_size)
     for logger in loggers:
