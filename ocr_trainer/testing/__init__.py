@@ -22,6 +22,15 @@ from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
+from ocr_trainer.testing.tasks import TaskSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
 
-__all__ = ["DatasetSuite", "LoggerSuite", "ModelSuite", "PluginSuite", "RecognizerSuite", "TextDatasetSuite"]
+__all__ = [
+    "DatasetSuite",
+    "LoggerSuite",
+    "ModelSuite",
+    "PluginSuite",
+    "RecognizerSuite",
+    "TaskSuite",
+    "TextDatasetSuite",
+]
