@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_trainer.plugin import metadata
+from ocr_trainer.plugin import discovery, metadata
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILE = re.compile(r"^`(ocr-trainer-[\w-]+/[\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,7 +43,7 @@ def importable(*folders: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for folder in folders:
             patch.syspath_prepend(folder)
-        metadata.installed.cache_clear()
+        forget()
         try:
             yield
         finally:
@@ -51,4 +51,10 @@ def importable(*folders: Path) -> Iterator[None]:
             for name in set(sys.modules) - before:
                 if str(getattr(sys.modules[name], "__file__", "")).startswith(own):
                     del sys.modules[name]
+    forget()
+
+
+def forget() -> None:
+    """Have plugins be found anew."""
     metadata.installed.cache_clear()
+    discovery.described.cache_clear()
