@@ -36,6 +36,20 @@ def unpack(page: str, folder: Path) -> Path:
     return project
 
 
+def changed(project: Path, folder: Path, module: str, before: str, after: str) -> Path:
+    """Copy a distribution to a folder, with a change in one of its modules; return the folder."""
+    for path in project.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            copy = folder / path.relative_to(project)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (file,) = folder.glob(f"ocr_trainer_*/{module}.py")
+    text = file.read_text(encoding="utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after), encoding="utf-8")
+    return folder
+
+
 @contextmanager
 def importable(*folders: Path) -> Iterator[None]:
     """Put folders on the path of this process."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cutting import Cut, cut_off, differ, ocr_train
-from helpers.documented import DOCS, importable, unpack
+from helpers.documented import DOCS, changed, importable, unpack
 from helpers.fakes import python_path
 from helpers.launching import run_folder
 
@@ -160,20 +160,6 @@ def test_what_does_not_fit_the_task_is_refused(cli: Cli, compass: Path):
     assert "there is no such score. Did you mean 'accuracy'?" in message
     message = refused(cli, compass, "model=dbnet", "noise.sigma=1")
     assert "'noise' (from 'noise.sigma=1') is an option of orientation runs" in message
-
-
-def changed(compass: Path, folder: Path, module: str, before: str, after: str) -> Path:
-    """Return a copy of the distribution with a change in one module."""
-    for path in compass.rglob("*"):
-        if path.is_file() and path.suffix != ".pyc":
-            copy = folder / path.relative_to(compass)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-    file = folder / "ocr_trainer_compass" / f"{module}.py"
-    text = file.read_text(encoding="utf-8")
-    assert before in text
-    file.write_text(text.replace(before, after), encoding="utf-8")
-    return folder
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def make_tokenizer(run: RunConfig, charset: str, texts: Iterable[str]) -> Tokeni
     made = discovery.import_attribute(plugin, description.tokenizer, "tokenizer")(run.model, charset, texts)
     if not isinstance(made, Tokenizer):
         raise discovery.broken(
-            plugin, f"{description.tokenizer} returns a {type(made).__name__}, no tokenizer"
+            plugin, f"{description.tokenizer} returns a {type(made).__name__}, not a tokenizer"
         )
     return made
 
