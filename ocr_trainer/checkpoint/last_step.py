@@ -7,6 +7,7 @@ buffers of the model: the position and the integer buffers are kept here, the ot
 from __future__ import annotations
 
 from lightning.pytorch import Trainer
+
 from ocr_trainer.internals.lightning import position
 from ocr_trainer.internals.torch import copy_all, float_buffers
 

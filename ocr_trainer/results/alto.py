@@ -7,13 +7,15 @@ loc.gov/standards/alto. With a line detector, each String holds a whole line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePath
 from xml.etree.ElementTree import Element, SubElement
 
+from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize, unit
 from ocr_trainer.results.outline import Outline, box, hull, outline
 from ocr_trainer.results.page import Page, Text
+from ocr_trainer.results.writer import PRODUCER, Writer
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 VERSION = "4.4"
@@ -43,6 +45,14 @@ def write(page: Page, creator: str, created: datetime) -> str:
     for number, block in enumerate(page.blocks, start=1):
         _block(space, f"block_{number}", block, page)
     return serialize(root, '<?xml version="1.0" encoding="UTF-8"?>')
+
+
+class AltoWriter(Writer):
+    """The format `alto`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page, PRODUCER, datetime.now(UTC))
 
 
 def _description(root: Element, page: Page, creator: str, created: datetime) -> None:

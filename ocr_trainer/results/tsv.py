@@ -12,8 +12,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from ocr_trainer.data.types import Image
 from ocr_trainer.results.outline import Outline, box, hull, outline
 from ocr_trainer.results.page import Page, Text
+from ocr_trainer.results.writer import Writer
 
 COLUMNS = (
     *("level", "page_num", "block_num", "par_num", "line_num", "word_num"),
@@ -41,6 +43,14 @@ def write(page: Page) -> str:
     """
     rows = ["\t".join(COLUMNS), *_rows(page)]
     return "".join(f"{row}\n" for row in rows)
+
+
+class TsvWriter(Writer):
+    """The format `tsv`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)
 
 
 def _rows(page: Page) -> Iterator[str]:
