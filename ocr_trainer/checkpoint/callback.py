@@ -221,7 +221,7 @@ class CheckpointCallback(Callback):
         if batch_finished(trainer) and not accumulating(trainer):
             self._validate = validation_due(trainer)
         elif self._unsaved is not None:
-            # The failed step has changed no weights; NonfiniteGuard has restored the other buffers.
+            # The unfinished step has changed no weights.
             self._rewind_to, self._validate = self._unsaved, False
             self._unsaved.restore_buffers()
         else:

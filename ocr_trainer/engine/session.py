@@ -22,6 +22,7 @@ from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, distributed
+from ocr_trainer.engine.callbacks.guard import CallbackGuard, check_state_keys
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.engine.callbacks.sanity import SanityCheck
@@ -63,6 +64,13 @@ class Session:
     sanity: SanityCheck
     latest_batch: LatestBatch
     nonfinite: NonfiniteGuard
+    callbacks: list[CallbackGuard]
+    """The callbacks of plugins."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Unusual findings that may be intended, for report.json."""
+        return [*self.sanity.notes, *(note for guard in self.callbacks for note in guard.notes)]
 
     @contextmanager
     def error_reports(self) -> Iterator[None]:
@@ -117,8 +125,11 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     # The order matters: the guard of a step runs before its timer, and the checkpoint callback runs last, so
     # that a checkpoint has the new state of all other callbacks.
     callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
+    guards = build.build_callbacks(run, context)
+    callbacks += [guard.callback for guard in guards]
     callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
     callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
+    check_state_keys(callbacks, guards)
     trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
     distributed.check_enough_samples(loaders.samples(), trainer.world_size)
     for logger in loggers:
@@ -140,6 +151,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
         sanity,
         latest_batch,
         nonfinite,
+        guards,
     )
 
 
