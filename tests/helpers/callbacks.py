@@ -40,7 +40,7 @@ bar = CallbackPlugin(api=1, summary="a bar", config=Config, factory="acme_callba
 nothing = CallbackPlugin(api=1, summary="no callback", config=Config, factory="acme_callbacks_heavy:nothing")
 '''
 
-HEAVY = '''
+HEAVY = """
 from pathlib import Path
 import lightning.pytorch as pl
 import torch
@@ -49,7 +49,7 @@ from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs.run_dir import is_rank_zero
 
 
-def fail(*_):
+def fail(*_, **__):
     raise ValueError("bad\\nluck")
 
 def leave(*_):
@@ -129,7 +129,7 @@ def bar(config, context):
 
 def nothing(config, context):
     return object()
-'''
+"""
 NAMES = ("unruly", "other", "counter", "keeper", "bar", "nothing")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,22 @@ def check_state_keys(callbacks: Sequence[Callback], guards: Sequence[CallbackGua
                 f"{pair[0]} and {pair[1]} save their states under one key, '{callback.state_key}':"
                 " leave one of them out, or give one a `state_key` of its own"
             )
+
+
+def dropped_states(
+    checkpoint: Mapping[str, Any], callbacks: Sequence[Callback], own: Sequence[str]
+) -> list[str]:
+    """Return the keys of the states in a checkpoint that no callback of a resumed run takes.
+
+    Args:
+        checkpoint: The checkpoint to resume from.
+        callbacks: All callbacks of the run.
+        own: The beginnings of the keys of the trainer's own callbacks, which options turn on and off.
+    """
+    taken = {callback.state_key for callback in callbacks}
+    return sorted(
+        key for key in checkpoint["callbacks"] if key not in taken and not key.startswith(tuple(own))
+    )
 
 
 def unreadable(value: Any) -> str | None:
