@@ -265,7 +265,11 @@ def write_image(path: Path, image: Image) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
+    path.write_bytes(png(image))
+
+
+def png(image: Image) -> bytes:
+    """Return an image, uint8 of shape (height, width, 3), RGB, as the content of a PNG file."""
     import cv2
 
-    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded.tobytes())
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()

@@ -149,7 +149,7 @@ def _report(
         "steps": trainer.global_step,
         **report.summary(session.run, trainer, task, session.context.data_report),
         "data": session.splits.report,
-        "notes": session.sanity.notes + task.score_notes(),
+        "notes": session.notes,
         "nonfinite": session.nonfinite.to_dict(),
         "loggers": failures(session.loggers),
         "resumed": resume_history(session.folder),

@@ -14,7 +14,8 @@ from ocr_trainer.data.fonts import Fonts, find, needs_shaping, open_font
 from ocr_trainer.data.geometry import UNIT_SQUARE
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.errors import DataError
-from ocr_trainer.results import Page
+from ocr_trainer.results.page import Page
+from ocr_trainer.results.writer import Writer
 
 Color = tuple[int, int, int]
 
@@ -109,6 +110,14 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
         if text.words:
             _set_text(right, text.polygon * scale, text.words)
     return np.hstack([left, right])
+
+
+class OverlayWriter(Writer):
+    """The format `overlay`."""
+
+    def write(self, page: Page, image: Image) -> Image:
+        """Return the picture; see the function `draw_page`."""
+        return draw_page(image, page)
 
 
 def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ocr_trainer.data.types import Recognition
+from ocr_trainer.data.types import Image, Recognition
 from ocr_trainer.results.page import Page, Text
+from ocr_trainer.results.writer import Writer
 
 
 def write(page: Page) -> str:
@@ -24,6 +25,14 @@ def write(page: Page) -> str:
         for text in line
     ]
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+class JsonWriter(Writer):
+    """The format `json`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)
 
 
 def row(source: str, reading: Recognition) -> str:

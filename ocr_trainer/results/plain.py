@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ocr_trainer.data.types import Image
 from ocr_trainer.results.page import Page
+from ocr_trainer.results.writer import Writer
 
 
 def write(page: Page) -> str:
@@ -15,3 +17,11 @@ def write(page: Page) -> str:
         rows = (" ".join(text.words for text in line if text.words) for line in block)
         blocks.append("".join(f"{row}\n" for row in rows if row))
     return "\n".join(block for block in blocks if block)
+
+
+class TextWriter(Writer):
+    """The format `text`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)
