@@ -6,12 +6,14 @@ import ast
 import inspect
 import textwrap
 from argparse import ArgumentParser
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, metadata
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options
+
+if TYPE_CHECKING:
+    from ocr_trainer.api.catalog import InstalledPlugin
 
 KINDS = [kind.value for kind in Kind]
 
@@ -22,36 +24,24 @@ def list_plugins(words: Sequence[str]) -> int:
     parser.add_argument("kind", nargs="?", choices=KINDS, help="list only this kind")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
-    found = [p for p in metadata.installed() if arguments.kind in (None, p.kind.value)]
-    providers = Counter((p.kind, p.name) for p in found if p.denial is None)
-    rows: list[dict[str, Any]] = [
-        {
-            "kind": p.kind.value,
-            "name": p.name,
-            "distribution": p.distribution,
-            "version": p.version,
-            "summary": metadata.read_summary(p),
-            "conflict": p.denial is None and providers[p.kind, p.name] > 1,
-            "denied": p.denial,
-            "broken": metadata.find_defect(p),
-        }
-        for p in found
-    ]
+    from ocr_trainer.api.catalog import plugins
+
+    found = plugins(arguments.kind)
     if arguments.json:
         import json
 
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([asdict(plugin) for plugin in found], indent=2))
     else:
-        _table([[r["kind"], r["name"], f"{r['distribution']} {r['version']}", _note(r)] for r in rows])
+        _table([[p.kind, p.name, f"{p.distribution} {p.version}", _note(p)] for p in found])
     return 0
 
 
-def _note(row: dict[str, Any]) -> str:
-    if row["denied"]:
-        return f"DENIED by {row['denied']}"
-    if row["broken"]:
-        return f"BROKEN: {row['broken']}"
-    return "CONFLICT: several distributions provide this name" if row["conflict"] else row["summary"]
+def _note(plugin: InstalledPlugin) -> str:
+    if plugin.denied:
+        return f"DENIED by {plugin.denied}"
+    if plugin.broken:
+        return f"BROKEN: {plugin.broken}"
+    return "CONFLICT: several distributions provide this name" if plugin.conflict else plugin.summary
 
 
 def _table(rows: list[list[str]]) -> None:

@@ -182,6 +182,15 @@ class RunConfig(Options):
     output_dir: Path = Path("runs")
     """Parent of run directories: `<output_dir>/<exp_name>/<time>/`."""
 
+    def __str__(self) -> str:
+        """Return the configuration as YAML."""
+        import yaml
+
+        # The C dumper is ten times as fast, which matters for `check`.
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        text: str = yaml.dump(plain(self), Dumper=dumper, sort_keys=False, allow_unicode=True)
+        return text
+
     def context(self) -> dict[str, Any]:
         """Return the fields of a plugin's `Context` that this configuration fills in."""
         return {}
