@@ -13,7 +13,7 @@ docs/python-api.md shows all of it; docs/architecture.md explains the packages.
 
 TYPE_CHECKING = False  # typing would take as long to import as all of json
 if TYPE_CHECKING:
-    from ocr_trainer.api.catalog import InstalledPlugin, plugins
+    from ocr_trainer.api.catalog import InstalledPlugin, describe, plugins
     from ocr_trainer.api.checks import check, check_data, overfit
     from ocr_trainer.api.evaluate import Scores, evaluate
     from ocr_trainer.api.load import load
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _MODULES = {
-    "api.catalog": ("InstalledPlugin", "plugins"),
+    "api.catalog": ("InstalledPlugin", "describe", "plugins"),
     "api.checks": ("check", "check_data", "overfit"),
     "api.evaluate": ("Scores", "evaluate"),
     "api.load": ("load",),
@@ -93,6 +93,7 @@ __all__ = [
     "__version__",
     "check",
     "check_data",
+    "describe",
     "evaluate",
     "load",
     "overfit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from ocr_trainer.api.guest import guest
 from ocr_trainer.errors import ConfigError, did_you_mean
 from ocr_trainer.plugin import Kind, metadata
 
@@ -42,12 +43,9 @@ def plugins(kind: str | None = None) -> list[InstalledPlugin]:
     Raises:
         ConfigError: There is no such kind.
     """
-    kinds = [known.value for known in Kind]
-    if kind is not None and kind not in kinds:
-        guess = did_you_mean(str(kind), kinds)
-        raise ConfigError(f"there is no kind of plugins '{kind}'.{guess}\n  kinds: {', '.join(kinds)}")
-    found = [plugin for plugin in metadata.installed() if kind in (None, plugin.kind.value)]
-    providers = Counter((plugin.kind, plugin.name) for plugin in found if plugin.denial is None)
+    wanted = Kind if kind is None else (_kind(kind),)
+    found = [plugin for plugin in metadata.installed() if plugin.kind in wanted]
+    providers = Counter((plugin.kind, plugin.name) for plugin in found if _counts(plugin))
     return [
         InstalledPlugin(
             plugin.kind.value,
@@ -55,9 +53,43 @@ def plugins(kind: str | None = None) -> list[InstalledPlugin]:
             plugin.distribution,
             plugin.version,
             metadata.read_summary(plugin),
-            conflict=plugin.denial is None and providers[plugin.kind, plugin.name] > 1,
+            conflict=_counts(plugin) and providers[plugin.kind, plugin.name] > 1,
             denied=plugin.denial,
             broken=metadata.find_defect(plugin),
         )
         for plugin in found
     ]
+
+
+def _counts(plugin: metadata.Installed) -> bool:
+    """Return whether a plugin can be in conflict with others of its name."""
+    return plugin.denial is None and not metadata.is_shadowed(plugin)
+
+
+def describe(kind: str, name: str) -> str:
+    """Return the summary of a plugin and its options with their types, defaults, bounds and descriptions.
+
+    ```python
+    print(ocr.describe("model", "dbnet"))
+    ```
+
+    Args:
+        kind: The kind of plugin, such as `"model"`.
+        name: Its name, or `"distribution:name"` where several distributions provide the name.
+
+    Raises:
+        ConfigError: There is no such kind.
+        PluginError: The plugin is missing, denied, ambiguous or broken.
+    """
+    from ocr_trainer.config.describe import describe
+
+    with guest():
+        return describe(_kind(kind), name)
+
+
+def _kind(name: str) -> Kind:
+    kinds = [known.value for known in Kind]
+    if name not in kinds:
+        guess = did_you_mean(str(name), kinds)
+        raise ConfigError(f"there is no kind of plugins '{name}'.{guess}\n  kinds: {', '.join(kinds)}")
+    return Kind(name)

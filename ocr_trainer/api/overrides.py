@@ -10,9 +10,10 @@ from numbers import Integral, Real
 from typing import Any
 
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES
 
 KEY = re.compile(r"[A-Za-z_][\w-]*")
-CHOSEN_BY_NAME = ("model", "dataset")
+CHOSEN_BY_NAME = frozenset(group for group, kind in GROUPS.items() if not PLUGIN_TYPES[kind].many)
 """Sections whose entry `name` chooses a plugin."""
 
 

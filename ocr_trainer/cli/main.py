@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ocr_trainer.cli.commands import command
+from ocr_trainer.cli.commands import command, plugin_commands
 from ocr_trainer.cli.encoding import use_utf8
 from ocr_trainer.cli.messages import print_error, print_traceback
 from ocr_trainer.errors import OcrTrainerError
@@ -56,11 +56,19 @@ def main() -> int:
         return _run_command_line()
 
 
+def _help() -> None:
+    print(HELP, end="")
+    if others := list(plugin_commands()):
+        print("\nCommands of plugins:")
+    for name, summary in others:
+        print(f"  {f'ocr-train {name}':44} {summary}")
+
+
 def _run_command_line() -> int:
     try:
         words = allowlist.pop_rules(sys.argv[1:])
         if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
-            print(HELP, end="")
+            _help()
             return 0
         if words[0] == "--version":
             from importlib.metadata import version

@@ -13,12 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
-from ocr_trainer.cli.plugins import describe, documentation
 from ocr_trainer.config.compose import compose, plugin_schema
+from ocr_trainer.config.describe import describe, documentation
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.validate import NO_BOUNDS, validate_options, validate_value
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import (
+    PLUGIN_TYPES,
     REQUIRED,
     Config,
     Context,
@@ -32,7 +33,7 @@ from ocr_trainer.plugin import (
 )
 
 if TYPE_CHECKING:
-    import pytest
+    pass
 
 IMPORTS = """
 import importlib, sys
@@ -61,20 +62,17 @@ class PluginSuite:
     @property
     def prefix(self) -> str:
         """Key of the plugin's options in the configuration of a run."""
-        return f"logger.{self.name}" if self.kind is Kind.logger else self.kind.value
+        return PLUGIN_TYPES[self.kind].section(self.name)
 
     def run(self, *more: str) -> RunConfig:
         """Compose the configuration of a run with the plugin."""
-        choice = (
-            [f"logger=[{self.name}]"]
-            if self.kind is Kind.logger
-            else [f"{self.prefix}={self.name}", "logger=[]"]
-        )
-        return copy.deepcopy(_compose((*choice, *self.overrides, *more)))
+        choice = PLUGIN_TYPES[self.kind].choice(self.name)
+        others = () if self.kind is Kind.logger else ("logger=[]",)
+        return copy.deepcopy(_compose((choice, *others, *self.overrides, *more)))
 
     def config(self, run: RunConfig) -> Config:
         """Return the plugin's options in a run."""
-        config: Config = run.logger[self.name] if self.kind is Kind.logger else getattr(run, self.kind.value)
+        config: Config = next(section for key, _, section in run.plugins() if key == self.prefix)
         return config
 
     def context(self, folder: Path) -> Context:
@@ -162,10 +160,9 @@ class PluginSuite:
             f"the options must be the same after saving and composing again:\n  {config}\n  {again}"
         )
 
-    def test_describe_shows_its_options(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_describe_shows_its_options(self) -> None:
         """`ocr-train describe KIND NAME` shows all options."""
-        assert describe([self.kind.value, self.name]) == 0
-        shown = capsys.readouterr().out
+        shown = describe(self.kind, self.name)
         hidden = [f.name for f in fields(self.description.config) if f.name != "name" and f.name not in shown]
         assert not hidden, f"describe must show the options {', '.join(hidden)}"
 
