@@ -85,3 +85,13 @@ def lerp_all(targets: Sequence[Tensor], values: Sequence[Tensor], weight: float)
         weight: 0 to 1.
     """
     torch._foreach_lerp_(list(targets), list(values), weight)
+
+
+def has_worker_handler() -> bool:
+    """Return whether torch has registered its SIGCHLD handler. Relies on `_SIGCHLD_handler_set`."""
+    return bool(signal_handling._SIGCHLD_handler_set)
+
+
+def forget_worker_handler() -> None:
+    """Make torch register its SIGCHLD handler with its next workers. Relies on `_SIGCHLD_handler_set`."""
+    signal_handling._SIGCHLD_handler_set = False

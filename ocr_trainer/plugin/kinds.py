@@ -263,11 +263,15 @@ class WriterPlugin(Plugin):
 
 
 class CommandPlugin(Plugin):
-    """A command of `ocr-train`. Its factory is called with the words after the command's name.
+    """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
 
-    It returns the exit status.
+    It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
 
+    BUILT_IN: ClassVar[tuple[str, ...]] = (
+        *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+    )
+    """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
 
     @classmethod

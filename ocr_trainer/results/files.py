@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_trainer.data.types import Image
-from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginBroken
+from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken
 from ocr_trainer.plugin import Context, Kind, Task, WriterPlugin, discovery
 from ocr_trainer.plugin.build import build
+from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.plugin.metadata import Installed
-from ocr_trainer.results.page import Page
 from ocr_trainer.results.writer import Writer, encode
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
 
 log = logging.getLogger("ocr_trainer")
 
@@ -71,19 +75,18 @@ class ResultFiles:
         check_suffixes(formats)
         self.formats = [_open(name, out) for name in formats]
 
-    def write(self, name: str, page: Page, image: Image) -> None:
+    def write(self, name: str, page: Page) -> None:
         """Write the result files of one image.
 
         Args:
             name: The name of the files, without suffix.
             page: The results.
-            image: uint8, (height, width, 3), RGB.
 
         Raises:
+            DataError: The image cannot be read.
             OSError: The folder cannot be written. This is not a failure of a writer.
         """
-        image = image.view()
-        image.flags.writeable = False
+        image = _read_only(page.image)
         for form in self.formats:
             path = self.out / f"{name}{form.suffix}"
             if form.off:
@@ -110,6 +113,59 @@ class ResultFiles:
         if failed:
             listed = "".join(f"\n  {form.summary()}" for form in failed)
             raise PluginBroken(f"some result files were not written:{listed}")
+
+
+def write_page(page: Page, path: Path, name: str | None = None) -> None:
+    """Write the result file of one image.
+
+    Args:
+        page: The results.
+        path: The file.
+        name: The name of a writer plugin; chosen by the suffix of the file if not given.
+
+    Raises:
+        ConfigError: No format has that suffix, or the format needs recognized text and the page has none.
+        PluginError: The plugin cannot be used, or it fails.
+        DataError: The file cannot be written.
+    """
+    name = name if name is not None else _format_of(path)
+    if description(name).needs_text and any(word.reading is None for word in page.words):
+        raise ConfigError(f"format={name} needs recognized words: add a recognizer")
+    form = _open(name, path.parent)
+    try:
+        content = encode(form.writer.write(page, _read_only(page.image)))
+    except OcrTrainerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise discovery.broken(form.plugin, f"it failed: {describe_exception(error)}") from error
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise DataError(f"the page cannot be written to {path}: {error.strerror}") from error
+
+
+def _format_of(path: Path) -> str:
+    """Return the name of the format that a file's suffix belongs to: the longest, as in `.alto.xml`.
+
+    Raises:
+        ConfigError: No format has that suffix.
+    """
+    suffixes = {name: description(name).suffix for name in discovery.names(Kind.writer)}
+    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s)}
+    # An overlay may be called page.png.
+    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix}
+    if found := whole or last:
+        return max(found, key=lambda name: len(found[name]))
+    listed = ", ".join(f"{name} ({suffix})" for name, suffix in suffixes.items())
+    raise ConfigError(
+        f"no result format has the suffix of '{path.name}': choose one with format=…\n  formats: {listed}"
+    )
+
+
+def _read_only(image: Image) -> Image:
+    image = image.view()
+    image.flags.writeable = False
+    return image
 
 
 def check_suffixes(formats: Sequence[str]) -> None:
