@@ -58,6 +58,7 @@ class RecognitionSet(TrainingSet[Encoded]):
 
     def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
         """Return an augmented image and the codes of its text."""
+        sample = self.augment(sample, rng)
         try:
             text = normalize.clean(sample.text)
             codes = self.codec.encode(to_visual(text) if self.model.visual else text)
@@ -67,7 +68,7 @@ class RecognitionSet(TrainingSet[Encoded]):
             raise Unusable("label", str(error)) from error
         if not len(codes):
             raise Unusable("label", "the text is empty")
-        image = fit(self.model.augment(self.augment(sample.image, rng), rng), self.model)
+        image = fit(self.model.augment(sample.image, rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
             # A limit of the model, not an error in the data: "text" does not count as a lost sample.
