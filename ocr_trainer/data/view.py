@@ -78,6 +78,8 @@ class View:
 
     @image.setter
     def image(self, image: Image) -> None:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(f"an image must be uint8 of shape (height, width, 3), not {image.dtype} {image.shape}")
         if image is not self._shown:
             self._image = image
         self._size = (image.shape[0], image.shape[1])
@@ -141,11 +143,49 @@ class View:
         self.texts = [self.texts[place] for place in places]
         self.ignore = self.ignore[places]
 
+    def drop_outside(self) -> None:
+        """Drop the texts that lie entirely outside of the image."""
+        self.keep(~self._outside())
+
     def add(self, polygon: Polygon, text: str, ignore: bool = False) -> None:
         """Add a text, with its polygon of shape (points, 2) in pixels of the view."""
         self.polygons.append(np.asarray(polygon, dtype=np.float32))
         self.texts.append(text)
         self.ignore = np.append(self.ignore, ignore)
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the texts after an augmentation, and what its author can do, or `None`.
+
+        If nothing is wrong, polygons are float32 and flags are bool afterwards.
+        """
+        counts = f"{len(self.polygons)} polygons, {len(self.texts)} texts and {len(self.ignore)} flags"
+        if not len(self.polygons) == len(self.texts) == len(self.ignore):
+            return f"it leaves {counts}: add a text with view.add, and drop it with view.keep"
+        self.ignore = np.asarray(self.ignore, dtype=bool)
+        self.polygons = [np.asarray(polygon, dtype=np.float32) for polygon in self.polygons]
+        for polygon in self.polygons:
+            if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3:
+                return f"it leaves a polygon of shape {polygon.shape}, which must be (3 or more points, 2)"
+        if self.polygons and not np.isfinite(np.concatenate(self.polygons)).all():
+            return "it leaves a polygon with coordinates that are not finite"
+        if (outside := self._outside()).any():
+            height, width = self._size
+            return (
+                f"it leaves {np.count_nonzero(outside)} of {len(outside)} polygons entirely outside of the image "
+                f"of {width} x {height} pixels: move them with the pixels (view.transform), and drop those "
+                "that leave the image (view.crop, view.drop_outside)"
+            )
+        return None
+
+    def _outside(self) -> np.ndarray:
+        """Return which polygons share no point with the image, by their bounding boxes: bool, (polygons,)."""
+        if not self.polygons:
+            return np.zeros(0, dtype=bool)
+        starts = np.cumsum([0, *(len(polygon) for polygon in self.polygons[:-1])])
+        points = np.concatenate(self.polygons)
+        low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+        outside: np.ndarray = ((high <= -0.5) | (low >= np.array(self._size[::-1]) - 0.5)).any(axis=1)
+        return outside
 
     def _average(self, factor: float) -> Homography:
         """Resize the stored pixels if the factor is below 1, and return the matrix of that change."""
