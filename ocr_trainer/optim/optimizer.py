@@ -1,18 +1,20 @@
-"""Build an optimizer from the configuration."""
+"""Build the optimizer and the learning rate schedule of a run from their plugins."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from ocr_trainer.config.schema import OptimizerConfig, OptimizerName
+from ocr_trainer.optim.schedule import Schedule
+from ocr_trainer.plugin import Context, Kind, OptimizerConfig, ScheduleConfig
+from ocr_trainer.plugin.build import build
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
-    """Return the optimizer of a model.
+def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """Return the groups of a model's trainable parameters.
 
     Parameters with fewer than two dimensions (norms and biases) have weight decay only with
     `optimizer.decay_norms`.
@@ -24,8 +26,25 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
         {"params": weights, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    groups = [group for group in groups if group["params"]]  # torch refuses an empty group
-    if config.name is OptimizerName.sgd:
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    algorithm = torch.optim.AdamW if config.name is OptimizerName.adamw else torch.optim.Adam
-    return algorithm(groups, lr=config.lr, betas=(config.momentum, 0.999))
+    return [group for group in groups if group["params"]]  # torch refuses an empty group
+
+
+def make_optimizer(model: nn.Module, config: OptimizerConfig, context: Context) -> Optimizer:
+    """Return the optimizer of a model.
+
+    Raises:
+        PluginBroken: The plugin cannot be imported, or returns no optimizer.
+    """
+    groups = parameter_groups(model, config)
+    optimizer: Optimizer = build(Kind.optimizer, config, replace(context, parameter_groups=groups))
+    return optimizer
+
+
+def make_schedule(config: ScheduleConfig, context: Context) -> Schedule:
+    """Return the learning rate schedule.
+
+    Raises:
+        PluginBroken: The plugin cannot be imported, or returns no function.
+    """
+    schedule: Schedule = build(Kind.schedule, config, context)
+    return schedule

@@ -1,38 +1,49 @@
-"""Learning rate schedules from the configuration."""
+"""Learning rate schedules: functions of the optimizer step, and the torch scheduler that follows them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from ocr_trainer.config.schema import ScheduleConfig, ScheduleName
+Schedule = Callable[[int, int], float]
+"""Maps the optimizer step, from 0, and the number of steps to the learning rate, relative to its peak."""
 
 
-def factor(step: int, steps: int, config: ScheduleConfig) -> float:
-    """Return the factor of the learning rate at a step, relative to the peak learning rate.
+def linear(t: float) -> float:
+    """Rise linearly from 0 to 1."""
+    return t
+
+
+def half_cosine(t: float) -> float:
+    """Rise from 0 to 1 along half a cosine wave."""
+    return (1 - math.cos(math.pi * t)) / 2
+
+
+def with_warmup(
+    warmup: float, decay: Callable[[float], float], rise: Callable[[float], float] = linear
+) -> Schedule:
+    """Return a schedule that warms up and then follows a decay.
 
     Args:
-        step: The optimizer step, from 0.
-        steps: The total number of optimizer steps.
-        config: The schedule. After warmup, `poly` is (1 - t) ** power, and `cosine` falls along half a
-            cosine wave. `one_cycle` also rises along one (Smith and Topin 2018, but momentum is constant).
+        warmup: The fraction of the steps in which the learning rate rises to its peak.
+        decay: Maps the progress after the warmup, from 0 to 1, to the learning rate.
+        rise: Maps the progress of the warmup, from 0 to 1, to the learning rate.
     """
-    warmup = round(config.warmup * steps)
-    if step < warmup:
-        rise = (step + 1) / (warmup + 1)
-        return (1 - math.cos(math.pi * rise)) / 2 if config.name is ScheduleName.one_cycle else rise
-    t = min(1.0, (step - warmup) / max(1, steps - warmup))
-    if config.name is ScheduleName.constant:
-        return 1.0
-    if config.name is ScheduleName.poly:
-        return float((1 - t) ** config.power)
-    return config.final + (1 - config.final) * (1 + math.cos(math.pi * t)) / 2
+
+    def schedule(step: int, steps: int) -> float:
+        rising = round(warmup * steps)
+        if step < rising:
+            return rise((step + 1) / (rising + 1))
+        return decay(min(1.0, (step - rising) / max(1, steps - rising)))
+
+    return schedule
 
 
-def make_scheduler(optimizer: Optimizer, config: ScheduleConfig, steps: float) -> LambdaLR:
-    """Return the schedule over a number of steps. If it is infinite, the learning rate is constant."""
+def make_scheduler(optimizer: Optimizer, schedule: Schedule, steps: float) -> LambdaLR:
+    """Return torch's scheduler over a number of steps. If it is infinite, the learning rate is constant."""
     if math.isinf(steps):
         return LambdaLR(optimizer, lambda step: 1.0)
-    return LambdaLR(optimizer, lambda step: factor(step, int(steps), config))
+    return LambdaLR(optimizer, lambda step: schedule(step, int(steps)))

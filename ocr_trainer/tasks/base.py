@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import Loader
@@ -26,7 +27,7 @@ from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split
 from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
-from ocr_trainer.optim.optimizer import make_optimizer
+from ocr_trainer.optim.optimizer import make_optimizer, make_schedule
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, SkippedItem, Task
 
@@ -181,8 +182,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, which advances with each optimizer step."""
-        optimizer = make_optimizer(self.model, self.run.optimizer)
-        scheduler = make_scheduler(optimizer, self.run.schedule, self.trainer.estimated_stepping_batches)
+        context = run_context(self.run, self.folder)
+        optimizer = make_optimizer(self.model, self.run.optimizer, context)
+        schedule = make_schedule(self.run.schedule, context)
+        scheduler = make_scheduler(optimizer, schedule, self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

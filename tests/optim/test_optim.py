@@ -10,22 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ocr_trainer.config.schema import EmaConfig, OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName
+from ocr_trainer.config.schema import EmaConfig
 from ocr_trainer.optim.ema import WeightEma
-from ocr_trainer.optim.optimizer import make_optimizer
-from ocr_trainer.optim.schedule import factor, make_scheduler
+from ocr_trainer.optim.optimizer import make_optimizer, make_schedule
+from ocr_trainer.optim.schedule import Schedule, make_scheduler
+from ocr_trainer.plugin import Context, Kind, Task, discovery
+
+CONTEXT = Context(task=Task.detection)
+
+
+def schedule(name: str, **options: float) -> Schedule:
+    return make_schedule(discovery.load(Kind.schedule, name).config(name=name, **options), CONTEXT)
 
 
 def small() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
 
 
-@pytest.mark.parametrize("name", OptimizerName)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("decay_norms", [False, True])
-def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: OptimizerName, decay_norms: bool):
+def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: str, decay_norms: bool):
     model = small()
+    options = discovery.load(Kind.optimizer, name).config
     optimizer = make_optimizer(
-        model, OptimizerConfig(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms)
+        model, options(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms), CONTEXT
     )
     decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert (
@@ -33,36 +41,41 @@ def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: Optimi
     )
     for parameter in model.parameters():
         assert decays[id(parameter)] == (0.3 if parameter.ndim > 1 or decay_norms else 0.0)
-    assert type(optimizer).__name__.lower() == name.value
+    assert type(optimizer).__name__.lower() == name
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100])
 def test_cosine_without_warmup_is_torchs(steps: int):
-    config = ScheduleConfig(name=ScheduleName.cosine, warmup=0.0, final=0.1)
+    factor = schedule("cosine", warmup=0.0, final=0.1)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps, eta_min=0.1)
     for step in range(steps):
-        assert factor(step, steps, config) == pytest.approx(optimizer.param_groups[0]["lr"])
+        assert factor(step, steps) == pytest.approx(optimizer.param_groups[0]["lr"])
         optimizer.step()
         reference.step()
 
 
 def test_poly_without_warmup_is_torchs():
-    config = ScheduleConfig(name=ScheduleName.poly, warmup=0.0, power=0.9)
+    factor = schedule("poly", warmup=0.0, power=0.9)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=50, power=0.9)
     for step in range(50):
-        assert factor(step, 50, config) == pytest.approx(optimizer.param_groups[0]["lr"])
+        assert factor(step, 50) == pytest.approx(optimizer.param_groups[0]["lr"])
         optimizer.step()
         reference.step()
 
 
 @given(
-    st.sampled_from(ScheduleName), st.integers(1, 500), st.floats(0, 0.99), st.floats(0, 1), st.floats(0.1, 4)
+    st.sampled_from(["constant", "poly", "cosine", "one_cycle"]),
+    st.integers(1, 500),
+    st.floats(0, 0.99),
+    st.floats(0, 1),
+    st.floats(0.1, 4),
 )
 def test_every_schedule_rises_to_one_then_never_rises(name, steps, warmup, final, power):
-    config = ScheduleConfig(name=name, warmup=warmup, final=final, power=power)
-    curve = [factor(step, steps, config) for step in range(steps + 1)]
+    own = {"constant": {}, "poly": {"power": power}}.get(name, {"final": final})
+    factor = schedule(name, warmup=warmup, **own)
+    curve = [factor(step, steps) for step in range(steps + 1)]
     top = round(warmup * steps)
     assert all(0 <= value <= 1 for value in curve)
     assert curve[: top + 1] == sorted(curve[: top + 1])
@@ -72,7 +85,7 @@ def test_every_schedule_rises_to_one_then_never_rises(name, steps, warmup, final
 
 def test_a_run_without_an_end_keeps_its_rate():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
-    scheduler = make_scheduler(optimizer, ScheduleConfig(), math.inf)
+    scheduler = make_scheduler(optimizer, schedule("cosine"), math.inf)
     for _ in range(5):
         optimizer.step()
         scheduler.step()
