@@ -252,11 +252,17 @@ def _compose_run(saved: Saved, overrides: Sequence[str]) -> RunConfig:
     """Compose the run that a checkpoint is of, with overrides on top."""
     from ocr_trainer.config.compose import compose
 
-    return compose(overrides, saved["ocr_trainer"]["config"])
+    return compose(overrides, _without_augmentations(saved))
 
 
 def _compose_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
     """Compose the run of a checkpoint without dataset and loggers, which its model does not need."""
     from ocr_trainer.config.compose import compose
 
-    return compose(["logger=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)
+    return compose(["logger=[]", *overrides], _without_augmentations(saved), without_data=True)
+
+
+def _without_augmentations(saved: Saved) -> Saved:
+    """Return the configuration of a checkpoint without augmentation plugins, which may not be installed."""
+    config: Saved = saved["ocr_trainer"]["config"]
+    return {**config, "augment": {**config["augment"], "steps": {}}} if "augment" in config else config

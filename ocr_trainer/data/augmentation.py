@@ -1,7 +1,7 @@
-"""Augmentations of a run: their contract, their order, their random streams, and what is checked after each.
+"""Augmentation plugins of a run: their contract, order and random streams, and what is checked after each.
 
-Every augmentation draws from a stream of its own, which follows from (seed, epoch, index) and its name. Adding,
-removing or reordering augmentations does not change the draws of the others.
+Every plugin draws from a stream of its own, which follows from (seed, epoch, index) and its name. Adding,
+removing or reordering plugins does not change the draws of the others, nor those of the task's augmentation.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import traceback
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from ocr_trainer.data.split import Split
 from ocr_trainer.data.view import View
 from ocr_trainer.errors import OcrTrainerError
 from ocr_trainer.plugin import AugmentationConfig, Context, Kind, Stage, discovery
@@ -26,15 +27,15 @@ from ocr_trainer.plugin.contract import describe_exception
 class Augmentation(ABC):
     """A random change of training samples."""
 
-    #: The samples that the run trains on, for augmentations that combine several. The core sets it.
-    samples: Sequence[Any] = ()
+    samples: Split[Any] = ()
+    """The samples that the run trains on, for augmentations that combine several. The core sets it."""
 
     @abstractmethod
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """Return the changed view; it may be the one that was passed in.
 
-        A geometric change goes through `view.transform` and `view.crop`, so that polygons follow and the image
-        is resampled once. To change pixels, assign `view.image`. Texts are added with `view.add` and dropped
+        A geometric change goes through `view.transform` and `view.crop`: polygons follow, and the image is
+        resampled once. To change pixels, assign `view.image`. Texts are added with `view.add` and dropped
         with `view.keep`, each with its polygon.
 
         Args:
@@ -45,9 +46,12 @@ class Augmentation(ABC):
 
 @dataclass(frozen=True)
 class Step:
-    """An augmentation of the run, by the name of its plugin."""
+    """An augmentation of the run."""
 
-    name: str
+    key: str
+    """The key of its options in `augment.steps`."""
+    plugin: str
+    """The name of the plugin, with the distribution if the user gave it."""
     augmentation: Augmentation
 
     def __call__(self, view: View, rng: np.random.Generator, fixed: bool = False) -> View:
@@ -63,7 +67,7 @@ class Step:
         """
         source, size = view.source, view.size
         try:
-            view = self.augmentation(view, stream(rng, self.name))
+            view = self.augmentation(view, stream(rng, self.key))
         except OcrTrainerError:
             raise
         except Exception as error:
@@ -78,13 +82,13 @@ class Step:
             before, after = (f"{width} x {height}" for height, width in (size, view.size))
             raise self._broken(
                 source,
-                f"it turns the crop of {before} pixels into one of {after}: after the crop, the size must stay; "
-                f"augment.steps.{self.name.rpartition(':')[2]}.stage=before changes the page instead",
+                f"it turns the crop of {before} pixels into one of {after}, but a batch takes one size: "
+                f"set augment.steps.{self.key}.stage=before to change the page instead",
             )
         return view
 
     def _broken(self, source: str, reason: str) -> OcrTrainerError:
-        return discovery.broken(discovery.find(Kind.augmentation, self.name), f"on {source}, {reason}")
+        return discovery.broken(discovery.find(Kind.augmentation, self.plugin), f"on {source}, {reason}")
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Steps:
 
     @classmethod
     def build(
-        cls, configs: Mapping[str, AugmentationConfig], context: Context, samples: Sequence[Any] = ()
+        cls, configs: Mapping[str, AugmentationConfig], context: Context, samples: Split[Any] = ()
     ) -> Self:
         """Build the augmentations of the section `augment.steps`.
 
@@ -109,10 +113,10 @@ class Steps:
             PluginError: An augmentation cannot be used.
         """
         steps: dict[Stage, list[Step]] = {stage: [] for stage in Stage}
-        for config in configs.values():
+        for key, config in configs.items():
             augmentation = build(Kind.augmentation, config, context)
             augmentation.samples = samples
-            steps[config.stage].append(Step(config.name, augmentation))
+            steps[config.stage].append(Step(key, config.name, augmentation))
         return cls(tuple(steps[Stage.before]), tuple(steps[Stage.after]))
 
     def prepare(self, view: View, rng: np.random.Generator) -> View:
@@ -130,7 +134,13 @@ class Steps:
         return view
 
 
+NO_STEPS = Steps()
+"""No augmentation plugins."""
+
+
 def stream(rng: np.random.Generator, name: str) -> np.random.Generator:
-    """Return the stream of an augmentation for the sample that `rng` belongs to, without drawing from `rng`."""
-    key = rng.bit_generator.seed_seq.entropy
-    return np.random.default_rng(np.random.SeedSequence(key, spawn_key=(zlib.crc32(name.encode()),)))
+    """Return the stream of a plugin for the sample that `rng` belongs to. Nothing is drawn from `rng`."""
+    seeds = rng.bit_generator.seed_seq
+    assert isinstance(seeds, np.random.SeedSequence)
+    key = zlib.crc32(name.encode())
+    return np.random.default_rng(np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, key)))

@@ -79,7 +79,8 @@ class View:
     @image.setter
     def image(self, image: Image) -> None:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(f"an image must be uint8 of shape (height, width, 3), not {image.dtype} {image.shape}")
+            given = f"{image.dtype} {image.shape}"
+            raise ValueError(f"an image must be uint8 of shape (height, width, 3), not {given}")
         if image is not self._shown:
             self._image = image
         self._size = (image.shape[0], image.shape[1])
@@ -116,20 +117,17 @@ class View:
         height: int,
         filled: np.ndarray | None = None,
         border: int = cv2.BORDER_CONSTANT,
-        drop: bool = True,
     ) -> None:
-        """Cut the view to the pixels from (0, 0) on.
+        """Cut the view to the pixels from (0, 0) on, and drop the texts that lie entirely outside.
 
         Args:
             width: New width in pixels.
             height: New height in pixels.
             filled: (2,), the width and height within the crop that the image fills; the rest becomes black.
             border: OpenCV border mode for pixels that the image does not cover; black by default.
-            drop: Drop the texts that lie entirely outside.
         """
         filled = np.array([width, height]) if filled is None else filled
-        if drop:
-            self.keep([touches(polygon, filled) for polygon in self.polygons])
+        self.keep([touches(polygon, filled) for polygon in self.polygons])
         self.polygons = [polygon.astype(np.float32) for polygon in self.polygons]
         columns, rows = np.ceil(filled - 1e-6).astype(int).tolist()
         if self._pending is None:
@@ -171,9 +169,9 @@ class View:
         if (outside := self._outside()).any():
             height, width = self._size
             return (
-                f"it leaves {np.count_nonzero(outside)} of {len(outside)} polygons entirely outside of the image "
-                f"of {width} x {height} pixels: move them with the pixels (view.transform), and drop those "
-                "that leave the image (view.crop, view.drop_outside)"
+                f"it leaves {np.count_nonzero(outside)} of {len(outside)} polygons entirely outside of the "
+                f"image of {width} x {height} pixels: move them with the pixels (view.transform), and drop "
+                "those that leave the image (view.crop, view.drop_outside)"
             )
         return None
 
@@ -184,8 +182,8 @@ class View:
         starts = np.cumsum([0, *(len(polygon) for polygon in self.polygons[:-1])])
         points = np.concatenate(self.polygons)
         low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
-        outside: np.ndarray = ((high <= -0.5) | (low >= np.array(self._size[::-1]) - 0.5)).any(axis=1)
-        return outside
+        outside = (high <= -0.5) | (low >= np.array(self._size[::-1]) - 0.5)
+        return np.asarray(outside.any(axis=1))
 
     def _average(self, factor: float) -> Homography:
         """Resize the stored pixels if the factor is below 1, and return the matrix of that change."""

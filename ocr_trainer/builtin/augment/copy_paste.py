@@ -11,8 +11,8 @@ import numpy as np
 
 from ocr_trainer.builtin.augment.plugin import CopyPasteConfig
 from ocr_trainer.data.augmentation import Augmentation
-from ocr_trainer.data.geometry import extent, resize, resize_points, shifting
 from ocr_trainer.data.geometry import apply as map_points
+from ocr_trainer.data.geometry import extent, resize, resize_points, shifting
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.data.view import View
 from ocr_trainer.errors import DataError
@@ -71,7 +71,8 @@ def cut(image: Image, polygon: Polygon, factor: float) -> tuple[Image, Polygon] 
         The pixels, and the polygon in them.
     """
     low, high = np.floor(polygon.min(axis=0)).astype(int) - 1, np.ceil(polygon.max(axis=0)).astype(int) + 2
-    if (low < 0).any() or (high > image.shape[1::-1]).any():
+    height, width = image.shape[:2]
+    if low.min() < 0 or high[0] > width or high[1] > height:
         return None
     patch = image[low[1] : high[1], low[0] : high[0]]
     height, width = (max(1, round(side * factor)) for side in patch.shape[:2])
@@ -92,7 +93,7 @@ def free_place(
     taken = np.reshape(boxes, (1, -1, 2, 2))
     ends = corners + patch.shape[1::-1]
     meets = (corners[:, None] < taken[:, :, 1] + GAP) & (ends[:, None] > taken[:, :, 0] - GAP)
-    free = np.flatnonzero(~meets.all(axis=2).any(axis=1))
+    free = np.flatnonzero(~np.any(np.all(meets, axis=2), axis=1))
     return corners[free[0]] if len(free) else None
 
 
@@ -108,9 +109,9 @@ def paste(image: Image, patch: Image, polygon: Polygon, corner: np.ndarray, matc
     """
     height, width = patch.shape[:2]
     place = image[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
-    mask = np.zeros((height, width), np.uint8)
+    mask: np.ndarray = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.rint(polygon).astype(np.int32)], 255)
-    mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    mask = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)))
     colors = patch.astype(np.float32)
     if match_light:
         rim = (mask > 0) & (cv2.erode(mask, np.ones((5, 5), np.uint8)) == 0)

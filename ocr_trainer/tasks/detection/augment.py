@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ocr_trainer.data import photometric
+from ocr_trainer.data.augmentation import NO_STEPS, Steps
 from ocr_trainer.data.geometry import (
     Homography,
     apply,
@@ -35,21 +36,25 @@ class Augmenter:
     Args:
         config: The options.
         scale: The model's factor from image height and width to its own scale, as in `Detector.scale`.
+        steps: The augmentation plugins: those before see the page, those after see the crop.
     """
 
-    def __init__(self, config: AugmentConfig, scale: Callable[[int, int], float]) -> None:
+    def __init__(
+        self, config: AugmentConfig, scale: Callable[[int, int], float], steps: Steps = NO_STEPS
+    ) -> None:
         self.config = config
         self.scale = scale
+        self.steps = steps
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the crop. Polygons that lie entirely outside of it are dropped."""
-        view = View.of(sample)
+        view = self.steps.prepare(View.of(sample), rng)
         if self.config.whole_text:
             self._between_texts(view, rng)
         else:
             self._anywhere(view, rng)
         view.image = photometric.vary(view.image, self.config, rng)
-        return view.sample()
+        return self.steps.finish(view, rng, fixed=True).sample()
 
     def _anywhere(self, view: View, rng: np.random.Generator) -> None:
         """Scale the image at random and place the crop anywhere; its border may cut texts."""

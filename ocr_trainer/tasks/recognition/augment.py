@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
 import cv2
 import numpy as np
 
 from ocr_trainer.data import photometric
+from ocr_trainer.data.augmentation import NO_STEPS, Steps
 from ocr_trainer.data.geometry import Homography, scaling, tilting
 from ocr_trainer.data.photometric import occurs
 from ocr_trainer.data.types import Image, TextImage
 from ocr_trainer.data.view import View
 from ocr_trainer.tasks.recognition.canvas import canvas, outline, rotating, size_of, slanting
 from ocr_trainer.tasks.recognition.config import AugmentConfig
+
+
+class TextView(View):
+    """The view of an image of one text. The text is that of the whole image, whatever is cut off."""
+
+    @classmethod
+    def of_text(cls, sample: TextImage) -> Self:
+        """Return the view of a whole image."""
+        border = outline(size_of(sample.image)).astype(np.float32)
+        return cls(sample.image, [border], [sample.text], np.zeros(1, dtype=bool), sample.source)
+
+    def keep(self, chosen: Sequence[bool] | np.ndarray) -> None:
+        """Keep the text."""
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the text after an augmentation, or `None`."""
+        if len(self.texts) != 1 or not isinstance(self.texts[0], str) or not self.texts[0].strip():
+            return f"it leaves the texts {self.texts!r:.80}, but an image to recognize has exactly one"
+        return super().fault()
+
+    def _outside(self) -> np.ndarray:
+        return np.zeros(len(self.polygons), dtype=bool)
 
 
 class TextAugmenter:
@@ -21,22 +47,23 @@ class TextAugmenter:
         config: The options.
         height: Height of what the model sees, in pixels. Images of more than twice that are made smaller
             before: noise would average out, and time be spent on pixels that nobody sees.
+        steps: The augmentation plugins before and after the options.
     """
 
-    def __init__(self, config: AugmentConfig, height: int = 64) -> None:
-        self.config, self.height = config, height
+    def __init__(self, config: AugmentConfig, height: int = 64, steps: Steps = NO_STEPS) -> None:
+        self.config, self.height, self.steps = config, height, steps
 
     def __call__(self, sample: TextImage, rng: np.random.Generator) -> TextImage:
         """Return the varied sample, whose image has another size as a rule."""
-        border = outline(size_of(sample.image))
-        view = View(sample.image, [border], [sample.text], np.zeros(1, bool), sample.source)
+        view = self.steps.prepare(TextView.of_text(sample), rng)
         height, width = view.size
         if height > 2 * self.height:
             height, width = 2 * self.height, max(1, round(2 * self.height * width / height))
             view.resize(height, width)
         self._move(view, rng)
         view.image = self._degrade(view.image, height, rng)
-        return TextImage(view.image, view.texts[0], sample.source)
+        view = self.steps.finish(view, rng)
+        return TextImage(view.sample().image, view.texts[0], sample.source)
 
     def _degrade(self, image: Image, height: int, rng: np.random.Generator) -> Image:
         """Vary strokes, light and sharpness of a text of the given height."""
@@ -68,8 +95,7 @@ class TextAugmenter:
         borders = rng.uniform(-config.jitter, config.jitter, size=(2, 2)) * view.size[0]
         matrix, (height, width) = canvas(view.size, matrix, borders)
         view.transform(matrix)
-        # The border may move past a text of one or two pixels; it is still the text of the image.
-        view.crop(width, height, border=cv2.BORDER_REPLICATE, drop=False)
+        view.crop(width, height, border=cv2.BORDER_REPLICATE)
 
     def _tilt(self, size: tuple[int, int], rng: np.random.Generator) -> Homography:
         share = self.config.perspective * min(size)
