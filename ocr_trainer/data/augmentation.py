@@ -71,9 +71,7 @@ class Step:
         except OcrTrainerError:
             raise
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(place.filename).name}, line {place.lineno}"
-            raise self._broken(source, f"it fails with {describe_exception(error)} ({where})") from error
+            raise self._broken(source, f"it fails with {describe_exception(error)}{_place(error)}") from error
         if not isinstance(view, View):
             raise self._broken(source, f"it returns a {type(view).__name__}, not the view")
         if (fault := view.fault()) is not None:
@@ -136,6 +134,14 @@ class Steps:
 
 NO_STEPS = Steps()
 """No augmentation plugins."""
+
+
+def _place(error: Exception) -> str:
+    """Return where in the code of a plugin an exception comes from, such as ` (flip.py, line 8)`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = Path(__file__).parent
+    places = [frame for frame in frames if Path(frame.filename).parent != own]
+    return f" ({Path(places[-1].filename).name}, line {places[-1].lineno})" if places else ""
 
 
 def stream(rng: np.random.Generator, name: str) -> np.random.Generator:

@@ -114,7 +114,9 @@ def paste(image: Image, patch: Image, polygon: Polygon, corner: np.ndarray, matc
     mask = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)))
     colors = patch.astype(np.float32)
     if match_light:
-        rim = (mask > 0) & (cv2.erode(mask, np.ones((5, 5), np.uint8)) == 0)
+        # By default, OpenCV takes what is beyond the patch for part of the mask.
+        inside = cv2.erode(mask, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        rim = (mask > 0) & (inside == 0)
         gain = (np.median(place, axis=(0, 1)) + 1) / (np.median(patch[rim], axis=0) + 1)
         colors *= np.clip(gain, 1 / MAX_GAIN, MAX_GAIN).astype(np.float32)
     weight = cv2.GaussianBlur(mask, (0, 0), 1)[:, :, None].astype(np.float32) / 255
