@@ -155,13 +155,34 @@ class SchedulePlugin(Plugin):
     """Whether the schedule, without warmup, does not depend on the total number of steps."""
 
 
+class Stage(Enum):
+    """When an augmentation comes, relative to the augmentation of the task, which crops and colors."""
+
+    before = "before"
+    after = "after"
+
+
+@dataclass
+class AugmentationConfig(Config):
+    """The options that every augmentation has."""
+
+    stage: Stage = Stage.before
+    """Before or after the preset. In a list such as augment=[copy_paste,strong], the place in it decides."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AugmentationPlugin(Plugin):
-    """A step of the augmentation of training samples."""
+    """An augmentation of training samples, besides that of the task.
+
+    Its factory returns an `ocr_trainer.data.augmentation.Augmentation`.
+    """
 
     kind: ClassVar[Kind] = Kind.augmentation
+    config_base: ClassVar[type[Config]] = AugmentationConfig
     group: ClassVar[str | None] = "augment"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.data.augmentation:Augmentation"
+    suite: ClassVar[str] = "ocr_trainer.testing:AugmentationSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose samples it can vary."""

@@ -141,7 +141,7 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     @staticmethod
     @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: Any) -> Loader:
+    def training_loader(split: Split[Any], model: Any, run: Any, context: Context | None = None) -> Loader:
         """Return the loader of training batches."""
 
     @staticmethod
