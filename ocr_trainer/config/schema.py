@@ -49,6 +49,8 @@ class OptimizerConfig(Options):
     """Weight decay (decoupled from the gradient in adamw only)."""
     decay_norms: bool = False
     """Also apply weight decay to normalization weights and biases."""
+    layer_decay: float = option(1.0, above=0, at_most=1)
+    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
     momentum: float = option(0.9, at_least=0, below=1)
     """Momentum of sgd; first beta of adam and adamw."""
     nonfinite: Nonfinite = Nonfinite.stop
@@ -143,7 +145,8 @@ class RunConfig(Options):
     """The configuration that the runs of all tasks share; each task derives its own class."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = (
-        *("model", "dataset", "seed", "ema", "optimizer.name", "data.batch_size", "exp_name", "output_dir"),
+        *("model", "dataset", "seed", "ema", "data.batch_size", "exp_name", "output_dir"),
+        *("optimizer.name", "optimizer.decay_norms", "optimizer.layer_decay"),
         *("trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accumulate_grad_batches"),
         *("trainer.limit_train_batches", "trainer.overfit_batches"),
     )
