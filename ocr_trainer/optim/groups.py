@@ -61,9 +61,10 @@ def _split(
 
 def _model_groups(model: nn.Module, run: RunConfig) -> list[ParameterGroup]:
     """Return the groups that the model defines, without frozen parameters, or one group of all."""
-    if not hasattr(model, "parameter_groups"):
+    hook: Any = getattr(model, "parameter_groups", None)
+    if hook is None:
         return [{"params": [p for p in model.parameters() if p.requires_grad]}]
-    groups = model.parameter_groups(run.optimizer)
+    groups = hook(run.optimizer)
     if not isinstance(groups, list | tuple):
         raise _broken(run, f"must return a list of dicts, not {type(groups).__name__}")
     for group in groups:
@@ -107,7 +108,8 @@ def _layer_scales(model: nn.Module, run: RunConfig) -> dict[nn.Parameter, float]
     decay = run.optimizer.layer_decay
     if decay == 1:
         return {}
-    layers = [list(layer) for layer in model.layers_by_depth()] if hasattr(model, "layers_by_depth") else []
+    hook: Any = getattr(model, "layers_by_depth", tuple)
+    layers = [list(layer) for layer in hook()]
     if not layers:
         raise ConfigError(
             f"optimizer.layer_decay={decay:g} needs a model that defines its layers, and {run.model.name} "

@@ -48,10 +48,7 @@ def test_the_default_groups_are_those_of_old_checkpoints(decay_norms: bool):
     groups = parameter_groups(model, run(f"optimizer.decay_norms={decay_norms}"))
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
-    if decay_norms:
-        expected = [(list(model.parameters()), 0.3)]
-    else:
-        expected = [(matrices, 0.3), (vectors, 0.0)]
+    expected = [(list(model.parameters()), 0.3)] if decay_norms else [(matrices, 0.3), (vectors, 0.0)]
     assert [set(group) for group in groups] == [{"params", "weight_decay"}] * len(expected)
     assert [(ids(g["params"]), g["weight_decay"]) for g in groups] == [(ids(ps), wd) for ps, wd in expected]
 
