@@ -14,9 +14,10 @@ from ocr_trainer.errors import ConfigError, PluginBroken
 from ocr_trainer.plugin import Kind, discovery
 
 ParameterGroup = dict[str, Any]
-"""`params`, a list of parameters; `weight_decay`; and `lr_scale`, a factor of the learning rate, if not 1."""
+"""`params`, a list of parameters, with their `weight_decay` and peak learning rate `lr`."""
 
-KEYS = {"params", "lr_scale", "weight_decay"}
+MODEL_KEYS = {"params", "lr_scale", "weight_decay"}
+"""What a model may say of a group."""
 MAX_NAMES = 3
 """How many parameters a message names."""
 
@@ -47,16 +48,15 @@ def parameter_groups(model: nn.Module, run: RunConfig) -> list[ParameterGroup]:
 def _split(
     group: ParameterGroup, scales: dict[nn.Parameter, float], config: OptimizerConfig
 ) -> Iterator[ParameterGroup]:
-    """Split a model's group by learning rate and weight decay: from low to high rates, weights first."""
+    """Split a model's group by learning rate and weight decay: from high to low rates, weights first."""
     parts: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for parameter in group["params"]:
         scale = group.get("lr_scale", 1.0) * scales.get(parameter, 1.0)
         undecayed = parameter.ndim <= 1 and not config.decay_norms and "weight_decay" not in group
         parts.setdefault((scale, undecayed), []).append(parameter)
-    for (scale, undecayed), parameters in sorted(parts.items(), key=lambda item: item[0]):
+    for (scale, undecayed), parameters in sorted(parts.items(), key=lambda item: (-item[0][0], item[0][1])):
         decay = 0.0 if undecayed else group.get("weight_decay", config.weight_decay)
-        # Without the key where it has no effect, checkpoints are those of before there were scales.
-        yield {"params": parameters, "weight_decay": decay} | ({} if scale == 1 else {"lr_scale": scale})
+        yield {"params": parameters, "weight_decay": decay, "lr": config.lr * scale}
 
 
 def _model_groups(model: nn.Module, run: RunConfig) -> list[ParameterGroup]:
@@ -79,8 +79,8 @@ def _invalid(group: Any) -> str | None:
     """Return what is wrong with a model's group by itself, or None."""
     if not isinstance(group, dict) or "params" not in group:
         return f"must return dicts with 'params', not {type(group).__name__}"
-    if unknown := sorted(map(str, group.keys() - KEYS)):
-        return f"returns a group with {', '.join(unknown)}; a group has {', '.join(sorted(KEYS))}"
+    if unknown := sorted(map(str, group.keys() - MODEL_KEYS)):
+        return f"returns a group with {', '.join(unknown)}; a group has {', '.join(sorted(MODEL_KEYS))}"
     parameters = group["params"]
     if not isinstance(parameters, list | tuple) or not all(isinstance(p, nn.Parameter) for p in parameters):
         return "must return groups whose 'params' is a list of parameters"
@@ -96,11 +96,11 @@ def _check_each_once(model: nn.Module, grouped: Iterable[nn.Parameter], run: Run
     counts = Counter(grouped)
     trainable = {p: name for name, p in model.named_parameters() if p.requires_grad}
     if foreign := [f"a tensor of shape {tuple(p.shape)}" for p in counts if p not in trainable]:
-        raise _broken(run, f"returns parameters that the model does not have: {_some(foreign)}")
+        raise _broken(run, f"returns parameters that the model does not have: {some(foreign)}")
     if missing := [name for p, name in trainable.items() if p not in counts]:
-        raise _broken(run, f"leaves out trainable parameters: {_some(missing)}")
+        raise _broken(run, f"leaves out trainable parameters: {some(missing)}")
     if repeated := [trainable[p] for p, count in counts.items() if count > 1]:
-        raise _broken(run, f"returns parameters more than once: {_some(repeated)}")
+        raise _broken(run, f"returns parameters more than once: {some(repeated)}")
 
 
 def _layer_scales(model: nn.Module, run: RunConfig) -> dict[nn.Parameter, float]:
@@ -121,7 +121,8 @@ def _layer_scales(model: nn.Module, run: RunConfig) -> dict[nn.Parameter, float]
     return scales
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """Return the first few names, and how many more there are."""
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return ", ".join(names[:MAX_NAMES]) + more
 

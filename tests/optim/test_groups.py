@@ -18,7 +18,16 @@ from ocr_trainer.optim.groups import parameter_groups
 
 
 def run(*words: str) -> RunConfig:
-    return compose(["model=dbnet", "dataset=synthetic", "logger=[]", "optimizer.weight_decay=0.3", *words])
+    return compose(
+        [
+            "model=dbnet",
+            "dataset=synthetic",
+            "logger=[]",
+            "optimizer.weight_decay=0.3",
+            "optimizer.lr=1",
+            *words,
+        ]
+    )
 
 
 class Tower(nn.Module):
@@ -49,7 +58,7 @@ def test_the_default_groups_are_those_of_old_checkpoints(decay_norms: bool):
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     expected = [(list(model.parameters()), 0.3)] if decay_norms else [(matrices, 0.3), (vectors, 0.0)]
-    assert [set(group) for group in groups] == [{"params", "weight_decay"}] * len(expected)
+    assert [set(group) for group in groups] == [{"params", "weight_decay", "lr"}] * len(expected)
     assert [(ids(g["params"]), g["weight_decay"]) for g in groups] == [(ids(ps), wd) for ps, wd in expected]
 
 
@@ -71,7 +80,7 @@ def test_layer_decay_gives_the_rates_of_beit(depth: int, decay: float):
     # id k + 1 and the head has id layers + 1.
     model = Tower(depth)
     groups = parameter_groups(model, replace(RUN, optimizer=replace(RUN.optimizer, layer_decay=decay)))
-    scales = {id(p): g.get("lr_scale", 1.0) for g in groups for p in g["params"]}
+    scales = {id(p): g["lr"] for g in groups for p in g["params"]}
     beit = [decay ** (depth + 1 - layer) for layer in range(depth + 2)]
     for name, parameter in model.named_parameters():
         kind, _, rest = name.partition(".")
@@ -80,15 +89,15 @@ def test_layer_decay_gives_the_rates_of_beit(depth: int, decay: float):
         assert scales[id(parameter)] == pytest.approx(expected)
 
 
-def test_layer_decay_splits_each_layer_by_weight_decay_from_the_lowest_rate_up():
+def test_layer_decay_splits_each_layer_by_weight_decay_from_the_head_down():
     groups = parameter_groups(Tower(1), run("optimizer.layer_decay=0.5"))
-    assert [(g.get("lr_scale", 1.0), g["weight_decay"], len(g["params"])) for g in groups] == [
-        (0.25, 0.3, 2),
-        (0.25, 0.0, 1),
-        (0.5, 0.3, 1),
-        (0.5, 0.0, 3),
+    assert [(g["lr"], g["weight_decay"], len(g["params"])) for g in groups] == [
         (1.0, 0.3, 1),
         (1.0, 0.0, 1),
+        (0.5, 0.3, 1),
+        (0.5, 0.0, 3),
+        (0.25, 0.3, 2),
+        (0.25, 0.0, 1),
     ]
 
 
@@ -120,7 +129,7 @@ def test_a_model_may_define_its_groups():
     model = Own()
     model.position.requires_grad = False
     groups = parameter_groups(model, run())
-    assert [(g.get("lr_scale", 1.0), g["weight_decay"], len(g["params"])) for g in groups] == [
+    assert [(g["lr"], g["weight_decay"], len(g["params"])) for g in groups] == [
         (0.1, 0.3, 2),
         (0.1, 0.0, 4),
         (1.0, pytest.approx(0.1), 2),  # also of the bias: the model says so
@@ -129,7 +138,7 @@ def test_a_model_may_define_its_groups():
 
 def test_layer_decay_multiplies_the_scales_of_the_model():
     groups = parameter_groups(Own(), run("optimizer.layer_decay=0.5"))
-    assert [g.get("lr_scale", 1.0) for g in groups] == pytest.approx([0.025, 0.025, 0.05, 0.05, 1.0])
+    assert [g["lr"] for g in groups] == pytest.approx([0.05, 0.05, 0.025, 0.025, 1.0])
 
 
 def every(model: nn.Module) -> list[nn.Parameter]:
