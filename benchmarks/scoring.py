@@ -16,8 +16,8 @@ import torch
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.open import open_test
-from ocr_trainer.engine import build
 from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.tasks.base import task_class
@@ -33,7 +33,7 @@ def main() -> None:
     model = rebuild(run, saved, Path())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
-    context = build.context(run, Path())
+    context = run_context(run, Path())
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_test(run, context))
     batches = list(kind.scoring_loader(splits.test, model, run))

@@ -45,7 +45,7 @@ def declared_plugins() -> list[tuple[Kind, str]]:
     found = []
     for path in (ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")):
         groups = tomllib.loads(read(path))["project"].get("entry-points", {})
-        found += [(kind, name) for kind in Kind for name in groups.get(kind.group, {})]
+        found += [(kind, name) for kind in Kind for name in groups.get(kind.entry_points, {})]
     return sorted(found, key=str)
 
 

@@ -83,7 +83,7 @@ def describe(words: Sequence[str]) -> int:
     description = discovery.load(kind, arguments.name)
     plugin_schema(kind, arguments.name)  # raises for malformed options
     found = discovery.find(kind, arguments.name)
-    prefix = f"logger.{found.name}" if kind is Kind.logger else kind.value
+    prefix = description.section(found.name)
     print(f"{kind.value} {found.name}: {description.summary}\n  {found}\n")
     print("\n".join(_options(description.config, prefix)))
     return 0

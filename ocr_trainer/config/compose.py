@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,13 +19,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
-from ocr_trainer.config.hydra_source import NO_DATASET, PluginSource, plugin_schema
+from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
 from ocr_trainer.config.messages import ConfigProblem, explain
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.security import code_key_message, code_keys, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
-from ocr_trainer.plugin import Kind, discovery
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
 
 __all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config", "to_yaml"]
 
@@ -184,24 +184,28 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
     chosen = {override.partition("=")[0] for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}
     try:
-        names: dict[str, list[Any]] = {
-            kind: [values[kind]["name"]] for kind in ("model", "dataset") if kind in values
-        }
-        names |= {"logger": [section["name"] for section in values.get("logger", {}).values()]}
+        names = dict(_saved_plugins(values))
         if unexpected := {"defaults", "hydra"} & set(values):
             raise ValueError(f"{unexpected.pop()} is not part of a run")
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(f"the saved configuration was not written by ocr-train: {error}") from error
-    for kind, plugins in names.items():
-        for name in plugins:
-            discovery.find(Kind(kind), str(name))
-    choices: list[dict[str, Any]] = [
-        {f"override /{kind}": names[kind][0]} for kind in names if kind != "logger"
-    ]
-    if "logger" in values:
-        choices.append({"override /logger": names["logger"]})
+    for group, chosen_names in names.items():
+        for name in [chosen_names] if isinstance(chosen_names, str) else chosen_names:
+            discovery.find(GROUPS[group], str(name))
+    choices = [{f"override /{group}": chosen_names} for group, chosen_names in names.items()]
     PluginSource.saved = OmegaConf.create({"defaults": choices, **values})
     return ["experiment=_saved"]
+
+
+def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
+    """Yield the plugins that a saved configuration chooses in each of its config groups."""
+    for group, kind in GROUPS.items():
+        if group in PRESETS or group not in saved:
+            continue
+        if PLUGIN_TYPES[kind].many:
+            yield group, [str(section["name"]) for section in saved[group].values()]
+        else:
+            yield group, str(saved[group]["name"])
 
 
 def to_yaml(run: RunConfig) -> str:

@@ -14,7 +14,7 @@ from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import REQUIRED, Kind, discovery
+from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Kind, discovery
 
 
 def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
@@ -68,14 +68,12 @@ def run_class(config: DictConfig) -> type[RunConfig]:
 
 def _wrong_plugin_names(run: RunConfig, without_data: bool) -> Iterator[str]:
     """Yield the `name` options that do not match the plugin of their section."""
-    plugins = {"model": (Kind.model, run.model)}
-    if not without_data:
-        plugins["dataset"] = (Kind.dataset, run.dataset)
-    plugins |= {f"logger.{key}": (Kind.logger, section) for key, section in run.logger.items()}
-    for key, (kind, section) in plugins.items():
+    for key, kind, section in run.plugins():
         name = str(getattr(section, "name", None))
+        if without_data and kind is Kind.dataset:
+            continue
         if not discovery.matching(kind, name) or type(section) is not discovery.load(kind, name).config:
-            yield f"{key}.name is set by the core: choose a plugin with {kind.value}=NAME"
+            yield f"{key}.name is set by the core: choose a plugin with {PLUGIN_TYPES[kind].choice('NAME')}"
 
 
 def _apply_types(node: DictConfig, path: str) -> Iterator[str]:

@@ -25,13 +25,12 @@ from ocr_trainer.config.security import check_config_file
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Task, discovery
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Task, discovery
 
-KINDS = {kind.value: kind for kind in Kind}
 NO_DATASET = "_none"
 """Choice of the group `dataset` that stands for no plugin: an empty `Config`."""
 PRESETS = ("augment",)
-"""Config groups with a folder of presets for each task."""
+"""Config groups with a folder of presets for each task; they may also choose plugins."""
 
 
 def plugin_schema(kind: Kind, name: str) -> DictConfig:
@@ -95,26 +94,27 @@ class PluginSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Return whether a path is a config group of this source."""
-        return config_path in ("", *KINDS, *PRESETS)
+        return config_path in ("", *GROUPS, *PRESETS)
 
     def is_config(self, config_path: str) -> bool:
         """Return whether a path is a configuration of this source, without importing plugins."""
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         if (group, name) == ("dataset", NO_DATASET):
             return True
-        if group in KINDS:
-            return bool(discovery.matching(KINDS[group], name))
-        if group in PRESETS:
-            return name in presets(group)
+        if group in PRESETS and name in presets(group):
+            return True
+        if group in GROUPS:
+            return bool(discovery.matching(GROUPS[group], name))
         return config_path == "schema" or (config_path == "experiment/_saved" and self.saved is not None)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """List the names in a config group, without importing plugins."""
-        if config_path in KINDS and results_filter is not ObjectType.GROUP:
-            return discovery.names(KINDS[config_path])
-        if config_path in PRESETS and results_filter is not ObjectType.GROUP:
-            return sorted(presets(config_path))
-        return list(KINDS) if config_path == "" and results_filter is not ObjectType.CONFIG else []
+        if config_path == "":
+            return list(GROUPS) if results_filter is not ObjectType.CONFIG else []
+        if results_filter is ObjectType.GROUP:
+            return []
+        found = discovery.names(GROUPS[config_path]) if config_path in GROUPS else []
+        return sorted({*found, *(presets(config_path) if config_path in PRESETS else ())})
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return a configuration; for a plugin, import its `plugin.py`."""
@@ -122,15 +122,16 @@ class PluginSource(ConfigSource):
         header: dict[str, str | None] = {"package": None}
         if (group, name) == ("dataset", NO_DATASET):
             node = OmegaConf.structured(Config)
-        elif group in KINDS:
-            node = plugin_schema(KINDS[group], name)
-            # The section of a logger is named without its distribution.
-            header["package"] = f"logger.{name.rpartition(':')[2]}" if group == "logger" else None
+        elif group in PRESETS and name in presets(group):
+            node = self._preset(group, name)
+        elif group in GROUPS:
+            kind = PLUGIN_TYPES[GROUPS[group]]
+            node = plugin_schema(GROUPS[group], name)
+            # In a list, the section of a plugin is named without its distribution.
+            header["package"] = kind.section(name.rpartition(":")[2]) if kind.many else None
         elif group == "experiment":
             assert self.saved is not None
             node, header = self.saved, {"package": "_global_"}
-        elif group in PRESETS:
-            node = self._preset(group, name)
         else:
             node = self.schema if self.schema is not None else OmegaConf.create({})
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)

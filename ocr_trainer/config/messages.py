@@ -16,10 +16,11 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
+from ocr_trainer.config.hydra_source import PRESETS
 from ocr_trainer.config.renames import new_name, task_of
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
-from ocr_trainer.plugin import Kind, discovery
+from ocr_trainer.plugin import GROUPS, discovery
 
 MAX_SHOWN = 100
 """Longest part of an override that messages show, in characters."""
@@ -96,9 +97,9 @@ def _origin(error: Exception, override: str | None) -> str:
 def _missing(error: MissingConfigException, overrides: Sequence[str]) -> ConfigProblem:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     override = _find_override(group, overrides)
-    if group in {kind.value for kind in Kind}:
+    if group in GROUPS and group not in PRESETS:
         try:
-            discovery.find(Kind(group), name)
+            discovery.find(GROUPS[group], name)
         except PluginError as found:
             return ConfigProblem(str(found), override, found, fatal=True)
     if (renamed := new_name(group)) is not None:

@@ -62,6 +62,8 @@ def _has(section: Any, path: list[str]) -> bool:
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration with the current names, without sections of other tasks."""
     config = dict(saved)
+    if "callback" not in config:
+        _drop_unused(config, Kind.optimizer, Kind.schedule)
     if SINCE in config:
         return config
     try:
@@ -77,6 +79,15 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     for old, new in RENAMED.items():
         _move(config, old.split("."), new.split("."))
     return _without_other_tasks(config, cls)
+
+
+def _drop_unused(config: dict[str, Any], *kinds: Kind) -> None:
+    """Drop the options that a plugin does not have from sections that all plugins of the kind shared."""
+    for kind in kinds:
+        section = config.get(kind.value)
+        if isinstance(section, dict) and discovery.matching(kind, str(section.get("name"))):
+            known = {field.name for field in fields(discovery.load(kind, section["name"]).config)}
+            config[kind.value] = {key: value for key, value in section.items() if key in known}
 
 
 def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -10,67 +10,17 @@ from typing import Any, ClassVar
 
 from ocr_trainer.config.security import redact_config
 from ocr_trainer.config.trainer import TrainerConfig
-from ocr_trainer.plugin import REQUIRED, Config, Options, option
-
-
-class OptimizerName(Enum):
-    """Optimizers of torch.optim that a run can use."""
-
-    sgd = "sgd"
-    adam = "adam"
-    adamw = "adamw"
-
-
-class ScheduleName(Enum):
-    """Learning rate schedules."""
-
-    constant = "constant"
-    poly = "poly"
-    cosine = "cosine"
-    one_cycle = "one_cycle"
-
-
-class Nonfinite(Enum):
-    """What to do with a training step whose loss or gradient is not finite."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-@dataclass
-class OptimizerConfig(Options):
-    """Options of the optimizer."""
-
-    name: OptimizerName = OptimizerName.adamw
-    """Algorithm: sgd, adam or adamw."""
-    lr: float = option(1e-3, above=0)
-    """Peak learning rate."""
-    weight_decay: float = option(1e-2, at_least=0)
-    """Weight decay (decoupled from the gradient in adamw only)."""
-    decay_norms: bool = False
-    """Also apply weight decay to normalization weights and biases."""
-    layer_decay: float = option(1.0, above=0, at_most=1)
-    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
-    momentum: float = option(0.9, at_least=0, below=1)
-    """Momentum of sgd; first beta of adam and adamw."""
-    nonfinite: Nonfinite = Nonfinite.stop
-    """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
-    max_nonfinite: int = option(10, at_least=1)
-    """With nonfinite=skip: abort after this many consecutive skipped steps."""
-
-
-@dataclass
-class ScheduleConfig(Options):
-    """Learning rate schedule, per optimizer step."""
-
-    name: ScheduleName = ScheduleName.cosine
-    """Schedule after the warmup: constant, poly, cosine, or one_cycle (which warms up along a cosine)."""
-    warmup: float = option(0.05, at_least=0, below=1)
-    """Fraction of the run's steps in which the learning rate rises to its peak."""
-    power: float = option(0.9, above=0)
-    """Exponent of poly."""
-    final: float = option(0.0, at_least=0, at_most=1)
-    """Final learning rate of cosine and one_cycle, as a fraction of the peak."""
+from ocr_trainer.plugin import (
+    GROUPS,
+    PLUGIN_TYPES,
+    REQUIRED,
+    Config,
+    Kind,
+    OptimizerConfig,
+    Options,
+    ScheduleConfig,
+    option,
+)
 
 
 @dataclass
@@ -158,10 +108,14 @@ class RunConfig(Options):
     """Dataset plugin and its options."""
     logger: dict[str, Any] = field(default_factory=dict)
     """Logger plugins; each has its options under its name."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """Optimizer."""
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    """Learning rate schedule."""
+    optimizer: OptimizerConfig = REQUIRED
+    """Optimizer plugin and its options."""
+    schedule: ScheduleConfig = REQUIRED
+    """Learning rate schedule plugin and its options."""
+    callback: dict[str, Any] = field(default_factory=dict)
+    """Callback plugins; each has its options under its name."""
+    metric: dict[str, Any] = field(default_factory=dict)
+    """Metric plugins besides those of the task; each has its options under its name."""
     ema: EmaConfig = field(default_factory=EmaConfig)
     """Moving average of the weights."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -184,6 +138,19 @@ class RunConfig(Options):
     """Random seed."""
     output_dir: Path = Path("runs")
     """Parent of run directories: `<output_dir>/<exp_name>/<time>/`."""
+
+    def plugins(self) -> Iterator[tuple[str, Kind, Any]]:
+        """Yield key, kind and section of each plugin that the run's config groups choose."""
+        for group, kind in GROUPS.items():
+            if not PLUGIN_TYPES[kind].many:
+                yield group, kind, getattr(self, group)
+                continue
+            *parents, _ = PLUGIN_TYPES[kind].section("").split(".")
+            section: Any = self
+            for name in parents:
+                section = getattr(section, name, {})
+            for name, options in section.items():
+                yield PLUGIN_TYPES[kind].section(name), kind, options
 
     def context(self) -> dict[str, Any]:
         """Return the fields of a plugin's `Context` that this configuration fills in."""

@@ -10,9 +10,19 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from ocr_trainer.config.schema import RunConfig, ScheduleName
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Bounds, Config, DatasetPlugin, Kind, ModelPlugin, Options, Task, discovery
+from ocr_trainer.plugin import (
+    Bounds,
+    Config,
+    DatasetPlugin,
+    Kind,
+    ModelPlugin,
+    Options,
+    SchedulePlugin,
+    Task,
+    discovery,
+)
 
 LONGEST_TMPDIR = 75
 """Maximum length of the path of the temporary folder, in bytes. With a longer one, the names of the data
@@ -33,9 +43,11 @@ def refuse(errors: Sequence[str]) -> NoReturn:
 def validate_run(run: RunConfig) -> Iterator[str]:
     """Yield the errors of a run whose sections are valid by themselves."""
     yield from _task_errors(run)
-    if run.trainer.endless and (run.schedule.name is not ScheduleName.constant or run.schedule.warmup):
+    schedule = discovery.load(Kind.schedule, run.schedule.name)
+    assert isinstance(schedule, SchedulePlugin)
+    if run.trainer.endless and (run.schedule.warmup or not schedule.endless):
         yield (
-            f"schedule={run.schedule.name.value} depends on the total number of steps, which is unlimited: "
+            f"schedule={run.schedule.name} depends on the total number of steps, which is unlimited: "
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
         )
     if run.init_from is not None and not run.init_from.is_file():

@@ -23,7 +23,7 @@ from ocr_trainer.engine.distributed import RestartableDDPStrategy
 from ocr_trainer.engine.loggers import SafeLogger
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.optim.ema import WeightEma
-from ocr_trainer.plugin import Context, DataReport, Kind, LoggerConfig, ModelPlugin, discovery
+from ocr_trainer.plugin import Context, Kind, LoggerConfig, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import task_class
@@ -34,27 +34,6 @@ if TYPE_CHECKING:
 DDP, DDP_UNUSED = "ddp", "ddp_find_unused_parameters_true"
 """Lightning's names of the strategies that `RestartableDDPStrategy` replaces; the second allows unused
 parameters."""
-
-
-def context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Context:
-    """Return the context that plugin factories get along with their options.
-
-    Args:
-        run: The run's configuration.
-        folder: The run directory.
-        resume_step: The optimizer step that a resumed run continues from, or None for a new run.
-    """
-    description = discovery.load(Kind.model, run.model.name)
-    assert isinstance(description, ModelPlugin)
-    return Context(
-        task=description.task,
-        seed=run.seed,
-        folder=folder,
-        exp_name=run.exp_name,
-        **run.context(),
-        data_report=DataReport(),
-        resume_step=resume_step,
-    )
 
 
 def build_model(run: RunConfig, context: Context) -> Any:
@@ -76,9 +55,7 @@ def build_loggers(run: RunConfig, context: Context) -> list[Logger]:
         return []
     configs: list[LoggerConfig] = [config for config in run.logger.values() if config.enabled]
     return [
-        SafeLogger(
-            discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context, Logger)
-        )
+        SafeLogger(discovery.find(Kind.logger, config.name), partial(build, Kind.logger, config, context))
         for config in configs
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import seed_everything
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.types import Batch
@@ -48,7 +49,7 @@ def overfit(run: RunConfig, steps: int) -> bool:
     quiet_logs()
     seed_everything(run.seed, verbose=False)
     run = replace(run, trainer=replace(run.trainer, limit_val_batches=0, limit_test_batches=0))
-    context = build.context(run, Path())
+    context = run_context(run, Path())
     kind = task_class(context.task)
     splits = open_splits(run, context)
     run, context, splits = kind.prepare(run, context, splits)
@@ -92,7 +93,7 @@ def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
 
 def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     """Train on a batch; return the loss before each step and after the last one."""
-    optimizer = make_optimizer(task.model, task.run.optimizer)
+    optimizer = make_optimizer(task.model, task.run, run_context(task.run, task.folder))
     losses: list[float] = []
     began = time.perf_counter()
     for step in range(steps + 1):

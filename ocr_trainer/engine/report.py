@@ -21,11 +21,12 @@ from ocr_trainer.tasks.base import LearningTask
 
 def used_plugins(run: RunConfig) -> list[dict[str, str]]:
     """Return the plugins of a run, their distributions, and hashes of their code."""
-    chosen = [(Kind.model, run.model.name)]
-    if run.dataset.name:  # a run may be composed without a dataset
-        chosen.append((Kind.dataset, run.dataset.name))
-    chosen += [(kind, config.name) for _, kind, config, _ in nested_plugins(run.dataset)]
-    chosen += [(Kind.logger, config.name) for config in run.logger.values() if config.enabled]
+    chosen: list[tuple[Kind, str]] = []
+    for _, kind, config in run.plugins():
+        # A run may be composed without a dataset, and a logger may be off.
+        if config.name and getattr(config, "enabled", True):
+            chosen.append((kind, config.name))
+        chosen += [(nested, options.name) for _, nested, options, _ in nested_plugins(config)]
     found = [discovery.find(kind, name) for kind, name in dict.fromkeys(chosen)]
     return [
         {

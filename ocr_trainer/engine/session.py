@@ -16,6 +16,7 @@ from torch import nn
 from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
 from ocr_trainer.checkpoint.resume import prepare_resume
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
@@ -103,7 +104,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     if point is not None:
         run = replace(run, model=run.model.without_init_weights(), init_from=None)
     seed_everything(run.seed, verbose=False)
-    context = build.context(run, folder, _first_step(point, folder))
+    context = run_context(run, folder, _first_step(point, folder))
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build_model(run, context)

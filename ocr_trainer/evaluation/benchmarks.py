@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_any
 from ocr_trainer.data.workers import report_worker_errors
-from ocr_trainer.engine import build, report
+from ocr_trainer.engine import report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.test import rebuild, tester
@@ -64,7 +65,7 @@ def benchmark(
     data: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for name, run in runs.items():
-        context = build.context(run, folder)
+        context = run_context(run, folder)
         kind = task_class(context.task)
         try:
             run, context, splits = kind.prepare(run, context, open_any(run, context))

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
-from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
 from ocr_trainer.engine.startup import quiet_logs
@@ -89,7 +89,7 @@ def check_data(run: RunConfig, as_json: bool = False) -> None:
             `data.max_skipped` allows. In the last two cases the results are printed first.
     """
     quiet_logs()
-    context = build.context(run, Path())
+    context = run_context(run, Path())
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
     counts = {name: _read(name, split, run, context.data_report) for name, split in opened.items()}

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.split import unreadable
@@ -127,7 +128,7 @@ def score_end_to_end(
         folder,
         device="cpu" if run.trainer.accelerator == "cpu" else None,
     )
-    context = build.context(run, folder)
+    context = run_context(run, folder)
     splits = open_test(run, context)
     enable_garbage_collection()
     timer.end("build")

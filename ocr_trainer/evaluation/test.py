@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 
 from ocr_trainer.checkpoint.read import model_state
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.open import open_test
@@ -34,7 +35,7 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
         CheckpointError: The weights do not fit the configured model.
         PluginError: The model's plugin is not installed or cannot be used.
     """
-    model = build.build_model(run, build.context(run, folder))
+    model = build.build_model(run, run_context(run, folder))
     try:
         model.load_state_dict(model_state(saved))
     except RuntimeError as error:
@@ -62,7 +63,7 @@ def test(
     """
     after_imports(timer)
     model = rebuild(run, saved, folder)
-    context = build.context(run, folder)
+    context = run_context(run, folder)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_test(run, context))
     loader = kind.scoring_loader(splits.test, model, run)

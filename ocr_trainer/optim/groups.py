@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from ocr_trainer.config.schema import OptimizerConfig, RunConfig
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import ConfigError, PluginBroken
-from ocr_trainer.plugin import Kind, discovery
+from ocr_trainer.plugin import Kind, OptimizerConfig, discovery
 
 ParameterGroup = dict[str, Any]
 """`params`, a list of parameters, with their `weight_decay` and peak learning rate `lr`."""

@@ -1,18 +1,16 @@
 """Light. The contract between the core and plugins (`ocr_trainer.plugin.api`), and how plugins are found."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ocr_trainer.plugin.api import (
     API,
-    PLUGIN_TYPES,
     REQUIRED,
     Bounds,
     Config,
     Context,
-    DatasetPlugin,
-    FormatSignature,
     Kind,
-    LoggerConfig,
-    LoggerPlugin,
-    ModelPlugin,
     Options,
     Plugin,
     Task,
@@ -22,11 +20,39 @@ from ocr_trainer.plugin.api import (
 )
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
+if TYPE_CHECKING:
+    from ocr_trainer.plugin.kinds import (
+        GROUPS,
+        PLUGIN_TYPES,
+        AugmentationPlugin,
+        BackbonePlugin,
+        CallbackPlugin,
+        CommandPlugin,
+        DatasetPlugin,
+        FormatSignature,
+        LoggerConfig,
+        LoggerPlugin,
+        MetricPlugin,
+        ModelPlugin,
+        Nonfinite,
+        OptimizerConfig,
+        OptimizerPlugin,
+        ScheduleConfig,
+        SchedulePlugin,
+        TaskPlugin,
+        WriterPlugin,
+    )
+
 __all__ = [
     "API",
+    "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationPlugin",
+    "BackbonePlugin",
     "Bounds",
+    "CallbackPlugin",
+    "CommandPlugin",
     "Config",
     "Context",
     "DataReport",
@@ -35,12 +61,29 @@ __all__ = [
     "Kind",
     "LoggerConfig",
     "LoggerPlugin",
+    "MetricPlugin",
     "ModelPlugin",
+    "Nonfinite",
+    "OptimizerConfig",
+    "OptimizerPlugin",
     "Options",
     "Plugin",
+    "ScheduleConfig",
+    "SchedulePlugin",
     "SkippedItem",
     "Task",
+    "TaskPlugin",
+    "WriterPlugin",
     "option",
     "plugin_option",
     "sections_option",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Commands that only list plugins do not pay for the declarations of all kinds.
+    if name in __all__:
+        from ocr_trainer.plugin import kinds
+
+        return getattr(kinds, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,15 @@
 """The contract between the core and every plugin, built-in or third-party.
 
 A plugin has a name, a light description, and a heavy module that is imported only when a run chooses the
-plugin. The description is a `Config` dataclass and one `ModelPlugin`, `DatasetPlugin` or `LoggerPlugin`
-object; an entry point gives the object its name. The description is imported whenever the plugin is named,
-so its module imports only the standard library and `ocr_trainer.plugin`.
+plugin. The description is a `Config` dataclass and one object of the kind's class, such as `ModelPlugin`; an
+entry point gives the object its name. The description is imported whenever the plugin is named, so its module
+imports only the standard library and `ocr_trainer.plugin`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -25,16 +25,26 @@ REQUIRED: Any = "???"
 
 
 class Kind(Enum):
-    """The kinds of plugins."""
+    """The kinds of plugins. `ocr_trainer.plugin.kinds` declares what each of them is."""
 
     model = "model"
     dataset = "dataset"
     logger = "logger"
+    optimizer = "optimizer"
+    schedule = "schedule"
+    augmentation = "augmentation"
+    callback = "callback"
+    backbone = "backbone"
+    metric = "metric"
+    writer = "writer"
+    command = "command"
+    configs = "configs"
+    task = "task"
 
     @property
-    def group(self) -> str:
+    def entry_points(self) -> str:
         """The entry-point group that plugins of this kind register in."""
-        return f"ocr_trainer.{self.value}s"
+        return f"ocr_trainer.{self.value.removesuffix('s')}s"
 
 
 class Task(Enum):
@@ -135,14 +145,6 @@ class Config(Options):
         return self
 
 
-@dataclass
-class LoggerConfig(Config):
-    """The options that every logger has."""
-
-    enabled: bool = True
-    """Use the logger; `false` turns it off and keeps its options."""
-
-
 @dataclass(frozen=True)
 class Context:
     """What the core passes to a factory in addition to the options."""
@@ -159,15 +161,30 @@ class Context:
     """Characters that a recognizer distinguishes, in the order of its outputs; NFC, without duplicates."""
     data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset records what it reads and skips."""
+    parameter_groups: Sequence[dict[str, Any]] = ()
+    """For an optimizer: what it optimizes, in the form that `torch.optim.Optimizer` takes. Each group has
+    `params`, and the `weight_decay` and `lr` to use for them."""
+    model: Any = None
+    """For an optimizer: the `torch.nn.Module` that has these parameters."""
     resume_step: int | None = None
     """Optimizer step, counted from 0, at which a resumed run continues; loggers continue from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """The description that all kinds of plugins share."""
+    """The description that all kinds of plugins share. Each kind derives a class that declares the kind."""
 
     kind: ClassVar[Kind]
+    config_base: ClassVar[type[Config]] = Config
+    """The class that the options of such a plugin derive from."""
+    group: ClassVar[str | None] = None
+    """The config group that chooses such plugins, as in `group=NAME`; None if something else chooses them."""
+    many: ClassVar[bool] = False
+    """Whether the group takes a list, as in `group=[NAME,NAME]`."""
+    result: ClassVar[str] = "builtins:object"
+    """`module:Class` that the factory must return an instance of."""
+    suite: ClassVar[str] = "ocr_trainer.testing:PluginSuite"
+    """`module:Class` of the suite that checks such a plugin."""
 
     api: int
     """Version of the contract that the plugin was written for: 1."""
@@ -178,67 +195,12 @@ class Plugin:
     factory: str
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
 
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user chooses a plugin of this kind, such as `model=dbnet` or `logger=[csv]`."""
+        return f"{cls.group}=[{name}]" if cls.many else f"{cls.group}={name}"
 
-@dataclass(frozen=True, kw_only=True)
-class ModelPlugin(Plugin):
-    """A model. Its factory returns a `torch.nn.Module` for its task.
-
-    That is an `ocr_trainer.tasks.detection.Detector` or an `ocr_trainer.tasks.recognition.Recognizer`.
-    """
-
-    kind: ClassVar[Kind] = Kind.model
-
-    task: Task
-    """The task that the model learns."""
-
-
-@dataclass(frozen=True)
-class FormatSignature:
-    """How to recognize a dataset's folder: a file, and a pattern in the first bytes of that file."""
-
-    files: str
-    """Glob relative to the folder, such as `annotations/*.json`."""
-    content: str = ""
-    """Regular expression to search for in the first 4 KiB of such a file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetPlugin(Plugin):
-    """A dataset. Its factory returns an object with `train`, `val` and `test` splits.
-
-    A split is a sequence, or `None` where there is none: of `ocr_trainer.data.types.Sample` for
-    detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
-    attribute is true accepts any index from 0 up: every epoch requests `len(split)` new indices.
-    A split may also have:
-
-    - `files`, one `Path` per sample: training first checks their headers, and messages name them;
-    - `name_of(index)`: the name of a sample in messages, where it has no file of its own;
-    - `texts`, for recognition, one string per sample, read without decoding an image: they supply the
-      charset, and characters missing from the charset are reported before training. A dataset whose texts
-      are not known in advance may have `characters` instead, a string of all characters it can produce.
-    """
-
-    kind: ClassVar[Kind] = Kind.dataset
-
-    tasks: tuple[Task, ...]
-    """Tasks that the dataset supports."""
-    signatures: tuple[FormatSignature, ...] = ()
-    """Signatures of the format; one match is enough. A user who opens such a folder with another plugin gets
-    a message that names this one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoggerPlugin(Plugin):
-    """A logger. Its `config` derives from `LoggerConfig`; its factory returns a Lightning `Logger`.
-
-    A logger with `log_image(key, images, step=..., caption=...)` also receives images. A logger with
-    `close()` is closed when the run ends. An exception in a logger causes a warning and turns the logger
-    off; a logger that fails without raising sets `failure: str | None` to the reason. Only rank zero writes.
-    With `context.resume_step`, the logger continues the output of the earlier part of the run in the same
-    folder and drops what that part wrote at this step and later.
-    """
-
-    kind: ClassVar[Kind] = Kind.logger
-
-
-PLUGIN_TYPES: dict[Kind, type[Plugin]] = {t.kind: t for t in (ModelPlugin, DatasetPlugin, LoggerPlugin)}
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of a plugin's options in the configuration, such as `model` or `logger.csv`."""
+        return f"{cls.group}.{name}" if cls.many else str(cls.group)

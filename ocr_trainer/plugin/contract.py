@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import get_type_hints
 
-from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Kind, LoggerConfig, Plugin
+from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Plugin
 from ocr_trainer.plugin.metadata import Installed
 
 RENAMED = {"faults": "validate", "lasting": "without_init_weights"}
@@ -25,10 +25,10 @@ def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
         yield f"{plugin.target} is of type {type(loaded).__name__}, not {expected.__name__}"
         return
     if not isinstance(loaded, expected):
-        yield f"it is registered in {plugin.kind.group}, but is a {type(loaded).__name__}"
+        yield f"it is registered in {plugin.kind.entry_points}, but is a {type(loaded).__name__}"
     if loaded.api != API:
         yield f"it is written for version {loaded.api} of the plugin contract, but this is version {API}"
-    yield from _config_errors(loaded.config, LoggerConfig if plugin.kind is Kind.logger else Config)
+    yield from _config_errors(loaded.config, expected.config_base)
 
 
 def _config_errors(config: object, base: type[Config]) -> Iterator[str]:

@@ -28,6 +28,7 @@ from ocr_trainer.errors import (
 )
 from ocr_trainer.plugin import (
     API,
+    PLUGIN_TYPES,
     DatasetPlugin,
     FormatSignature,
     Kind,
@@ -102,7 +103,7 @@ def _conflict(plugins: list[Installed]) -> PluginConflict:
     first, number = plugins[0], "two" if len(plugins) == 2 else len(plugins)
     providers = "".join(f"  {plugin}\n" for plugin in plugins)
     full_name = f"{first.distribution}:{first.name}"
-    override = f"logger=[{full_name}]" if first.kind is Kind.logger else f"{first.kind.value}={full_name}"
+    override = PLUGIN_TYPES[first.kind].choice(full_name)
     return PluginConflict(
         f"{number} distributions provide the {first.kind.value} plugin '{first.name}':\n{providers}"
         f"  choose one, as in {override}, or uninstall the other{'' if len(plugins) == 2 else 's'}"
@@ -132,7 +133,7 @@ def _import(plugin: Installed) -> Any:
 
     class SinglePluginManager(ExtensionManager[Any]):
         def list_entry_points(self) -> list[EntryPoint]:
-            return [EntryPoint(plugin.name, plugin.target, plugin.kind.group)]
+            return [EntryPoint(plugin.name, plugin.target, plugin.kind.entry_points)]
 
     def reraise(_manager: object, _entry_point: object, error: BaseException) -> None:
         raise error
@@ -140,7 +141,7 @@ def _import(plugin: Installed) -> Any:
     try:
         # Programs parse our standard output, so anything that a plugin prints goes to standard error.
         with redirect_stdout(sys.stderr):
-            manager = SinglePluginManager(plugin.kind.group, on_load_failure_callback=reraise)
+            manager = SinglePluginManager(plugin.kind.entry_points, on_load_failure_callback=reraise)
             return manager.extensions[0].plugin
     # A plugin's module may do anything on import, even call `sys.exit()`.
     except (Exception, SystemExit) as error:

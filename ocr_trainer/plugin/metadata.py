@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ocr_trainer.plugin import Kind, allowlist
 
-GROUPS = {kind.group: kind for kind in Kind}
+GROUPS = {kind.entry_points: kind for kind in Kind}
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
 DESCRIPTION = re.compile(
     r"^(?P<name>\w+)\s*(?::[^=\n]*)?=\s*[\w.]+\([^()]*?"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ocr_trainer.checkpoint.read import FORMAT
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import Loader
@@ -181,8 +182,11 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, which advances with each optimizer step."""
-        optimizer = make_optimizer(self.model, self.run.optimizer)
-        scheduler = make_scheduler(optimizer, self.run.schedule, self.trainer.estimated_stepping_batches)
+        context = run_context(self.run, self.folder)
+        optimizer = make_optimizer(self.model, self.run, context)
+        scheduler = make_scheduler(
+            optimizer, self.run.schedule, context, self.trainer.estimated_stepping_batches
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

@@ -57,8 +57,8 @@ class OptimizerSuite(PluginSuite):
             _step(optimizer, _distance(network, targets))
         last = float(_distance(network, targets).detach())
         assert last < first / 2, (
-            f"after {self.steps} steps, the distance to the minimum must be less than half of {first:.3g}, not"
-            f" {last:.3g}. If it learns slowly, set `steps` or `lr` of the suite"
+            f"after {self.steps} steps, the distance to the minimum must be less than half of {first:.3g},"
+            f" not {last:.3g}. If it learns slowly, set `steps` or `lr` of the suite"
         )
 
     def test_it_resumes_exactly(self, tmp_path: Path) -> None:

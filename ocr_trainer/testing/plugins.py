@@ -19,6 +19,7 @@ from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.validate import NO_BOUNDS, validate_options, validate_value
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import (
+    PLUGIN_TYPES,
     REQUIRED,
     Config,
     Context,
@@ -61,20 +62,17 @@ class PluginSuite:
     @property
     def prefix(self) -> str:
         """Key of the plugin's options in the configuration of a run."""
-        return f"logger.{self.name}" if self.kind is Kind.logger else self.kind.value
+        return PLUGIN_TYPES[self.kind].section(self.name)
 
     def run(self, *more: str) -> RunConfig:
         """Compose the configuration of a run with the plugin."""
-        choice = (
-            [f"logger=[{self.name}]"]
-            if self.kind is Kind.logger
-            else [f"{self.prefix}={self.name}", "logger=[]"]
-        )
-        return copy.deepcopy(_compose((*choice, *self.overrides, *more)))
+        choice = PLUGIN_TYPES[self.kind].choice(self.name)
+        others = () if self.kind is Kind.logger else ("logger=[]",)
+        return copy.deepcopy(_compose((choice, *others, *self.overrides, *more)))
 
     def config(self, run: RunConfig) -> Config:
         """Return the plugin's options in a run."""
-        config: Config = run.logger[self.name] if self.kind is Kind.logger else getattr(run, self.kind.value)
+        config: Config = next(section for key, _, section in run.plugins() if key == self.prefix)
         return config
 
     def context(self, folder: Path) -> Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,7 +55,7 @@ class ScheduleSuite(PluginSuite):
         schedule = self.schedule(tmp_path, "schedule.warmup=0.2")
         curve = [schedule(step, 100) for step in range(21)]
         assert curve[0] > 0, "the first step must have a learning rate above 0, or it is lost"
-        assert all(low < high for low, high in zip(curve, curve[1:], strict=False)), (
+        assert all(low < high for low, high in pairwise(curve)), (
             f"with schedule.warmup=0.2, the learning rate must rise in 20 of 100 steps: {curve}"
         )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.open import open_splits
-from ocr_trainer.engine import build
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import FormatSignature, Kind, discovery
 
@@ -43,7 +43,7 @@ def test_the_right_plugin_is_named(folder: str, name: str):
     run = compose(
         [f"dataset={name}", f"dataset.root='{root}'", "model.neck_channels=8", "data.num_workers=0"]
     )
-    context = build.context(run, Path())
+    context = run_context(run, Path())
     with pytest.raises(
         DataError, match=f"looks like another format: dataset={FOLDERS[folder]} dataset.root="
     ):
@@ -54,7 +54,7 @@ def test_an_empty_folder_is_like_none(tmp_path: Path):
     assert discovery.matching_datasets(tmp_path) == []
     run = compose(["dataset=ufo", f"dataset.root='{tmp_path}'"])
     with pytest.raises(DataError) as refused:
-        open_splits(run, build.context(run, Path()))
+        open_splits(run, run_context(run, Path()))
     assert "looks like" not in str(refused.value)
 
 

@@ -9,6 +9,7 @@ import torch
 from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import plain
 from ocr_trainer.engine import build
 
@@ -39,7 +40,7 @@ def write_checkpoint(path: Path, words: tuple[str, ...], seed: int = 0) -> Path:
     """Write the checkpoint of a model that has learned nothing."""
     torch.manual_seed(seed)
     run = compose(list(words))
-    model = build.build_model(run, build.context(run, path.parent))
+    model = build.build_model(run, run_context(run, path.parent))
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
     files.write({"state_dict": weights, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
     return path

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
@@ -34,7 +35,7 @@ def fit(
     quiet_logs()
     run = compose(words)
     torch.manual_seed(0)
-    context = build.context(run, folder)
+    context = run_context(run, folder)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build_model(run, context)

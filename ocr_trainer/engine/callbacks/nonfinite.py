@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from ocr_trainer.config.schema import Nonfinite, OptimizerConfig
 from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch
 from ocr_trainer.errors import NumbersError
 from ocr_trainer.internals.torch import copy_all, float_buffers
+from ocr_trainer.plugin import Nonfinite, OptimizerConfig
 from ocr_trainer.tasks.base import LearningTask
 
 MAX_NAMES, MAX_PRINTED, MAX_EVENTS = 3, 5, 20

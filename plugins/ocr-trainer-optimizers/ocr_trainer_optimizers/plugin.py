@@ -43,7 +43,7 @@ class MuonConfig(OptimizerConfig):
     ns_steps: int = option(5, at_least=1, at_most=20)
     """Newton-Schulz iterations that orthogonalize a step."""
     adamw: list[str] = field(default_factory=lambda: ["head"])
-    """Parts of names, such as `head` of `head.weight`, of output layers; AdamW optimizes these matrices, too."""
+    """Parts of the names of output layers, such as `head` of `head.weight`; AdamW optimizes these, too."""
     adamw_scale: float = option(1.0, above=0)
     """Learning rate of AdamW, as a factor of `lr`."""
     beta1: float = option(0.9, at_least=0, below=1)

@@ -1,0 +1,264 @@
+"""The kinds of plugins: the description and the base of the options of each.
+
+A kind is a member of `Kind` and a `Plugin` subclass here. Discovery, the configuration, the rules that allow
+and deny, `list-plugins` and `describe` know kinds only through these declarations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from ocr_trainer.plugin.api import Config, Kind, Plugin, Task, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlugin(Plugin):
+    """A model. Its factory returns a `torch.nn.Module` for its task.
+
+    That is an `ocr_trainer.tasks.detection.Detector` or an `ocr_trainer.tasks.recognition.Recognizer`.
+    """
+
+    kind: ClassVar[Kind] = Kind.model
+    group: ClassVar[str | None] = "model"
+    result: ClassVar[str] = "torch.nn:Module"
+    suite: ClassVar[str] = "ocr_trainer.testing:ModelSuite"
+
+    task: Task
+    """The task that the model learns."""
+
+
+@dataclass(frozen=True)
+class FormatSignature:
+    """How to recognize a dataset's folder: a file, and a pattern in the first bytes of that file."""
+
+    files: str
+    """Glob relative to the folder, such as `annotations/*.json`."""
+    content: str = ""
+    """Regular expression to search for in the first 4 KiB of such a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPlugin(Plugin):
+    """A dataset. Its factory returns an object with `train`, `val` and `test` splits.
+
+    A split is a sequence, or `None` where there is none: of `ocr_trainer.data.types.Sample` for
+    detection, of `TextImage` for recognition; `context.task` says which. A split whose `endless`
+    attribute is true accepts any index from 0 up: every epoch requests `len(split)` new indices.
+    A split may also have:
+
+    - `files`, one `Path` per sample: training first checks their headers, and messages name them;
+    - `name_of(index)`: the name of a sample in messages, where it has no file of its own;
+    - `texts`, for recognition, one string per sample, read without decoding an image: they supply the
+      charset, and characters missing from the charset are reported before training. A dataset whose texts
+      are not known in advance may have `characters` instead, a string of all characters it can produce.
+    """
+
+    kind: ClassVar[Kind] = Kind.dataset
+    group: ClassVar[str | None] = "dataset"
+    suite: ClassVar[str] = "ocr_trainer.testing:DatasetSuite"
+
+    tasks: tuple[Task, ...]
+    """Tasks that the dataset supports."""
+    signatures: tuple[FormatSignature, ...] = ()
+    """Signatures of the format; one match is enough. A user who opens such a folder with another plugin gets
+    a message that names this one."""
+
+
+@dataclass
+class LoggerConfig(Config):
+    """The options that every logger has."""
+
+    enabled: bool = True
+    """Use the logger; `false` turns it off and keeps its options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggerPlugin(Plugin):
+    """A logger. Its `config` derives from `LoggerConfig`; its factory returns a Lightning `Logger`.
+
+    A logger with `log_image(key, images, step=..., caption=...)` also receives images. A logger with
+    `close()` is closed when the run ends. An exception in a logger causes a warning and turns the logger
+    off; a logger that fails without raising sets `failure: str | None` to the reason. Only rank zero writes.
+    With `context.resume_step`, the logger continues the output of the earlier part of the run in the same
+    folder and drops what that part wrote at this step and later.
+    """
+
+    kind: ClassVar[Kind] = Kind.logger
+    config_base: ClassVar[type[Config]] = LoggerConfig
+    group: ClassVar[str | None] = "logger"
+    many: ClassVar[bool] = True
+    result: ClassVar[str] = "lightning.pytorch.loggers:Logger"
+    suite: ClassVar[str] = "ocr_trainer.testing:LoggerSuite"
+
+
+class Nonfinite(Enum):
+    """What to do with a training step whose loss or gradient is not finite."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+@dataclass
+class OptimizerConfig(Config):
+    """The options that every optimizer has."""
+
+    lr: float = option(1e-3, above=0)
+    """Peak learning rate."""
+    weight_decay: float = option(1e-2, at_least=0)
+    """Weight decay."""
+    decay_norms: bool = False
+    """Also apply weight decay to normalization weights and biases."""
+    layer_decay: float = option(1.0, above=0, at_most=1)
+    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
+    nonfinite: Nonfinite = Nonfinite.stop
+    """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
+    max_nonfinite: int = option(10, at_least=1)
+    """With nonfinite=skip: abort after this many consecutive skipped steps."""
+
+
+class OptimizerPlugin(Plugin):
+    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`.
+
+    It may split these groups, but keeps each parameter once. An optimizer that cannot optimize a group raises
+    a `ValueError` when it is built.
+    """
+
+    kind: ClassVar[Kind] = Kind.optimizer
+    config_base: ClassVar[type[Config]] = OptimizerConfig
+    group: ClassVar[str | None] = "optimizer"
+    result: ClassVar[str] = "torch.optim:Optimizer"
+    suite: ClassVar[str] = "ocr_trainer.testing:OptimizerSuite"
+
+
+@dataclass
+class ScheduleConfig(Config):
+    """The options that every learning rate schedule has."""
+
+    warmup: float = option(0.05, at_least=0, below=1)
+    """Fraction of the run's steps in which the learning rate rises to its peak."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulePlugin(Plugin):
+    """A learning rate schedule, per optimizer step.
+
+    Its factory returns a function of the optimizer step, from 0, and the number of steps. It returns the
+    learning rate at that step as a fraction of the peak, `optimizer.lr`: a finite number from 0 up. It keeps
+    no state and warms up by itself: `ocr_trainer.optim.schedule.with_warmup` makes such a function.
+    """
+
+    kind: ClassVar[Kind] = Kind.schedule
+    config_base: ClassVar[type[Config]] = ScheduleConfig
+    group: ClassVar[str | None] = "schedule"
+    result: ClassVar[str] = "collections.abc:Callable"
+    suite: ClassVar[str] = "ocr_trainer.testing:ScheduleSuite"
+
+    endless: bool = False
+    """Whether it also works in a run without limit, with `math.inf` as the number of steps. In such runs, all
+    other schedules keep the learning rate at its peak."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationPlugin(Plugin):
+    """A step of the augmentation of training samples."""
+
+    kind: ClassVar[Kind] = Kind.augmentation
+    group: ClassVar[str | None] = "augment"
+    many: ClassVar[bool] = True
+
+    tasks: tuple[Task, ...]
+    """Tasks whose samples it can vary."""
+
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of its options. The section `augment` also holds the task's own options."""
+        return f"augment.steps.{name}"
+
+
+class CallbackPlugin(Plugin):
+    """A callback. Its factory returns a `lightning.pytorch.Callback`."""
+
+    kind: ClassVar[Kind] = Kind.callback
+    group: ClassVar[str | None] = "callback"
+    many: ClassVar[bool] = True
+    result: ClassVar[str] = "lightning.pytorch:Callback"
+
+
+class BackbonePlugin(Plugin):
+    """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
+
+    kind: ClassVar[Kind] = Kind.backbone
+    result: ClassVar[str] = "torch.nn:Module"
+
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user chooses a backbone."""
+        return f"model.backbone.name={name}"
+
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of its options."""
+        return "model.backbone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricPlugin(Plugin):
+    """A metric that validation and test compute."""
+
+    kind: ClassVar[Kind] = Kind.metric
+    group: ClassVar[str | None] = "metric"
+    many: ClassVar[bool] = True
+
+    tasks: tuple[Task, ...]
+    """Tasks whose predictions it can score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterPlugin(Plugin):
+    """A format of result files."""
+
+    kind: ClassVar[Kind] = Kind.writer
+
+    suffix: str
+    """Suffix that replaces that of the image, such as `.json`."""
+    needs_text: bool = False
+    """Whether the format is useless without a recognizer."""
+
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user chooses a writer."""
+        return f"ocr-train predict --format {name}"
+
+
+class CommandPlugin(Plugin):
+    """A command of `ocr-train`. Its factory is called with the words after the command's name.
+
+    It returns the exit status.
+    """
+
+    kind: ClassVar[Kind] = Kind.command
+
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user calls a command."""
+        return f"ocr-train {name}"
+
+
+class TaskPlugin(Plugin):
+    """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
+
+    kind: ClassVar[Kind] = Kind.task
+
+
+PLUGIN_TYPES: dict[Kind, type[Plugin]] = {
+    cls.kind: cls
+    for cls in (
+        *(ModelPlugin, DatasetPlugin, LoggerPlugin, OptimizerPlugin, SchedulePlugin, AugmentationPlugin),
+        *(CallbackPlugin, BackbonePlugin, MetricPlugin, WriterPlugin, CommandPlugin, TaskPlugin),
+    )
+}
+"""The class of each kind's descriptions. The kind `configs` has none: its entry points name packages."""
+GROUPS: dict[str, Kind] = {cls.group: kind for kind, cls in PLUGIN_TYPES.items() if cls.group is not None}
+"""The kind of the plugins that each config group chooses."""
