@@ -35,8 +35,8 @@ def make_optimizer(model: nn.Module, run: RunConfig, context: Context) -> Optimi
                 raise _refused(run, model, groups, number, refusal) from error
         reason = f"its factory fails with {describe_exception(error)}"
         raise discovery.broken(discovery.find(Kind.optimizer, run.optimizer.name), reason) from error
-    if reason := _unequal(optimizer, model, groups):
-        raise discovery.broken(discovery.find(Kind.optimizer, run.optimizer.name), reason)
+    if difference := _unequal(optimizer, model, groups):
+        raise discovery.broken(discovery.find(Kind.optimizer, run.optimizer.name), difference)
     return optimizer
 
 

@@ -67,8 +67,8 @@ def make_scheduler(optimizer: Optimizer, config: ScheduleConfig, context: Contex
     if math.isinf(steps) and not description.endless:
         if is_rank_zero():
             print(
-                f"ocr-train: this run has no last step, which schedule={config.name} needs: the learning rate "
-                "is constant (set trainer.max_steps or trainer.max_epochs)",
+                f"ocr-train: this run has no last step, which schedule={config.name} needs: "
+                "the learning rate is constant (set trainer.max_steps or trainer.max_epochs)",
                 file=sys.stderr,
             )
         return LambdaLR(optimizer, lambda step: 1.0)
