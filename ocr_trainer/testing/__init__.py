@@ -21,8 +21,10 @@ from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
+from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
+from ocr_trainer.testing.schedules import ScheduleSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "DatasetSuite",
     "LoggerSuite",
     "ModelSuite",
+    "OptimizerSuite",
     "PluginSuite",
     "RecognizerSuite",
+    "ScheduleSuite",
     "TextDatasetSuite",
 ]
