@@ -220,6 +220,7 @@ class BackbonePlugin(Plugin):
     """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
 
     kind: ClassVar[Kind] = Kind.backbone
+    suite: ClassVar[str] = "ocr_trainer.testing:BackboneSuite"
     result: ClassVar[str] = "torch.nn:Module"
 
     @classmethod
@@ -301,6 +302,7 @@ class CommandPlugin(Plugin):
     )
     """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
+    suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -312,6 +314,7 @@ class TaskPlugin(Plugin):
     """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
 
     kind: ClassVar[Kind] = Kind.task
+    suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {
