@@ -14,6 +14,9 @@ from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
+NO_TRAINING = ("logger=[]", "callback=[]", "optimizer=adamw", "schedule=cosine")
+"""Replaces the plugins that only training needs, which may not be installed where a checkpoint is used."""
+NO_SCORES = ("metric=[]", "checkpoint.monitor=null")
 PREFIX = "recognizer."
 """Of overrides that are for the model of the recognizer."""
 
@@ -52,10 +55,11 @@ class Saved:
         return compose(overrides, self.content["ocr_trainer"]["config"])
 
     def compose_model(self, overrides: Sequence[str]) -> RunConfig:
-        """Compose the run without dataset and loggers, which its model does not need."""
+        """Compose the run without what its model does not need: data, scores, and plugins for training."""
         from ocr_trainer.config.compose import compose
 
-        return compose(["logger=[]", *overrides], self.content["ocr_trainer"]["config"], without_data=True)
+        saved = self.content["ocr_trainer"]["config"]
+        return compose([*NO_TRAINING, *NO_SCORES, *overrides], saved, without_data=True)
 
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Saved:

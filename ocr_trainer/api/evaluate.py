@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.api.checkpoints import (
+    NO_TRAINING,
     Saved,
     SwappedError,
     open_checkpoint,
@@ -27,7 +28,10 @@ from ocr_trainer.runs.timing import PhaseTimer
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
+TESTED = (
+    *(*NO_TRAINING, "checkpoint.monitor=null"),
+    *("trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"),
+)
 """Resets options of training that do not apply to the test."""
 WHOLE = ("dataset.val_share=0", "dataset.test_share=0")
 """A benchmark without a test split is used as a whole."""

@@ -32,8 +32,8 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument(
         "--format",
         metavar="LIST",
-        help="of json, page (PAGE XML), hocr, text, overlay (an image), with commas; json,text,overlay "
-        "if not given, json,overlay without a recognizer",
+        help="writers, with commas, as list-plugins writer shows them; json,text,overlay if not given, "
+        "json,overlay without a recognizer",
     )
     arguments = parser.parse_intermixed_args(words)
     overrides, named = _split(arguments.images)
@@ -71,34 +71,34 @@ def _formats(listed: str | None, read: bool) -> list[str]:
     """Return the requested result formats."""
     if listed is None:
         return ["json", "text", "overlay"] if read else ["json", "overlay"]
-    from ocr_trainer.results.writers import check_format
+    from ocr_trainer.results.files import check_suffixes, description
 
     names = list(dict.fromkeys(name.strip() for name in listed.split(",")))
     for name in names:
-        check_format(name)
-    if "text" in names and not read:
-        raise ConfigError("--format text needs a recognizer: add --recognizer CKPT")
+        if description(name).needs_text and not read:
+            raise ConfigError(f"--format {name} needs a recognizer: add --recognizer CKPT")
+    check_suffixes(names)
     return names
 
 
 def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Sequence[str]) -> None:
     """Write the results of each image to files of their own."""
     from ocr_trainer.engine.callbacks.bar import progress
-    from ocr_trainer.results.writers import FORMATS
+    from ocr_trainer.results.files import ResultFiles
 
     names = _names(images)
     done = words = 0
     # The pages come in the order of the images, one by one.
     remaining = iter(images)
     with _writing(out), progress(len(images), "reading") as report:
+        files = ResultFiles(out, formats)
         for page in reader.predict(images, on_error=lambda error: _skip(error, report, next(remaining))):
-            stem = names[next(remaining)]
-            for name in formats:
-                page.save(out / f"{stem}{FORMATS[name][0]}", format=name)
+            files.write(names[next(remaining)], page)
             line = f"{page.source}: {len(page.words)} texts{''.join(f'; {w}' for w in page.warnings)}"
             report(line, bool(page.warnings))
             done, words = done + 1, words + len(page.words)
     _print_summary(done, len(images), f"{words} texts", out)
+    files.finish()
 
 
 def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:

@@ -56,8 +56,10 @@ def forget_iterator(loader: Any) -> None:
     loader._iterator = None
 
 
-def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
+def float_buffers(module: nn.Module, floating: bool = True) -> list[tuple[dict[str, Any], str]]:
     """Return the floating-point buffers of a module, each as a dictionary of buffers and the key in it.
+
+    With `floating=False`, return its other buffers, such as BatchNorm's count of batches.
 
     Unlike the tensor, the dictionary stays valid if a forward pass replaces the buffer. Relies on `_buffers`.
     """
@@ -65,7 +67,7 @@ def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
         (part._buffers, name)
         for part in module.modules()
         for name, value in part._buffers.items()
-        if value is not None and value.is_floating_point()
+        if value is not None and value.is_floating_point() is floating
     ]
 
 

@@ -15,6 +15,7 @@ from ocr_trainer.data.fonts import Fonts, find, needs_shaping, open_font
 from ocr_trainer.data.geometry import UNIT_SQUARE
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.errors import DataError
+from ocr_trainer.results.writer import Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page
@@ -112,6 +113,14 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
         if word.text:
             _set_text(right, word.polygon * scale, word.text)
     return np.hstack([left, right])
+
+
+class OverlayWriter(Writer):
+    """The format `overlay`."""
+
+    def write(self, page: Page, image: Image) -> Image:
+        """Return the picture; see the function `draw_page`."""
+        return draw_page(image, page)
 
 
 def _set_text(canvas: Image, polygon: Polygon, text: str) -> None:

@@ -11,8 +11,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
+from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize
 from ocr_trainer.results.outline import Outline, box, hull, outline
+from ocr_trainer.results.writer import PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -44,6 +46,14 @@ def write(page: Page, creator: str) -> str:
     for number, block in enumerate(page.blocks, start=1):
         _area(top, number, block, page)
     return serialize(root, "<!DOCTYPE html>")
+
+
+class HocrWriter(Writer):
+    """The format `hocr`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page, PRODUCER)
 
 
 def _area(top: Element, number: int, block: Sequence[Sequence[Word]], page: Page) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ocr_trainer.data.types import Recognition
+from ocr_trainer.data.types import Image, Recognition
+from ocr_trainer.results.writer import Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -31,6 +32,14 @@ def record(page: Page) -> dict[str, Any]:
         for word in line
     ]
     return content
+
+
+class JsonWriter(Writer):
+    """The format `json`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)
 
 
 def row(source: str, reading: Recognition) -> str:

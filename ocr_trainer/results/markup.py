@@ -1,4 +1,4 @@
-"""Helpers that the PAGE XML and hOCR writers share: valid XML text, serialization, scores."""
+"""Helpers that the writers of PAGE XML, ALTO and hOCR share: valid XML text, serialization, scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outlines in whole pixels, as PAGE XML and hOCR require them: polygons, convex hulls and boxes."""
+"""Outlines in whole pixels, as result files require them: polygons, convex hulls and boxes."""
 
 from __future__ import annotations
 

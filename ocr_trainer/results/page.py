@@ -100,16 +100,16 @@ class Page:
 
         Args:
             path: The file.
-            format: Name of a result format; chosen by the suffix of the file if not given.
+            format: Name of a writer plugin; chosen by the suffix of the file if not given.
 
         Raises:
-            ConfigError: There is no such format, or none has that suffix.
+            ConfigError: No format has that suffix, or it needs recognized text and the page has none.
+            PluginError: There is no such format, or its plugin cannot be used.
             DataError: The file cannot be written.
         """
-        from ocr_trainer.results.writers import format_of, write
+        from ocr_trainer.results.files import write_page
 
-        file = Path(path)
-        write(self, file, format_of(file, format))
+        write_page(self, Path(path), format)
 
     def show(self) -> None:
         """Show the picture with the words: in the notebook, or else in the system's viewer."""

@@ -7,15 +7,17 @@ ICPR 2010; the schema is at primaresearch.org. With a line detector, each Word h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, joined, serialize, unit
 from ocr_trainer.results.outline import Outline, hull, outline
+from ocr_trainer.results.writer import PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -51,6 +53,14 @@ def write(page: Page, creator: str, created: datetime) -> str:
     for number, block in enumerate(page.blocks, start=1):
         _region(top, f"r{number}", block, page)
     return serialize(root, '<?xml version="1.0" encoding="UTF-8"?>')
+
+
+class PageXmlWriter(Writer):
+    """The format `page`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page, PRODUCER, datetime.now(UTC))
 
 
 def _head(root: Element, creator: str, created: datetime) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocr_trainer.data.types import Image
+from ocr_trainer.results.writer import Writer
+
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page
 
@@ -14,3 +17,11 @@ def write(page: Page) -> str:
     Texts that were recognized as empty are omitted.
     """
     return f"{page.text}\n" if page.text else ""
+
+
+class TextWriter(Writer):
+    """The format `text`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)

@@ -187,7 +187,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all broken plugins, a name that two offer, and a sound plugin between them."""
     folder = tmp_path_factory.mktemp("site")
     for case in CASES:
-        install(folder, f"ocr-trainer-{case.name}", f"[{case.kind.group}]\n{case.name} = {case.points_to}\n")
+        install(
+            folder,
+            f"ocr-trainer-{case.name}",
+            f"[{case.kind.entry_points}]\n{case.name} = {case.points_to}\n",
+        )
         if case.source is not None:
             (folder / f"{case.module}.py").write_text(case.source)
     for distribution in TWINS:
