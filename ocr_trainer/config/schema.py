@@ -147,6 +147,15 @@ class RunConfig(Options):
     output_dir: Path = Path("runs")
     """Parent of run directories: `<output_dir>/<exp_name>/<time>/`."""
 
+    def __str__(self) -> str:
+        """Return the configuration as YAML."""
+        import yaml
+
+        # The C dumper is ten times as fast, which matters for `check`.
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        text: str = yaml.dump(plain(self), Dumper=dumper, sort_keys=False, allow_unicode=True)
+        return text
+
     def plugins(self) -> Iterator[tuple[str, Kind, Any]]:
         """Yield key, kind and section of each plugin that the run's config groups choose."""
         for group, kind in GROUPS.items():
