@@ -14,9 +14,9 @@ from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-NO_TRAINING = ("logger=[]", "callback=[]", "optimizer=adamw", "schedule=cosine")
-"""Replaces the plugins that only training needs, which may not be installed where a checkpoint is used."""
-NO_SCORES = ("metric=[]", "checkpoint.monitor=null")
+TRAINING = ("callback", "optimizer", "schedule")
+"""Sections of plugins that only training needs, which may not be installed where a checkpoint is used."""
+NO_SCORES = ("logger=[]", "metric=[]", "checkpoint.monitor=null")
 PREFIX = "recognizer."
 """Of overrides that are for the model of the recognizer."""
 
@@ -52,14 +52,21 @@ class Saved:
         """Compose the run that the checkpoint is of, with overrides on top."""
         from ocr_trainer.config.compose import compose
 
-        return compose(overrides, self.content["ocr_trainer"]["config"])
+        return compose(overrides, self._config())
 
     def compose_model(self, overrides: Sequence[str]) -> RunConfig:
         """Compose the run without what its model does not need: data, scores, and plugins for training."""
         from ocr_trainer.config.compose import compose
 
+        return compose([*NO_SCORES, *overrides], self._config(), without_data=True)
+
+    def _config(self) -> dict[str, Any]:
+        """Return the saved configuration without the plugins that only training needs."""
         saved = self.content["ocr_trainer"]["config"]
-        return compose([*NO_TRAINING, *NO_SCORES, *overrides], saved, without_data=True)
+        config = {key: value for key, value in saved.items() if key not in TRAINING}
+        if "steps" in config.get("augment", {}):
+            config["augment"] = {**config["augment"], "steps": {}}
+        return config
 
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Saved:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.api.checkpoints import (
-    NO_TRAINING,
     Saved,
     SwappedError,
     open_checkpoint,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
 TESTED = (
-    *(*NO_TRAINING, "checkpoint.monitor=null"),
+    *("logger=[]", "checkpoint.monitor=null"),
     *("trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"),
 )
 """Resets options of training that do not apply to the test."""

@@ -200,9 +200,13 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
 def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
     """Yield the plugins that a saved configuration chooses in each of its config groups."""
     for group, kind in GROUPS.items():
-        if group in PRESETS or group not in saved:
+        if group not in saved:
             continue
-        if PLUGIN_TYPES[kind].many:
+        if group in PRESETS:
+            # The values of a preset are saved, but not its name.
+            if steps := saved[group].get("steps"):
+                yield group, [str(section["name"]) for section in steps.values()]
+        elif PLUGIN_TYPES[kind].many:
             yield group, [str(section["name"]) for section in saved[group].values()]
         else:
             yield group, str(saved[group]["name"])

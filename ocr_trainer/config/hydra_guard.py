@@ -70,7 +70,8 @@ class GuardedLoader(ConfigLoader):
             if group == "model" and discovery.matching(Kind.model, name):
                 description = discovery.load(Kind.model, name)
                 assert isinstance(description, ModelPlugin)
-                PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+                swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
+                PluginSource.select(description.task, configs, swept_task)
                 break
         return DEPENDS_ON_TASK
 

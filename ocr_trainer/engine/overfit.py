@@ -102,7 +102,7 @@ def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
 
 def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     """Train on a batch; return the loss before each step and after the last one."""
-    optimizer = make_optimizer(task.model, task.run.optimizer, run_context(task.run, task.folder))
+    optimizer = make_optimizer(task.model, task.run, run_context(task.run, task.folder))
     losses: list[float] = []
     began = time.perf_counter()
     for step in range(steps + 1):

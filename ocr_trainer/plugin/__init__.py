@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
+        AugmentationConfig,
         AugmentationPlugin,
         BackbonePlugin,
         CallbackPlugin,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         OptimizerPlugin,
         ScheduleConfig,
         SchedulePlugin,
+        Stage,
         TaskPlugin,
         WriterPlugin,
     )
@@ -48,6 +50,7 @@ __all__ = [
     "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationConfig",
     "AugmentationPlugin",
     "BackbonePlugin",
     "Bounds",
@@ -71,6 +74,7 @@ __all__ = [
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",
+    "Stage",
     "Task",
     "TaskPlugin",
     "WriterPlugin",

@@ -112,6 +112,8 @@ class OptimizerConfig(Config):
     """Weight decay."""
     decay_norms: bool = False
     """Also apply weight decay to normalization weights and biases."""
+    layer_decay: float = option(1.0, above=0, at_most=1)
+    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
     nonfinite: Nonfinite = Nonfinite.stop
     """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)
@@ -119,7 +121,11 @@ class OptimizerConfig(Config):
 
 
 class OptimizerPlugin(Plugin):
-    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`."""
+    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`.
+
+    It may split these groups, but keeps each parameter once. An optimizer that cannot optimize a group raises
+    a `ValueError` when it is built.
+    """
 
     kind: ClassVar[Kind] = Kind.optimizer
     config_base: ClassVar[type[Config]] = OptimizerConfig
@@ -140,9 +146,9 @@ class ScheduleConfig(Config):
 class SchedulePlugin(Plugin):
     """A learning rate schedule, per optimizer step.
 
-    Its factory returns a function of the optimizer step, from 0, and the total number of steps. It returns
-    the learning rate at that step as a fraction of the peak, `optimizer.lr`, and warms up by itself:
-    `ocr_trainer.optim.schedule.with_warmup` makes such a function.
+    Its factory returns a function of the optimizer step, from 0, and the number of steps. It returns the
+    learning rate at that step as a fraction of the peak, `optimizer.lr`: a finite number from 0 up. It keeps
+    no state and warms up by itself: `ocr_trainer.optim.schedule.with_warmup` makes such a function.
     """
 
     kind: ClassVar[Kind] = Kind.schedule
@@ -152,16 +158,38 @@ class SchedulePlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:ScheduleSuite"
 
     endless: bool = False
-    """Whether the schedule, without warmup, does not depend on the total number of steps."""
+    """Whether it also works in a run without limit, with `math.inf` as the number of steps. In such runs, all
+    other schedules keep the learning rate at its peak."""
+
+
+class Stage(Enum):
+    """When an augmentation comes, relative to the augmentation of the task, which crops and colors."""
+
+    before = "before"
+    after = "after"
+
+
+@dataclass
+class AugmentationConfig(Config):
+    """The options that every augmentation has."""
+
+    stage: Stage = Stage.before
+    """Before or after the preset. In a list such as augment=[copy_paste,strong], the place in it decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationPlugin(Plugin):
-    """A step of the augmentation of training samples."""
+    """An augmentation of training samples, besides that of the task.
+
+    Its factory returns an `ocr_trainer.data.augmentation.Augmentation`.
+    """
 
     kind: ClassVar[Kind] = Kind.augmentation
+    config_base: ClassVar[type[Config]] = AugmentationConfig
     group: ClassVar[str | None] = "augment"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.data.augmentation:Augmentation"
+    suite: ClassVar[str] = "ocr_trainer.testing:AugmentationSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose samples it can vary."""
@@ -192,6 +220,7 @@ class BackbonePlugin(Plugin):
     """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
 
     kind: ClassVar[Kind] = Kind.backbone
+    suite: ClassVar[str] = "ocr_trainer.testing:BackboneSuite"
     result: ClassVar[str] = "torch.nn:Module"
 
     @classmethod
@@ -273,6 +302,7 @@ class CommandPlugin(Plugin):
     )
     """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
+    suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -284,6 +314,7 @@ class TaskPlugin(Plugin):
     """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
 
     kind: ClassVar[Kind] = Kind.task
+    suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {
