@@ -53,7 +53,7 @@ def discs(seed: int) -> Sample:
         x, y = (int(value) for value in rng.integers((25, 25), (60, 70)))
         x, y = x + 100 * (place % 3), y + 110 * (place // 3)
         cv2.circle(image, (x, y), 9, (0, 0, 0), -1)
-        quads.append(np.array([[-11, -11], [11, -11], [11, 11], [-11, 11]], np.float32) + (x, y))
+        quads.append(np.array([[-11, -11], [11, -11], [11, 11], [-11, 11]], np.float32) + np.float32([x, y]))
     return Sample(image, [q.astype(np.float32) for q in quads], ["o"] * 6, np.zeros(6), f"page {seed}")
 
 
