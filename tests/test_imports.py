@@ -70,6 +70,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer.config.hydra_guard", HEAVY),
         ("ocr_trainer.config.hydra_source", HEAVY),
         ("ocr_trainer.config.convert", HEAVY),
+        ("ocr_trainer.builtin.optim.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.builtin.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_crnn.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_dbnet.plugin", HEAVY | HYDRA | {"stevedore"}),
@@ -119,6 +120,9 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
         "ocr_trainer_synthetic.plugin",
         "ocr_trainer_wandb",
         "ocr_trainer_wandb.plugin",
+        "ocr_trainer.builtin",
+        "ocr_trainer.builtin.optim",
+        "ocr_trainer.builtin.optim.plugin",
     }
 
 

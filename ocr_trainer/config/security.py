@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any
 
 from ocr_trainer.errors import CheckpointError, ConfigError
@@ -195,8 +193,6 @@ def remember_references(configuration: Any, references: Mapping[tuple[str, ...],
         configuration: Whole run as dicts, lists, strings and numbers.
         references: Maps paths in the configuration to the interpolation there, such as `${oc.env:X}`.
     """
-    if references or configuration != redact_config(configuration):
-        sys.excepthook = _without_secrets
     for path, text in references.items():
         value, section, option = configuration, "", ""
         for key in path:
@@ -238,10 +234,3 @@ def redact(text: str) -> str:
         if len(value) >= _MIN_SECRET:
             text = text.replace(value, _values[value])
     return re.sub(_URL, r"\1/***@", text) if ":/" in text else text
-
-
-def _without_secrets(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback like Python, but without values from the environment."""
-    import traceback
-
-    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: the config loader, the file source and the table of resolvers."""
+"""Private parts of Hydra and OmegaConf: the config loader, the file source, instances, resolvers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.hydra import Hydra
 from hydra.core.default_element import ResultDefault
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
-__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_instance"]
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -66,6 +69,19 @@ class FileConfigSource(_FileConfigSource):
     def header(beginning: str) -> dict[str, str | None]:
         """Return the header of a file, such as its package. Relies on `_get_header_dict`."""
         return dict(_FileConfigSource._get_header_dict(beginning))
+
+
+@contextmanager
+def own_instance() -> Iterator[None]:
+    """Hide the Hydra that a program has initialized. Relies on the table `Singleton._instances`."""
+    names: tuple[type, ...] = (GlobalHydra, VersionBase)
+    before = {name: Singleton._instances.pop(name) for name in names if name in Singleton._instances}
+    try:
+        yield
+    finally:
+        for name in names:
+            Singleton._instances.pop(name, None)
+        Singleton._instances.update(before)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ and deny, `list-plugins` and `describe` know kinds only through these declaratio
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -177,13 +179,20 @@ class AugmentationPlugin(Plugin):
         return f"augment.steps.{name}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class CallbackPlugin(Plugin):
-    """A callback. Its factory returns a `lightning.pytorch.Callback`."""
+    """A callback. Its factory returns a `lightning.pytorch.Callback`.
+
+    Callbacks run in the order in which the user names them, before the state is saved. An exception ends the
+    run with one message, after the last whole step is saved. What `state_dict` returns is restored when a run
+    resumes; a checkpoint holds tensors, numbers, strings, None, and dictionaries, lists and tuples of them.
+    """
 
     kind: ClassVar[Kind] = Kind.callback
     group: ClassVar[str | None] = "callback"
     many: ClassVar[bool] = True
     result: ClassVar[str] = "lightning.pytorch:Callback"
+    suite: ClassVar[str] = "ocr_trainer.testing:CallbackSuite"
 
 
 class BackbonePlugin(Plugin):
@@ -205,26 +214,54 @@ class BackbonePlugin(Plugin):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricPlugin(Plugin):
-    """A metric that validation and test compute."""
+    """A metric that validation and test compute. Its factory returns an `ocr_trainer.metrics.base.Metric`."""
 
     kind: ClassVar[Kind] = Kind.metric
     group: ClassVar[str | None] = "metric"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.metrics.base:Metric"
+    suite: ClassVar[str] = "ocr_trainer.testing:MetricSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose predictions it can score."""
+    scores: tuple[str, ...]
+    """Names of the scores that it may compute; in a run, each follows the metric's name: `NAME_SCORE`."""
+    lower_is_better: tuple[str, ...] = ()
+    """Those of the scores that are better the lower they are."""
+
+    def errors(self) -> Iterator[str]:
+        """Yield the names of scores that cannot be used."""
+        for score in self.scores:
+            if not re.fullmatch(r"\w+", str(score), re.ASCII):
+                yield f"the name of its score {score!r} must consist of letters, digits and underscores"
+        for score in set(self.lower_is_better) - set(self.scores):
+            yield f"lower_is_better names '{score}', which is not one of its scores"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriterPlugin(Plugin):
-    """A format of result files."""
+    """A format of result files. Its factory returns an `ocr_trainer.results.writer.Writer`.
+
+    An exception in a writer costs its file of that image only: it is reported, and the others are written.
+    """
 
     kind: ClassVar[Kind] = Kind.writer
+    result: ClassVar[str] = "ocr_trainer.results.writer:Writer"
+    suite: ClassVar[str] = "ocr_trainer.testing:WriterSuite"
 
     suffix: str
     """Suffix that replaces that of the image, such as `.json`."""
     needs_text: bool = False
     """Whether the format is useless without a recognizer."""
+
+    def __post_init__(self) -> None:
+        """Refuse a suffix that is none.
+
+        Raises:
+            ValueError: It would not make a file beside the others.
+        """
+        if not re.fullmatch(r"(\.[\w-]+)+", self.suffix):
+            raise ValueError(f"suffix={self.suffix!r} must be like '.json': a dot, then letters and digits")
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -233,11 +270,15 @@ class WriterPlugin(Plugin):
 
 
 class CommandPlugin(Plugin):
-    """A command of `ocr-train`. Its factory is called with the words after the command's name.
+    """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
 
-    It returns the exit status.
+    It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
 
+    BUILT_IN: ClassVar[tuple[str, ...]] = (
+        *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+    )
+    """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
 
     @classmethod

@@ -113,9 +113,7 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
         )
         print(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
-        from ocr_trainer.config.compose import to_yaml
-
-        _replace(folder / CONFIG, to_yaml(run))
+        _replace(folder / CONFIG, str(run))
     if (folder / REPORT).is_file():
         (folder / REPORT).replace(folder / BEFORE)
     given, changed = (list(map(redact, texts)) for texts in (overrides, changes))

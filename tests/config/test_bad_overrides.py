@@ -36,7 +36,7 @@ BAD = {
     "optimizer.lr=": "optimizer.lr",
     "trainer.max_steps=1.5": "could not be converted to Integer",
     "ema.enabled=perhaps": "is not a valid bool",
-    "optimizer.name=sdg": "expected one of [sgd, adam, adamw]",
+    "optimizer.name=sdg": "optimizer.name is set by the core: choose a plugin with optimizer=NAME",
     "seed=[1,2]": "seed",
     "trainer={a:1}": "there is no option 'trainer.a'",
     "trainer=5": "trainer",
