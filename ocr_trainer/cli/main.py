@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.encoding import use_utf8
+from ocr_trainer.config.security import print_redacted, redact
 from ocr_trainer.errors import ConfigError, OcrTrainerError, did_you_mean
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import timing
@@ -56,6 +57,7 @@ def main() -> int:
     # Garbage collection takes a fifth of the time of importing torch; training enables it again.
     gc.disable()
     use_utf8()
+    sys.excepthook = print_redacted
     with STOP.listening(keep_if_asked=True):
         return _run_command_line()
 
@@ -90,8 +92,6 @@ def _run_command_line() -> int:
 
 
 def _print_error(error: OcrTrainerError) -> None:
-    from ocr_trainer.config.security import redact
-
     print(f"ocr-train: {redact(str(error))}", file=sys.stderr)
 
 

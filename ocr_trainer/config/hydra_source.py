@@ -20,8 +20,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.schema import values
-from ocr_trainer.config.security import check_config_file
+from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
@@ -208,7 +209,7 @@ class ConfigDirSource(FileConfigSource):
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
-            if errors := list(check_config_file(content, package)):
+            if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
             return super().load_config(config_path)
         except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: the config loader, the file source and the table of resolvers."""
+"""Private parts of Hydra and OmegaConf: config loader, file source, grammar, and the table of resolvers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from hydra._internal.hydra import Hydra
 from hydra.core.default_element import ResultDefault
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import GrammarParseError
+from omegaconf.grammar_parser import parse
 
-__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "resolver_calls"]
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -84,3 +86,20 @@ def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[
         yield
     finally:
         BaseContainer._resolvers = before
+
+
+def resolver_calls(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the first argument of each resolver that a text calls, as they are written.
+
+    OmegaConf resolves nothing in a text that it cannot parse. Relies on the rules of OmegaConf's grammar.
+    """
+    try:
+        rest: list[Any] = [parse(text)]
+    except GrammarParseError:
+        return
+    while rest:
+        node = rest.pop()
+        if type(node).__name__ == "InterpolationResolverContext":
+            arguments = node.sequence()
+            yield node.resolverName().getText(), arguments.element(0).getText() if arguments else ""
+        rest += getattr(node, "children", None) or ()
