@@ -45,9 +45,10 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
         schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
         for field in fields(description.config):
-            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
+            if "plugin" in field.metadata:
                 # Its options depend on its name, so the section accepts any key for now.
-                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
+                chosen = REQUIRED if OmegaConf.is_missing(schema, field.name) else schema[field.name].name
+                schema[field.name] = OmegaConf.create({"name": chosen}, flags={"struct": False})
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         key = getattr(error, "full_key", None)
         reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"

@@ -17,6 +17,7 @@ Importing the suites imports nothing heavy; running them imports what the plugin
 
 from __future__ import annotations
 
+from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
@@ -24,4 +25,12 @@ from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
 
-__all__ = ["DatasetSuite", "LoggerSuite", "ModelSuite", "PluginSuite", "RecognizerSuite", "TextDatasetSuite"]
+__all__ = [
+    "BackboneSuite",
+    "DatasetSuite",
+    "LoggerSuite",
+    "ModelSuite",
+    "PluginSuite",
+    "RecognizerSuite",
+    "TextDatasetSuite",
+]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.checkpoint.pretrained import load_pretrained
-from ocr_trainer.plugin import Context, Kind, discovery
-from ocr_trainer.plugin.backbone import BackboneConfig
+from ocr_trainer.plugin import BackboneConfig, Context, Kind, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
 

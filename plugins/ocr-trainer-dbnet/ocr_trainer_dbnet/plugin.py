@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Self
 
-from ocr_trainer.plugin import BackbonePlugin, Config, Kind, ModelPlugin, Task, option, plugin_option
-from ocr_trainer.plugin.backbone import BackboneConfig
+from ocr_trainer.plugin import (
+    BackboneConfig,
+    BackbonePlugin,
+    Config,
+    Kind,
+    ModelPlugin,
+    Task,
+    option,
+    plugin_option,
+)
 
 
 class Side(Enum):

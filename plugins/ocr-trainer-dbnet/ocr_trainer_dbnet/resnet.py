@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ocr_trainer.plugin import Context
-from ocr_trainer.plugin.backbone import BackboneConfig
+from ocr_trainer.plugin import BackboneConfig, Context
 from ocr_trainer.tasks.detection import Backbone
 
 

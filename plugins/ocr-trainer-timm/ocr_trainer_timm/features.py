@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ocr_trainer.errors import ConfigError, did_you_mean
 from ocr_trainer.plugin import Context
-from ocr_trainer.plugin.backbone import BackboneConfig
 from ocr_trainer.tasks.detection import Backbone
 from ocr_trainer.tasks.detection.backbone import PROBE, STRIDES
+from ocr_trainer_timm.plugin import TimmConfig
 
 
 class TimmFeatures(Backbone):
@@ -94,9 +94,9 @@ class TimmFeatures(Backbone):
         self.train()
 
 
-def factory(config: BackboneConfig, context: Context) -> TimmFeatures:
-    """Return the extractor that the name after `timm/` chooses."""
-    return TimmFeatures(config.name.partition("/")[2])
+def factory(config: TimmConfig, context: Context) -> TimmFeatures:
+    """Return the extractor that the options choose."""
+    return TimmFeatures(config.model)
 
 
 def _first_line(error: Exception) -> str:
