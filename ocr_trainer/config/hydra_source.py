@@ -8,7 +8,6 @@ experiments, sweeps and completion work on them, without a YAML file per plugin.
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -20,6 +19,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_untrusted_reads
@@ -146,16 +146,14 @@ class PluginSource(ConfigSource):
         """
         if self.task is None:
             return OmegaConf.create({})
-        files = presets(group)[name]
-        if self.task not in files:
+        tasks = presets(group)[name]
+        if self.task not in tasks:
             own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
             raise ConfigError(
-                f"{group}={name} is for {' and '.join(task.value for task in files)}, "
+                f"{group}={name} is for {' and '.join(task.value for task in tasks)}, "
                 f"but the model does {self.task.value}\n  available: {', '.join(own)}"
             )
-        preset = OmegaConf.load(files[self.task])
-        assert isinstance(preset, DictConfig)
-        return preset
+        return shipped.read(f"{group}/{self.task.value}", name)[0]
 
 
 def _open_schema() -> DictConfig:
@@ -172,13 +170,12 @@ def _open_schema() -> DictConfig:
     return schema
 
 
-def presets(group: str) -> dict[str, dict[Task, Path]]:
-    """Return the preset files of a group, by name and task."""
-    root = import_module("ocr_trainer.configs").__path__[0]
-    found: dict[str, dict[Task, Path]] = {}
+def presets(group: str) -> dict[str, list[Task]]:
+    """Return the tasks that each preset of a group is for."""
+    found: dict[str, list[Task]] = {}
     for task in Task:
-        for file in Path(root, group, task.value).glob("*.yaml"):
-            found.setdefault(file.stem, {})[task] = file
+        for name in shipped.names(f"{group}/{task.value}"):
+            found.setdefault(name, []).append(task)
     return found
 
 
@@ -234,10 +231,11 @@ class SearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the sources."""
+        search_path.prepend(provider="ocr-trainer", path="shipped://")
         search_path.append(provider="ocr-trainer", path="plugins://")
         if self.config_dir is not None:
             search_path.append(provider="command-line", path=f"given://{self.config_dir.resolve()}")
 
 
-for extension in (PluginSource, ConfigDirSource, SearchPath):
+for extension in (PluginSource, shipped.ShippedSource, ConfigDirSource, SearchPath):
     Plugins.instance().register(extension)
