@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from ocr_trainer.cli.plugins import documentation
+from ocr_trainer.config.describe import documentation
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.plugin import (

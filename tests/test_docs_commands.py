@@ -125,10 +125,10 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def write_run(at: Path) -> None:
-    from ocr_trainer.config.compose import compose, to_yaml
+    from ocr_trainer.config.compose import compose
 
     at.mkdir(parents=True)
-    config = to_yaml(compose(["experiment=receipts", "dataset.root=/data"]))
+    config = str(compose(["experiment=receipts", "dataset.root=/data"]))
     (at / "config.yaml").write_text(config, encoding="utf-8")
 
 

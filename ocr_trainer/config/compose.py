@@ -22,13 +22,13 @@ from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
 from ocr_trainer.config.messages import ConfigProblem, explain
-from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_untrusted_reads, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
 
-__all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config", "to_yaml"]
+__all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config"]
 
 COMPOSE_ERRORS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError),
@@ -203,17 +203,13 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
 def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
     """Yield the plugins that a saved configuration chooses in each of its config groups."""
     for group, kind in GROUPS.items():
-        if group in PRESETS or group not in saved:
+        if group not in saved:
             continue
-        if PLUGIN_TYPES[kind].many:
+        if group in PRESETS:
+            # The values of a preset are saved, but not its name.
+            if steps := saved[group].get("steps"):
+                yield group, [str(section["name"]) for section in steps.values()]
+        elif PLUGIN_TYPES[kind].many:
             yield group, [str(section["name"]) for section in saved[group].values()]
         else:
             yield group, str(saved[group]["name"])
-
-
-def to_yaml(run: RunConfig) -> str:
-    """Return the configuration as YAML."""
-    # The C dumper is ten times as fast, which matters for `check`.
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(plain(run), Dumper=dumper, sort_keys=False, allow_unicode=True)
-    return text

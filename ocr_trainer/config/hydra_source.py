@@ -7,6 +7,7 @@ experiments, sweeps and completion work on them, without a YAML file per plugin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
-from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Task, discovery
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Stage, Task, discovery
 
 NO_DATASET = "_none"
 """Choice of the group `dataset` that stands for no plugin: an empty `Config`."""
@@ -69,21 +70,40 @@ class PluginSource(ConfigSource):
     """The task of the chosen model, while Hydra composes."""
     schema: DictConfig | None = None
     """The types and defaults of a run of that task, while Hydra composes."""
+    chosen: Sequence[str] = ()
+    """The configs that Hydra composes, in order, such as `augment/strong`."""
 
     @classmethod
-    def select(cls, task: Task | None, swept: bool = False) -> None:
+    def select(cls, task: Task | None, chosen: Sequence[str] = (), swept: bool = False) -> None:
         """Select the task whose schema and presets to provide; `None` before the model is known.
 
         Args:
             task: The task of the model.
+            chosen: The configs of the composition, in order.
             swept: A sweep varies the model or the experiment, so its first composition, which Hydra uses
                 only to configure itself, must accept the options of every task.
+
+        Raises:
+            ConfigError: Several presets of one group are chosen.
         """
-        cls.task = task
+        cls.task, cls.chosen = task, chosen
+        for group in PRESETS:
+            if len(names := [name for name, preset in cls._choices(group) if preset]) > 1:
+                raise ConfigError(
+                    f"{group}=[{','.join(names)}] has {len(names)} presets: choose one of them; "
+                    "a list takes one preset and any number of plugins"
+                )
         if task is None:
             cls.schema = None
         else:
             cls.schema = _open_schema() if swept else OmegaConf.structured(run_config_class(task))
+
+    @classmethod
+    def _choices(cls, group: str) -> Sequence[tuple[str, bool]]:
+        """Return the names that a group chooses, in order, and whether each is a preset."""
+        prefix = f"{group}/"
+        names = [config.removeprefix(prefix) for config in cls.chosen if config.startswith(prefix)]
+        return [(name, name in presets(group)) for name in names]
 
     @staticmethod
     def scheme() -> str:
@@ -113,10 +133,13 @@ class PluginSource(ConfigSource):
         """List the names in a config group, without importing plugins."""
         if config_path == "":
             return list(GROUPS) if results_filter is not ObjectType.CONFIG else []
-        if results_filter is ObjectType.GROUP:
-            return []
-        found = discovery.names(GROUPS[config_path]) if config_path in GROUPS else []
-        return sorted({*found, *(presets(config_path) if config_path in PRESETS else ())})
+        return [] if results_filter is ObjectType.GROUP else [*self.names(config_path)]
+
+    @staticmethod
+    def names(group: str) -> Sequence[str]:
+        """Return the plugins and presets of a config group, sorted."""
+        found = discovery.names(GROUPS[group]) if group in GROUPS else []
+        return sorted({*found, *(presets(group) if group in PRESETS else ())})
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return a configuration; for a plugin, import its `plugin.py`."""
@@ -131,12 +154,22 @@ class PluginSource(ConfigSource):
             node = plugin_schema(GROUPS[group], name)
             # In a list, the section of a plugin is named without its distribution.
             header["package"] = kind.section(name.rpartition(":")[2]) if kind.many else None
+            if group in PRESETS:
+                self._set_stage(node, group, name)
         elif group == "experiment":
             assert self.saved is not None
             node, header = self.saved, {"package": "_global_"}
         else:
             node = self.schema if self.schema is not None else OmegaConf.create({})
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
+
+    def _set_stage(self, node: DictConfig, group: str, name: str) -> None:
+        """Set the stage of a plugin by its place in a list with a preset."""
+        choices = self._choices(group)
+        if any(preset for _, preset in choices):
+            place = [choice for choice, _ in choices].index(name)
+            before_preset = any(preset for _, preset in choices[place:])
+            node.stage = Stage.before if before_preset else Stage.after
 
     def _preset(self, group: str, name: str) -> DictConfig:
         """Read a preset of the run's task.

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from types import TracebackType
 from typing import Any
 
 from ocr_trainer.errors import CheckpointError, ConfigError
@@ -200,10 +198,3 @@ def _mask(text: str, masks: Mapping[str, str]) -> str:
 def _listed(variable: str) -> list[str]:
     """Return the words of an environment variable that lists some."""
     return [word for part in os.environ.get(variable, "").split(",") if (word := part.strip())]
-
-
-def print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback like Python, but without secrets; a `sys.excepthook`."""
-    import traceback
-
-    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)

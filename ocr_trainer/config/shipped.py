@@ -25,6 +25,8 @@ from ocr_trainer.plugin import Kind, discovery
 from ocr_trainer.plugin.allowlist import canonical_name
 from ocr_trainer.plugin.metadata import Installed, config_folder, installed
 
+UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException, ConfigError)
+"""What reading a broken file raises."""
 GROUP = re.compile(r"(?!hydra\b)\w+(/\w+)*")
 """Config groups that a distribution may ship files of: none of Hydra's own."""
 
@@ -103,14 +105,14 @@ def read(group: str, name: str) -> tuple[DictConfig, dict[str, str | None]]:
     try:
         text = path.read_text(encoding="utf-8")
         header = FileConfigSource.header(text[:512])
-        errors = list(check_config_file(yaml.safe_load(text), header["package"]))
+        if errors := list(check_config_file(yaml.safe_load(text), header["package"])):
+            raise ConfigError(errors[0])
         content = OmegaConf.create(text)
         if not isinstance(content, DictConfig):
-            errors.append("it is not a table of options")
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException, ConfigError) as e:
-        errors = [" ".join(str(e).split())]
-    if errors:
-        raise discovery.broken(plugin, f"{group}/{path.name}: {errors[0]}")
+            raise ConfigError("it is not a table of options")
+    except UNREADABLE as error:
+        reason = f"{group}/{path.name}: {' '.join(str(error).split())}"
+        raise discovery.broken(plugin, reason) from error
     _prefer_own_files(content, plugin, path.parent)
     return content, header
 

@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: config loader, file source, grammar, and the table of resolvers."""
+"""Private parts of Hydra and OmegaConf: config loader, file source, instances, resolvers, grammar."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.hydra import Hydra
 from hydra.core.default_element import ResultDefault
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import GrammarParseError
 from omegaconf.grammar_parser import parse
 
-__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "resolver_calls"]
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_instance", "resolver_calls"]
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -68,6 +71,19 @@ class FileConfigSource(_FileConfigSource):
     def header(beginning: str) -> dict[str, str | None]:
         """Return the header of a file, such as its package. Relies on `_get_header_dict`."""
         return dict(_FileConfigSource._get_header_dict(beginning))
+
+
+@contextmanager
+def own_instance() -> Iterator[None]:
+    """Hide the Hydra that a program has initialized. Relies on the table `Singleton._instances`."""
+    names: tuple[type, ...] = (GlobalHydra, VersionBase)
+    before = {name: Singleton._instances.pop(name) for name in names if name in Singleton._instances}
+    try:
+        yield
+    finally:
+        for name in names:
+            Singleton._instances.pop(name, None)
+        Singleton._instances.update(before)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
+        AugmentationConfig,
         AugmentationPlugin,
         BackbonePlugin,
         CallbackPlugin,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         OptimizerPlugin,
         ScheduleConfig,
         SchedulePlugin,
+        Stage,
         TaskPlugin,
         WriterPlugin,
     )
@@ -49,6 +51,7 @@ __all__ = [
     "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationConfig",
     "AugmentationPlugin",
     "BackboneConfig",
     "BackbonePlugin",
@@ -73,6 +76,7 @@ __all__ = [
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",
+    "Stage",
     "Task",
     "TaskPlugin",
     "WriterPlugin",

@@ -168,6 +168,8 @@ class Context:
     parameter_groups: Sequence[dict[str, Any]] = ()
     """For an optimizer: what it optimizes, in the form that `torch.optim.Optimizer` takes. Each group has
     `params`, and the `weight_decay` and `lr` to use for them."""
+    model: Any = None
+    """For an optimizer: the `torch.nn.Module` that has these parameters."""
     resume_step: int | None = None
     """Optimizer step, counted from 0, at which a resumed run continues; loggers continue from there."""
 

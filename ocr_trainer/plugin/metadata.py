@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 
-from ocr_trainer.plugin import Kind, allowlist
+from ocr_trainer.plugin import CommandPlugin, Kind, allowlist
 
 GROUPS = {kind.entry_points: kind for kind in Kind}
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
@@ -100,6 +100,8 @@ def installed() -> tuple[Installed, ...]:
 
 def find_defect(plugin: Installed) -> str | None:
     """Return a defect of a plugin that is visible without importing it, or `None`."""
+    if is_shadowed(plugin):
+        return f"ocr-train has a command '{plugin.name}' itself"
     if not EntryPoint.pattern.match(plugin.target):
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"
     top = plugin.module.partition(".")[0]
@@ -122,6 +124,12 @@ def config_folder(plugin: Installed) -> Path | None:
         return None
     places = (spec and spec.submodule_search_locations) or ()
     return next((folder for place in places if (folder := Path(place, *rest)).is_dir()), None)
+
+
+def is_shadowed(plugin: Installed) -> bool:
+    """Return whether a plugin is a command that has the name of one of ours, which wins."""
+    ours = plugin.distribution == allowlist.CORE
+    return plugin.kind is Kind.command and plugin.name in CommandPlugin.BUILT_IN and not ours
 
 
 def read_summary(plugin: Installed) -> str:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ocr_trainer.config import security
-from ocr_trainer.config.compose import compose, run_hydra, to_yaml
+from ocr_trainer.config.compose import compose, run_hydra
 from ocr_trainer.config.schema import plain
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
@@ -178,7 +178,7 @@ def test_case_62_a_saved_run_reads_the_environment_anew(monkeypatch: pytest.Monk
     words = ["exp_name=run-${oc.env:PLACE}", "optimizer.lr=${oc.env:RATE}", "ema.enabled=${oc.env:ON}"]
     run = compose([*words, "output_dir=${exp_name}/x"])
     assert (run.exp_name, run.optimizer.lr, run.ema.enabled) == ("run-first-place", 0.25, True)
-    saved = yaml.safe_load(to_yaml(run))
+    saved = yaml.safe_load(str(run))
     assert saved == plain(run)
     assert saved["optimizer"]["lr"] == "${oc.env:RATE}"
     assert saved["ema"]["enabled"] == "${oc.env:ON}"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
@@ -48,6 +48,11 @@ class DBNet(Detector):
         self.threshold = Head(config.neck_channels)
         self.register_buffer("mean", torch.tensor(self.backbone.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.backbone.std).view(3, 1, 1), persistent=False)
+
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of each layer of the backbone, or no layers if it does not define them."""
+        layers: list[list[nn.Parameter]] = getattr(self.backbone, "layers_by_depth", list)()
+        return layers
 
     def scale(self, height: int, width: int) -> float:
         """Return the factor that scales `config.side` to `config.size`, limited by `config.max_side`."""

@@ -110,6 +110,12 @@ class ResNet(Backbone):
             first, *(block(channels * block.expansion, channels, 1) for _ in range(depth - 1))
         )
 
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of the stem and of each block, for `optimizer.layer_decay`."""
+        blocks = [block for stage in (self.layer1, self.layer2, self.layer3, self.layer4) for block in stage]
+        stem = [*self.conv1.parameters(), *self.bn1.parameters()]
+        return [stem, *(list(block.parameters()) for block in blocks)]
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map float images, (batch, 3, h, w), to features at 1/4, 1/8, 1/16 and 1/32 of the size."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))

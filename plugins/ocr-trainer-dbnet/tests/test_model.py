@@ -212,3 +212,12 @@ def test_the_description_is_light_and_its_defaults_lie_within_their_limits():
     limited = [f for f in fields(dbnet.config) if "bounds" in f.metadata and f.default is not None]
     assert len(limited) > 10
     assert all(f.metadata["bounds"].admit(f.default) for f in limited)
+
+
+def test_its_layers_are_the_stem_and_the_blocks_of_the_backbone_in_order():
+    net = model()
+    names = {parameter: name for name, parameter in net.named_parameters()}
+    layers = [{".".join(names[p].split(".")[1:3]) for p in layer} for layer in net.layers_by_depth()]
+    assert layers[0] == {"conv1.weight", "bn1.weight", "bn1.bias"}
+    assert layers[1:] == [{f"layer{stage}.{block}"} for stage in range(1, 5) for block in range(2)]
+    assert sum(map(len, net.layers_by_depth())) == len(list(net.backbone.parameters()))
