@@ -82,7 +82,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("DATA", "/data/receipts")
-    monkeypatch.setenv("OCR_TRAIN_ALLOW_ENV", "DATA")
     monkeypatch.setenv(run_dir.INHERITED, "")  # what a run that is taken up leaves there goes, too
     yield tmp_path
     gc.enable()

@@ -16,14 +16,9 @@ from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from ocr_trainer.config.content import check_hydra_options, check_overrides, code_key_message, code_keys
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
-from ocr_trainer.config.security import (
-    check_hydra_options,
-    check_overrides,
-    code_key_message,
-    code_keys,
-    environment,
-)
+from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers, own_instance
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import ClassVar
 
 from ocr_trainer.plugin.api import Config, Kind, Plugin, Task, option
+from ocr_trainer.plugin.backbone import BackboneConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,12 +217,17 @@ class CallbackPlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:CallbackSuite"
 
 
+@dataclass(frozen=True, kw_only=True)
 class BackbonePlugin(Plugin):
-    """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
+    """A backbone, chosen by an option of the model, such as `model.backbone.name=resnet50`.
+
+    Its factory returns an `ocr_trainer.tasks.detection.Backbone`. The core loads the initial weights.
+    """
 
     kind: ClassVar[Kind] = Kind.backbone
+    config_base: ClassVar[type[Config]] = BackboneConfig
+    result: ClassVar[str] = "ocr_trainer.tasks.detection:Backbone"
     suite: ClassVar[str] = "ocr_trainer.testing:BackboneSuite"
-    result: ClassVar[str] = "torch.nn:Module"
 
     @classmethod
     def choice(cls, name: str) -> str:

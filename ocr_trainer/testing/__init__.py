@@ -18,6 +18,7 @@ Importing the suites imports nothing heavy; running them imports what the plugin
 from __future__ import annotations
 
 from ocr_trainer.testing.augmentations import AugmentationSuite
+from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
@@ -30,6 +31,7 @@ from ocr_trainer.testing.texts import TextDatasetSuite
 
 __all__ = [
     "AugmentationSuite",
+    "BackboneSuite",
     "CommandSuite",
     "DatasetSuite",
     "LoggerSuite",

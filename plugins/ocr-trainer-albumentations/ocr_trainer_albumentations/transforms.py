@@ -3,23 +3,95 @@
 from __future__ import annotations
 
 PIXEL = tuple(
-    """
-    AdditiveNoise AdvancedBlur AutoContrast Blur CLAHE ChannelDropout ChannelShuffle ChromaticAberration
-    CoarseDropout ColorJitter Defocus Downscale Emboss Equalize Erasing FancyPCA GaussNoise GaussianBlur
-    GlassBlur GridDropout HEStain HueSaturationValue ISONoise Illumination ImageCompression InvertImg
-    MedianBlur MotionBlur MultiplicativeNoise NoOp PixelDropout PlanckianJitter PlasmaBrightnessContrast
-    PlasmaShadow Posterize RGBShift RandomBrightnessContrast RandomFog RandomGamma RandomGravel RandomRain
-    RandomShadow RandomSnow RandomSunFlare RandomToneCurve RingingOvershoot SaltAndPepper Sharpen ShotNoise
-    Solarize Spatter Superpixels ToGray ToSepia UnsharpMask XYMasking ZoomBlur
-    """.split()
+    [
+        "AdditiveNoise",
+        "AdvancedBlur",
+        "AutoContrast",
+        "Blur",
+        "CLAHE",
+        "ChannelDropout",
+        "ChannelShuffle",
+        "ChromaticAberration",
+        "CoarseDropout",
+        "ColorJitter",
+        "Defocus",
+        "Downscale",
+        "Emboss",
+        "Equalize",
+        "Erasing",
+        "FancyPCA",
+        "GaussNoise",
+        "GaussianBlur",
+        "GlassBlur",
+        "GridDropout",
+        "HEStain",
+        "HueSaturationValue",
+        "ISONoise",
+        "Illumination",
+        "ImageCompression",
+        "InvertImg",
+        "MedianBlur",
+        "MotionBlur",
+        "MultiplicativeNoise",
+        "NoOp",
+        "PixelDropout",
+        "PlanckianJitter",
+        "PlasmaBrightnessContrast",
+        "PlasmaShadow",
+        "Posterize",
+        "RGBShift",
+        "RandomBrightnessContrast",
+        "RandomFog",
+        "RandomGamma",
+        "RandomGravel",
+        "RandomRain",
+        "RandomShadow",
+        "RandomSnow",
+        "RandomSunFlare",
+        "RandomToneCurve",
+        "RingingOvershoot",
+        "SaltAndPepper",
+        "Sharpen",
+        "ShotNoise",
+        "Solarize",
+        "Spatter",
+        "Superpixels",
+        "ToGray",
+        "ToSepia",
+        "UnsharpMask",
+        "XYMasking",
+        "ZoomBlur",
+    ]
 )
 """Transforms that move no pixel."""
 SPATIAL = tuple(
-    """
-    Affine CenterCrop Crop CropAndPad D4 HorizontalFlip LongestMaxSize Morphological Pad PadIfNeeded
-    Perspective RandomCrop RandomCropFromBorders RandomResizedCrop RandomRotate90 RandomScale RandomSizedCrop
-    Resize Rotate SafeRotate ShiftScaleRotate SmallestMaxSize SquareSymmetry Transpose VerticalFlip
-    """.split()
+    [
+        "Affine",
+        "CenterCrop",
+        "Crop",
+        "CropAndPad",
+        "D4",
+        "HorizontalFlip",
+        "LongestMaxSize",
+        "Morphological",
+        "Pad",
+        "PadIfNeeded",
+        "Perspective",
+        "RandomCrop",
+        "RandomCropFromBorders",
+        "RandomResizedCrop",
+        "RandomRotate90",
+        "RandomScale",
+        "RandomSizedCrop",
+        "Resize",
+        "Rotate",
+        "SafeRotate",
+        "ShiftScaleRotate",
+        "SmallestMaxSize",
+        "SquareSymmetry",
+        "Transpose",
+        "VerticalFlip",
+    ]
 )
 """Transforms after which polygons lie within 1.5 pixels of their texts; the tests measure it."""
 COMPOSITIONS = ("OneOf", "SomeOf", "Sequential")
