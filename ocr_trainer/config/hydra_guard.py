@@ -9,23 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from ocr_trainer.config.content import check_hydra_options, check_overrides, code_key_message, code_keys
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
-from ocr_trainer.config.security import (
-    check_hydra_options,
-    check_overrides,
-    code_key_message,
-    code_keys,
-    environment,
-)
+from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import PluginNotFound
-from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers
+from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers, own_instance
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
 CONFIGS = "ocr_trainer.configs"
@@ -41,6 +37,9 @@ DEPENDS_ON_TASK = ("schema", *(f"{group}/" for group in PRESETS))
 SELECTS_TASK = ("model", "experiment")
 """Config groups on which the task of a run depends."""
 
+_LOCK = RLock()
+"""Hydra's state is global: one thread composes at a time."""
+
 
 class GuardedLoader(ConfigLoader):
     """Hydra's config loader with checks: refuses code and selects the schema of the model's task."""
@@ -52,7 +51,7 @@ class GuardedLoader(ConfigLoader):
         if errors := list(check_overrides(overrides)):
             refuse(errors)
         PluginSource.select(None)
-        PluginSource.chosen = frozenset(override.lstrip("+").partition("=")[0] for override in overrides)
+        PluginSource.overridden = frozenset(override.lstrip("+").partition("=")[0] for override in overrides)
 
     def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
         """Store the swept overrides."""
@@ -70,7 +69,7 @@ class GuardedLoader(ConfigLoader):
                 assert isinstance(description, ModelPlugin)
                 swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
                 try:
-                    PluginSource.select(description.task, swept=swept_task)
+                    PluginSource.select(description.task, configs, swept_task)
                 except PluginNotFound as error:
                     raise PluginNotFound(f"model={name}: {error}") from error
                 break
@@ -105,15 +104,17 @@ def guarded(config_dir: Path | None = None) -> Iterator[Hydra]:
     Args:
         config_dir: Folder of additional configurations, which are not trusted.
     """
-    SearchPath.config_dir = config_dir
-    try:
-        with (
-            initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
-            restricted_resolvers(),
-        ):
-            hydra = GlobalHydra.instance().hydra
-            assert hydra is not None
-            hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())
-            yield hydra
-    finally:
-        SearchPath.config_dir = None
+    with _LOCK:
+        SearchPath.config_dir = config_dir
+        try:
+            with (
+                own_instance(),
+                initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
+                restricted_resolvers(),
+            ):
+                hydra = GlobalHydra.instance().hydra
+                assert hydra is not None
+                hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())
+                yield hydra
+        finally:
+            SearchPath.config_dir = None

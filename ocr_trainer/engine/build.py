@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from ocr_trainer.checkpoint.callback import CheckpointCallback, CheckpointFileIO
@@ -19,6 +19,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.scores import monitor_of
 from ocr_trainer.config.trainer import TrainerConfig
 from ocr_trainer.data.loader import Loader
+from ocr_trainer.engine.callbacks.guard import CallbackGuard
 from ocr_trainer.engine.callbacks.progress import Progress
 from ocr_trainer.engine.distributed import RestartableDDPStrategy
 from ocr_trainer.engine.loggers import SafeLogger
@@ -89,7 +90,7 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
     """Return the data loaders of a run."""
     kind, val = task_class(context.task), splits.val
     return Loaders(
-        train=kind.training_loader(splits.train, model, run),
+        train=kind.training_loader(splits.train, model, run, context),
         val=kind.scoring_loader(val, model, run) if val is not None else None,
         calibrate=kind.calibration_loader(val, model, run) if val is not None else None,
         test=kind.scoring_loader(splits.test, model, run) if splits.test is not None else None,
@@ -98,10 +99,30 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
     )
 
 
+def build_callbacks(run: RunConfig, context: Context) -> list[CallbackGuard]:
+    """Return the callbacks that plugins provide, in the order in which the user names them.
+
+    Raises:
+        OcrTrainerError: An option is invalid, a plugin cannot be used, or it provides what the trainer does.
+    """
+    guards = []
+    for config in run.callback.values():
+        plugin = discovery.find(Kind.callback, config.name)
+        callback: Callback = build(Kind.callback, config, context)
+        if isinstance(callback, Checkpoint):
+            raise discovery.broken(
+                plugin, "it writes checkpoints, which the trainer does itself: see checkpoint.every_n_steps"
+            )
+        guards.append(CallbackGuard(plugin, callback, context.folder))
+    return guards
+
+
 def build_checkpoint_callback(run: RunConfig, folder: Path) -> CheckpointCallback:
     """Return the checkpoint callback. Without checkpoints, it still ends the run on signals."""
     enabled = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
-    return CheckpointCallback(folder / "checkpoints" if enabled else None, run.checkpoint)
+    return CheckpointCallback(
+        folder / "checkpoints" if enabled else None, run.checkpoint, rescue=bool(run.callback)
+    )
 
 
 def early_stopping(run: RunConfig, scored: bool) -> list[Callback]:
@@ -153,7 +174,9 @@ def build_trainer(
     if run.trainer.barebones:
         # With barebones, Lightning refuses explicit values of these, even its own defaults.
         options |= dict.fromkeys(("log_every_n_steps", "enable_progress_bar", "enable_model_summary"))
-    shown = options["enable_progress_bar"] is not False and not run.trainer.barebones
+    # A progress bar of a plugin replaces ours.
+    given = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    shown = options["enable_progress_bar"] is not False and not run.trainer.barebones and not given
     averaging = [WeightEma(run.ema)] if run.ema.enabled else []
     if run.trainer.strategy in (DDP, DDP_UNUSED):
         options["strategy"] = RestartableDDPStrategy(

@@ -21,9 +21,11 @@ from ocr_trainer.plugin.api import (
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
 if TYPE_CHECKING:
+    from ocr_trainer.plugin.backbone import BackboneConfig
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
+        AugmentationConfig,
         AugmentationPlugin,
         BackbonePlugin,
         CallbackPlugin,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         Prediction,
         ScheduleConfig,
         SchedulePlugin,
+        Stage,
         TaskPlugin,
         WriterPlugin,
     )
@@ -49,7 +52,9 @@ __all__ = [
     "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationConfig",
     "AugmentationPlugin",
+    "BackboneConfig",
     "BackbonePlugin",
     "Bounds",
     "CallbackPlugin",
@@ -73,6 +78,7 @@ __all__ = [
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",
+    "Stage",
     "Task",
     "TaskPlugin",
     "WriterPlugin",
