@@ -21,6 +21,7 @@ from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
+from ocr_trainer.testing.metrics import MetricSuite
 from ocr_trainer.testing.models import ModelSuite
 from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
@@ -33,6 +34,7 @@ __all__ = [
     "CommandSuite",
     "DatasetSuite",
     "LoggerSuite",
+    "MetricSuite",
     "ModelSuite",
     "OptimizerSuite",
     "PluginSuite",
