@@ -22,6 +22,7 @@ from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
+from ocr_trainer.testing.metrics import MetricSuite
 from ocr_trainer.testing.models import ModelSuite
 from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
@@ -35,6 +36,7 @@ __all__ = [
     "CommandSuite",
     "DatasetSuite",
     "LoggerSuite",
+    "MetricSuite",
     "ModelSuite",
     "OptimizerSuite",
     "PluginSuite",
