@@ -7,6 +7,7 @@ OcrTrainerError            an error of the user or of a plugin: one message, exi
 │   ├── PluginConflict     several distributions provide the name
 │   ├── PluginDenied       the user or the environment forbids the plugin
 │   └── PluginBroken       the plugin is installed, but cannot be loaded or violates the contract
+│       └── CallbackRaised  a callback failed in training; the state before it is saved
 ├── DataError              a dataset, an image or an annotation cannot be used
 ├── CheckpointError        a checkpoint cannot be used
 ├── NumbersError           training produced NaN or infinity
@@ -48,6 +49,10 @@ class PluginDenied(PluginError):
 
 class PluginBroken(PluginError):
     """An installed plugin cannot be loaded or violates the plugin contract."""
+
+
+class CallbackRaised(PluginBroken):
+    """A plugin callback raised in training, or did what would end it; the last whole step is saved."""
 
 
 class DataError(OcrTrainerError):

@@ -16,7 +16,7 @@ import pytest
 
 from ocr_trainer.config.renames import RENAMED
 from ocr_trainer.config.tasks import run_config_class
-from ocr_trainer.plugin import Config, Kind, Options, Task, discovery
+from ocr_trainer.plugin import PLUGIN_TYPES, Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin.options import CtcConfig, FolderConfig, ListedConfig, PairedConfig, RecognizerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +64,8 @@ def leaves(options: type[Options], prefix: str = "") -> Iterator[str]:
         if not (isinstance(kind, type) and issubclass(kind, Options)):
             yield f"{prefix}{field.name}"
         elif kind is not Config:  # a plugin's
-            yield from leaves(kind, f"{prefix}{field.name}.")
+            own = leaves(kind, f"{prefix}{field.name}.")
+            yield from (key for key in own if not issubclass(kind, Config) or not key.endswith(".name"))
 
 
 @pytest.mark.parametrize("task", Task)
@@ -79,7 +80,7 @@ def test_every_option_of_a_run_is_documented(task: Task):
 @pytest.mark.parametrize(("kind", "name"), PLUGINS, ids=lambda value: getattr(value, "value", value))
 def test_every_option_of_a_plugin_is_documented(kind: Kind, name: str):
     config = discovery.load(kind, name).config
-    prefix = f"logger.{name}." if kind is Kind.logger else f"{kind.value}."
+    prefix = f"{PLUGIN_TYPES[kind].section(name)}."
     elsewhere = runpy.run_path(str(DOCS / "tables.py"))["documented_elsewhere"](
         config, f"{kind.value}/{name}"
     )

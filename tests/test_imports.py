@@ -62,6 +62,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer.plugin.allowlist", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.runs.resume", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.runs.signals", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.content", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.config.security", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.plugin.discovery", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.config.validate", HEAVY | HYDRA | {"stevedore"}),
@@ -70,6 +71,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer.config.hydra_guard", HEAVY),
         ("ocr_trainer.config.hydra_source", HEAVY),
         ("ocr_trainer.config.convert", HEAVY),
+        ("ocr_trainer.builtin.optim.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.builtin.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_crnn.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_dbnet.plugin", HEAVY | HYDRA | {"stevedore"}),
@@ -119,6 +121,9 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
         "ocr_trainer_synthetic.plugin",
         "ocr_trainer_wandb",
         "ocr_trainer_wandb.plugin",
+        "ocr_trainer.builtin",
+        "ocr_trainer.builtin.optim",
+        "ocr_trainer.builtin.optim.plugin",
     }
 
 

@@ -11,7 +11,6 @@ validation that is due comes next. Lightning's loop state is normalized to this 
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import signal
 import time
@@ -22,14 +21,19 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
 
 from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.last_step import LastStep
 from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, read
 from ocr_trainer.config.schema import CheckpointConfig
+from ocr_trainer.errors import CallbackRaised
 from ocr_trainer.internals.lightning import (
     accumulating,
+    batch_finished,
     is_fast_dev_run,
     normalize_position,
+    save_alone,
     training_done,
     validation_due,
 )
@@ -106,29 +110,27 @@ def _sizes(value: Any) -> Iterator[int]:
 class CheckpointCallback(Callback):
     """Writes `last.ckpt`, `previous.ckpt` and, if there are scores, `best.ckpt`. Ends the run on signals.
 
+    A validation is the best so far if the module says so, by its attribute `improved`.
+
     Args:
         folder: Where to write checkpoints, or None to write none.
         config: When to write them.
-        monitor: The score that chooses the best checkpoint; higher is better.
+        rescue: Whether to save the last whole step if a plugin callback raises within the next one.
     """
 
     state_key = "ocr_trainer.CheckpointCallback"
+    """Checkpoints of version 0.1 have a state under this key. Now the module keeps the best scores."""
 
-    def __init__(self, folder: Path | None, config: CheckpointConfig, monitor: str) -> None:
-        self.folder, self.config, self.monitor = folder, config, monitor
-        self.best = -math.inf
+    def __init__(self, folder: Path | None, config: CheckpointConfig, rescue: bool = False) -> None:
+        self.folder, self.config, self.rescue = folder, config, rescue
         self._saved_at: int | None = None
         """The step after which `last.ckpt` was written."""
         self._validate = False
         """Whether a validation follows the latest batch."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the best score so far."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best score so far."""
-        self.best = state_dict["best"]
+        self._unsaved: LastStep | None = None
+        """The last whole step, if it is not saved."""
+        self._rewind_to: LastStep | None = None
+        """The step to save while a later one is unfinished."""
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Register the signal handlers."""
@@ -164,6 +166,11 @@ class CheckpointCallback(Callback):
         )
         if signum or due or self._validate or training_done(trainer) or trainer.should_stop:
             self._save(trainer)
+            self._unsaved = None
+        elif self._unsaved is not None:
+            self._unsaved.update(trainer)
+        elif self.rescue:
+            self._unsaved = LastStep(trainer)
         if signum:
             raise Stopped(signum)
 
@@ -179,12 +186,10 @@ class CheckpointCallback(Callback):
         if STOP.asked is not None and trainer.world_size == 1 and not accumulating(trainer):
             raise Stopped(STOP.asked)
 
-    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        """Save the state as the best checkpoint if its score is the highest."""
-        score = trainer.callback_metrics.get(self.monitor)
-        if trainer.sanity_checking or score is None or not float(score) > self.best:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state as the best checkpoint if its score is the best so far."""
+        if trainer.sanity_checking or not getattr(pl_module, "improved", False):
             return
-        self.best = float(score)
         if self.folder is None or is_fast_dev_run(trainer):
             return
         if accumulating(trainer):
@@ -193,9 +198,30 @@ class CheckpointCallback(Callback):
         elif trainer.is_global_zero and storage_of(trainer).failed is None:
             storage_of(trainer).link_as(self.folder / LAST, self.folder / BEST)
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save the last whole step if a plugin callback ends training after it.
+
+        The other processes, if any, may be in another place or gone: nothing here waits for them.
+        """
+        shards = trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy)
+        if not isinstance(exception, CallbackRaised) or not trainer.training or shards:
+            return
+        if batch_finished(trainer) and not accumulating(trainer):
+            self._validate = validation_due(trainer)
+        elif self._unsaved is not None:
+            # The unfinished step has changed no weights.
+            self._rewind_to, self._validate = self._unsaved, False
+            self._unsaved.restore_buffers()
+        else:
+            return
+        if self.folder is not None and not is_fast_dev_run(trainer):
+            save_alone(trainer, self.folder / LAST, self.folder / PREVIOUS)
+
     def on_save_checkpoint(self, trainer: Trainer, _: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Normalize Lightning's loop state, and add the position in training."""
         whole_step = not accumulating(trainer)
+        if self._rewind_to is not None:
+            checkpoint["loops"]["fit_loop"], whole_step = self._rewind_to.position, True
         epoch, batches = normalize_position(checkpoint, self._validate, whole_step)
         checkpoint["ocr_trainer"] = {"place": {"epoch": epoch, "batches": batches, "whole_step": whole_step}}
 

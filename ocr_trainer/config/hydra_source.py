@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -21,8 +20,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config import shipped
+from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.schema import values
-from ocr_trainer.config.security import check_config_file
+from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
@@ -45,9 +46,10 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
         schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
         for field in fields(description.config):
-            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
+            if "plugin" in field.metadata:
                 # Its options depend on its name, so the section accepts any key for now.
-                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
+                chosen = REQUIRED if OmegaConf.is_missing(schema, field.name) else schema[field.name].name
+                schema[field.name] = OmegaConf.create({"name": chosen}, flags={"struct": False})
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         key = getattr(error, "full_key", None)
         reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
@@ -177,16 +179,14 @@ class PluginSource(ConfigSource):
         """
         if self.task is None:
             return OmegaConf.create({})
-        files = presets(group)[name]
-        if self.task not in files:
+        tasks = presets(group)[name]
+        if self.task not in tasks:
             own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
             raise ConfigError(
-                f"{group}={name} is for {' and '.join(task.value for task in files)}, "
+                f"{group}={name} is for {' and '.join(task.value for task in tasks)}, "
                 f"but the model does {self.task.value}\n  available: {', '.join(own)}"
             )
-        preset = OmegaConf.load(files[self.task])
-        assert isinstance(preset, DictConfig)
-        return preset
+        return shipped.read(f"{group}/{self.task.value}", name)[0]
 
 
 def _open_schema() -> DictConfig:
@@ -203,13 +203,12 @@ def _open_schema() -> DictConfig:
     return schema
 
 
-def presets(group: str) -> dict[str, dict[Task, Path]]:
-    """Return the preset files of a group, by name and task."""
-    root = import_module("ocr_trainer.configs").__path__[0]
-    found: dict[str, dict[Task, Path]] = {}
+def presets(group: str) -> dict[str, list[Task]]:
+    """Return the tasks that each preset of a group is for."""
+    found: dict[str, list[Task]] = {}
     for task in Task:
-        for file in Path(root, group, task.value).glob("*.yaml"):
-            found.setdefault(file.stem, {})[task] = file
+        for name in shipped.names(f"{group}/{task.value}"):
+            found.setdefault(name, []).append(task)
     return found
 
 
@@ -241,7 +240,7 @@ class ConfigDirSource(FileConfigSource):
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
-            if errors := list(check_config_file(content, package)):
+            if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
             return super().load_config(config_path)
         except (OSError, UnicodeDecodeError) as error:
@@ -265,10 +264,11 @@ class SearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the sources."""
+        search_path.prepend(provider="ocr-trainer", path="shipped://")
         search_path.append(provider="ocr-trainer", path="plugins://")
         if self.config_dir is not None:
             search_path.append(provider="command-line", path=f"given://{self.config_dir.resolve()}")
 
 
-for extension in (PluginSource, ConfigDirSource, SearchPath):
+for extension in (PluginSource, shipped.ShippedSource, ConfigDirSource, SearchPath):
     Plugins.instance().register(extension)

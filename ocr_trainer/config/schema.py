@@ -62,12 +62,16 @@ class Resume(Enum):
 
 @dataclass
 class CheckpointConfig(Options):
-    """When to save checkpoints, besides before each validation, at the end of each epoch and on a signal."""
+    """When to save checkpoints, besides before each validation, at the end of each epoch and on a signal, and
+    which one is the best."""
 
     every_n_steps: int | None = option(None, at_least=1)
     """Save after every this many optimizer steps."""
     every_minutes: float | None = option(15.0, above=0)
     """Save after this many minutes: the most that a killed run loses."""
+    monitor: str | None = None
+    """Score of the validation split that chooses the best checkpoint and stops early; null: that of the task,
+    hmean for detection, ned_mean for recognition."""
 
 
 @dataclass
@@ -87,7 +91,7 @@ class EarlyStoppingConfig(Options):
     patience: int = option(5, at_least=1)
     """Stop after this many consecutive validations without improvement."""
     min_delta: float = option(0.0, at_least=0)
-    """Minimum improvement of the task's main metric (0 to 1)."""
+    """Minimum improvement of the score that `checkpoint.monitor` names."""
 
 
 @dataclass
@@ -95,11 +99,21 @@ class RunConfig(Options):
     """The configuration that the runs of all tasks share; each task derives its own class."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = (
-        *("model", "dataset", "seed", "ema", "optimizer.name", "data.batch_size", "exp_name", "output_dir"),
+        *("model", "dataset", "seed", "ema", "optimizer", "data.batch_size", "exp_name", "output_dir"),
         *("trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accumulate_grad_batches"),
         *("trainer.limit_train_batches", "trainer.overfit_batches"),
     )
     """Options that a resumed run cannot change: its weights and its position in the data depend on them."""
+    CHANGEABLE: ClassVar[tuple[str, ...]] = (
+        *("optimizer.lr", "optimizer.weight_decay", "optimizer.momentum"),
+        *("optimizer.nonfinite", "optimizer.max_nonfinite"),
+    )
+    """Exceptions: other options of an optimizer may divide the parameters into other groups."""
+
+    METRICS: ClassVar[tuple[str, ...]] = ()
+    """Metrics that every run of the task has. The first is the main one: its scores have no prefix."""
+    MONITOR: ClassVar[str] = ""
+    """The score that chooses the best checkpoint if `checkpoint.monitor` names no other."""
 
     model: Config = REQUIRED
     """Model plugin and its options."""
@@ -137,6 +151,15 @@ class RunConfig(Options):
     """Random seed."""
     output_dir: Path = Path("runs")
     """Parent of run directories: `<output_dir>/<exp_name>/<time>/`."""
+
+    def __str__(self) -> str:
+        """Return the configuration as YAML."""
+        import yaml
+
+        # The C dumper is ten times as fast, which matters for `check`.
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        text: str = yaml.dump(plain(self), Dumper=dumper, sort_keys=False, allow_unicode=True)
+        return text
 
     def plugins(self) -> Iterator[tuple[str, Kind, Any]]:
         """Yield key, kind and section of each plugin that the run's config groups choose."""

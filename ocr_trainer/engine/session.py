@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
+from ocr_trainer.checkpoint.callback import CheckpointCallback
 from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
 from ocr_trainer.checkpoint.resume import prepare_resume
@@ -22,10 +23,12 @@ from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, distributed
+from ocr_trainer.engine.callbacks.guard import CallbackGuard, check_state_keys, dropped_states
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.engine.callbacks.sanity import SanityCheck
 from ocr_trainer.errors import MemoryExhausted
+from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context
 from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import resume_history
@@ -63,6 +66,14 @@ class Session:
     sanity: SanityCheck
     latest_batch: LatestBatch
     nonfinite: NonfiniteGuard
+    callbacks: list[CallbackGuard]
+    """The callbacks of plugins."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Unusual findings that may be intended, for report.json."""
+        of_callbacks = (note for guard in self.callbacks for note in guard.notes)
+        return [*self.sanity.notes, *of_callbacks, *self.task.score_notes()]
 
     @contextmanager
     def error_reports(self) -> Iterator[None]:
@@ -117,14 +128,18 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     # The order matters: the guard of a step runs before its timer, and the checkpoint callback runs last, so
     # that a checkpoint has the new state of all other callbacks.
     callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
-    callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
-    callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
+    guards = build.build_callbacks(run, context)
+    callbacks += [guard.callback for guard in guards]
+    callbacks += build.early_stopping(run, loaders.val is not None)
+    callbacks.append(build.build_checkpoint_callback(run, folder))
+    check_state_keys(callbacks, guards)
     trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
     distributed.check_enough_samples(loaders.samples(), trainer.world_size)
     for logger in loggers:
         logger.log_hyperparams(plain(run))
     if point is not None:
         prepare_resume(point, run, model, loaders.train)
+        report_dropped_states(point, trainer.callbacks)  # type: ignore[attr-defined]
     return Session(
         run,
         folder,
@@ -140,6 +155,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
         sanity,
         latest_batch,
         nonfinite,
+        guards,
     )
 
 
@@ -153,6 +169,18 @@ def initialize_weights(
     if is_rank_zero():
         print(report, file=sys.stderr)
     return report
+
+
+def report_dropped_states(point: ResumePoint, callbacks: list[Callback]) -> None:
+    """Print which states of callbacks in a checkpoint the resumed run does not take."""
+    own = [cls.__qualname__ for cls in (NonfiniteGuard, build.Patience, WeightEma)]
+    dropped = dropped_states(point.content, callbacks, [*own, CheckpointCallback.state_key])
+    if dropped and is_rank_zero():
+        print(
+            f"ocr-train: dropped the state of callbacks that are in {point.path.name}, but not in this run: "
+            f"{', '.join(dropped)}",
+            file=sys.stderr,
+        )
 
 
 def _resume_point(folder: Path) -> ResumePoint | None:

@@ -19,9 +19,9 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.engine import distributed, report
 from ocr_trainer.engine.loggers import close, failures
 from ocr_trainer.engine.session import Session, build_session
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
 from ocr_trainer.tasks.base import LearningTask
@@ -48,13 +48,14 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
     after_imports(timer)
     session = build_session(run, folder)
     timer.end("build")
-    enable_garbage_collection()
+    collector.resume()
     with session.error_reports():
         fit(session)
         timer.end("fit")
         checkpoint = keep_best(folder / "checkpoints", session.trainer)
         calibration = calibrate(session, checkpoint, timer)
-        scores = session.task.best_scores | test(session, checkpoint)
+        # Without a best validation, the last state is the best checkpoint: see `keep_best`.
+        scores = (session.task.best_scores or session.task.latest_scores) | test(session, checkpoint)
         timer.end("test")
     close(session.loggers)
     content = _report(session, scores, checkpoint, calibration, timer)
@@ -143,11 +144,12 @@ def _report(
         "test_split": session.loaders.test_split,
         "calibration": calibration,
         "best_checkpoint": str(checkpoint.relative_to(session.folder)) if checkpoint else None,
+        "monitor": task.monitor.key,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(session.run, trainer, task, session.context.data_report),
         "data": session.splits.report,
-        "notes": session.sanity.notes,
+        "notes": session.notes,
         "nonfinite": session.nonfinite.to_dict(),
         "loggers": failures(session.loggers),
         "resumed": resume_history(session.folder),

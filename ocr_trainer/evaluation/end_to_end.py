@@ -23,17 +23,18 @@ from ocr_trainer.data.split import unreadable
 from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.pipeline import Reader, open_reader
+from ocr_trainer.evaluation.pipeline import Pipeline, open_pipeline
 from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.metrics.build import build_metrics
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import write_images
 from ocr_trainer.tasks.detection.data import fit
-from ocr_trainer.tasks.detection.tally import Tally, tally_image
 from ocr_trainer.text import normalize
 
 MAX_SIDE = 1600
@@ -121,7 +122,7 @@ def score_end_to_end(
     """
     after_imports(timer)
     run = detector.run
-    reader = open_reader(
+    pipeline = open_pipeline(
         (run, detector.saved),
         (recognizer.run, recognizer.saved),
         margin,
@@ -130,13 +131,13 @@ def score_end_to_end(
     )
     context = run_context(run, folder)
     splits = open_test(run, context)
-    enable_garbage_collection()
+    collector.resume()
     timer.end("build")
-    scorer = _Scorer(run)
-    scorer.score(splits.test, reader)
+    scorer = _Scorer(run, build_metrics(run, context))
+    scorer.score(splits.test, pipeline)
     timer.end("test")
     scores = {
-        f"test/{name}": value for name, value in (scorer.tally.scores() | scorer.counts.scores()).items()
+        f"test/{name}": value for name, value in (scorer.metrics.compute() | scorer.counts.scores()).items()
     }
     for logger in build.build_loggers(run, context):
         logger.log_metrics(scores, step=0)
@@ -145,42 +146,43 @@ def score_end_to_end(
     content = {
         "checkpoint": detector.path,
         "recognizer": recognizer.path,
-        "margin": reader.margin,
+        "margin": pipeline.margin,
         "scores": scores,
         "test_split": splits.test_split,
-        "images": scorer.tally.images,
+        "images": scorer.count,
         "texts": scorer.counts.texts,
-        "details": scorer.tally.details(),
-        "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.tally.images} images"},
-        "parameters": sum(p.numel() for model in reader.models for p in model.parameters()),
+        "notes": scorer.metrics.failures(),
+        "details": scorer.metrics.details(),
+        "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.count} images"},
+        "parameters": sum(p.numel() for model in pipeline.models for p in model.parameters()),
         "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
         "versions": report.versions(),
         "seed": run.seed,
-        "device": str(next(reader.detector.parameters()).device),
+        "device": str(next(pipeline.models[0].parameters()).device),
         "seconds": timer.seconds,
     }
     report.write(folder, content)
-    print(report.table(content, folder))
     return content
 
 
 class _Scorer:
     """Scores a split image by image."""
 
-    def __init__(self, run: RunConfig) -> None:
-        self.run = run
-        self.tally = Tally()
+    def __init__(self, run: RunConfig, metrics: MetricCollection) -> None:
+        self.run, self.metrics = run, metrics
+        self.count = 0
+        """The number of images that could be read."""
         self.counts = EndToEnd()
         self.skipped: list[SkippedItem] = []
         self.images: list[Image] = []
 
-    def score(self, split: Any, reader: Reader) -> None:
+    def score(self, split: Any, pipeline: Pipeline) -> None:
         """Find and read the texts of each image, and add up the counts."""
         count = self._limit(len(split))
         with progress(count, "testing") as report_progress:
             for sample in self._samples(split, count):
-                self._score(sample, reader)
+                self._score(sample, pipeline)
                 report_progress()
 
     def _limit(self, images: int) -> int:
@@ -202,13 +204,15 @@ class _Scorer:
             self.skipped += sample.skipped
             yield sample
 
-    def _score(self, sample: Sample, reader: Reader) -> None:
-        found, recognitions = reader(sample.image)
+    def _score(self, sample: Sample, pipeline: Pipeline) -> None:
+        found, recognitions = pipeline(sample.image)
+        assert pipeline.detector is not None
         assert recognitions is not None
-        image, scale = fit(sample.image, reader.detector)
+        image, scale = fit(sample.image, pipeline.detector)
         size = (image.shape[0], image.shape[1])
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
-        self.tally += tally_image(truth, found)
+        self.metrics.update(found, truth)
+        self.count += 1
         self.counts += count_image(sample, found, recognitions)
         if len(self.images) < self.run.data.log_images:
             page = page_of(sample.source, sample.image.shape[:2], found, recognitions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
@@ -13,8 +14,12 @@ __all__ = [
     "DummyExperiment",
     "accumulating",
     "backend_and_timeout",
+    "batch_finished",
     "is_fast_dev_run",
+    "logged_step",
     "normalize_position",
+    "position",
+    "save_alone",
     "training_done",
     "validation_due",
 ]
@@ -46,12 +51,46 @@ def training_done(trainer: Trainer) -> bool:
     return bool(trainer.fit_loop.epoch_loop._is_training_done)
 
 
+def batch_finished(trainer: Trainer) -> bool:
+    """Return whether the hooks of the end of a training batch are running: its step, if any, is taken.
+
+    Relies on the order of the counters in `_TrainingEpochLoop.advance`.
+    """
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    return bool(batches.ready == batches.processed == batches.completed + 1)
+
+
+def logged_step(trainer: Trainer) -> int:
+    """Return the step under which Lightning logs the figures of the current batch.
+
+    Relies on `_TrainingEpochLoop._batches_that_stepped`.
+    """
+    return trainer.fit_loop.epoch_loop._batches_that_stepped
+
+
 def is_fast_dev_run(trainer: Trainer) -> bool:
     """Return whether `trainer.fast_dev_run` is on.
 
     Relies on the attribute `fast_dev_run`, which Lightning sets without declaring it.
     """
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def position(trainer: Trainer) -> dict[str, Any]:
+    """Return a copy of the state of the training loop, as in `checkpoint["loops"]["fit_loop"]`.
+
+    Relies on `_Loop.state_dict`, which copies its counters.
+    """
+    return trainer.fit_loop.state_dict()
+
+
+def save_alone(trainer: Trainer, path: Path, keep: Path) -> None:
+    """Save a checkpoint without waiting for the other processes, which may never come.
+
+    For a strategy that does not shard the state. Relies on `_CheckpointConnector.dump_checkpoint`.
+    """
+    checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    trainer.strategy.save_checkpoint(checkpoint, path, storage_options=keep)
 
 
 def normalize_position(checkpoint: dict[str, Any], validate: bool, whole_step: bool) -> tuple[int, int]:

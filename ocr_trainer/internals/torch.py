@@ -68,8 +68,10 @@ def forget_iterator(loader: Any) -> None:
     loader._iterator = None
 
 
-def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
+def float_buffers(module: nn.Module, floating: bool = True) -> list[tuple[dict[str, Any], str]]:
     """Return the floating-point buffers of a module, each as a dictionary of buffers and the key in it.
+
+    With `floating=False`, return its other buffers, such as BatchNorm's count of batches.
 
     Unlike the tensor, the dictionary stays valid if a forward pass replaces the buffer. Relies on `_buffers`.
     """
@@ -77,7 +79,7 @@ def float_buffers(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
         (part._buffers, name)
         for part in module.modules()
         for name, value in part._buffers.items()
-        if value is not None and value.is_floating_point()
+        if value is not None and value.is_floating_point() is floating
     ]
 
 
@@ -95,3 +97,13 @@ def lerp_all(targets: Sequence[Tensor], values: Sequence[Tensor], weight: float)
         weight: 0 to 1.
     """
     torch._foreach_lerp_(list(targets), list(values), weight)
+
+
+def has_worker_handler() -> bool:
+    """Return whether torch has registered its SIGCHLD handler. Relies on `_SIGCHLD_handler_set`."""
+    return bool(signal_handling._SIGCHLD_handler_set)
+
+
+def forget_worker_handler() -> None:
+    """Make torch register its SIGCHLD handler with its next workers. Relies on `_SIGCHLD_handler_set`."""
+    signal_handling._SIGCHLD_handler_set = False

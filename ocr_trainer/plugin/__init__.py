@@ -21,6 +21,7 @@ from ocr_trainer.plugin.api import (
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
 if TYPE_CHECKING:
+    from ocr_trainer.plugin.backbone import BackboneConfig
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
@@ -52,6 +53,7 @@ __all__ = [
     "REQUIRED",
     "AugmentationConfig",
     "AugmentationPlugin",
+    "BackboneConfig",
     "BackbonePlugin",
     "Bounds",
     "CallbackPlugin",

@@ -6,11 +6,14 @@ and deny, `list-plugins` and `describe` know kinds only through these declaratio
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
 from ocr_trainer.plugin.api import Config, Kind, Plugin, Task, option
+from ocr_trainer.plugin.backbone import BackboneConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,8 @@ class OptimizerConfig(Config):
     """Weight decay."""
     decay_norms: bool = False
     """Also apply weight decay to normalization weights and biases."""
+    layer_decay: float = option(1.0, above=0, at_most=1)
+    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
     nonfinite: Nonfinite = Nonfinite.stop
     """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)
@@ -117,7 +122,11 @@ class OptimizerConfig(Config):
 
 
 class OptimizerPlugin(Plugin):
-    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`."""
+    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`.
+
+    It may split these groups, but keeps each parameter once. An optimizer that cannot optimize a group raises
+    a `ValueError` when it is built.
+    """
 
     kind: ClassVar[Kind] = Kind.optimizer
     config_base: ClassVar[type[Config]] = OptimizerConfig
@@ -138,9 +147,9 @@ class ScheduleConfig(Config):
 class SchedulePlugin(Plugin):
     """A learning rate schedule, per optimizer step.
 
-    Its factory returns a function of the optimizer step, from 0, and the total number of steps. It returns
-    the learning rate at that step as a fraction of the peak, `optimizer.lr`, and warms up by itself:
-    `ocr_trainer.optim.schedule.with_warmup` makes such a function.
+    Its factory returns a function of the optimizer step, from 0, and the number of steps. It returns the
+    learning rate at that step as a fraction of the peak, `optimizer.lr`: a finite number from 0 up. It keeps
+    no state and warms up by itself: `ocr_trainer.optim.schedule.with_warmup` makes such a function.
     """
 
     kind: ClassVar[Kind] = Kind.schedule
@@ -150,7 +159,8 @@ class SchedulePlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:ScheduleSuite"
 
     endless: bool = False
-    """Whether the schedule, without warmup, does not depend on the total number of steps."""
+    """Whether it also works in a run without limit, with `math.inf` as the number of steps. In such runs, all
+    other schedules keep the learning rate at its peak."""
 
 
 class Stage(Enum):
@@ -191,20 +201,33 @@ class AugmentationPlugin(Plugin):
         return f"augment.steps.{name}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class CallbackPlugin(Plugin):
-    """A callback. Its factory returns a `lightning.pytorch.Callback`."""
+    """A callback. Its factory returns a `lightning.pytorch.Callback`.
+
+    Callbacks run in the order in which the user names them, before the state is saved. An exception ends the
+    run with one message, after the last whole step is saved. What `state_dict` returns is restored when a run
+    resumes; a checkpoint holds tensors, numbers, strings, None, and dictionaries, lists and tuples of them.
+    """
 
     kind: ClassVar[Kind] = Kind.callback
     group: ClassVar[str | None] = "callback"
     many: ClassVar[bool] = True
     result: ClassVar[str] = "lightning.pytorch:Callback"
+    suite: ClassVar[str] = "ocr_trainer.testing:CallbackSuite"
 
 
+@dataclass(frozen=True, kw_only=True)
 class BackbonePlugin(Plugin):
-    """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
+    """A backbone, chosen by an option of the model, such as `model.backbone.name=resnet50`.
+
+    Its factory returns an `ocr_trainer.tasks.detection.Backbone`. The core loads the initial weights.
+    """
 
     kind: ClassVar[Kind] = Kind.backbone
-    result: ClassVar[str] = "torch.nn:Module"
+    config_base: ClassVar[type[Config]] = BackboneConfig
+    result: ClassVar[str] = "ocr_trainer.tasks.detection:Backbone"
+    suite: ClassVar[str] = "ocr_trainer.testing:BackboneSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -219,26 +242,54 @@ class BackbonePlugin(Plugin):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricPlugin(Plugin):
-    """A metric that validation and test compute."""
+    """A metric that validation and test compute. Its factory returns an `ocr_trainer.metrics.base.Metric`."""
 
     kind: ClassVar[Kind] = Kind.metric
     group: ClassVar[str | None] = "metric"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.metrics.base:Metric"
+    suite: ClassVar[str] = "ocr_trainer.testing:MetricSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose predictions it can score."""
+    scores: tuple[str, ...]
+    """Names of the scores that it may compute; in a run, each follows the metric's name: `NAME_SCORE`."""
+    lower_is_better: tuple[str, ...] = ()
+    """Those of the scores that are better the lower they are."""
+
+    def errors(self) -> Iterator[str]:
+        """Yield the names of scores that cannot be used."""
+        for score in self.scores:
+            if not re.fullmatch(r"\w+", str(score), re.ASCII):
+                yield f"the name of its score {score!r} must consist of letters, digits and underscores"
+        for score in set(self.lower_is_better) - set(self.scores):
+            yield f"lower_is_better names '{score}', which is not one of its scores"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriterPlugin(Plugin):
-    """A format of result files."""
+    """A format of result files. Its factory returns an `ocr_trainer.results.writer.Writer`.
+
+    An exception in a writer costs its file of that image only: it is reported, and the others are written.
+    """
 
     kind: ClassVar[Kind] = Kind.writer
+    result: ClassVar[str] = "ocr_trainer.results.writer:Writer"
+    suite: ClassVar[str] = "ocr_trainer.testing:WriterSuite"
 
     suffix: str
     """Suffix that replaces that of the image, such as `.json`."""
     needs_text: bool = False
     """Whether the format is useless without a recognizer."""
+
+    def __post_init__(self) -> None:
+        """Refuse a suffix that is none.
+
+        Raises:
+            ValueError: It would not make a file beside the others.
+        """
+        if not re.fullmatch(r"(\.[\w-]+)+", self.suffix):
+            raise ValueError(f"suffix={self.suffix!r} must be like '.json': a dot, then letters and digits")
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -247,12 +298,17 @@ class WriterPlugin(Plugin):
 
 
 class CommandPlugin(Plugin):
-    """A command of `ocr-train`. Its factory is called with the words after the command's name.
+    """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
 
-    It returns the exit status.
+    It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
 
+    BUILT_IN: ClassVar[tuple[str, ...]] = (
+        *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+    )
+    """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
+    suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -264,6 +320,7 @@ class TaskPlugin(Plugin):
     """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
 
     kind: ClassVar[Kind] = Kind.task
+    suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ocr_trainer.results.page import Page
+from typing import TYPE_CHECKING
+
+from ocr_trainer.data.types import Image
+from ocr_trainer.results.writer import Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
 
 
 def write(page: Page) -> str:
@@ -10,8 +16,12 @@ def write(page: Page) -> str:
 
     Texts that were recognized as empty are omitted.
     """
-    blocks = []
-    for block in page.blocks:
-        rows = (" ".join(text.words for text in line if text.words) for line in block)
-        blocks.append("".join(f"{row}\n" for row in rows if row))
-    return "\n".join(block for block in blocks if block)
+    return f"{page.text}\n" if page.text else ""
+
+
+class TextWriter(Writer):
+    """The format `text`."""
+
+    def write(self, page: Page, image: Image) -> str:
+        """Return the content of the file; see the function `write`."""
+        return write(page)

@@ -36,7 +36,7 @@ BAD = {
     "optimizer.lr=": "optimizer.lr",
     "trainer.max_steps=1.5": "could not be converted to Integer",
     "ema.enabled=perhaps": "is not a valid bool",
-    "optimizer.name=sdg": "expected one of [sgd, adam, adamw]",
+    "optimizer.name=sdg": "optimizer.name is set by the core: choose a plugin with optimizer=NAME",
     "seed=[1,2]": "seed",
     "trainer={a:1}": "there is no option 'trainer.a'",
     "trainer=5": "trainer",
@@ -67,7 +67,7 @@ BAD = {
     "exp_name=${nope}": "Interpolation key 'nope' not found",
     "exp_name=${exp_name}": "Recursive interpolation",
     "exp_name=${nope:x}": "${nope:…} cannot be used",
-    "exp_name=${oc.env:HOME}": "OCR_TRAIN_ALLOW_ENV=HOME",
+    "exp_name=${oc.env:NO_SUCH}": "the environment variable NO_SUCH is not set",
     "exp_name='${'": "exp_name",
     # what is not given
     "dataset=sroie": "dataset.root must be given: dataset.root=…",

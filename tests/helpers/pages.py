@@ -1,49 +1,29 @@
-"""Pages whose pixels are the probability map: a detector without a network, for what comes after one."""
+"""Pages of results to write: two texts per line, with what writers must escape."""
 
 from __future__ import annotations
 
-import cv2
+from datetime import UTC, datetime
+
 import numpy as np
-from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.targets import shrink
-from torch import Tensor
 
-from ocr_trainer.config.compose import compose
-from ocr_trainer.data.types import Sample
-from ocr_trainer.plugin import Context, Task
+from ocr_trainer.data.types import Detections, Recognition
+from ocr_trainer.results import Page, page_of
 
-RUN = compose(
-    ["model=dbnet", "model.neck_channels=8", "model.side=none", "data.num_workers=0", "data.batch_size=2"]
-)
+WHEN = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
+AWKWARD = ["a<b & \"c\" 'd'>", "1 < 2", "]]> &amp; é", "tab\there"]
 
 
-class Mirror(DBNet):
-    """Takes the brightness of a pixel for the probability that it is text."""
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return {"probability": images[:, 0].float() / 255}
+def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
-def mirror(*overrides: str) -> Mirror:
-    run = compose(["model=dbnet", "model.neck_channels=8", "model.side=none", *overrides])
-    return Mirror(run.model, Context(task=Task.detection)).eval()
+def reading(text: str, score: float = 0.5) -> Recognition:
+    return Recognition(text, np.full(len(text), score, np.float32), score)
 
 
-def box(left: float, top: float, width: float, height: float) -> np.ndarray:
-    right, bottom = left + width, top + height
-    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
-
-
-def page(
-    texts: dict[str, tuple[np.ndarray, float]], size: tuple[int, int] = (128, 256), spots: float = 0.0
-) -> Sample:
-    """Draw the kernel of each text at the brightness given, and a spot that is no text."""
-    image = np.zeros((*size, 3), np.uint8)
-    for polygon, brightness in texts.values():
-        pieces, _ = shrink(polygon, RUN.model)
-        cv2.fillPoly(
-            image, [np.rint(piece).astype(np.int32) for piece in pieces], (round(255 * brightness),) * 3
-        )
-    if spots:
-        cv2.rectangle(image, (20, 100), (80, 115), (round(255 * spots),) * 3, cv2.FILLED)
-    return Sample(image, [p for p, _ in texts.values()], list(texts), np.zeros(len(texts), bool), "a page")
+def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Page:
+    """Return a page with two texts per line."""
+    places = [(20 + 200 * (n % 2), 20 + 40 * (n // 2)) for n in range(len(texts))]
+    polygons = [box(x - 0.4, y, x + 150.3, y + 25) for x, y in places]
+    found = Detections(polygons, np.full(len(texts), 0.875, np.float32), ["a warning"])
+    return page_of(source, (300, 400), found, [reading(text) for text in texts] if read else None)

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from helpers.pages import AWKWARD, WHEN, page, reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.data.types import Detections, Recognition
-from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml, plain, shown_path
+from ocr_trainer.results import Page, hocr, json_file, page_xml, plain, shown_path
 from ocr_trainer.results.outline import hull
 
-WHEN = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
 PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"
-
-
-def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
-
-
-def reading(text: str, score: float = 0.5) -> Recognition:
-    return Recognition(text, np.full(len(text), score, np.float32), score)
-
-
-def page(*texts: str, source: str = "scans/a page.png", read: bool = True) -> Page:
-    """Return a page with two texts per line."""
-    places = [(20 + 200 * (n % 2), 20 + 40 * (n // 2)) for n in range(len(texts))]
-    polygons = [box(x - 0.4, y, x + 150.3, y + 25) for x, y in places]
-    found = Detections(polygons, np.full(len(texts), 0.875, np.float32), ["a warning"])
-    return page_of(source, (300, 400), found, [reading(text) for text in texts] if read else None)
 
 
 class Words(HTMLParser):
@@ -98,9 +80,6 @@ def read_by_plugin(folder: Path, text: str, level: str) -> list[tuple[str, list[
     config = PageXmlConfig(name="page_xml", root=folder, val_share=0.0, level=Level[level])
     sample = PageXml(config, Context(task=Task.detection)).train[0]
     return [(t, p.tolist()) for t, p in zip(sample.texts, sample.polygons, strict=True)]
-
-
-AWKWARD = ["a<b & \"c\" 'd'>", "1 < 2", "]]> &amp; é", "tab\there"]
 
 
 def test_page_xml_is_read_back_by_the_plugin(tmp_path: Path):
@@ -218,7 +197,7 @@ def test_documents_with_any_text_can_be_parsed(texts: list[str]):
     root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
     read = [word.findtext(f"{PAGE}TextEquiv/{PAGE}Unicode") for word in root.iter(f"{PAGE}Word")]
     forbidden = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
-    kept = [re.sub(forbidden, "\ufffd", text.words).replace("\r\n", "\n") for text in found.texts]
+    kept = [re.sub(forbidden, "\ufffd", word.text).replace("\r\n", "\n") for word in found.words]
     assert [word.replace("\r", "\n") for word in read] == [word.replace("\r", "\n") for word in kept]
     ElementTree.fromstring(hocr.write(found, "x").replace("<!DOCTYPE html>\n", ""))
     assert len(_detections(found)) == len(texts)

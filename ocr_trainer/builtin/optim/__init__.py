@@ -1,1 +1,1 @@
-"""The built-in optimizers and learning rate schedules."""
+"""Heavy (torch). The built-in optimizers and learning rate schedules."""

@@ -1,0 +1,1 @@
+"""Built-in callbacks: learning rates, gradient norms, and a profiler."""

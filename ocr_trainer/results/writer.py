@@ -1,0 +1,64 @@
+"""`Writer`, the base class of the formats of result files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr_trainer.data.images import png
+from ocr_trainer.data.types import Image
+from ocr_trainer.plugin import Config, Context
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
+
+PRODUCER = f"ocr-trainer {version('ocr-trainer')}"
+"""Name and version of this program, for formats that record what made them."""
+
+
+class Writer(ABC):
+    """Writes the results of one image at a time; what the factory of a writer plugin returns.
+
+    Args:
+        config: The options of the plugin.
+        context: What the core passes to every factory; `folder` is that of the result files.
+    """
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config = config
+
+    @abstractmethod
+    def write(self, page: Page, image: Image) -> str | bytes | Image:
+        """Return the content of the result file of one image.
+
+        Args:
+            page: The results. Do not modify them: other writers get the same page.
+            image: The image, uint8 of shape (height, width, 3), RGB; read-only.
+
+        Returns:
+            Text, which is written as UTF-8; or bytes; or an image of the same form, which is written as PNG.
+        """
+
+
+def encode(content: object) -> bytes:
+    """Return what a writer returned as the content of a file.
+
+    Raises:
+        TypeError: It is neither text nor bytes nor an image.
+        UnicodeEncodeError: The text has surrogates, which UTF-8 cannot encode.
+    """
+    if isinstance(content, str):
+        return content.encode("utf-8")
+    if isinstance(content, bytes):
+        return content
+    if not isinstance(content, np.ndarray):
+        raise TypeError(f"it returns a {type(content).__name__}, but must return str, bytes or an image")
+    if content.dtype != np.uint8 or content.ndim != 3 or content.shape[2] != 3 or not content.size:
+        raise TypeError(
+            f"it returns an array of {content.dtype} of shape {content.shape}; an image is an array of uint8"
+            " of shape (height, width, 3)"
+        )
+    return png(content)
