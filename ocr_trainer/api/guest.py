@@ -6,6 +6,7 @@ last one ends: calls in two threads would otherwise restore what the other has c
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -97,6 +98,7 @@ def _save_libraries() -> Restore:
     }
 
     def restore() -> None:
+        gc.collect()  # trainer and model refer to each other; their memory and files are free now
         np.random.set_state(numpy_draws)
         torch.set_rng_state(torch_draws)
         if on_gpu is not None:

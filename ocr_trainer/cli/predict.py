@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_trainer.cli.evaluate import add_recognizer
-from ocr_trainer.cli.flags import as_flags
+from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
 from ocr_trainer.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def predict(words: Sequence[str]) -> int:
     from ocr_trainer.cli.inputs import given_images
 
     images, out = given_images(named), Path(arguments.out)
-    with as_flags("recognizer", "margin"):
+    with checkpoint_flags("predict", arguments):
         reader = load(
             arguments.checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin
         )

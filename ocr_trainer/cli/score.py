@@ -10,9 +10,9 @@ from typing import Any
 
 from ocr_trainer.api import scoring
 from ocr_trainer.cli.flags import as_flags
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.scoring import text_files
-from ocr_trainer.scoring.options import DONT_CARE, METRICS
+from ocr_trainer.scoring.options import DONT_CARE
 from ocr_trainer.scoring.row_forms import FORMS
 from ocr_trainer.scoring.score_text import format_confusion
 
@@ -20,14 +20,14 @@ MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
 
 FORMAT = f"""\
-icdar, cleval: each side is a folder or a zip with a .txt file per image (gt_img_1.txt, res_img_1.txt) and
-a row per text. The row format is detected, or set with --form and --pred-form:
+Metrics of detections: each side is a folder or a zip with a .txt file per image (gt_img_1.txt,
+res_img_1.txt) and a row per text. The row format is detected, or set with --form and --pred-form:
 {", ".join(map(str, FORMS[:6]))},
 {", ".join(map(str, FORMS[6:]))}
 
-text: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per image, its text.
-Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same with a confidence
-behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
+Metrics of texts: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per
+image, its text. Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same
+with a confidence behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
 """
 
 
@@ -49,6 +49,7 @@ def score(words: Sequence[str]) -> int:
             form=options.form,
             pred_form=options.pred_form,
             dont_care=options.dont_care or DONT_CARE,
+            options=_metric_options(options.options),
         )
     print(_table(report))
     if options.json:
@@ -60,7 +61,12 @@ def _parsed(words: Sequence[str]) -> Namespace:
     parser = ArgumentParser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
     parser.add_argument("--gt", required=True, metavar="PATH", help="the ground truth")
     parser.add_argument("--pred", required=True, metavar="PATH", help="the predictions")
-    parser.add_argument("--metric", required=True, choices=METRICS)
+    parser.add_argument(
+        "--metric",
+        required=True,
+        metavar="NAME",
+        help="icdar, cleval, deteval, tiou, text, or one of a plugin",
+    )
     parser.add_argument(
         "--iou", type=float, metavar="X", help="icdar: minimum IoU of a match, exclusive (default: 0.5)"
     )
@@ -73,8 +79,18 @@ def _parsed(words: Sequence[str]) -> Namespace:
         metavar="TEXT",
         help="text that marks don't-care regions (default: ###); repeatable",
     )
+    parser.add_argument(
+        "options", nargs="*", metavar="KEY=VALUE", help="options of the metric, such as recall=0.7 of deteval"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the scores and all skipped items")
-    return parser.parse_args(words)
+    return parser.parse_intermixed_args(words)
+
+
+def _metric_options(words: Sequence[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"'{word}' is not an option of the metric: write KEY=VALUE")
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 def _table(report: dict[str, Any]) -> str:

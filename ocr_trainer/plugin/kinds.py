@@ -308,6 +308,7 @@ class CommandPlugin(Plugin):
     )
     """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
+    suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -319,6 +320,7 @@ class TaskPlugin(Plugin):
     """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
 
     kind: ClassVar[Kind] = Kind.task
+    suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {

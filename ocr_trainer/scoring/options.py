@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-METRICS = ("icdar", "cleval", "text")
 DONT_CARE = ("###",)
 """Texts that mark "don't care" regions by default."""
 
@@ -20,7 +20,7 @@ class ScoreOptions:
     pred: Path
     """The predictions."""
     metric: str
-    """One of `METRICS`."""
+    """The name of a metric plugin."""
     iou: float = 0.5
     """icdar: minimum IoU of a match, exclusive."""
     ignore_case: bool = False
@@ -31,3 +31,5 @@ class ScoreOptions:
     """Row format of the predictions; None to detect it."""
     dont_care: Sequence[str] = DONT_CARE
     """Texts that mark "don't care" regions."""
+    metric_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the metric's plugin."""

@@ -1,4 +1,7 @@
-"""The metrics `icdar` and `cleval`: score outlines, and texts if given, of whole images."""
+"""Score outlines, and texts if given, of whole images.
+
+`icdar` and `cleval` give more than in a run: average precision, end-to-end scores, counts.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring.options import ScoreOptions
+from ocr_trainer.scoring.plugin_metric import compute, page_sample
 from ocr_trainer.scoring.row_forms import form_of
 from ocr_trainer.scoring.submission import Page, Submission, read
 
@@ -56,8 +60,10 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
             _report_unusable(page, options.metric, data_report)
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
-    else:
+    elif options.metric == "cleval":
         result = _cleval(pairs, gt, pred, options.ignore_case)
+    else:
+        result = _plugin(pairs, options)
     return {
         "metric": options.metric,
         **({"iou": options.iou} if options.metric == "icdar" else {}),
@@ -102,6 +108,15 @@ def _fault(polygon: Polygon, metric: str) -> str | None:
     if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
         return "the outline crosses itself or has no area"
     return None
+
+
+def _plugin(pairs: Sequence[Pair], options: ScoreOptions) -> Result:
+    counts = {
+        "truths": sum(len(pair.truth.polygons) for pair in pairs),
+        "detections": sum(len(pair.found.polygons) for pair in pairs),
+        "dont_care": sum(sum(pair.ignore) for pair in pairs),
+    }
+    return Result(compute(options, (page_sample(*pair) for pair in pairs)), counts)
 
 
 def _icdar(pairs: Sequence[Pair], pred: Submission, iou: float) -> Result:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
+from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
@@ -31,6 +32,7 @@ from ocr_trainer.testing.texts import TextDatasetSuite
 __all__ = [
     "AugmentationSuite",
     "BackboneSuite",
+    "CommandSuite",
     "DatasetSuite",
     "LoggerSuite",
     "ModelSuite",
