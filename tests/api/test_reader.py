@@ -172,9 +172,9 @@ def test_what_cannot_be_read_is_raised_or_counted(reader: ocr.Reader):
     with pytest.warns(
         UserWarning, match=r"^skipped: (cannot read the image 'image 2'|image 4 cannot be used)"
     ) as warned:
-        read = [page.source for page in (pages := reader.predict(images, on_error="skip"))]
-    assert read == ["image 1", "image 3"]
-    assert len(warned) == len(pages.skipped) == 2
+        pages = list(skipping := reader.predict(images, on_error="skip"))
+    assert [page.source for page in pages] == ["image 1", "image 3"]
+    assert len(warned) == len(skipping.skipped) == 2
     assert {warning.filename for warning in warned} == {__file__}
 
     errors: list[ocr.DataError] = []
