@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_trainer.errors import CheckpointError, ConfigError, did_you_mean
-from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+from ocr_trainer.errors import CheckpointError, ConfigError
+from ocr_trainer.plugin import Config, Kind, ModelPlugin, Task, WriterPlugin, discovery
 from ocr_trainer.runs import timing
 
 if TYPE_CHECKING:
@@ -131,22 +131,25 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument(
         "--format",
         metavar="LIST",
-        help="of json, page (PAGE XML), hocr, text, overlay (an image), with commas; json,text,overlay "
-        "if not given, json,overlay without a recognizer",
+        help="names of writer plugins, with commas: ocr-train list-plugins writer; json,text,overlay "
+        "if not given, json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
     )
     arguments = parser.parse_intermixed_args(words)
     others, reading = _split_recognizer_overrides(arguments, arguments.images)
     overrides = [word for word in others if word.startswith("model.") and "=" in word]
-    named = [word for word in others if word not in overrides]
+    options = [word for word in others if word.startswith("writer.") and "=" in word]
+    named = [word for word in others if word not in overrides and word not in options]
     for word in named:
         if "=" in word and not Path(word).exists():
-            raise ConfigError(f"'{word}' is not an image, and predict accepts only model.… options")
+            raise ConfigError(
+                f"'{word}' is not an image, and predict accepts only options of model.… and writer.…"
+            )
     from ocr_trainer.cli.inputs import given_images
 
     images, out = given_images(named), Path(arguments.out)
     saved, second = _read_checkpoints("predict", arguments.checkpoint, arguments.recognizer)
     pages = _task_of(saved) is Task.detection
-    formats = _formats(arguments.format, pages, second is not None)
+    formats = _formats(arguments.format, options, pages, second is not None)
     run = _compose_model(saved, overrides)
     recognizer = (_compose_model(second, reading), second) if second is not None else None
     from ocr_trainer.evaluation import predict as predicting
@@ -186,25 +189,43 @@ def _split_recognizer_overrides(arguments: Namespace, words: Sequence[str]) -> t
     return others, [f"model.{word.removeprefix(prefix)}" for word in own]
 
 
-def _formats(listed: str | None, pages: bool, read: bool) -> list[str]:
-    """Return the requested result formats."""
-    if listed is None:
-        return ["json", "text", "overlay"] if read else ["json", "overlay"]
-    if not pages:
-        raise ConfigError(
-            "--format is for pages, which takes a detector's checkpoint before --recognizer; "
-            "images of words give readings.jsonl and readings.tsv"
-        )
-    from ocr_trainer.results.writers import FORMATS
+def _formats(listed: str | None, options: Sequence[str], pages: bool, read: bool) -> dict[str, Config]:
+    """Return the options of each requested format of result files, by the name of its writer plugin.
 
-    names = [name.strip() for name in listed.split(",")]
-    for name in names:
-        if name not in FORMATS:
-            guess = did_you_mean(name, FORMATS)
-            raise ConfigError(f"there is no format '{name}'.{guess}\n  formats: {', '.join(FORMATS)}")
-    if "text" in names and not read:
-        raise ConfigError("--format text needs a recognizer: add --recognizer CKPT")
-    return list(dict.fromkeys(names))
+    Args:
+        listed: The names, with commas; None for the usual ones.
+        options: Words such as `writer.NAME.KEY=VALUE`.
+        pages: Whether the images are pages rather than words.
+        read: Whether there is a recognizer.
+    """
+    if not pages and (listed is not None or options):
+        raise ConfigError(
+            f"{'--format' if listed is not None else options[0]} is for pages, which takes a detector's "
+            "checkpoint before --recognizer; images of words give readings.jsonl and readings.tsv"
+        )
+    from ocr_trainer.config.plugin_options import plugin_options
+
+    names = _usual_formats(read) if listed is None else [name.strip() for name in listed.split(",")]
+    given: dict[str, list[str]] = {name: [] for name in names}
+    for word in options:
+        name, _, option = word.removeprefix("writer.").partition(".")
+        own = [known for known in names if known.rpartition(":")[2] == name]
+        if not own:
+            chosen = ",".join(known.rpartition(":")[2] for known in names)
+            raise ConfigError(f"{word} is for --format {name}; the formats are {chosen}")
+        given[own[0]].append(option)
+    formats = {name: plugin_options(Kind.writer, name, words) for name, words in given.items()}
+    for name in formats:
+        writer = discovery.load(Kind.writer, name)
+        assert isinstance(writer, WriterPlugin)
+        if writer.needs_text and not read:
+            raise ConfigError(f"--format {name} needs a recognizer: add --recognizer CKPT")
+    return formats
+
+
+def _usual_formats(read: bool) -> list[str]:
+    # By their full names: a plugin of another distribution may have the same one.
+    return [f"ocr-trainer:{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
 
 
 def _read_checkpoints(command: str, first: str, second: str | None) -> tuple[Saved, Saved | None]:

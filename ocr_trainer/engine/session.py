@@ -138,7 +138,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
         logger.log_hyperparams(plain(run))
     if point is not None:
         prepare_resume(point, run, model, loaders.train)
-        report_dropped_states(point, trainer.callbacks)
+        report_dropped_states(point, trainer.callbacks)  # type: ignore[attr-defined]
     return Session(
         run,
         folder,

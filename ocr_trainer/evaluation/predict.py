@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -14,15 +14,16 @@ from typing import Any
 import cv2
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.images import read_image, write_image
+from ocr_trainer.data.images import read_image
 from ocr_trainer.data.types import Image
 from ocr_trainer.engine.callbacks.bar import Report, progress
 from ocr_trainer.engine.startup import enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, default_device, open_reader, recognize
 from ocr_trainer.evaluation.test import rebuild
+from ocr_trainer.plugin import Config
 from ocr_trainer.results import json_file, page_of, shown_path
-from ocr_trainer.results.writers import FORMATS
+from ocr_trainer.results.files import ResultFiles, default_formats
 from ocr_trainer.tasks.recognition.data import fit
 
 
@@ -32,7 +33,7 @@ def predict(
     images: Sequence[Path],
     out: Path,
     recognizer: Saved | None = None,
-    formats: Sequence[str] = ("json", "overlay"),
+    formats: Mapping[str, Config] | None = None,
     margin: float | None = None,
 ) -> int:
     """Find text in images, read it if there is a recognizer, and write the results of each image to `out`.
@@ -46,7 +47,8 @@ def predict(
         images: The image files.
         out: The folder of results, which is created if needed.
         recognizer: The recognizer, or None.
-        formats: Names from `FORMATS`.
+        formats: The options of the formats of result files, by the names of their writer plugins; by
+            default, `json` and `overlay`.
         margin: The margin to crop around a text, as a share of its height; None for the margin that the
             recognizer was trained with.
 
@@ -55,7 +57,9 @@ def predict(
 
     Raises:
         DataError: No image could be loaded, or `out` cannot be written.
+        PluginBroken: A writer failed; all other files are written.
     """
+    files = ResultFiles(out, formats or default_formats())
     reader = open_reader((run, saved), recognizer, margin, out)
     enable_garbage_collection()
     names = _names(images)
@@ -65,13 +69,12 @@ def predict(
             detections, recognitions = reader(image)
             detections.warnings += _page_warning(path)
             page = page_of(path, image.shape[:2], detections, recognitions)
-            for name in formats:
-                suffix, make = FORMATS[name]
-                _write(out / f"{names[path]}{suffix}", make(page, image))
+            files.write(names[path], page, image)
             line = f"{page.source}: {len(page.texts)} texts{''.join(f'; {w}' for w in page.warnings)}"
             report(line, bool(page.warnings))
             done, texts = done + 1, texts + len(page.texts)
     _print_summary(done, len(images), f"{texts} texts", out)
+    files.finish()
     return done
 
 
@@ -179,10 +182,3 @@ def _writing(out: Path) -> Iterator[None]:
         raise  # from standard output, not from a result file
     except OSError as error:
         raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error
-
-
-def _write(path: Path, content: str | Image) -> None:
-    if isinstance(content, str):
-        path.write_text(content, encoding="utf-8")
-    else:
-        write_image(path, content)

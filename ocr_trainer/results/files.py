@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_trainer.data.types import Image
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginBroken
-from ocr_trainer.plugin import Context, Kind, Task, WriterPlugin, discovery
+from ocr_trainer.plugin import Config, Context, Kind, Task, WriterPlugin, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.metadata import Installed
 from ocr_trainer.results.page import Page
@@ -59,17 +59,17 @@ class ResultFiles:
 
     Args:
         out: The folder of result files; it must exist.
-        formats: The names of writer plugins.
+        formats: The options of the formats, by the names of their writer plugins.
 
     Raises:
         PluginError: A plugin cannot be used.
         ConfigError: Two formats have the same suffix.
     """
 
-    def __init__(self, out: Path, formats: Sequence[str]) -> None:
+    def __init__(self, out: Path, formats: Mapping[str, Config]) -> None:
         self.out = out
-        check_suffixes(formats)
-        self.formats = [_open(name, out) for name in formats]
+        _check_suffixes(formats)
+        self.formats = [_open(name, config, out) for name, config in formats.items()]
 
     def write(self, name: str, page: Page, image: Image) -> None:
         """Write the result files of one image.
@@ -112,16 +112,18 @@ class ResultFiles:
             raise PluginBroken(f"some result files were not written:{listed}")
 
 
-def check_suffixes(formats: Sequence[str]) -> None:
-    """Refuse formats that would write the same files.
+def default_formats() -> dict[str, Config]:
+    """Return the usual formats of results without texts."""
+    # By their full names: a plugin of another distribution may have the same one.
+    names = ("ocr-trainer:json", "ocr-trainer:overlay")
+    return {name: _description(name).config(name=name) for name in names}
 
-    Raises:
-        PluginError: A format cannot be used.
-        ConfigError: Two formats have the same suffix.
-    """
+
+def _check_suffixes(formats: Iterable[str]) -> None:
+    """Refuse formats that would write the same files."""
     taken: dict[str, str] = {}
     for name in formats:
-        suffix = description(name).suffix
+        suffix = _description(name).suffix
         # Not every file system distinguishes upper and lower case.
         other = taken.setdefault(suffix.casefold(), name)
         if other != name:
@@ -131,23 +133,15 @@ def check_suffixes(formats: Sequence[str]) -> None:
             )
 
 
-def description(name: str) -> WriterPlugin:
-    """Return the description of a format.
-
-    Raises:
-        PluginError: There is no such writer, or it cannot be used.
-    """
+def _description(name: str) -> WriterPlugin:
     plugin = discovery.load(Kind.writer, name)
     assert isinstance(plugin, WriterPlugin)
     return plugin
 
 
-def _open(name: str, out: Path) -> Format:
-    plugin = discovery.find(Kind.writer, name)
-    loaded = description(name)
-    context = Context(task=Task.detection, folder=out)
-    writer: Writer = build(Kind.writer, loaded.config(name=name), context)
-    return Format(plugin, loaded.suffix, writer)
+def _open(name: str, config: Config, out: Path) -> Format:
+    writer: Writer = build(Kind.writer, config, Context(task=Task.detection, folder=out))
+    return Format(discovery.find(Kind.writer, name), _description(name).suffix, writer)
 
 
 def _record(form: Format, source: str, error: BaseException) -> None:
