@@ -20,9 +20,9 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.data.open import open_test
 from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.evaluation.test import rebuild
+from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.tasks.base import task_class
 from ocr_trainer.tasks.detection.scoring import Scorer, decode, images_of
-from ocr_trainer.tasks.detection.tally import tally_image
 
 
 def main() -> None:
@@ -37,6 +37,7 @@ def main() -> None:
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_test(run, context))
     batches = list(kind.scoring_loader(splits.test, model, run))
+    metrics = build_metrics(run, context)
     forward = decoding = counting = 0.0
     with torch.inference_mode():
         model(batches[0].images.to(device))  # warm up: the first pass selects kernels
@@ -48,16 +49,17 @@ def main() -> None:
                 start = time.perf_counter()
                 found = decode(model, one, truth)
                 decoded = time.perf_counter()
-                tally_image(truth, found)
+                metrics.copy().update(found, truth)
                 decoding += decoded - start
                 counting += time.perf_counter() - decoded
         start = time.perf_counter()
-        scorer = Scorer(model)
+        scorer = Scorer(model, metrics)
         for batch in batches:
             scorer.add(model(batch.images.to(device)), batch.ground_truths)
-        tally = scorer.finish()
+        scorer.finish()
         parallel = time.perf_counter() - start
-    print(f"{tally.images} images, {tally.icdar.cared_truths} texts, {device}")
+    texts = sum(len(truth.texts) for batch in batches for truth in batch.ground_truths)
+    print(f"{sum(map(len, batches))} images, {texts} texts, {device}")
     print(f"network {forward:.2f} s, decoding {decoding:.2f} s, scoring {counting:.2f} s")
     print(f"decoding and scoring / network: {(decoding + counting) / forward:.2f}")
     print(f"in parallel / network alone:    {parallel / forward:.2f}")

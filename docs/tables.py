@@ -95,15 +95,17 @@ def _rows(
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it.
 
-    An option with another default than in the shared table stays.
+    An option of an optimizer or schedule that has another default than in the shared table stays.
     """
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
     else:
-        above = [base for base in SHARED if base is not options]
+        # A section of a run is where the options that its plugins share are.
+        above = [base for base in SHARED if "/" in owner and owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
-    return {f.name for base in bases for f in fields(base) if defaults[f.name] == f.default}
+    own = (OptimizerConfig, ScheduleConfig)
+    return {f.name for b in bases for f in fields(b) if b not in own or defaults[f.name] == f.default}
 
 
 def _is_section(kind: Any) -> bool:

@@ -90,7 +90,7 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path):
 @pytest.mark.parametrize(
     ("page", "name"),
     [
-        ("plugin", "ocr_trainer.plugin.api.ModelPlugin"),
+        ("plugin", "ocr_trainer.plugin.kinds.ModelPlugin"),
         ("models", "ocr_trainer.tasks.detection.detector.Detector.decode"),
         ("models", "ocr_trainer.tasks.recognition.recognizer.Recognizer.size"),
         ("data", "ocr_trainer.data.types.Sample"),

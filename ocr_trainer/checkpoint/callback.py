@@ -11,7 +11,6 @@ validation that is due comes next. Lightning's loop state is normalized to this 
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import signal
 import time
@@ -111,20 +110,19 @@ def _sizes(value: Any) -> Iterator[int]:
 class CheckpointCallback(Callback):
     """Writes `last.ckpt`, `previous.ckpt` and, if there are scores, `best.ckpt`. Ends the run on signals.
 
+    A validation is the best so far if the module says so, by its attribute `improved`.
+
     Args:
         folder: Where to write checkpoints, or None to write none.
         config: When to write them.
-        monitor: The score that chooses the best checkpoint; higher is better.
         rescue: Whether to save the last whole step if a plugin callback raises within the next one.
     """
 
     state_key = "ocr_trainer.CheckpointCallback"
+    """Checkpoints of version 0.1 have a state under this key. Now the module keeps the best scores."""
 
-    def __init__(
-        self, folder: Path | None, config: CheckpointConfig, monitor: str, rescue: bool = False
-    ) -> None:
-        self.folder, self.config, self.monitor, self.rescue = folder, config, monitor, rescue
-        self.best = -math.inf
+    def __init__(self, folder: Path | None, config: CheckpointConfig, rescue: bool = False) -> None:
+        self.folder, self.config, self.rescue = folder, config, rescue
         self._saved_at: int | None = None
         """The step after which `last.ckpt` was written."""
         self._validate = False
@@ -133,14 +131,6 @@ class CheckpointCallback(Callback):
         """The last whole step, if it is not saved."""
         self._rewind_to: LastStep | None = None
         """The step to save while a later one is unfinished."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the best score so far."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best score so far."""
-        self.best = state_dict["best"]
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Register the signal handlers."""
@@ -196,12 +186,10 @@ class CheckpointCallback(Callback):
         if STOP.asked is not None and trainer.world_size == 1 and not accumulating(trainer):
             raise Stopped(STOP.asked)
 
-    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        """Save the state as the best checkpoint if its score is the highest."""
-        score = trainer.callback_metrics.get(self.monitor)
-        if trainer.sanity_checking or score is None or not float(score) > self.best:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state as the best checkpoint if its score is the best so far."""
+        if trainer.sanity_checking or not getattr(pl_module, "improved", False):
             return
-        self.best = float(score)
         if self.folder is None or is_fast_dev_run(trainer):
             return
         if accumulating(trainer):

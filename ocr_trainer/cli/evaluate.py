@@ -16,7 +16,10 @@ from ocr_trainer.runs import timing
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
-TESTED = ("logger=[]", "trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1")
+TESTED = (
+    *("logger=[]", "checkpoint.monitor=null"),
+    *("trainer.limit_test_batches=null", "trainer.accelerator=auto", "trainer.devices=1"),
+)
 """Resets options of training that do not apply to the test."""
 
 Saved = dict[str, Any]
@@ -277,7 +280,7 @@ def _compose_run(saved: Saved, overrides: Sequence[str]) -> RunConfig:
 
 
 def _compose_model(saved: Saved, overrides: Sequence[str]) -> RunConfig:
-    """Compose the run of a checkpoint without dataset and loggers, which its model does not need."""
+    """Compose the run of a checkpoint without dataset, loggers and metrics, which its model does not need."""
     from ocr_trainer.config.compose import compose
 
-    return compose(["logger=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)
+    return compose(["logger=[]", "metric=[]", *overrides], saved["ocr_trainer"]["config"], without_data=True)

@@ -62,12 +62,16 @@ class Resume(Enum):
 
 @dataclass
 class CheckpointConfig(Options):
-    """When to save checkpoints, besides before each validation, at the end of each epoch and on a signal."""
+    """When to save checkpoints, besides before each validation, at the end of each epoch and on a signal, and
+    which one is the best."""
 
     every_n_steps: int | None = option(None, at_least=1)
     """Save after every this many optimizer steps."""
     every_minutes: float | None = option(15.0, above=0)
     """Save after this many minutes: the most that a killed run loses."""
+    monitor: str | None = None
+    """Score of the validation split that chooses the best checkpoint and stops early; null: that of the task,
+    hmean for detection, ned_mean for recognition."""
 
 
 @dataclass
@@ -87,7 +91,7 @@ class EarlyStoppingConfig(Options):
     patience: int = option(5, at_least=1)
     """Stop after this many consecutive validations without improvement."""
     min_delta: float = option(0.0, at_least=0)
-    """Minimum improvement of the task's main metric (0 to 1)."""
+    """Minimum improvement of the score that `checkpoint.monitor` names."""
 
 
 @dataclass
@@ -100,6 +104,11 @@ class RunConfig(Options):
         *("trainer.limit_train_batches", "trainer.overfit_batches"),
     )
     """Options that a resumed run cannot change: its weights and its position in the data depend on them."""
+
+    METRICS: ClassVar[tuple[str, ...]] = ()
+    """Metrics that every run of the task has. The first is the main one: its scores have no prefix."""
+    MONITOR: ClassVar[str] = ""
+    """The score that chooses the best checkpoint if `checkpoint.monitor` names no other."""
 
     model: Config = REQUIRED
     """Model plugin and its options."""

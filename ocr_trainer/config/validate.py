@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.scores import score_errors
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import (
     Bounds,
@@ -135,6 +136,7 @@ def _task_errors(run: RunConfig) -> Iterator[str]:
     assert isinstance(model, ModelPlugin)
     if not run.dataset.name:
         return  # composed without a dataset
+    yield from score_errors(run, model.task)
     named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
     for key, kind, config, required in [named, *nested_plugins(run.dataset, "dataset")]:
         dataset, task = discovery.load(kind, config.name), required or model.task

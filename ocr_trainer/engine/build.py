@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 
 from ocr_trainer.checkpoint.callback import CheckpointCallback, CheckpointFileIO
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.scores import monitor_of
 from ocr_trainer.config.trainer import TrainerConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.engine.callbacks.guard import CallbackGuard
@@ -116,31 +117,36 @@ def build_callbacks(run: RunConfig, context: Context) -> list[CallbackGuard]:
     return guards
 
 
-def build_checkpoint_callback(run: RunConfig, folder: Path, monitor: str) -> CheckpointCallback:
+def build_checkpoint_callback(run: RunConfig, folder: Path) -> CheckpointCallback:
     """Return the checkpoint callback. Without checkpoints, it still ends the run on signals."""
     enabled = run.trainer.enable_checkpointing is not False and not run.trainer.barebones
     return CheckpointCallback(
-        folder / "checkpoints" if enabled else None, run.checkpoint, monitor, rescue=bool(run.callback)
+        folder / "checkpoints" if enabled else None, run.checkpoint, rescue=bool(run.callback)
     )
 
 
-def early_stopping(run: RunConfig, monitor: str, scored: bool) -> list[Callback]:
+def early_stopping(run: RunConfig, scored: bool) -> list[Callback]:
     """Return the early stopping callback in a list, which is empty if early stopping is off.
 
     Args:
         run: The run's configuration.
-        monitor: The score to watch; higher is better.
         scored: Whether the run has a val split.
 
     Raises:
-        ConfigError: Early stopping is on, but there is no val split.
+        ConfigError: An option needs the scores of the val split, but there is none.
     """
-    config = run.early_stopping
+    config, wanted, monitor = run.early_stopping, run.checkpoint.monitor, monitor_of(run)
+    for given, needed in (
+        (config.enabled, "early_stopping.enabled=true"),
+        (wanted, f"checkpoint.monitor={wanted}"),
+    ):
+        if given and not scored:
+            raise ConfigError(f"{needed} needs the scores of a val split, but there is none")
     if not config.enabled:
         return []
-    if not scored:
-        raise ConfigError("early_stopping.enabled=true needs the scores of a val split, but there is none")
-    return [Patience(monitor, config.min_delta, config.patience, mode="max", check_on_train_epoch_end=False)]
+    # A score that is not finite is no improvement, and no reason to stop.
+    options = {"check_on_train_epoch_end": False, "check_finite": False}
+    return [Patience(monitor.key, config.min_delta, config.patience, mode=monitor.mode, **options)]
 
 
 class Patience(EarlyStopping):

@@ -144,7 +144,7 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
         if not shown or name.partition("/")[2] in shown
     ]
     if report.get("best_checkpoint"):
-        rows.append(("best checkpoint", report["best_checkpoint"]))
+        rows.append(("best checkpoint", f"{report['best_checkpoint']} by {report['monitor']}"))
     if calibration := report.get("calibration"):
         chosen = ", ".join(f"{name}={_format(value)}" for name, value in calibration["chosen"].items())
         rows.append(("calibrated", f"{chosen or 'no gain'} ({calibration_gain})"))

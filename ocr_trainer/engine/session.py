@@ -72,7 +72,8 @@ class Session:
     @property
     def notes(self) -> list[str]:
         """Unusual findings that may be intended, for report.json."""
-        return [*self.sanity.notes, *(note for guard in self.callbacks for note in guard.notes)]
+        of_callbacks = (note for guard in self.callbacks for note in guard.notes)
+        return [*self.sanity.notes, *of_callbacks, *self.task.score_notes()]
 
     @contextmanager
     def error_reports(self) -> Iterator[None]:
@@ -129,8 +130,8 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     callbacks: list[Callback] = [nonfinite, latest_batch, sanity, first_step]
     guards = build.build_callbacks(run, context)
     callbacks += [guard.callback for guard in guards]
-    callbacks += build.early_stopping(run, task.monitor, loaders.val is not None)
-    callbacks.append(build.build_checkpoint_callback(run, folder, task.monitor))
+    callbacks += build.early_stopping(run, loaders.val is not None)
+    callbacks.append(build.build_checkpoint_callback(run, folder))
     check_state_keys(callbacks, guards)
     trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
     distributed.check_enough_samples(loaders.samples(), trainer.world_size)

@@ -54,7 +54,8 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
         timer.end("fit")
         checkpoint = keep_best(folder / "checkpoints", session.trainer)
         calibration = calibrate(session, checkpoint, timer)
-        scores = session.task.best_scores | test(session, checkpoint)
+        # Without a best validation, the last state is the best checkpoint: see `keep_best`.
+        scores = (session.task.best_scores or session.task.latest_scores) | test(session, checkpoint)
         timer.end("test")
     close(session.loggers)
     content = _report(session, scores, checkpoint, calibration, timer)
@@ -143,6 +144,7 @@ def _report(
         "test_split": session.loaders.test_split,
         "calibration": calibration,
         "best_checkpoint": str(checkpoint.relative_to(session.folder)) if checkpoint else None,
+        "monitor": task.monitor.key,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         **report.summary(session.run, trainer, task, session.context.data_report),

@@ -16,9 +16,9 @@ from ocr_trainer.engine import report
 from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.test import rebuild, tester
+from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.runs import timing
 from ocr_trainer.tasks.base import task_class
-from ocr_trainer.tasks.recognition.task import RecognitionTask
 
 COLUMNS = ("word_accuracy", "word_accuracy_ignore_case", "word_accuracy_alphanumeric", "cer", "ned_mean")
 SIX = {
@@ -79,9 +79,9 @@ def benchmark(
         task = kind(model, run, folder, len(splits.test))
         with report_worker_errors([loader]):
             scores = tester(run, loader, [], folder).test(task, loader, verbose=False)[0]
-        assert isinstance(task, RecognitionTask)
-        assert task.tally is not None
-        rows[name] = {"texts": task.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
+        text = task.metrics.get("text")
+        assert isinstance(text, Text)
+        rows[name] = {"texts": text.tally.texts, **{c: scores[f"test/{c}"] for c in COLUMNS}}
         skipped = report.skips(context.data_report, list(task.skipped.values()))
         data[name] = {"split": splits.test_split, "skipped": skipped, **splits.report}
         timer.end(name)

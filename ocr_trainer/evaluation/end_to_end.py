@@ -27,13 +27,14 @@ from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import Reader, open_reader
 from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.metrics.build import build_metrics
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import timing
 from ocr_trainer.tasks.base import write_images
 from ocr_trainer.tasks.detection.data import fit
-from ocr_trainer.tasks.detection.tally import Tally, tally_image
 from ocr_trainer.text import normalize
 
 MAX_SIDE = 1600
@@ -132,11 +133,11 @@ def score_end_to_end(
     splits = open_test(run, context)
     enable_garbage_collection()
     timer.end("build")
-    scorer = _Scorer(run)
+    scorer = _Scorer(run, build_metrics(run, context))
     scorer.score(splits.test, reader)
     timer.end("test")
     scores = {
-        f"test/{name}": value for name, value in (scorer.tally.scores() | scorer.counts.scores()).items()
+        f"test/{name}": value for name, value in (scorer.metrics.compute() | scorer.counts.scores()).items()
     }
     for logger in build.build_loggers(run, context):
         logger.log_metrics(scores, step=0)
@@ -148,10 +149,11 @@ def score_end_to_end(
         "margin": reader.margin,
         "scores": scores,
         "test_split": splits.test_split,
-        "images": scorer.tally.images,
+        "images": scorer.count,
         "texts": scorer.counts.texts,
-        "details": scorer.tally.details(),
-        "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.tally.images} images"},
+        "notes": scorer.metrics.failures(),
+        "details": scorer.metrics.details(),
+        "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.count} images"},
         "parameters": sum(p.numel() for model in reader.models for p in model.parameters()),
         "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
@@ -168,9 +170,10 @@ def score_end_to_end(
 class _Scorer:
     """Scores a split image by image."""
 
-    def __init__(self, run: RunConfig) -> None:
-        self.run = run
-        self.tally = Tally()
+    def __init__(self, run: RunConfig, metrics: MetricCollection) -> None:
+        self.run, self.metrics = run, metrics
+        self.count = 0
+        """The number of images that could be read."""
         self.counts = EndToEnd()
         self.skipped: list[SkippedItem] = []
         self.images: list[Image] = []
@@ -208,7 +211,8 @@ class _Scorer:
         image, scale = fit(sample.image, reader.detector)
         size = (image.shape[0], image.shape[1])
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
-        self.tally += tally_image(truth, found)
+        self.metrics.update(found, truth)
+        self.count += 1
         self.counts += count_image(sample, found, recognitions)
         if len(self.images) < self.run.data.log_images:
             page = page_of(sample.source, sample.image.shape[:2], found, recognitions)

@@ -80,6 +80,7 @@ def test(
         "scores": dict(scores),
         "test_split": splits.test_split,
         "data": splits.report,
+        "notes": task.score_notes(),
         **report.summary(run, trainer, task, context.data_report),
         "seconds": timer.seconds,
     }

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 
 from ocr_trainer.data.types import Polygon
+from ocr_trainer.metrics.areas import Regions, mostly_inside, shared_areas
 
 DONT_CARE_SHARE = 0.5
 """A detection with more than this fraction of its area inside a don't-care region is not scored."""
@@ -101,20 +101,23 @@ def overlaps(
         gt_ignore: bool, one per truth: don't-care regions, which count neither as missed nor as wrong.
         det_polygons: Detections, each float of shape (points, 2), in the same pixels.
     """
-    ignored = np.asarray(gt_ignore, dtype=bool)
-    gt, gt_index = _valid(gt_polygons)
-    det, det_index = _valid(det_polygons)
-    dont_care = ignored[gt_index]
-    gt, gt_index, regions = gt[~dont_care], gt_index[~dont_care], gt[dont_care]
+    gt, det = Regions.of(gt_polygons, crossing=False), Regions.of(det_polygons, crossing=False)
+    return overlaps_of(gt, np.asarray(gt_ignore, dtype=bool)[gt.index], det)
 
-    scored = ~_inside(det, regions)
-    det, det_index = det[scored], det_index[scored]
 
-    i, j, shared = _overlaps(gt, det)
-    order = np.lexsort((j, i))
-    i, j, shared = i[order], j[order], shared[order]
-    iou = shared / (shapely.area(gt[i]) + shapely.area(det[j]) - shared)
-    return Overlaps(gt_index, det_index, np.stack([i, j], axis=1), iou)
+def overlaps_of(gt: Regions, dont_care: np.ndarray, det: Regions) -> Overlaps:
+    """Compute the overlaps of regions; see `overlaps`.
+
+    Args:
+        gt: Ground truth.
+        dont_care: bool of shape (ground truth,): don't-care regions.
+        det: Detections.
+    """
+    det = det[~mostly_inside(det, gt[dont_care], DONT_CARE_SHARE)]
+    gt = gt[~dont_care]
+    i, j, shared = shared_areas(gt, det)
+    iou = shared / (gt.areas[i] + det.areas[j] - shared)
+    return Overlaps(gt.index, det.index, np.stack([i, j], axis=1), iou)
 
 
 def match(
@@ -138,29 +141,3 @@ def average_precision(confidences: np.ndarray, hits: np.ndarray, ground_truths: 
     hits = hits[np.argsort(-confidences, kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     return float(precision[hits].sum() / ground_truths) if ground_truths else 0.0
-
-
-def _valid(polygons: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the valid polygons as shapely objects, and their indices."""
-    usable = [i for i, points in enumerate(polygons) if len(points) >= 3 and np.isfinite(points).all()]
-    if not usable:
-        return np.empty(0, dtype=object), np.empty(0, dtype=int)
-    coordinates = np.concatenate([polygons[i] for i in usable]).astype(np.float64)
-    owners = np.repeat(np.arange(len(usable)), [len(polygons[i]) for i in usable])
-    shapes = shapely.polygons(shapely.linearrings(coordinates, indices=owners))
-    valid = shapely.is_valid(shapes)
-    return shapes[valid], np.asarray(usable)[valid]
-
-
-def _overlaps(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return indices into `a` and `b` of the polygons that meet, and the area they share."""
-    i, j = shapely.STRtree(b).query(a, predicate="intersects")
-    return i, j, shapely.area(shapely.intersection(a[i], b[j]))
-
-
-def _inside(det: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Return which detections lie mostly inside a don't-care region."""
-    i, _, shared = _overlaps(det, regions)
-    inside = np.zeros(len(det), dtype=bool)
-    inside[i[shared > DONT_CARE_SHARE * shapely.area(det[i])]] = True
-    return inside

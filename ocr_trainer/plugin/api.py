@@ -193,6 +193,10 @@ class Plugin:
     factory: str
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
 
+    def errors(self) -> Iterator[str]:
+        """Yield what is wrong with the fields that only this kind of plugin has."""
+        yield from ()
+
     @classmethod
     def choice(cls, name: str) -> str:
         """Return how a user chooses a plugin of this kind, such as `model=dbnet` or `logger=[csv]`."""

@@ -26,6 +26,7 @@ def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
         return
     if not isinstance(loaded, expected):
         yield f"it is registered in {plugin.kind.entry_points}, but is a {type(loaded).__name__}"
+    yield from loaded.errors()
     if loaded.api != API:
         yield f"it is written for version {loaded.api} of the plugin contract, but this is version {API}"
     yield from _config_errors(loaded.config, expected.config_base)

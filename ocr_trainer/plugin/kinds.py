@@ -7,6 +7,7 @@ and deny, `list-plugins` and `describe` know kinds only through these declaratio
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -206,14 +207,28 @@ class BackbonePlugin(Plugin):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricPlugin(Plugin):
-    """A metric that validation and test compute."""
+    """A metric that validation and test compute. Its factory returns an `ocr_trainer.metrics.base.Metric`."""
 
     kind: ClassVar[Kind] = Kind.metric
     group: ClassVar[str | None] = "metric"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.metrics.base:Metric"
+    suite: ClassVar[str] = "ocr_trainer.testing:MetricSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose predictions it can score."""
+    scores: tuple[str, ...]
+    """Names of the scores that it may compute; in a run, each follows the metric's name: `NAME_SCORE`."""
+    lower_is_better: tuple[str, ...] = ()
+    """Those of the scores that are better the lower they are."""
+
+    def errors(self) -> Iterator[str]:
+        """Yield the names of scores that cannot be used."""
+        for score in self.scores:
+            if not re.fullmatch(r"\w+", str(score), re.ASCII):
+                yield f"the name of its score {score!r} must consist of letters, digits and underscores"
+        for score in set(self.lower_is_better) - set(self.scores):
+            yield f"lower_is_better names '{score}', which is not one of its scores"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -21,12 +23,15 @@ from torch.utils.data import DataLoader
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.config.scores import chosen_metrics, monitor_of
 from ocr_trainer.data.images import write_image
-from ocr_trainer.data.loader import Loader
+from ocr_trainer.data.loader import Loader, all_reduce_sum
 from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split
 from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
+from ocr_trainer.metrics.build import build_metrics
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.optim.optimizer import make_optimizer, make_schedule
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, SkippedItem, Task
@@ -39,6 +44,8 @@ R = TypeVar("R", bound=RunConfig)
 
 SIDE_MULTIPLE = 32
 """The stride of most networks: suggested image sizes are multiples of it."""
+
+log = logging.getLogger("ocr_trainer")
 
 CaptionedImage = tuple[Image, str]
 """An image, uint8, (height, width, 3), RGB, and its caption."""
@@ -60,13 +67,11 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         samples: The number of samples to train on, or to test on.
     """
 
-    monitor: ClassVar[str]
-    """The score that chooses the best checkpoint; higher is better."""
     model_type: ClassVar[type[nn.Module]]
     """The class of the models that this task trains."""
     image_key: ClassVar[str]
     """The key of its images in loggers, after `val/` or `test/`."""
-    headline: ClassVar[tuple[str, ...]] = ()
+    headline: tuple[str, ...] = ()
     """The scores to show on the screen; empty for all. Reports and loggers always get all."""
     lost_message: ClassVar[str] = "images cannot be read"
     """The words after the number of lost samples in an error message."""
@@ -81,8 +86,24 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         self.run = run
         self.folder = folder
         self.samples = samples
+        self.uncounted = build_metrics(run, run_context(run, folder))
+        """The metrics of the run. They count nothing themselves, only copies do."""
+        self.metrics = self.uncounted
+        """The metrics of the latest validation or test."""
+        self.score_faults: dict[str, int] = {}
+        """What is wrong with scores, and in how many validations and tests it was."""
+        self.monitor = monitor_of(run)
+        """The score that chooses the best checkpoint."""
+        if self.headline:
+            added = (metric for metric in chosen_metrics(run) if metric.name not in run.METRICS)
+            names = (name for metric in added for name in metric.scores())
+            self.headline = (*self.headline, *names, self.monitor.name)
+        self.latest_scores: dict[str, float] = {}
+        """The scores of the latest validation."""
         self.best_scores: dict[str, float] = {}
         """The scores of the best validation so far."""
+        self.improved = False
+        """Whether the latest validation was the best one so far."""
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
         self.skipped: dict[Hashable, SkippedItem] = {}
@@ -168,9 +189,25 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def score(self, split: str) -> dict[str, float]:
         """Return the scores of all batches since `reset_scores`. Set `diagnosis` and `images`."""
 
-    @abstractmethod
+    def compute(self, counted: MetricCollection) -> dict[str, float]:
+        """Merge the metrics of all processes into `metrics`, and return their scores."""
+        self.metrics, *others = all_reduce_sum([counted])
+        for other in others:
+            self.metrics.merge(other)
+        scores = self.metrics.compute()
+        for failure in self.metrics.failures():
+            self._record_fault(failure)
+        return scores
+
+    def _record_fault(self, fault: str) -> None:
+        """Count what is wrong with a score, and warn once."""
+        if fault not in self.score_faults and self.trainer.is_global_zero:
+            log.warning("%s\n  the run is not affected", fault)
+        self.score_faults[fault] = self.score_faults.get(fault, 0) + 1
+
     def details(self) -> dict[str, Any] | None:
         """Return the breakdown of the latest scores, for report.json."""
+        return self.metrics.details() or None
 
     def calibration_gain(self, calibration: dict[str, Any]) -> str:
         """Return the gain of a calibration, for the closing table."""
@@ -282,14 +319,17 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         if self.images and self.trainer.is_global_zero:
             write_images(self.folder / "pictures", [image for image, _ in self.images])
 
+    def score_notes(self) -> list[str]:
+        """Return what was wrong with scores, for report.json."""
+        return [f"{fault} (times: {count})" for fault, count in self.score_faults.items()]
+
     def _finish(self, split: str) -> None:
         scores = {f"{split}/{name}": value for name, value in self.score(split).items()}
-        if split == "val" and not self.trainer.sanity_checking:
-            best = self.best_scores.get(self.monitor)
-            # On a tie the first one stays, as in CheckpointCallback: report and best.ckpt agree.
-            if best is None or scores[self.monitor] > best:
-                self.best_scores = scores
-        # `score` has already summed over all processes, so Lightning must not reduce again.
+        if split == "val":
+            self._choose(scores)
+            # Early stopping needs a value in any case: NaN counts as no improvement.
+            scores.setdefault(self.monitor.key, math.nan)
+        # `score` has already merged all processes, so Lightning must not reduce again.
         self.log_dict(scores, rank_zero_only=False)
         if self.diagnosis and not self.trainer.sanity_checking:
             self.print(f"{split}: {self.diagnosis}")
@@ -299,6 +339,18 @@ class LearningTask(LightningModule, ABC, Generic[R]):
                 if hasattr(logger, "log_image"):
                     name = f"{split}/{self.image_key}"
                     logger.log_image(name, list(images), step=self.global_step, caption=list(captions))
+
+    def _choose(self, scores: dict[str, float]) -> None:
+        """Note whether the scores of a validation are the best so far. On a tie, the earlier ones stay."""
+        self.improved = False
+        if self.trainer.sanity_checking:
+            return
+        self.latest_scores = dict(scores)
+        score = scores.get(self.monitor.key)
+        if score is None:
+            self._record_fault(f"{self.monitor.key} has no value, so this validation cannot be the best one")
+        elif self.monitor.improves(score, self.best_scores.get(self.monitor.key)):
+            self.improved, self.best_scores = True, self.latest_scores
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the configuration as plain values, so that the checkpoint can rebuild its model."""

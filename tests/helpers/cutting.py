@@ -95,7 +95,7 @@ def telling_scores(task: type[LearningTask]) -> Iterator[None]:
 
     def telling(self: LearningTask, split: str) -> dict[str, float]:
         weights = sum(float(p.double().abs().sum()) for p in self.model.parameters()) * 1e4
-        return score(self, split) | {self.monitor.partition("/")[2]: weights % 1}
+        return score(self, split) | {self.monitor.name: weights % 1}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "score", telling)

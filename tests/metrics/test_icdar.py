@@ -3,57 +3,43 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.outlines import CTW1500, FIXTURES, ICDAR_2015, TOTAL_TEXT, box, needs_fixtures, published
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
 
 from ocr_trainer.metrics.icdar import Counts, match
-from ocr_trainer.plugin import DataReport
-from ocr_trainer.scoring.submission import read
-
-DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
-FIXTURES = DATA / "metric_fixtures"
-
-
-def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)
-
 
 # Published submissions
 
 
 PUBLISHED = [
-    ("tiou_icdar2015/gt.zip", "tiou_icdar2015/pixellinkch4.zip", "ICDAR2015 IoU 0.5"),
-    ("tiou_curved/total-text-gt.zip", "tiou_curved/total-text_baseline.zip", "baseline.zip, IoU 0.5"),
-    ("tiou_curved/ctw1500-gt.zip", "tiou_curved/det_ctw1500.zip", "det_ctw1500.zip, IoU 0.5"),
+    (ICDAR_2015, "ICDAR2015 IoU 0.5"),
+    (TOTAL_TEXT, "baseline.zip, IoU 0.5"),
+    (CTW1500, "det_ctw1500.zip, IoU 0.5"),
 ]
 
 
-@pytest.mark.skipif(not FIXTURES.exists(), reason="metric_fixtures is not among the data (OCR_TRAINER_DATA)")
-@pytest.mark.parametrize(("truth", "submission", "key"), PUBLISHED)
-def test_published_figures(truth: str, submission: str, key: str) -> None:
+@needs_fixtures
+@pytest.mark.parametrize(("submission", "key"), PUBLISHED, ids=["icdar2015", "totaltext", "ctw1500"])
+def test_published_figures(submission: tuple[str, str], key: str) -> None:
     expected = json.loads((FIXTURES / "expected.json").read_text(encoding="utf-8"))
     (figures,) = (value for name, value in expected.items() if name.endswith(key))
     if isinstance(figures["checked_here"], dict):
         figures = figures["checked_here"]  # four decimals, with counts
 
-    gt, detected = (
-        read(FIXTURES / f, DataReport(), None, "", confidence=False).pages for f in (truth, submission)
-    )
     total = Counts()
-    for image, page in gt.items():
-        total += match(page.polygons, [text == "###" for text in page.texts], detected[image].polygons)
+    for truth, ignore, found in published(*submission):
+        total += match(truth.polygons, ignore, found.polygons)
 
     for name in ("precision", "recall", "hmean"):
         assert round(getattr(total, name), 4) == figures[name]
     names = {"gt_cared": "cared_truths", "det_cared": "cared_detections", "matched": "matched"}
-    for published, ours in names.items():
-        assert getattr(total, ours) == figures.get(published, getattr(total, ours))
+    for theirs, ours in names.items():
+        assert getattr(total, ours) == figures.get(theirs, getattr(total, ours))
 
 
 # A brute-force twin

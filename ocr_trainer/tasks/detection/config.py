@@ -66,6 +66,9 @@ class CalibrateConfig(Options):
 class DetectionConfig(RunConfig):
     """The configuration of a detection run."""
 
+    METRICS = ("icdar", "cleval")
+    MONITOR = "hmean"
+
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Augmentation of the training images."""
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)

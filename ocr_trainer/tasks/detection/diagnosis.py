@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ocr_trainer.data.types import GroundTruth
+from ocr_trainer.metrics.tally import Tally
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.scoring import Outputs, decode
-from ocr_trainer.tasks.detection.tally import Tally
 
 NEAR_ZERO = 0.05
 """An hmean below this is explained to the user."""

@@ -12,29 +12,34 @@ from torch import Tensor
 
 from ocr_trainer.data.geometry import resize_points
 from ocr_trainer.data.types import Detections, GroundTruth
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.tasks.detection.detector import Detector
-from ocr_trainer.tasks.detection.tally import Tally, tally_image
 
 Outputs = dict[str, Tensor]
 """The outputs of `Detector.forward`, by name; the first axis is the batch."""
 
-Scored = tuple[Detections, Tally]
-"""The detections of an image, in its own pixels, and its counts."""
+Scored = tuple[Detections, MetricCollection]
+"""The detections of an image, in its own pixels, and the metrics that counted them."""
 
 
 class Scorer:
     """Decodes and counts images in threads as their outputs arrive.
 
     OpenCV and shapely release the GIL, so the threads run in parallel.
+
+    Args:
+        model: The detector.
+        metrics: Metrics that have counted nothing. They stay so: images are counted in copies.
     """
 
-    def __init__(self, model: Detector) -> None:
-        self._model = model
+    def __init__(self, model: Detector, metrics: MetricCollection) -> None:
+        self._model, self._metrics = model, metrics
         self._pool = ThreadPoolExecutor(threads(), thread_name_prefix="score")
         # Waiting images hold their outputs in (GPU) memory, so their number is limited.
         self._max_waiting = 4 * threads()
         self._waiting: deque[Future[Scored]] = deque()
-        self.tally = Tally()
+        self.metrics = metrics.copy()
+        """The metrics of all images."""
         self.warnings: list[str] = []
 
     def add(self, outputs: Outputs, ground_truths: Sequence[GroundTruth]) -> list[Future[Scored]]:
@@ -46,22 +51,24 @@ class Scorer:
             self._take()
         return futures
 
-    def finish(self) -> Tally:
-        """Wait for all images and return their counts. Nothing can be added afterwards."""
+    def finish(self) -> MetricCollection:
+        """Wait for all images and return their metrics. Nothing can be added afterwards."""
         while self._waiting:
             self._take()
         self._pool.shutdown()
-        return self.tally
+        return self.metrics
 
     def _take(self) -> None:
-        found, tally = self._waiting.popleft().result()
-        self.tally = self.tally + tally
+        found, metrics = self._waiting.popleft().result()
+        self.metrics.merge(metrics)
         self.warnings += found.warnings
 
     def _score(self, outputs: Outputs, truth: GroundTruth) -> Scored:
         found = decode(self._model, outputs, truth)
         found.warnings = [f"{truth.source}: {warning}" for warning in found.warnings]
-        return found, tally_image(truth, found)
+        metrics = self._metrics.copy()
+        metrics.update(found, truth)
+        return found, metrics
 
 
 def decode(model: Detector, outputs: Outputs, truth: GroundTruth) -> Detections:

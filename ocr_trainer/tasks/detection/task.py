@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ocr_trainer.data.geometry import resize_points
-from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
+from ocr_trainer.metrics.detection import Icdar
 from ocr_trainer.tasks.base import LearningTask, half_area
 from ocr_trainer.tasks.detection import data
 from ocr_trainer.tasks.detection.config import DetectionConfig
@@ -23,7 +23,6 @@ from ocr_trainer.tasks.detection.detector import Detector
 
 if TYPE_CHECKING:
     from ocr_trainer.tasks.detection.scoring import Scored
-    from ocr_trainer.tasks.detection.tally import Tally
 
 ToDraw = tuple[Tensor, GroundTruth, Future["Scored"]]
 """An image to draw, uint8, (3, height, width), its labels, and the result of scoring it."""
@@ -32,15 +31,11 @@ ToDraw = tuple[Tensor, GroundTruth, Future["Scored"]]
 class DetectionTask(LearningTask[DetectionConfig]):
     """Trains a detector and scores it by ICDAR's IoU protocol and by CLEval."""
 
-    monitor = "val/hmean"
     model_type = Detector
     image_key = "detections"
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
     calibration_loader = staticmethod(data.calibration_loader)
-
-    tally: Tally | None = None
-    """The counts behind the latest scores."""
 
     def calibrate(
         self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
@@ -91,7 +86,7 @@ class DetectionTask(LearningTask[DetectionConfig]):
         """Start a new scorer."""
         from ocr_trainer.tasks.detection.scoring import Scorer
 
-        self.scorer = Scorer(self.model)
+        self.scorer = Scorer(self.model, self.uncounted)
         self.to_draw: list[ToDraw] = []
         self.latest: tuple[dict[str, Tensor], GroundTruth] | None = None
 
@@ -109,17 +104,16 @@ class DetectionTask(LearningTask[DetectionConfig]):
         """Wait for the last images and return precision, recall and hmean."""
         from ocr_trainer.tasks.detection.diagnosis import diagnose
 
-        self.tally = all_reduce_sum(self.scorer.finish())
+        scores = self.compute(self.scorer.finish())
         if warnings := self.scorer.warnings:
             more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
             self.print(f"{warnings[0]}{more}")
-        self.diagnosis = diagnose(self.tally, self.model, *self.latest) if self.latest else None
+        icdar = self.metrics.get("icdar")
+        self.diagnosis = None
+        if isinstance(icdar, Icdar) and self.latest is not None:
+            self.diagnosis = diagnose(icdar.tally, self.model, *self.latest)
         self.images = [(_draw(*item), item[1].source) for item in self.to_draw]
-        return self.tally.scores()
-
-    def details(self) -> dict[str, Any] | None:
-        """Return the scores by text height, aspect ratio and score threshold."""
-        return self.tally.details() if self.tally is not None else None
+        return scores
 
     def highlights(self) -> dict[str, str]:
         """Return hmean by text height, on one line."""

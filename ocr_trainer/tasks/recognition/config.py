@@ -115,6 +115,8 @@ class RecognitionConfig(RunConfig):
     """The configuration of a recognition run."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = (*RunConfig.IDENTITY, "charset", "data.bucket_batches")
+    METRICS = ("text",)
+    MONITOR = "ned_mean"
 
     data: RecognitionDataConfig = field(default_factory=RecognitionDataConfig)
     """Options of data loading."""

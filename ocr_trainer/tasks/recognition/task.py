@@ -11,10 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.checkpoint.read import read
-from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
 from ocr_trainer.errors import DataError
+from ocr_trainer.metrics.base import Metric
+from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask
@@ -25,7 +26,6 @@ from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
-    from ocr_trainer.metrics.text import TextTally
 
 NEAR_ZERO = 0.02
 """A 1-NED below this is explained to the user."""
@@ -34,7 +34,6 @@ NEAR_ZERO = 0.02
 class RecognitionTask(LearningTask[RecognitionConfig]):
     """Trains a recognizer and scores it by words and by characters."""
 
-    monitor = "val/ned_mean"
     model_type = Recognizer
     image_key = "readings"
     headline = ("word_accuracy", "word_accuracy_alphanumeric", "cer", "wer", "jamo_error_rate", "ned_mean")
@@ -43,9 +42,6 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
     lost_kinds = frozenset({"image", "label"})
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
-
-    tally: TextTally | None = None
-    """The counts behind the latest scores."""
 
     @classmethod
     def prepare(
@@ -112,22 +108,18 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
 
     def reset_scores(self) -> None:
         """Start new counts."""
-        from ocr_trainer.metrics.text import TextTally
-
-        self.tally, self.empty = TextTally(), 0
+        self.metrics = self.uncounted.copy()
         self.to_draw: list[tuple[Image, TextGroundTruth, Recognition]] = []
 
     def score_batch(self, batch: Batch) -> None:
         """Recognize the images and compare the texts with the ground truth."""
-        assert self.tally is not None
         assert batch.widths is not None
         recognitions = self.model.decode(self.model(batch.images, batch.widths))
         # Evenly spread over the batch: its images are sorted by width, and the first ones would look alike.
         missing = max(1, self.num_images_to_log - len(self.to_draw))
         chosen = set(np.linspace(0, len(recognitions) - 1, missing).round().astype(int))
         for place, (truth, reading) in enumerate(zip(batch.ground_truths, recognitions, strict=True)):
-            self.tally.add(truth.text, reading.text)
-            self.empty += not reading.text
+            self.metrics.update(reading, truth)
             if place in chosen and len(self.to_draw) < self.num_images_to_log:
                 pixels = batch.images[place, :, :, : int(batch.widths[place])]
                 image = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
@@ -135,19 +127,13 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
 
     def score(self, split: str) -> dict[str, float]:
         """Return the scores of all recognized texts."""
-        assert self.tally is not None
-        self.tally, self.empty = all_reduce_sum(self.tally), int(all_reduce_sum(np.array(self.empty)))
-        scores = self.tally.scores()
-        self.diagnosis = _diagnose(self.tally.texts, self.empty, scores["ned_mean"])
+        scores = self.compute(self.metrics)
+        self.diagnosis = _diagnose(self.metrics.get("text"))
         self.images = [
             (_draw(image, truth, reading), f"{truth.source}: {reading.text}")
             for image, truth, reading in self.to_draw
         ]
         return scores
-
-    def details(self) -> dict[str, Any] | None:
-        """Return the scores by length and by character, and the confusions."""
-        return self.tally.details() if self.tally is not None else None
 
     def highlights(self) -> dict[str, str]:
         """Return the most frequent confusions, on one line."""
@@ -192,15 +178,18 @@ def _covered(
     return replace(splits, **changes)
 
 
-def _diagnose(texts: int, empty: int, ned: float) -> str | None:
+def _diagnose(metric: Metric | None) -> str | None:
     """Return why almost no text is recognized correctly, or None if 1-NED is at least `NEAR_ZERO`."""
-    if not texts:
-        return "none of the images could be read"
-    if ned >= NEAR_ZERO:
+    if not isinstance(metric, Text):
         return None
-    if empty > texts / 2:
+    tally, empty = metric.tally, metric.empty
+    if not tally.texts:
+        return "none of the images could be read"
+    if tally.scores()["ned_mean"] >= NEAR_ZERO:
+        return None
+    if empty > tally.texts / 2:
         return (
-            f"{empty} of {texts} readings are empty: usual in the first epochs of a CTC model; later, "
+            f"{empty} of {tally.texts} readings are empty: usual in the first epochs of a CTC model; later, "
             "lower the learning rate, or run `ocr-train overfit` to see whether the model can learn at all"
         )
     return "almost no text is read correctly: usual in the first epochs; later, look at the images"

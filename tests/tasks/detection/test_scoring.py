@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 import torch
 from helpers.pages import RUN, Mirror, box, mirror, page
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ocr_trainer.data.types import Detections, GroundTruth, Sample
-from ocr_trainer.metrics import icdar
+from ocr_trainer.config.context import run_context
+from ocr_trainer.data.types import Sample
+from ocr_trainer.metrics.build import build_metrics
+from ocr_trainer.metrics.detection import Icdar
+from ocr_trainer.metrics.tally import Tally
 from ocr_trainer.tasks.detection.data import scoring_loader
 from ocr_trainer.tasks.detection.diagnosis import diagnose
 from ocr_trainer.tasks.detection.scoring import Scorer
-from ocr_trainer.tasks.detection.tally import THRESHOLDS, Tally, tally_image
 
 
 def scored(model: Mirror, samples: list[Sample]) -> tuple[Tally, Scorer, tuple]:
-    scorer = Scorer(model)
+    scorer = Scorer(model, build_metrics(RUN, run_context(RUN, Path())))
     for batch in scoring_loader(samples, model, RUN):
         outputs = model(batch.images)
         scorer.add(outputs, batch.ground_truths)
-    return scorer.finish(), scorer, (outputs, batch.ground_truths[-1])
+    metric = scorer.finish().get("icdar")
+    assert isinstance(metric, Icdar)
+    return metric.tally, scorer, (outputs, batch.ground_truths[-1])
 
 
 GOOD = page({"one": (box(20, 20, 100, 24), 0.9), "two": (box(20, 60, 40, 24), 0.8)})
@@ -31,7 +34,7 @@ GOOD = page({"one": (box(20, 20, 100, 24), 0.9), "two": (box(20, 60, 40, 24), 0.
 def test_every_image_is_decoded_and_counted_once():
     tally, scorer, _ = scored(mirror("model.unclip=exact"), [GOOD] * 9)
     assert (tally.images, tally.icdar.matched, tally.icdar.cared_truths) == (9, 18, 18)
-    assert tally.scores() == {
+    assert scorer.metrics.compute() == {
         f"{kind}{name}": 1.0 for kind in ("", "cleval_") for name in ("precision", "recall", "hmean")
     }
     assert scorer.warnings == []
@@ -48,42 +51,6 @@ def test_an_error_in_a_thread_is_not_lost():
     model.decode = None  # type: ignore[method-assign, assignment]
     with pytest.raises(TypeError):
         scored(model, [GOOD])
-
-
-def truth(polygons: list[np.ndarray], texts: list[str] | None = None) -> GroundTruth:
-    texts = texts if texts is not None else ["text"] * len(polygons)
-    return GroundTruth(polygons, texts, np.zeros(len(polygons), bool), "here", (400, 400), (1.0, 1.0))
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 2**32 - 1))
-def test_the_curve_is_what_matching_the_rest_by_itself_gives(ground_truths: int, found: int, seed: int):
-    rng = np.random.default_rng(seed)
-
-    def boxes(count: int) -> list[np.ndarray]:
-        return [box(*rng.uniform(0, 60, 2), *rng.uniform(10, 60, 2)) for _ in range(count)]
-
-    gt, polygons, scores = boxes(ground_truths), boxes(found), rng.random(found).astype(np.float32)
-    tally = tally_image(truth(gt), Detections(polygons, scores))
-    for threshold, row in zip(THRESHOLDS, tally.curve.tolist(), strict=True):
-        left = [polygon for polygon, score in zip(polygons, scores, strict=True) if score >= threshold]
-        counts = icdar.match(gt, np.zeros(ground_truths, bool), left)
-        assert row == [counts.matched, counts.cared_truths, counts.cared_detections]
-    assert tally.heights[:, 0].sum() == tally.aspects[:, 0].sum() == tally.best_iou.sum() == ground_truths
-    assert tally.heights[:, 1].sum() == tally.heights[:, 3].sum() == tally.icdar.matched
-
-
-def test_classes_of_height_and_aspect_go_by_the_pixels_that_the_model_sees():
-    half = GroundTruth([box(0, 0, 200, 40)], ["wide"], np.array([False]), "here", (200, 200), (0.5, 0.5))
-    details = tally_image(half, Detections([box(0, 0, 200, 40)], np.ones(1, np.float32))).details()
-    (height,), (aspect,) = details["by_height"], details["by_aspect"]
-    assert (height["from"], height["below"], height["hmean"]) == (16.0, 24.0, 1.0)
-    assert (aspect["from"], aspect["below"], aspect["hmean"]) == (4.0, 8.0, 1.0)
-
-
-def test_without_texts_there_is_no_cleval():
-    found = Detections([box(0, 0, 50, 20)], np.ones(1, np.float32))
-    assert set(tally_image(truth(found.polygons, [""]), found).scores()) == {"precision", "recall", "hmean"}
 
 
 @pytest.mark.parametrize(

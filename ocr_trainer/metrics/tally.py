@@ -1,4 +1,4 @@
-"""The counts behind a detector's scores, per image and summed."""
+"""Counts behind the ICDAR score of a detector: as a whole, and by text height, aspect and threshold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ocr_trainer.data.types import Detections, GroundTruth, Polygon
-from ocr_trainer.metrics import cleval, icdar
+from ocr_trainer.metrics import icdar
 
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2)
 """Score thresholds at which precision and recall are reported."""
@@ -31,7 +31,6 @@ class Tally:
     """Counts that sum over images and over processes."""
 
     icdar: icdar.Counts = field(default_factory=icdar.Counts)
-    cleval: cleval.Tally = field(default_factory=cleval.Tally)
     curve: np.ndarray = field(default_factory=_zeros(len(THRESHOLDS), 3))
     """int64, (thresholds, 3): matches, ground truths, detections."""
     heights: np.ndarray = field(default_factory=_zeros(len(HEIGHTS) - 1, 4))
@@ -45,19 +44,9 @@ class Tally:
     """Images without detections."""
     outside: int = 0
     """Ground truths that lie entirely outside their image."""
-    texts: int = 0
-    """Ground truths whose text is known."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
-
-    def scores(self) -> dict[str, float]:
-        """Return precision, recall and hmean by IoU and, if any text is known, by CLEval."""
-        scores = {"precision": self.icdar.precision, "recall": self.icdar.recall, "hmean": self.icdar.hmean}
-        if self.texts:
-            c = self.cleval
-            scores |= {"cleval_precision": c.precision, "cleval_recall": c.recall, "cleval_hmean": c.hmean}
-        return scores
 
     def details(self) -> dict[str, Any]:
         """Return the scores by text height, by aspect ratio and by score threshold."""
@@ -81,12 +70,10 @@ def tally_image(truth: GroundTruth, found: Detections) -> Tally:
     hits = np.array(counts.pairs, dtype=int).reshape(-1, 2)
     true, seen = _sides(truth.polygons, truth.scale), _sides(found.polygons, truth.scale)
     kinds = (true[overlaps.ground_truths], true[hits[:, 0]], seen[overlaps.detections], seen[hits[:, 1]])
-    texts = [text or None for text in truth.texts]  # an empty text is not known
     best = np.zeros(len(overlaps.ground_truths))
     np.maximum.at(best, overlaps.pairs[:, 0], overlaps.iou)
     return Tally(
         icdar=icdar.Counts() + counts,
-        cleval=cleval.evaluate(truth.polygons, texts, truth.ignore, found.polygons).detection,
         curve=np.array([[c.matched, c.cared_truths, c.cared_detections] for c in swept], dtype=np.int64),
         heights=_histogram([sides[:, 0] for sides in kinds], HEIGHTS),
         aspects=_histogram([sides[:, 1] / sides[:, 0].clip(1e-6) for sides in kinds], ASPECTS),
@@ -94,7 +81,6 @@ def tally_image(truth: GroundTruth, found: Detections) -> Tally:
         images=1,
         empty=int(not found.polygons),
         outside=sum(_outside(polygon, truth) for polygon in truth.polygons),
-        texts=sum(map(bool, truth.texts)),
     )
 
 

@@ -1,0 +1,1 @@
+"""The built-in metrics: their descriptions; `ocr_trainer.metrics` has the metrics."""
