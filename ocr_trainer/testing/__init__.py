@@ -17,11 +17,22 @@ Importing the suites imports nothing heavy; running them imports what the plugin
 
 from __future__ import annotations
 
+from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
+from ocr_trainer.testing.writers import WriterSuite
 
-__all__ = ["DatasetSuite", "LoggerSuite", "ModelSuite", "PluginSuite", "RecognizerSuite", "TextDatasetSuite"]
+__all__ = [
+    "CallbackSuite",
+    "DatasetSuite",
+    "LoggerSuite",
+    "ModelSuite",
+    "PluginSuite",
+    "RecognizerSuite",
+    "TextDatasetSuite",
+    "WriterSuite",
+]
