@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
+from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
@@ -29,10 +30,12 @@ from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.schedules import ScheduleSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
+from ocr_trainer.testing.writers import WriterSuite
 
 __all__ = [
     "AugmentationSuite",
     "BackboneSuite",
+    "CallbackSuite",
     "CommandSuite",
     "DatasetSuite",
     "LoggerSuite",
@@ -43,4 +46,5 @@ __all__ = [
     "RecognizerSuite",
     "ScheduleSuite",
     "TextDatasetSuite",
+    "WriterSuite",
 ]
