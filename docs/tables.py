@@ -16,11 +16,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from ocr_trainer.cli.plugins import documentation
+from ocr_trainer.config.describe import documentation
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.plugin import (
     REQUIRED,
+    BackboneConfig,
     Config,
     Kind,
     OptimizerConfig,
@@ -33,6 +34,7 @@ from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
 SHARED = (
+    BackboneConfig,
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
     *(OptimizerConfig, ScheduleConfig),
@@ -64,7 +66,9 @@ def _owner(owner: str) -> tuple[type[Options], str]:
     if kind in TASKS:
         return (get_type_hints(TASKS[kind])[name], f"{name}.") if name else (TASKS[kind], "")
     if kind == "shared":
-        options = getattr(shared, name)
+        options = next(base for base in SHARED if base.__name__ == name)
+        if options is BackboneConfig:
+            return options, "model.backbone."
         return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
@@ -79,7 +83,10 @@ def _rows(
     for field in fields(options):
         if field.name in omitted:
             continue
-        default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
+        default = defaults[field.name]
+        if "plugin" in field.metadata and default != REQUIRED:
+            default = default["name"]
+        default = "" if _is_section(types[field.name]) else _default(default)
         yield (
             f"`{prefix}{field.name}`",
             _takes(types[field.name], field),
@@ -119,6 +126,8 @@ def _default(value: Any) -> str:
 
 
 def _takes(kind: Any, field: Field[Any]) -> str:
+    if "plugin" in field.metadata:
+        return f"a {field.metadata['plugin'].value} plugin"
     limits = str(field.metadata.get("bounds", ""))
     return f"{_type(kind)}, {limits}" if limits else _type(kind)
 

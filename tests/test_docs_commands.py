@@ -82,7 +82,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("DATA", "/data/receipts")
-    monkeypatch.setenv("OCR_TRAIN_ALLOW_ENV", "DATA")
     monkeypatch.setenv(run_dir.INHERITED, "")  # what a run that is taken up leaves there goes, too
     yield tmp_path
     gc.enable()
@@ -126,10 +125,10 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def write_run(at: Path) -> None:
-    from ocr_trainer.config.compose import compose, to_yaml
+    from ocr_trainer.config.compose import compose
 
     at.mkdir(parents=True)
-    config = to_yaml(compose(["experiment=receipts", "dataset.root=/data"]))
+    config = str(compose(["experiment=receipts", "dataset.root=/data"]))
     (at / "config.yaml").write_text(config, encoding="utf-8")
 
 

@@ -62,6 +62,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer.plugin.allowlist", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.runs.resume", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.runs.signals", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.config.content", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.config.security", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.plugin.discovery", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.config.validate", HEAVY | HYDRA | {"stevedore"}),

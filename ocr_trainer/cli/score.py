@@ -8,25 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ocr_trainer.api import scoring
+from ocr_trainer.cli.flags import as_flags
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
-from ocr_trainer.scoring.row_forms import FORMS, form_of
-from ocr_trainer.scoring.score_pages import score_pages
-from ocr_trainer.scoring.score_text import format_confusion, score_text
+from ocr_trainer.scoring.options import DONT_CARE
+from ocr_trainer.scoring.row_forms import FORMS
+from ocr_trainer.scoring.score_text import format_confusion
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
 
 FORMAT = f"""\
-icdar, cleval: each side is a folder or a zip with a .txt file per image (gt_img_1.txt, res_img_1.txt) and
-a row per text. The row format is detected, or set with --form and --pred-form:
+Metrics of detections: each side is a folder or a zip with a .txt file per image (gt_img_1.txt,
+res_img_1.txt) and a row per text. The row format is detected, or set with --form and --pred-form:
 {", ".join(map(str, FORMS[:6]))},
 {", ".join(map(str, FORMS[6:]))}
 
-text: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per image, its text.
-Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same with a confidence
-behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
+Metrics of texts: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per
+image, its text. Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same
+with a confidence behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
 """
 
 
@@ -37,21 +38,35 @@ def score(words: Sequence[str]) -> int:
         ConfigError: The options contradict each other.
         DataError: One side cannot be read, or the two do not match.
     """
-    options = _options(words)
-    data_report = DataReport()
-    report = (score_text if options.metric == "text" else score_pages)(options, data_report)
-    report["left_out"] = [str(entry) for entry in data_report.skipped]
+    options = _parsed(words)
+    with as_flags("iou", "ignore_case", "form", "pred_form", "metric"):
+        report = scoring.score(
+            options.gt,
+            options.pred,
+            options.metric,
+            iou=options.iou,
+            ignore_case=options.ignore_case,
+            form=options.form,
+            pred_form=options.pred_form,
+            dont_care=options.dont_care or DONT_CARE,
+            options=_metric_options(options.options),
+        )
     print(_table(report))
     if options.json:
         _write(Path(options.json), report)
     return 0
 
 
-def _options(words: Sequence[str]) -> Namespace:
+def _parsed(words: Sequence[str]) -> Namespace:
     parser = ArgumentParser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
     parser.add_argument("--gt", required=True, metavar="PATH", help="the ground truth")
     parser.add_argument("--pred", required=True, metavar="PATH", help="the predictions")
-    parser.add_argument("--metric", required=True, choices=["icdar", "cleval", "text"])
+    parser.add_argument(
+        "--metric",
+        required=True,
+        metavar="NAME",
+        help="icdar, cleval, deteval, tiou, text, or one of a plugin",
+    )
     parser.add_argument(
         "--iou", type=float, metavar="X", help="icdar: minimum IoU of a match, exclusive (default: 0.5)"
     )
@@ -64,26 +79,18 @@ def _options(words: Sequence[str]) -> Namespace:
         metavar="TEXT",
         help="text that marks don't-care regions (default: ###); repeatable",
     )
+    parser.add_argument(
+        "options", nargs="*", metavar="KEY=VALUE", help="options of the metric, such as recall=0.7 of deteval"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the scores and all skipped items")
-    options = parser.parse_args(words)
-    if options.metric != "cleval" and options.ignore_case:
-        why = {"icdar": "icdar ignores texts", "text": "text reports scores with and without case"}
-        raise ConfigError(f"--ignore-case is for --metric cleval: {why[options.metric]}")
-    if options.metric != "icdar" and options.iou is not None:
-        why = {"cleval": "cleval matches by characters", "text": "text ignores outlines"}
-        raise ConfigError(f"--iou is for --metric icdar: {why[options.metric]}")
-    options.iou = 0.5 if options.iou is None else options.iou
-    if not 0 <= options.iou < 1:
-        raise ConfigError(f"--iou must be at least 0 and below 1, not {options.iou:g}")
-    if options.metric == "text":
-        for form in filter(None, (options.form, options.pred_form)):
-            text_files.check_form(form)
-        return options
-    options.form = options.form and form_of(options.form)
-    options.pred_form = options.pred_form and form_of(options.pred_form)
-    if options.form and options.form.confidence:
-        raise ConfigError(f"--form {options.form}: ground truth has no confidences")
-    return options
+    return parser.parse_intermixed_args(words)
+
+
+def _metric_options(words: Sequence[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"'{word}' is not an option of the metric: write KEY=VALUE")
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 def _table(report: dict[str, Any]) -> str:

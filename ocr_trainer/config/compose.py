@@ -17,17 +17,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config.content import code_key_message, code_keys
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
 from ocr_trainer.config.messages import ConfigProblem, explain
-from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.security import code_key_message, code_keys, redact
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.security import check_untrusted_reads, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
 
-__all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config", "to_yaml"]
+__all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config"]
 
 COMPOSE_ERRORS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError),
@@ -181,8 +182,10 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
     """Register a saved configuration as an experiment, so that overrides apply as usual."""
     if errors := [code_key_message(key, " (in the saved configuration)") for key in code_keys(saved)]:
         refuse(errors)
-    chosen = {override.partition("=")[0] for override in overrides}
+    chosen = {override.partition("=")[0].lstrip("+") for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}
+    if errors := [e for e in check_untrusted_reads(values) if e.partition(":")[0] not in chosen]:
+        refuse(errors)
     try:
         names = dict(_saved_plugins(values))
         if unexpected := {"defaults", "hydra"} & set(values):
@@ -200,17 +203,13 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
 def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
     """Yield the plugins that a saved configuration chooses in each of its config groups."""
     for group, kind in GROUPS.items():
-        if group in PRESETS or group not in saved:
+        if group not in saved:
             continue
-        if PLUGIN_TYPES[kind].many:
+        if group in PRESETS:
+            # The values of a preset are saved, but not its name.
+            if steps := saved[group].get("steps"):
+                yield group, [str(section["name"]) for section in steps.values()]
+        elif PLUGIN_TYPES[kind].many:
             yield group, [str(section["name"]) for section in saved[group].values()]
         else:
             yield group, str(saved[group]["name"])
-
-
-def to_yaml(run: RunConfig) -> str:
-    """Return the configuration as YAML."""
-    # The C dumper is ten times as fast, which matters for `check`.
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(plain(run), Dumper=dumper, sort_keys=False, allow_unicode=True)
-    return text

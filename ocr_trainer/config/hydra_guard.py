@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from ocr_trainer.config.content import check_hydra_options, check_overrides, code_key_message, code_keys
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
-from ocr_trainer.config.security import (
-    check_hydra_options,
-    check_overrides,
-    code_key_message,
-    code_keys,
-    environment,
-)
+from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
-from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers
+from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers, own_instance
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
 CONFIGS = "ocr_trainer.configs"
@@ -39,6 +35,9 @@ DEPENDS_ON_TASK = ("schema", *(f"{group}/" for group in PRESETS))
 """Configurations that `PluginSource` provides for the task of the chosen model."""
 SELECTS_TASK = ("model", "experiment")
 """Config groups on which the task of a run depends."""
+
+_LOCK = RLock()
+"""Hydra's state is global: one thread composes at a time."""
 
 
 class GuardedLoader(ConfigLoader):
@@ -66,7 +65,8 @@ class GuardedLoader(ConfigLoader):
             if group == "model" and discovery.matching(Kind.model, name):
                 description = discovery.load(Kind.model, name)
                 assert isinstance(description, ModelPlugin)
-                PluginSource.select(description.task, swept=not self._sweeps.keys().isdisjoint(SELECTS_TASK))
+                swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
+                PluginSource.select(description.task, configs, swept_task)
                 break
         return DEPENDS_ON_TASK
 
@@ -99,15 +99,17 @@ def guarded(config_dir: Path | None = None) -> Iterator[Hydra]:
     Args:
         config_dir: Folder of additional configurations, which are not trusted.
     """
-    SearchPath.config_dir = config_dir
-    try:
-        with (
-            initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
-            restricted_resolvers(),
-        ):
-            hydra = GlobalHydra.instance().hydra
-            assert hydra is not None
-            hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())
-            yield hydra
-    finally:
-        SearchPath.config_dir = None
+    with _LOCK:
+        SearchPath.config_dir = config_dir
+        try:
+            with (
+                own_instance(),
+                initialize_config_module(CONFIGS, job_name="ocr-train", version_base="1.3"),
+                restricted_resolvers(),
+            ):
+                hydra = GlobalHydra.instance().hydra
+                assert hydra is not None
+                hydra.config_loader = GuardedLoader(hydra.config_loader.get_search_path())
+                yield hydra
+        finally:
+            SearchPath.config_dir = None

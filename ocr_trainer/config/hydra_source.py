@@ -7,8 +7,8 @@ experiments, sweeps and completion work on them, without a YAML file per plugin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -20,12 +20,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config import shipped
+from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.schema import values
-from ocr_trainer.config.security import check_config_file
+from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
-from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Task, discovery
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Stage, Task, discovery
 
 NO_DATASET = "_none"
 """Choice of the group `dataset` that stands for no plugin: an empty `Config`."""
@@ -44,9 +46,10 @@ def plugin_schema(kind: Kind, name: str) -> DictConfig:
         schema: DictConfig = OmegaConf.structured(description.config)
         schema.name = name
         for field in fields(description.config):
-            if "plugin" in field.metadata and OmegaConf.is_missing(schema, field.name):
+            if "plugin" in field.metadata:
                 # Its options depend on its name, so the section accepts any key for now.
-                schema[field.name] = OmegaConf.create({"name": REQUIRED}, flags={"struct": False})
+                chosen = REQUIRED if OmegaConf.is_missing(schema, field.name) else schema[field.name].name
+                schema[field.name] = OmegaConf.create({"name": chosen}, flags={"struct": False})
     except (OmegaConfBaseException, ValueError, TypeError) as error:
         key = getattr(error, "full_key", None)
         reason = f"its option{f' {key} is' if key else 's are'} malformed: {str(error).splitlines()[0]}"
@@ -67,21 +70,40 @@ class PluginSource(ConfigSource):
     """The task of the chosen model, while Hydra composes."""
     schema: DictConfig | None = None
     """The types and defaults of a run of that task, while Hydra composes."""
+    chosen: Sequence[str] = ()
+    """The configs that Hydra composes, in order, such as `augment/strong`."""
 
     @classmethod
-    def select(cls, task: Task | None, swept: bool = False) -> None:
+    def select(cls, task: Task | None, chosen: Sequence[str] = (), swept: bool = False) -> None:
         """Select the task whose schema and presets to provide; `None` before the model is known.
 
         Args:
             task: The task of the model.
+            chosen: The configs of the composition, in order.
             swept: A sweep varies the model or the experiment, so its first composition, which Hydra uses
                 only to configure itself, must accept the options of every task.
+
+        Raises:
+            ConfigError: Several presets of one group are chosen.
         """
-        cls.task = task
+        cls.task, cls.chosen = task, chosen
+        for group in PRESETS:
+            if len(names := [name for name, preset in cls._choices(group) if preset]) > 1:
+                raise ConfigError(
+                    f"{group}=[{','.join(names)}] has {len(names)} presets: choose one of them; "
+                    "a list takes one preset and any number of plugins"
+                )
         if task is None:
             cls.schema = None
         else:
             cls.schema = _open_schema() if swept else OmegaConf.structured(run_config_class(task))
+
+    @classmethod
+    def _choices(cls, group: str) -> Sequence[tuple[str, bool]]:
+        """Return the names that a group chooses, in order, and whether each is a preset."""
+        prefix = f"{group}/"
+        names = [config.removeprefix(prefix) for config in cls.chosen if config.startswith(prefix)]
+        return [(name, name in presets(group)) for name in names]
 
     @staticmethod
     def scheme() -> str:
@@ -111,10 +133,13 @@ class PluginSource(ConfigSource):
         """List the names in a config group, without importing plugins."""
         if config_path == "":
             return list(GROUPS) if results_filter is not ObjectType.CONFIG else []
-        if results_filter is ObjectType.GROUP:
-            return []
-        found = discovery.names(GROUPS[config_path]) if config_path in GROUPS else []
-        return sorted({*found, *(presets(config_path) if config_path in PRESETS else ())})
+        return [] if results_filter is ObjectType.GROUP else [*self.names(config_path)]
+
+    @staticmethod
+    def names(group: str) -> Sequence[str]:
+        """Return the plugins and presets of a config group, sorted."""
+        found = discovery.names(GROUPS[group]) if group in GROUPS else []
+        return sorted({*found, *(presets(group) if group in PRESETS else ())})
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return a configuration; for a plugin, import its `plugin.py`."""
@@ -129,12 +154,22 @@ class PluginSource(ConfigSource):
             node = plugin_schema(GROUPS[group], name)
             # In a list, the section of a plugin is named without its distribution.
             header["package"] = kind.section(name.rpartition(":")[2]) if kind.many else None
+            if group in PRESETS:
+                self._set_stage(node, group, name)
         elif group == "experiment":
             assert self.saved is not None
             node, header = self.saved, {"package": "_global_"}
         else:
             node = self.schema if self.schema is not None else OmegaConf.create({})
         return ConfigResult(provider="plugins", path=self.full_path(), config=node, header=header)
+
+    def _set_stage(self, node: DictConfig, group: str, name: str) -> None:
+        """Set the stage of a plugin by its place in a list with a preset."""
+        choices = self._choices(group)
+        if any(preset for _, preset in choices):
+            place = [choice for choice, _ in choices].index(name)
+            before_preset = any(preset for _, preset in choices[place:])
+            node.stage = Stage.before if before_preset else Stage.after
 
     def _preset(self, group: str, name: str) -> DictConfig:
         """Read a preset of the run's task.
@@ -144,16 +179,14 @@ class PluginSource(ConfigSource):
         """
         if self.task is None:
             return OmegaConf.create({})
-        files = presets(group)[name]
-        if self.task not in files:
+        tasks = presets(group)[name]
+        if self.task not in tasks:
             own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
             raise ConfigError(
-                f"{group}={name} is for {' and '.join(task.value for task in files)}, "
+                f"{group}={name} is for {' and '.join(task.value for task in tasks)}, "
                 f"but the model does {self.task.value}\n  available: {', '.join(own)}"
             )
-        preset = OmegaConf.load(files[self.task])
-        assert isinstance(preset, DictConfig)
-        return preset
+        return shipped.read(f"{group}/{self.task.value}", name)[0]
 
 
 def _open_schema() -> DictConfig:
@@ -170,13 +203,12 @@ def _open_schema() -> DictConfig:
     return schema
 
 
-def presets(group: str) -> dict[str, dict[Task, Path]]:
-    """Return the preset files of a group, by name and task."""
-    root = import_module("ocr_trainer.configs").__path__[0]
-    found: dict[str, dict[Task, Path]] = {}
+def presets(group: str) -> dict[str, list[Task]]:
+    """Return the tasks that each preset of a group is for."""
+    found: dict[str, list[Task]] = {}
     for task in Task:
-        for file in Path(root, group, task.value).glob("*.yaml"):
-            found.setdefault(file.stem, {})[task] = file
+        for name in shipped.names(f"{group}/{task.value}"):
+            found.setdefault(name, []).append(task)
     return found
 
 
@@ -208,7 +240,7 @@ class ConfigDirSource(FileConfigSource):
                 content = yaml.safe_load(stream)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
-            if errors := list(check_config_file(content, package)):
+            if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
             return super().load_config(config_path)
         except (OSError, UnicodeDecodeError) as error:
@@ -232,10 +264,11 @@ class SearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the sources."""
+        search_path.prepend(provider="ocr-trainer", path="shipped://")
         search_path.append(provider="ocr-trainer", path="plugins://")
         if self.config_dir is not None:
             search_path.append(provider="command-line", path=f"given://{self.config_dir.resolve()}")
 
 
-for extension in (PluginSource, ConfigDirSource, SearchPath):
+for extension in (PluginSource, shipped.ShippedSource, ConfigDirSource, SearchPath):
     Plugins.instance().register(extension)

@@ -16,7 +16,7 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
-from ocr_trainer.config.hydra_source import PRESETS
+from ocr_trainer.config.hydra_source import PRESETS, PluginSource
 from ocr_trainer.config.renames import new_name, task_of
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
@@ -106,7 +106,8 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> ConfigP
         return ConfigProblem(
             f"there is no option '{group}': it is now called '{renamed}'", override, fatal=True
         )
-    options = list(error.options or [])
+    # Hydra gives the options of a single choice, but not of a list.
+    options = list(error.options or (PluginSource.names(group) if group in PRESETS else []))
     available = f"\n    available: {', '.join(options)}" if options else ""
     return ConfigProblem(
         f"there is no {group} '{name}'.{did_you_mean(name, options)}{available}", override, fatal=True

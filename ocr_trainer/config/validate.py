@@ -134,6 +134,11 @@ def _name_errors(run: RunConfig) -> Iterator[str]:
 def _task_errors(run: RunConfig) -> Iterator[str]:
     model = discovery.load(Kind.model, run.model.name)
     assert isinstance(model, ModelPlugin)
+    for key, kind, config in run.plugins():
+        tasks = None if kind is Kind.dataset else getattr(discovery.load(kind, config.name), "tasks", None)
+        if tasks is not None and model.task not in tasks:
+            offered = " and ".join(task.value for task in tasks)
+            yield f"model={run.model.name} does {model.task.value}, but {key} is for {offered}: leave it out"
     if not run.dataset.name:
         return  # composed without a dataset
     yield from score_errors(run, model.task)

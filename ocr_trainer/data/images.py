@@ -161,7 +161,7 @@ def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
     try:
         header = _header(io.BytesIO(data))
         if header.transparent:
-            return _on_white(data), header.orientation
+            return _decode_on_white(data), header.orientation
         stored = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), stored)
     except cv2.error as error:
@@ -228,7 +228,7 @@ def _orientation(image: Opened) -> int:
         return 1
 
 
-def _on_white(data: bytes) -> Image:
+def _decode_on_white(data: bytes) -> Image:
     """Decode a partly transparent image on a white background.
 
     Black text on transparent pixels would otherwise come out black on black.
@@ -242,9 +242,16 @@ def _on_white(data: bytes) -> Image:
         warnings.simplefilter("ignore")
         try:
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
-                rgba = image.convert("RGBA")
+                return on_white(image)
         except BROKEN as error:
             raise ValueError("it is truncated or damaged") from error
+
+
+def on_white(image: Opened) -> Image:
+    """Return a partly transparent image on a white background."""
+    from PIL import Image as Pillow
+
+    rgba = image.convert("RGBA")
     page = Pillow.new("RGB", rgba.size, "white")
     page.paste(rgba, mask=rgba)
     return np.array(page)

@@ -21,8 +21,13 @@ from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split, Unusable, name_of, unreadable
 from ocr_trainer.data.types import Image
 from ocr_trainer.data.workers import WORKER_MONITOR, TracksCurrentSample, block_signals, init_worker
-from ocr_trainer.errors import DataError
-from ocr_trainer.internals.torch import forget_iterator, kill_workers, shut_down_workers
+from ocr_trainer.errors import DataError, OcrTrainerError
+from ocr_trainer.internals.torch import (
+    forget_iterator,
+    kill_workers,
+    shut_down_workers,
+    without_worker_traceback,
+)
 from ocr_trainer.plugin import SkippedItem
 
 Key = tuple[int, int]
@@ -222,6 +227,9 @@ class Loader(DataLoader[Any]):
                 self.dataset.clear()
         except GeneratorExit:  # the consumer stopped early: let the workers finish
             raise
+        except OcrTrainerError as error:
+            kill_workers(batches)
+            raise type(error)(without_worker_traceback(error)) from error
         except BaseException:
             kill_workers(batches)
             raise

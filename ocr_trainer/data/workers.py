@@ -8,8 +8,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
 from types import FrameType
 from typing import Any, Protocol, TypeVar
@@ -155,10 +156,10 @@ def init_worker(_worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def kill_remaining_workers() -> None:
-    """Kill the workers that are still alive: at exit, Python would wait for them forever."""
+def kill_remaining_workers(others: Collection[BaseProcess]) -> None:
+    """Kill the workers that are still alive, but no others: at exit, Python would wait for them forever."""
     for child in multiprocessing.active_children():
-        if child.daemon:
+        if child.daemon and child not in others:
             child.kill()
             child.join(5)
 
@@ -183,6 +184,7 @@ def report_worker_errors(loaders: Sequence[HasWorkers]) -> Iterator[None]:
     Raises:
         DataError: If a worker died or timed out.
     """
+    others = multiprocessing.active_children()
     try:
         yield
         for loader in loaders:
@@ -198,7 +200,7 @@ def report_worker_errors(loaders: Sequence[HasWorkers]) -> Iterator[None]:
             ) from error
         raise
     finally:
-        kill_remaining_workers()
+        kill_remaining_workers(others)
         WORKER_MONITOR.pending_error = None
 
 

@@ -90,7 +90,7 @@ def build_loaders(run: RunConfig, model: Any, context: Context, splits: Splits) 
     """Return the data loaders of a run."""
     kind, val = task_class(context.task), splits.val
     return Loaders(
-        train=kind.training_loader(splits.train, model, run),
+        train=kind.training_loader(splits.train, model, run, context),
         val=kind.scoring_loader(val, model, run) if val is not None else None,
         calibrate=kind.calibration_loader(val, model, run) if val is not None else None,
         test=kind.scoring_loader(splits.test, model, run) if splits.test is not None else None,

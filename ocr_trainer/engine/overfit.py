@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from ocr_trainer.data.types import Batch
 from ocr_trainer.engine import build
 from ocr_trainer.engine.callbacks.sanity import PATIENCE
 from ocr_trainer.engine.session import initialize_weights
-from ocr_trainer.engine.startup import enable_garbage_collection, quiet_logs
+from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.runs import collector
 from ocr_trainer.tasks.base import LearningTask, task_class
 
 LEARNED = 0.1
@@ -33,15 +33,37 @@ LINES = 10
 """About how many times to print the loss."""
 
 
-def overfit(run: RunConfig, steps: int) -> bool:
+@dataclass(frozen=True)
+class Overfit:
+    """The result of training on a single batch: true if it was learned, and `str()` says so."""
+
+    losses: list[float]
+    """The loss before each step, and after the last one."""
+    lr: float
+    """The learning rate."""
+
+    def __bool__(self) -> bool:
+        return self.losses[-1] <= LEARNED * self.losses[0]
+
+    def __str__(self) -> str:
+        first, last = self.losses[0], self.losses[-1]
+        result = f"loss {first:.4f} -> {last:.4f} ({last / first:.1%}) in {len(self.losses) - 1} steps"
+        if self:
+            return f"learned: {result}"
+        return (
+            f"not learned: {result}\n"
+            "  if the loss still falls, use more steps: steps=N\n"
+            f"  if it stagnates or jumps, change the learning rate: optimizer.lr={self.lr:g}\n"
+            "  if nothing helps, check the data: are the labels on the text?"
+        )
+
+
+def overfit(run: RunConfig, steps: int) -> Overfit:
     """Train on a single batch at a constant learning rate and print its loss.
 
     Args:
         run: A validated configuration. Its schedule, EMA and Trainer options are not used.
         steps: The maximum number of optimizer steps. It ends earlier when the loss is a tenth of the first.
-
-    Returns:
-        Whether the batch was learned.
 
     Raises:
         DataError: The first batches have no text.
@@ -60,22 +82,9 @@ def overfit(run: RunConfig, steps: int) -> bool:
     batch = _first_with_text(loaders.train, kind.no_text_hint).to(device)
     task = kind(model.to(device).train(), run, Path(), loaders.train_images)
     task.check_batch(batch)
-    enable_garbage_collection()
+    collector.resume()
     print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
-    losses = _learn(task, batch, steps)
-    share = losses[-1] / losses[0]
-    result = f"loss {losses[0]:.4f} -> {losses[-1]:.4f} ({share:.1%}) in {len(losses) - 1} steps"
-    if share <= LEARNED:
-        print(f"learned: {result}")
-        return True
-    print(
-        f"ocr-train: not learned: {result}\n"
-        "  if the loss still falls, use more steps: --steps N\n"
-        f"  if it stagnates or jumps, change the learning rate: optimizer.lr={run.optimizer.lr:g}\n"
-        "  if nothing helps, check the data: are the labels on the text?",
-        file=sys.stderr,
-    )
-    return False
+    return Overfit(_learn(task, batch, steps), run.optimizer.lr)
 
 
 def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
@@ -93,7 +102,7 @@ def _first_with_text(batches: Iterable[Batch], hint: str) -> Batch:
 
 def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     """Train on a batch; return the loss before each step and after the last one."""
-    optimizer = make_optimizer(task.model, task.run.optimizer, run_context(task.run, task.folder))
+    optimizer = make_optimizer(task.model, task.run, run_context(task.run, task.folder))
     losses: list[float] = []
     began = time.perf_counter()
     for step in range(steps + 1):

@@ -1,14 +1,14 @@
-"""Setup of every command after torch and Lightning are imported: quiet logs, garbage collection."""
+"""Setup of every command after torch and Lightning are imported: quiet logs."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import warnings
 from contextlib import suppress
 
-from ocr_trainer.runs import timing
+from ocr_trainer.config.security import redact
+from ocr_trainer.runs import collector, timing
 
 SILENCED = (
     # Advice against intentional choices.
@@ -38,13 +38,13 @@ class StandardErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. A warning must not end a run if standard error is on a full disk."""
         with suppress(OSError):
-            print(self.format(record), file=sys.stderr)
+            print(redact(self.format(record)), file=sys.stderr)
 
 
 def after_imports(timer: timing.PhaseTimer) -> None:
-    """Set up logs and garbage collection after the imports, and end the timer's phase `import`."""
+    """Set up logs after the imports, freeze what they made, and end the timer's phase `import`."""
     quiet_logs()
-    freeze_imports()
+    collector.freeze_imports()
     timer.end("import")
 
 
@@ -58,18 +58,3 @@ def quiet_logs() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in SILENCED:
         warnings.filterwarnings("ignore", message=message)
-
-
-def freeze_imports() -> None:
-    """Exempt all imported objects from garbage collection permanently.
-
-    Call this before anything is built: the next run of a sweep must be able to free the objects of this one.
-    """
-    # The command line disables the collector while it imports. In a library, freezing is the caller's choice.
-    if not gc.isenabled():
-        gc.freeze()
-
-
-def enable_garbage_collection() -> None:
-    """Enable the garbage collector, which the command line disables."""
-    gc.enable()

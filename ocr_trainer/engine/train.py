@@ -19,9 +19,9 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.engine import distributed, report
 from ocr_trainer.engine.loggers import close, failures
 from ocr_trainer.engine.session import Session, build_session
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
 from ocr_trainer.tasks.base import LearningTask
@@ -48,7 +48,7 @@ def train(run: RunConfig, folder: Path, timer: timing.PhaseTimer) -> dict[str, A
     after_imports(timer)
     session = build_session(run, folder)
     timer.end("build")
-    enable_garbage_collection()
+    collector.resume()
     with session.error_reports():
         fit(session)
         timer.end("fit")

@@ -13,11 +13,11 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_any
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import report
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.test import rebuild, tester
 from ocr_trainer.metrics.recognition import Text
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
 
 COLUMNS = ("word_accuracy", "word_accuracy_ignore_case", "word_accuracy_alphanumeric", "cer", "ned_mean")
@@ -39,7 +39,7 @@ def benchmark(
     folder: Path,
     timer: timing.PhaseTimer,
 ) -> dict[str, Any]:
-    """Score a recognizer on several test sets, write report.json and print the table.
+    """Score a recognizer on several test sets and write report.json.
 
     There are two averages: over the sets, with equal weight, and over the texts. Published tables use either.
     Most of them report the alphanumeric word accuracy.
@@ -60,7 +60,7 @@ def benchmark(
     after_imports(timer)
     first = next(iter(runs.values()))
     model = rebuild(first, saved, folder)
-    enable_garbage_collection()
+    collector.resume()
     rows: dict[str, dict[str, float]] = {}
     data: dict[str, Any] = {}
     failed: dict[str, str] = {}
@@ -101,7 +101,6 @@ def benchmark(
         "seconds": timer.seconds,
     }
     report.write(folder, content)
-    print(table(content, folder))
     return content
 
 

@@ -1,8 +1,7 @@
-"""`ocr-train check-data`: read a whole dataset as training does, and report samples that cannot be used."""
+"""Read a whole dataset as training does, and find the samples that cannot be used."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,30 +74,51 @@ class CountingSet(TracksCurrentSample[SampleResult]):
         return SampleResult(counts, sample.skipped)
 
 
-def check_data(run: RunConfig, as_json: bool = False) -> None:
-    """Read every sample of every split; print the counts and everything that cannot be used.
+@dataclass(frozen=True)
+class DataCheck:
+    """What a dataset holds. `str()` of it is a table."""
+
+    counts: dict[str, Counts]
+    """What can be used, by split."""
+    skipped: list[SkippedItem]
+    """What cannot be used: each with file, line and reason."""
+    problems: list[str]
+    """Why a run would refuse the data; empty if it would not."""
+    data_report: DataReport = field(repr=False)
+    """How much was read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and the skipped items as dictionaries, lists, strings and numbers."""
+        return {
+            "splits": {name: asdict(split_counts) for name, split_counts in self.counts.items()},
+            "skipped": skips(self.data_report, []),
+        }
+
+    def __str__(self) -> str:
+        return _table(self.counts, self.data_report)
+
+
+def check_data(run: RunConfig) -> DataCheck:
+    """Read every sample of every split, and count what can be used.
 
     This writes no files and builds no model. Of an endless split, it reads the first epoch.
 
     Args:
         run: A validated configuration. Its model only determines the task.
-        as_json: Whether to print JSON instead of a table.
 
     Raises:
-        DataError: The dataset cannot be opened, a split is empty, or more is unusable than
-            `data.max_skipped` allows. In the last two cases the results are printed first.
+        DataError: The dataset cannot be opened.
     """
     quiet_logs()
     context = run_context(run, Path())
+    found = context.data_report
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
-    counts = {name: _read(name, split, run, context.data_report) for name, split in opened.items()}
-    if not context.data_report.images:  # this dataset does not report how much it reads
-        context.data_report.read(images=sum(map(len, opened.values())))
-    print(_json(counts, context.data_report) if as_json else _table(counts, context.data_report))
+    counts = {name: _read(name, split, run, found) for name, split in opened.items()}
+    if not found.images:  # this dataset does not report how much it reads
+        found.read(images=sum(map(len, opened.values())))
     empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
-    if problems := [*empty, *too_many(context.data_report, run)]:
-        raise DataError("\n  ".join(problems))
+    return DataCheck(counts, found.skipped, [*empty, *too_many(found, run)], found)
 
 
 def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport) -> Counts:
@@ -112,14 +132,6 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
             data_report.skipped += result.skipped
             report()
     return total
-
-
-def _json(counts: dict[str, Counts], data_report: DataReport) -> str:
-    content = {
-        "splits": {name: asdict(split_counts) for name, split_counts in counts.items()},
-        "skipped": skips(data_report, []),
-    }
-    return json.dumps(content, indent=2)
 
 
 def _table(counts: dict[str, Counts], data_report: DataReport) -> str:

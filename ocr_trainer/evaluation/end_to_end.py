@@ -23,16 +23,16 @@ from ocr_trainer.data.split import unreadable
 from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.pipeline import Reader, open_reader
+from ocr_trainer.evaluation.pipeline import Pipeline, open_pipeline
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import write_images
 from ocr_trainer.tasks.detection.data import fit
 from ocr_trainer.text import normalize
@@ -122,7 +122,7 @@ def score_end_to_end(
     """
     after_imports(timer)
     run = detector.run
-    reader = open_reader(
+    pipeline = open_pipeline(
         (run, detector.saved),
         (recognizer.run, recognizer.saved),
         margin,
@@ -131,10 +131,10 @@ def score_end_to_end(
     )
     context = run_context(run, folder)
     splits = open_test(run, context)
-    enable_garbage_collection()
+    collector.resume()
     timer.end("build")
     scorer = _Scorer(run, build_metrics(run, context))
-    scorer.score(splits.test, reader)
+    scorer.score(splits.test, pipeline)
     timer.end("test")
     scores = {
         f"test/{name}": value for name, value in (scorer.metrics.compute() | scorer.counts.scores()).items()
@@ -146,7 +146,7 @@ def score_end_to_end(
     content = {
         "checkpoint": detector.path,
         "recognizer": recognizer.path,
-        "margin": reader.margin,
+        "margin": pipeline.margin,
         "scores": scores,
         "test_split": splits.test_split,
         "images": scorer.count,
@@ -154,16 +154,15 @@ def score_end_to_end(
         "notes": scorer.metrics.failures(),
         "details": scorer.metrics.details(),
         "highlights": {"texts asked for": f"{scorer.counts.texts} in {scorer.count} images"},
-        "parameters": sum(p.numel() for model in reader.models for p in model.parameters()),
+        "parameters": sum(p.numel() for model in pipeline.models for p in model.parameters()),
         "skipped": report.skips(context.data_report, scorer.skipped),
         "plugins": [*report.used_plugins(run), report.used_plugins(recognizer.run)[0]],
         "versions": report.versions(),
         "seed": run.seed,
-        "device": str(next(reader.detector.parameters()).device),
+        "device": str(next(pipeline.models[0].parameters()).device),
         "seconds": timer.seconds,
     }
     report.write(folder, content)
-    print(report.table(content, folder))
     return content
 
 
@@ -178,12 +177,12 @@ class _Scorer:
         self.skipped: list[SkippedItem] = []
         self.images: list[Image] = []
 
-    def score(self, split: Any, reader: Reader) -> None:
+    def score(self, split: Any, pipeline: Pipeline) -> None:
         """Find and read the texts of each image, and add up the counts."""
         count = self._limit(len(split))
         with progress(count, "testing") as report_progress:
             for sample in self._samples(split, count):
-                self._score(sample, reader)
+                self._score(sample, pipeline)
                 report_progress()
 
     def _limit(self, images: int) -> int:
@@ -205,10 +204,11 @@ class _Scorer:
             self.skipped += sample.skipped
             yield sample
 
-    def _score(self, sample: Sample, reader: Reader) -> None:
-        found, recognitions = reader(sample.image)
+    def _score(self, sample: Sample, pipeline: Pipeline) -> None:
+        found, recognitions = pipeline(sample.image)
+        assert pipeline.detector is not None
         assert recognitions is not None
-        image, scale = fit(sample.image, reader.detector)
+        image, scale = fit(sample.image, pipeline.detector)
         size = (image.shape[0], image.shape[1])
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         self.metrics.update(found, truth)

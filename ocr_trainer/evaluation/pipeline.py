@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.geometry import resize_points
+from ocr_trainer.data.geometry import corners, resize_points
 from ocr_trainer.data.types import Detections, Image, Polygon, Recognition
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.test import rebuild
@@ -75,18 +75,18 @@ def _device(model: torch.nn.Module) -> torch.device:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A detector and an optional recognizer, both in evaluation mode."""
+class Pipeline:
+    """A detector, a recognizer or both, in evaluation mode."""
 
-    detector: Detector
+    detector: Detector | None
     recognizer: Recognizer | None = None
     margin: float = 0.0
     """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
 
     @property
     def models(self) -> list[torch.nn.Module]:
-        """The detector and, if there is one, the recognizer."""
-        return [self.detector, *([self.recognizer] if self.recognizer is not None else [])]
+        """The detector and the recognizer, as far as they are there."""
+        return [model for model in (self.detector, self.recognizer) if model is not None]
 
     def __call__(self, image: Image) -> tuple[Detections, list[Recognition] | None]:
         """Find and read the texts in an image.
@@ -97,8 +97,12 @@ class Reader:
             image: uint8, (height, width, 3), RGB.
 
         Returns:
-            The detections, and one reading per detection, or None without a recognizer.
+            The detections, and one reading per detection, or None without a recognizer. Without a detector,
+            the whole image is one text.
         """
+        if self.detector is None:
+            assert self.recognizer is not None
+            return whole(image.shape[:2]), recognize(self.recognizer, [image])
         detections = detect(self.detector, image)
         return detections, self.read(image, detections) if self.recognizer else None
 
@@ -118,17 +122,27 @@ class Reader:
             return None
 
 
-def open_reader(
-    detector: Saved,
+def whole(size: tuple[int, int]) -> Detections:
+    """Return the outline of a whole image as its one detection.
+
+    Args:
+        size: Height and width of the image in pixels.
+    """
+    height, width = size
+    return Detections([corners(width, height).astype(np.float32)], np.ones(1, dtype=np.float32))
+
+
+def open_pipeline(
+    detector: Saved | None,
     recognizer: Saved | None,
     margin: float | None,
     folder: Path,
     device: str | None = None,
-) -> Reader:
+) -> Pipeline:
     """Rebuild the models of checkpoints.
 
     Args:
-        detector: The detector.
+        detector: The detector, or None.
         recognizer: The recognizer, or None.
         margin: The margin to crop around a text, as a share of its height; None for the margin that the
             recognizer was trained with.
@@ -136,14 +150,19 @@ def open_reader(
         device: Where to run the models; None for the GPU if there is one.
 
     Raises:
-        OcrTrainerError: A checkpoint cannot be used, or the recognizer was trained with several margins.
+        OcrTrainerError: A checkpoint or the device cannot be used, or the recognizer was trained with
+            several margins.
     """
-    on = default_device() if device is None else torch.device(device)
-    detector_model = rebuild(*detector, folder).to(on)
-    if recognizer is None:
-        return Reader(detector_model)
-    share = trained_margin(recognizer[1]["ocr_trainer"]["config"]) if margin is None else margin
-    return Reader(detector_model, rebuild(*recognizer, folder).to(on), share)
+    try:
+        on = default_device() if device is None else torch.zeros((), device=device).device
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise ConfigError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    finds, reads = (
+        None if saved is None else rebuild(*saved, folder).to(on) for saved in (detector, recognizer)
+    )
+    if detector is not None and recognizer is not None and margin is None:
+        margin = trained_margin(recognizer[1]["ocr_trainer"]["config"])
+    return Pipeline(finds, reads, margin or 0.0)
 
 
 def default_device() -> torch.device:
@@ -162,7 +181,7 @@ def trained_margin(config: Mapping[str, Any]) -> float:
     margins = sorted(set(_margins(config["dataset"])))
     if len(margins) > 1:
         listed = " and ".join(f"{margin:g}" for margin in margins)
-        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with --margin")
+        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
     return margins[0] if margins else 0.0
 
 

@@ -1,184 +1,183 @@
-"""`ocr-train predict`: find and read text in images with trained models."""
+"""Find and read text in images with trained models: one image, or a stream of them."""
 
 from __future__ import annotations
 
-import sys
+import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import cv2
 
-from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.images import read_image
-from ocr_trainer.data.types import Image
-from ocr_trainer.engine.callbacks.bar import Report, progress
-from ocr_trainer.engine.startup import enable_garbage_collection
-from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Saved, default_device, open_reader, recognize
-from ocr_trainer.evaluation.test import rebuild
-from ocr_trainer.plugin import Config
-from ocr_trainer.results import json_file, page_of, shown_path
-from ocr_trainer.results.files import ResultFiles, default_formats
+from ocr_trainer.data.inputs import GivenImage, is_stream
+from ocr_trainer.data.types import Detections, Image, Recognition
+from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Pipeline, recognize, whole
+from ocr_trainer.results import Page, page_of
 from ocr_trainer.tasks.recognition.data import fit
 
+if TYPE_CHECKING:
+    from ocr_trainer.data.inputs import Given
 
-def predict(
-    run: RunConfig,
-    saved: dict[str, Any],
-    images: Sequence[Path],
-    out: Path,
-    recognizer: Saved | None = None,
-    formats: Mapping[str, Config] | None = None,
-    margin: float | None = None,
-) -> int:
-    """Find text in images, read it if there is a recognizer, and write the results of each image to `out`.
+OnError = Literal["raise", "skip"] | Callable[[DataError], object]
+"""What to do with an image of a stream that cannot be read: raise the error, skip the image with a warning,
+or call a function with the error and skip the image."""
 
-    At most two images are in memory: the current one, and the next one, which a thread loads. An image that
-    cannot be loaded is reported on standard error and skipped.
+T = TypeVar("T")
 
-    Args:
-        run: The detector's run.
-        saved: The content of its checkpoint.
-        images: The image files.
-        out: The folder of results, which is created if needed.
-        recognizer: The recognizer, or None.
-        formats: The options of the formats of result files, by the names of their writer plugins; by
-            default, `json` and `overlay`.
-        margin: The margin to crop around a text, as a share of its height; None for the margin that the
-            recognizer was trained with.
 
-    Returns:
-        The number of images that could be loaded.
+class Reader:
+    """A detector, a recognizer or both, ready to read images. Threads can share it.
 
-    Raises:
-        DataError: No image could be loaded, or `out` cannot be written.
-        PluginBroken: A writer failed; all other files are written.
+    A detector finds words, a recognizer reads images of single words or lines, and both together find and
+    read the words of pages. `ocr_trainer.load` makes one.
     """
-    files = ResultFiles(out, formats or default_formats())
-    reader = open_reader((run, saved), recognizer, margin, out)
-    enable_garbage_collection()
-    names = _names(images)
-    done = texts = 0
-    with _writing(out), progress(len(images), "reading") as report:
-        for path, image in _load(images, report):
-            detections, recognitions = reader(image)
-            detections.warnings += _page_warning(path)
-            page = page_of(path, image.shape[:2], detections, recognitions)
-            files.write(names[path], page, image)
-            line = f"{page.source}: {len(page.texts)} texts{''.join(f'; {w}' for w in page.warnings)}"
-            report(line, bool(page.warnings))
-            done, texts = done + 1, texts + len(page.texts)
-    _print_summary(done, len(images), f"{texts} texts", out)
-    files.finish()
-    return done
+
+    def __init__(self, pipeline: Pipeline, description: str) -> None:
+        """Store the models, and the line that describes them."""
+        self.pipeline = pipeline
+        self._description = description
+
+    @property
+    def finds(self) -> bool:
+        """Whether it finds words, with a detector."""
+        return self.pipeline.detector is not None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads words, with a recognizer."""
+        return self.pipeline.recognizer is not None
+
+    def __repr__(self) -> str:
+        return f"<Reader: {self._description}>"
+
+    @overload
+    def predict(self, images: Given) -> Page: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, images: Iterable[Given], *, on_error: OnError = "raise") -> Pages: ...
+
+    def predict(self, images: Given | Iterable[Given], *, on_error: OnError = "raise") -> Page | Pages:
+        """Find and read the text of one image, or of many, one after the other.
+
+        An image is a path, the content of an image file as bytes, a PIL image, or a numpy array: uint8 of
+        shape (height, width) for gray, (height, width, 3) for RGB or (height, width, 4) for RGBA, from 0 to
+        255. Transparent pixels are put on white, and the EXIF orientation of files and PIL images is applied.
+
+        Args:
+            images: An image, or an iterable of images. The iterable is read as you ask for its pages, one
+                image ahead; of files, no more than two images are in memory.
+            on_error: What to do with an image of an iterable that cannot be read: `"raise"` the error,
+                `"skip"` the image with a warning, or call a function with the error and skip the image. The
+                result counts the skipped images. An image by itself always raises.
+
+        Returns:
+            The `Page` of the image, or an iterator over the pages of all images in their order. Polygons are
+            in pixels of the image. Without a detector, a page has one word, the whole image.
+
+        Raises:
+            DataError: An image cannot be read, or is nothing of the above.
+            ConfigError: `on_error` is nothing of the above.
+        """
+        if not (on_error in ("raise", "skip") or callable(on_error)):
+            raise ConfigError(f"on_error is 'raise', 'skip' or a function, not {on_error!r}")
+        if is_stream(images):
+            return Pages(self.pipeline, images, on_error)
+        given = GivenImage(images, "the image")
+        page = _page(given, *self.pipeline(given.image()))
+        given.release()
+        return page
 
 
-def predict_texts(run: RunConfig, saved: dict[str, Any], images: Sequence[Path], out: Path) -> int:
-    """Recognize images of single words or lines, and write `readings.jsonl` and `readings.tsv` to `out`.
+class Pages(Iterator[Page]):
+    """The pages of a stream of images, in order; the images are read one ahead."""
 
-    The first has a JSON object per line; the second has file and text, separated by a tab. An image that
-    cannot be loaded is reported on standard error and skipped.
+    skipped: list[DataError]
+    """Why images were skipped, so far."""
 
-    Args:
-        run: The recognizer's run.
-        saved: The content of its checkpoint.
-        images: The image files.
-        out: The folder of results, which is created if needed.
+    def __init__(self, pipeline: Pipeline, images: Iterable[Given], on_error: OnError) -> None:
+        """Store the models and the images; read nothing yet."""
+        self.skipped = []
+        self._on_error = on_error
+        given = (GivenImage(image, f"image {number}") for number, image in enumerate(images, start=1))
+        read = _read_words if pipeline.detector is None else _read_pages
+        self._pages = read(pipeline, self._loaded(given))
 
-    Returns:
-        The number of images that could be loaded.
+    def __next__(self) -> Page:
+        """Return the next page."""
+        return next(self._pages)
 
-    Raises:
-        DataError: No image could be loaded, or `out` cannot be written.
-    """
-    model = rebuild(run, saved, out).to(default_device())
-    enable_garbage_collection()
-    done = 0
-    with _writing(out), progress(len(images), "reading") as report:
-        rows = (out / "readings.jsonl").open("w", encoding="utf-8")
-        table = (out / "readings.tsv").open("w", encoding="utf-8")
-        with rows, table:
-            # Resize before batching: a batch of large photographs would fill the memory.
-            loaded = ((path, fit(image, model)) for path, image in _load(images, report))
-            while chunk := list(islice(loaded, BATCH_SIZE)):
-                recognitions = recognize(model, [image for _, image in chunk])
-                for (path, _), reading in zip(chunk, recognitions, strict=True):
-                    name = shown_path(path)
-                    print(json_file.row(name, reading), file=rows)
-                    print(f"{name}\t{reading.text}", file=table)
-                    report(f"{name}: {reading.text}")
-                done += len(chunk)
-    _print_summary(done, len(images), "readings.jsonl, readings.tsv", out)
-    return done
-
-
-def _print_summary(done: int, images: int, what: str, out: Path) -> None:
-    if not done:
-        raise DataError(f"none of the {images} images could be read")
-    if images > 1:
-        print(f"{done} of {images} images: {what}")
-    print(out)
-
-
-def _load(paths: Sequence[Path], report: Report) -> Iterator[tuple[Path, Image]]:
-    """Yield images while a thread loads the next one. Report and skip those that cannot be loaded."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        pending: deque[tuple[Path, Future[Image]]] = deque()
-        remaining = iter(paths)
-        for path in islice(remaining, 1):
-            pending.append((path, pool.submit(read_image, path)))
-        while pending:
-            path, future = pending.popleft()
-            for following in islice(remaining, 1):
-                pending.append((following, pool.submit(read_image, following)))
+    def _loaded(self, images: Iterator[GivenImage]) -> Iterator[tuple[GivenImage, Image]]:
+        """Yield images, decoded, without those that cannot be read."""
+        for given, future in read_ahead(images, GivenImage.image):
             try:
                 image = future.result()
             except DataError as error:
-                print(f"ocr-train: skipped: {error}", file=sys.stderr)
-                report()
+                if self._on_error == "raise":
+                    raise
+                self.skipped.append(error)
+                if callable(self._on_error):
+                    self._on_error(error)
+                else:
+                    warnings.warn(f"skipped: {error}", stacklevel=4)
                 continue
             del future  # it holds a reference to the image
-            yield path, image
+            yield given, image
+            del image
+            # A page that is kept does not keep its image; it can be read again.
+            given.release()
 
 
-def _page_warning(path: Path) -> list[str]:
+def read_ahead(items: Iterator[T], load: Callable[[T], Any]) -> Iterator[tuple[T, Future[Any]]]:
+    """Yield items with what a thread loads for them; the thread is one item ahead."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        pending: deque[tuple[T, Future[Any]]] = deque()
+        for item in islice(items, 1):
+            pending.append((item, pool.submit(load, item)))
+        while pending:
+            current = pending.popleft()
+            for item in islice(items, 1):
+                pending.append((item, pool.submit(load, item)))
+            yield current
+
+
+def _read_pages(pipeline: Pipeline, images: Iterator[tuple[GivenImage, Image]]) -> Iterator[Page]:
+    for given, image in images:
+        page = _page(given, *pipeline(image))
+        del image
+        yield page
+
+
+def _read_words(pipeline: Pipeline, images: Iterator[tuple[GivenImage, Image]]) -> Iterator[Page]:
+    """Read images of single words or lines, many at once."""
+    assert pipeline.recognizer is not None
+    model = pipeline.recognizer
+    # Resize before batching: a batch of large photographs would fill the memory.
+    fitted = ((given, image.shape[:2], fit(image, model)) for given, image in images)
+    while chunk := list(islice(fitted, BATCH_SIZE)):
+        for (given, size, _), reading in zip(chunk, recognize(model, [i for *_, i in chunk]), strict=True):
+            yield _page(given, whole(size), [reading], size)
+
+
+def _page(
+    given: GivenImage,
+    detections: Detections,
+    recognitions: list[Recognition] | None,
+    size: tuple[int, int] | None = None,
+) -> Page:
+    """Return the page of an image; `size` is the height and width of an image that was let go."""
+    detections.warnings += _frame_warning(given.source)
+    page = page_of(given.source, size or given.image().shape[:2], detections, recognitions)
+    page.load_image = given.image
+    return page
+
+
+def _frame_warning(source: Path | str) -> list[str]:
     """Return a warning if a TIFF file has several pages."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    if not isinstance(source, Path) or source.suffix.lower() not in (".tif", ".tiff"):
         return []
-    pages = cv2.imcount(str(path))
+    pages = cv2.imcount(str(source))
     return [f"the file has {pages} pages, only the first was read"] if pages > 1 else []
-
-
-def _names(images: Sequence[Path]) -> dict[Path, str]:
-    """Return a unique name for the results of each image; files in different folders may have equal names."""
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for path in images:
-        name, number = path.stem, 2
-        while name in taken:
-            name, number = f"{path.stem}-{number}", number + 1
-        if path not in names:
-            names[path] = name
-            taken.add(name)
-    return names
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Create the folder of results, and convert errors of writing there.
-
-    Raises:
-        DataError: Something cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        yield
-    except BrokenPipeError:
-        raise  # from standard output, not from a result file
-    except OSError as error:
-        raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error

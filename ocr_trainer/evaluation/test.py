@@ -17,9 +17,9 @@ from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
-from ocr_trainer.engine.startup import after_imports, enable_garbage_collection
+from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.runs import timing
+from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
 
 
@@ -70,7 +70,7 @@ def test(
     task = kind(model, run, folder, len(splits.test))
     loggers = build.build_loggers(run, context)
     trainer = tester(run, loader, loggers, folder)
-    enable_garbage_collection()
+    collector.resume()
     timer.end("build")
     with report_worker_errors([loader]):
         scores = trainer.test(task, loader, verbose=False)[0]
@@ -85,7 +85,6 @@ def test(
         "seconds": timer.seconds,
     }
     report.write(folder, content)
-    print(report.table(content, folder))
     return content
 
 

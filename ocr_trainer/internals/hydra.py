@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: the config loader, the file source and the table of resolvers."""
+"""Private parts of Hydra and OmegaConf: config loader, file source, instances, resolvers, grammar."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.hydra import Hydra
 from hydra.core.default_element import ResultDefault
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import GrammarParseError
+from omegaconf.grammar_parser import parse
 
-__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers"]
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_instance", "resolver_calls"]
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -69,6 +74,19 @@ class FileConfigSource(_FileConfigSource):
 
 
 @contextmanager
+def own_instance() -> Iterator[None]:
+    """Hide the Hydra that a program has initialized. Relies on the table `Singleton._instances`."""
+    names: tuple[type, ...] = (GlobalHydra, VersionBase)
+    before = {name: Singleton._instances.pop(name) for name in names if name in Singleton._instances}
+    try:
+        yield
+    finally:
+        for name in names:
+            Singleton._instances.pop(name, None)
+        Singleton._instances.update(before)
+
+
+@contextmanager
 def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[None]:
     """Limit interpolations to these resolvers. Relies on the table `BaseContainer._resolvers`.
 
@@ -84,3 +102,20 @@ def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[
         yield
     finally:
         BaseContainer._resolvers = before
+
+
+def resolver_calls(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the first argument of each resolver that a text calls, as they are written.
+
+    OmegaConf resolves nothing in a text that it cannot parse. Relies on the rules of OmegaConf's grammar.
+    """
+    try:
+        rest: list[Any] = [parse(text)]
+    except GrammarParseError:
+        return
+    while rest:
+        node = rest.pop()
+        if type(node).__name__ == "InterpolationResolverContext":
+            arguments = node.sequence()
+            yield node.resolverName().getText(), arguments.element(0).getText() if arguments else ""
+        rest += getattr(node, "children", None) or ()

@@ -51,6 +51,18 @@ def kill_workers(batches: Any) -> None:
         batches._pin_memory_thread_done_event.set()
 
 
+def without_worker_traceback(error: Exception) -> str:
+    """Return the message of an exception; of one that torch raised again, the message it had in the worker.
+
+    Relies on `torch._utils.ExceptionWrapper`: its message contains the traceback of the worker, which ends in
+    the type and the original message.
+    """
+    kind = type(error)
+    if not str(error).startswith(f"Caught {kind.__name__} in "):
+        return str(error)
+    return str(error).rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")[2].rstrip("\n")
+
+
 def forget_iterator(loader: Any) -> None:
     """Make a DataLoader with persistent workers start new ones next time. Relies on `_iterator`."""
     loader._iterator = None
@@ -85,3 +97,13 @@ def lerp_all(targets: Sequence[Tensor], values: Sequence[Tensor], weight: float)
         weight: 0 to 1.
     """
     torch._foreach_lerp_(list(targets), list(values), weight)
+
+
+def has_worker_handler() -> bool:
+    """Return whether torch has registered its SIGCHLD handler. Relies on `_SIGCHLD_handler_set`."""
+    return bool(signal_handling._SIGCHLD_handler_set)
+
+
+def forget_worker_handler() -> None:
+    """Make torch register its SIGCHLD handler with its next workers. Relies on `_SIGCHLD_handler_set`."""
+    signal_handling._SIGCHLD_handler_set = False

@@ -17,10 +17,15 @@ def build_metrics(run: RunConfig, context: Context) -> MetricCollection:
     Raises:
         PluginError: The plugin of a metric cannot be used.
     """
-    return MetricCollection({m.name: _build(m, context) for m in chosen_metrics(run)})
+    return MetricCollection({m.name: build_metric(m, context) for m in chosen_metrics(run)})
 
 
-def _build(chosen: ChosenMetric, context: Context) -> SafeMetric:
+def build_metric(chosen: ChosenMetric, context: Context) -> SafeMetric:
+    """Return a metric that has counted nothing.
+
+    Raises:
+        PluginError: Its plugin cannot be used.
+    """
     plugin = discovery.find(Kind.metric, chosen.config.name)
     try:
         metric = build(Kind.metric, chosen.config, context)

@@ -21,9 +21,11 @@ from ocr_trainer.plugin.api import (
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
 if TYPE_CHECKING:
+    from ocr_trainer.plugin.backbone import BackboneConfig
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
+        AugmentationConfig,
         AugmentationPlugin,
         BackbonePlugin,
         CallbackPlugin,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         OptimizerPlugin,
         ScheduleConfig,
         SchedulePlugin,
+        Stage,
         TaskPlugin,
         WriterPlugin,
     )
@@ -48,7 +51,9 @@ __all__ = [
     "GROUPS",
     "PLUGIN_TYPES",
     "REQUIRED",
+    "AugmentationConfig",
     "AugmentationPlugin",
+    "BackboneConfig",
     "BackbonePlugin",
     "Bounds",
     "CallbackPlugin",
@@ -71,6 +76,7 @@ __all__ = [
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",
+    "Stage",
     "Task",
     "TaskPlugin",
     "WriterPlugin",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -106,14 +106,18 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def plugin_option(kind: Kind, task: Task | None = None) -> Any:
+def plugin_option(kind: Kind, task: Task | None = None, default: Config | None = None) -> Any:
     """Declare an option that is itself a plugin, chosen by `name`; the other keys are its options.
 
     Args:
         kind: The kind of plugin.
         task: The task that a dataset must support; the task of the run's model if not given.
+        default: The options of the default plugin, with its `name`; without one, the user must choose.
     """
-    return field(default=REQUIRED, metadata={"plugin": kind, "task": task})
+    metadata = {"plugin": kind, "task": task}
+    if default is None:
+        return field(default=REQUIRED, metadata=metadata)
+    return field(default_factory=lambda: replace(default), metadata=metadata)
 
 
 @dataclass
@@ -164,6 +168,8 @@ class Context:
     parameter_groups: Sequence[dict[str, Any]] = ()
     """For an optimizer: what it optimizes, in the form that `torch.optim.Optimizer` takes. Each group has
     `params`, and the `weight_decay` and `lr` to use for them."""
+    model: Any = None
+    """For an optimizer: the `torch.nn.Module` that has these parameters."""
     resume_step: int | None = None
     """Optimizer step, counted from 0, at which a resumed run continues; loggers continue from there."""
 
@@ -192,6 +198,8 @@ class Plugin:
     """Class of the plugin's options."""
     factory: str
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
+    variants: bool = False
+    """Whether users choose a variant of the plugin, `NAME/VARIANT`; `config.name` is that text."""
 
     def errors(self) -> Iterator[str]:
         """Yield what is wrong with the fields that only this kind of plugin has."""

@@ -53,9 +53,10 @@ def matching(kind: Kind, name: str) -> list[Installed]:
 
     Args:
         kind: The kind of plugin.
-        name: `name`, or `distribution:name` for the plugin of one distribution.
+        name: `name`, or `distribution:name` for the plugin of one distribution; for one of a plugin's
+            variants, `name/variant`.
     """
-    distribution, _, short_name = name.rpartition(":")
+    distribution, _, short_name = name.partition("/")[0].rpartition(":")
     return [
         plugin
         for plugin in installed()
@@ -158,7 +159,14 @@ def load(kind: Kind, name: str) -> Plugin:
     Raises:
         PluginError: The plugin is missing, denied, ambiguous or broken.
     """
-    return described(find(kind, name))
+    found = find(kind, name)
+    description = described(found)
+    if "/" in name and not description.variants:
+        raise PluginNotFound(
+            f"no {kind.value} plugin named '{name}' is installed: '{found.name}' has no variants\n"
+            f"  installed: {', '.join(names(kind))}"
+        )
+    return description
 
 
 @cache

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import ClassVar
 
 from ocr_trainer.plugin.api import Config, Kind, Plugin, Task, option
+from ocr_trainer.plugin.backbone import BackboneConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,8 @@ class OptimizerConfig(Config):
     """Weight decay."""
     decay_norms: bool = False
     """Also apply weight decay to normalization weights and biases."""
+    layer_decay: float = option(1.0, above=0, at_most=1)
+    """Factor of the learning rate from each layer to the one below, for models that define their layers."""
     nonfinite: Nonfinite = Nonfinite.stop
     """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)
@@ -119,7 +122,11 @@ class OptimizerConfig(Config):
 
 
 class OptimizerPlugin(Plugin):
-    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`."""
+    """An optimizer. Its factory returns a `torch.optim.Optimizer` of `context.parameter_groups`.
+
+    It may split these groups, but keeps each parameter once. An optimizer that cannot optimize a group raises
+    a `ValueError` when it is built.
+    """
 
     kind: ClassVar[Kind] = Kind.optimizer
     config_base: ClassVar[type[Config]] = OptimizerConfig
@@ -140,9 +147,9 @@ class ScheduleConfig(Config):
 class SchedulePlugin(Plugin):
     """A learning rate schedule, per optimizer step.
 
-    Its factory returns a function of the optimizer step, from 0, and the total number of steps. It returns
-    the learning rate at that step as a fraction of the peak, `optimizer.lr`, and warms up by itself:
-    `ocr_trainer.optim.schedule.with_warmup` makes such a function.
+    Its factory returns a function of the optimizer step, from 0, and the number of steps. It returns the
+    learning rate at that step as a fraction of the peak, `optimizer.lr`: a finite number from 0 up. It keeps
+    no state and warms up by itself: `ocr_trainer.optim.schedule.with_warmup` makes such a function.
     """
 
     kind: ClassVar[Kind] = Kind.schedule
@@ -152,16 +159,38 @@ class SchedulePlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:ScheduleSuite"
 
     endless: bool = False
-    """Whether the schedule, without warmup, does not depend on the total number of steps."""
+    """Whether it also works in a run without limit, with `math.inf` as the number of steps. In such runs, all
+    other schedules keep the learning rate at its peak."""
+
+
+class Stage(Enum):
+    """When an augmentation comes, relative to the augmentation of the task, which crops and colors."""
+
+    before = "before"
+    after = "after"
+
+
+@dataclass
+class AugmentationConfig(Config):
+    """The options that every augmentation has."""
+
+    stage: Stage = Stage.before
+    """Before or after the preset. In a list such as augment=[copy_paste,strong], the place in it decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationPlugin(Plugin):
-    """A step of the augmentation of training samples."""
+    """An augmentation of training samples, besides that of the task.
+
+    Its factory returns an `ocr_trainer.data.augmentation.Augmentation`.
+    """
 
     kind: ClassVar[Kind] = Kind.augmentation
+    config_base: ClassVar[type[Config]] = AugmentationConfig
     group: ClassVar[str | None] = "augment"
     many: ClassVar[bool] = True
+    result: ClassVar[str] = "ocr_trainer.data.augmentation:Augmentation"
+    suite: ClassVar[str] = "ocr_trainer.testing:AugmentationSuite"
 
     tasks: tuple[Task, ...]
     """Tasks whose samples it can vary."""
@@ -188,11 +217,17 @@ class CallbackPlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:CallbackSuite"
 
 
+@dataclass(frozen=True, kw_only=True)
 class BackbonePlugin(Plugin):
-    """A backbone, chosen by a model's option. Its factory returns a `torch.nn.Module`."""
+    """A backbone, chosen by an option of the model, such as `model.backbone.name=resnet50`.
+
+    Its factory returns an `ocr_trainer.tasks.detection.Backbone`. The core loads the initial weights.
+    """
 
     kind: ClassVar[Kind] = Kind.backbone
-    result: ClassVar[str] = "torch.nn:Module"
+    config_base: ClassVar[type[Config]] = BackboneConfig
+    result: ClassVar[str] = "ocr_trainer.tasks.detection:Backbone"
+    suite: ClassVar[str] = "ocr_trainer.testing:BackboneSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -268,12 +303,17 @@ class WriterPlugin(Plugin):
 
 
 class CommandPlugin(Plugin):
-    """A command of `ocr-train`. Its factory is called with the words after the command's name.
+    """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
 
-    It returns the exit status.
+    It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
 
+    BUILT_IN: ClassVar[tuple[str, ...]] = (
+        *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+    )
+    """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
+    suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 
     @classmethod
     def choice(cls, name: str) -> str:
@@ -285,6 +325,7 @@ class TaskPlugin(Plugin):
     """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
 
     kind: ClassVar[Kind] = Kind.task
+    suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 
-from ocr_trainer.plugin import Kind, allowlist
+from ocr_trainer.plugin import CommandPlugin, Kind, allowlist
 
 GROUPS = {kind.entry_points: kind for kind in Kind}
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
@@ -100,6 +100,8 @@ def installed() -> tuple[Installed, ...]:
 
 def find_defect(plugin: Installed) -> str | None:
     """Return a defect of a plugin that is visible without importing it, or `None`."""
+    if is_shadowed(plugin):
+        return f"ocr-train has a command '{plugin.name}' itself"
     if not EntryPoint.pattern.match(plugin.target):
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"
     top = plugin.module.partition(".")[0]
@@ -107,7 +109,27 @@ def find_defect(plugin: Installed) -> str | None:
         missing = importlib.util.find_spec(top) is None
     except ValueError:  # a loaded module without __spec__
         missing = False
+    if plugin.kind is Kind.configs and not missing and config_folder(plugin) is None:
+        return f"there is no folder of the package '{plugin.module}'"
     return f"there is no module '{top}'" if missing else None
+
+
+def config_folder(plugin: Installed) -> Path | None:
+    """Return the folder of YAML files that an entry point of the kind `configs` names, or `None`."""
+    core = plugin.distribution == allowlist.CORE  # its own folder lies elsewhere in a checkout
+    top, *rest = [plugin.module] if core else plugin.module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    places = (spec and spec.submodule_search_locations) or ()
+    return next((folder for place in places if (folder := Path(place, *rest)).is_dir()), None)
+
+
+def is_shadowed(plugin: Installed) -> bool:
+    """Return whether a plugin is a command that has the name of one of ours, which wins."""
+    ours = plugin.distribution == allowlist.CORE
+    return plugin.kind is Kind.command and plugin.name in CommandPlugin.BUILT_IN and not ours
 
 
 def read_summary(plugin: Installed) -> str:
@@ -116,11 +138,22 @@ def read_summary(plugin: Installed) -> str:
     The summary must be a string literal in the call whose result the attribute of the entry point names.
     Otherwise, fall back to the summary of the distribution if it has no other plugin, or else to "".
     """
+    if plugin.kind is Kind.configs:
+        return _summary_of_configs(plugin)
     attribute = plugin.target.partition(":")[2].strip()
     if (summary := _summaries(plugin.module).get(attribute)) is not None:
         return summary
     alone = sum(other.distribution == plugin.distribution for other in installed()) == 1
     return plugin.summary if alone else ""
+
+
+def _summary_of_configs(plugin: Installed) -> str:
+    """Return the names of the files that a distribution ships: `experiment: forms, receipts`."""
+    groups: dict[str, list[str]] = {}
+    folder = config_folder(plugin)
+    for path in sorted(folder.glob("*/**/*.yaml")) if folder is not None else ():
+        groups.setdefault(str(path.parent.relative_to(folder or "")), []).append(path.stem)
+    return "; ".join(f"{group}: {', '.join(names)}" for group, names in groups.items())
 
 
 @cache

@@ -1,6 +1,6 @@
 """Writer of ALTO 4.4: a TextBlock per block, with its TextLines, and a String per text.
 
-ALTO (Analyzed Layout and Text Object), schema 4.4 of 2023, is maintained by the Library of Congress at
+ALTO (Analyzed Layout and Word Object), schema 4.4 of 2023, is maintained by the Library of Congress at
 loc.gov/standards/alto. With a line detector, each String holds a whole line.
 """
 
@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize, unit
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.page import Page, Text
 from ocr_trainer.results.writer import PRODUCER, Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 VERSION = "4.4"
@@ -69,7 +72,7 @@ def _description(root: Element, page: Page, creator: str, created: datetime) -> 
     SubElement(software, "softwareVersion").text = version
 
 
-def _block(space: Element, name: str, lines: Sequence[Sequence[Text]], page: Page) -> None:
+def _block(space: Element, name: str, lines: Sequence[Sequence[Word]], page: Page) -> None:
     points = hull(outline(text, page) for line in lines for text in line)
     block = _element(space, "TextBlock", name, points)
     if page.right_to_left:
@@ -78,13 +81,13 @@ def _block(space: Element, name: str, lines: Sequence[Sequence[Text]], page: Pag
         _line(block, f"{name}_line_{number}", texts, page)
 
 
-def _line(block: Element, name: str, texts: Sequence[Text], page: Page) -> None:
+def _line(block: Element, name: str, texts: Sequence[Word], page: Page) -> None:
     line = _element(block, "TextLine", name, hull(outline(text, page) for text in texts))
     for number, text in enumerate(texts, start=1):
         if number > 1:
             SubElement(line, "SP")
         string = _element(line, "String", f"{name}_string_{number}", outline(text, page))
-        string.set("CONTENT", clean(text.words))  # the schema requires it, even without a recognizer
+        string.set("CONTENT", clean(text.text))  # the schema requires it, even without a recognizer
         if text.reading:
             string.set("WC", unit(text.reading.score))
             for character, score in zip(string.attrib["CONTENT"], text.reading.scores, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ from ocr_trainer.data.fonts import Fonts, find, needs_shaping, open_font
 from ocr_trainer.data.geometry import UNIT_SQUARE
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.errors import DataError
-from ocr_trainer.results.page import Page
 from ocr_trainer.results.writer import Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
 
 Color = tuple[int, int, int]
 
@@ -96,9 +99,9 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
     Returns:
         uint8, (height, width, 3), RGB; twice as wide as the image if there are texts.
     """
-    polygons = [text.polygon for text in page.texts]
-    if not any(text.reading for text in page.texts):
-        return draw(image, polygons, np.array([text.score for text in page.texts]), max_side=max_side)
+    polygons = [word.polygon for word in page.words]
+    if not any(word.reading for word in page.words):
+        return draw(image, polygons, np.array([word.score for word in page.words]), max_side=max_side)
     left = draw(image, polygons, max_side=max_side)
     right, unit = np.full_like(left, 255), _unit(left)
     scale = left.shape[0] / image.shape[0]
@@ -106,9 +109,9 @@ def draw_page(image: Image, page: Page, *, max_side: int | None = None) -> Image
     cv2.polylines(right, outlines, isClosed=True, color=PALE, thickness=unit, lineType=cv2.LINE_AA)
     for number, polygon in enumerate(polygons, start=1):
         _label(right, str(number), polygon[0] * scale, unit, FOUND)
-    for text in page.texts:
-        if text.words:
-            _set_text(right, text.polygon * scale, text.words)
+    for word in page.words:
+        if word.text:
+            _set_text(right, word.polygon * scale, word.text)
     return np.hstack([left, right])
 
 
@@ -120,7 +123,7 @@ class OverlayWriter(Writer):
         return draw_page(image, page)
 
 
-def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:
+def _set_text(canvas: Image, polygon: Polygon, text: str) -> None:
     """Draw a text into a polygon: along its edges if it has four corners, else into its bounding box."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     quad = polygon if len(polygon) == 4 else low + UNIT_SQUARE * (high - low)
@@ -128,7 +131,7 @@ def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:
     height = np.linalg.norm([quad[3] - quad[0], quad[2] - quad[1]], axis=1).mean()
     if min(width, height) < MIN_TEXT_SIZE:
         return
-    ink = _ink(words)
+    ink = _ink(text)
     # The part of the ink's plane that maps onto the polygon. It has the polygon's aspect ratio, so the text
     # is not stretched; the rest is blank, after the text or above and below it.
     window = np.array([width, height]) * max(ink.shape[1] / width, ink.shape[0] / height)
@@ -142,13 +145,13 @@ def _set_text(canvas: Image, polygon: Polygon, words: str) -> None:
     canvas[top:bottom, left:right] = canvas[top:bottom, left:right] * (1 - alpha) + np.array(READ) * alpha
 
 
-def _ink(words: str) -> np.ndarray:
+def _ink(text: str) -> np.ndarray:
     """Render a text as an ink mask: uint8, (height, width), 255 for ink."""
-    candidates = _pillow_font().having(words) or _system_fonts().having(words) or [None]
-    font = open_font(candidates[0], INK_SIZE, needs_shaping(words))
+    candidates = _pillow_font().having(text) or _system_fonts().having(text) or [None]
+    font = open_font(candidates[0], INK_SIZE, needs_shaping(text))
     ascent, descent = font.getmetrics()
-    image = Pillow.new("L", (max(1, round(font.getlength(words))), ascent + descent))
-    ImageDraw.Draw(image).text((0, ascent), words, 255, font, anchor="ls")
+    image = Pillow.new("L", (max(1, round(font.getlength(text))), ascent + descent))
+    ImageDraw.Draw(image).text((0, ascent), text, 255, font, anchor="ls")
     return np.asarray(image)
 
 

@@ -1,4 +1,4 @@
-"""Writer of hOCR 1.2: an `ocr_carea` per block, with its `ocr_line`s, and an `ocrx_word` per text.
+"""Writer of hOCR 1.2: an `ocr_carea` per block, with its `ocr_line`s, and an `ocrx_word` per word.
 
 Specification: K. Baierer (editor), hOCR 1.2, after T. Breuel, "The hOCR microformat for OCR workflow and
 results", ICDAR 2007. With a line detector, each word element holds a whole line.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.page import Page, Text
 from ocr_trainer.results.writer import PRODUCER, Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrx_word ocrp_poly ocrp_dir"
 
@@ -53,26 +56,26 @@ class HocrWriter(Writer):
         return write(page, PRODUCER)
 
 
-def _area(top: Element, number: int, block: Sequence[Sequence[Text]], page: Page) -> None:
+def _area(top: Element, number: int, block: Sequence[Sequence[Word]], page: Page) -> None:
     area = _element(top, "div", "ocr_carea", f"block_1_{number}")
-    area.set("title", _bbox(outline(text, page) for line in block for text in line))
-    for place, texts in enumerate(block, start=1):
+    area.set("title", _bbox(outline(word, page) for line in block for word in line))
+    for place, words in enumerate(block, start=1):
         name = f"{number}_{place}"
         line = _element(area, "span", "ocr_line", f"line_1_{name}")
-        line.set("title", _bbox(outline(text, page) for text in texts))
-        for index, text in enumerate(texts, start=1):
-            _word(line, f"word_1_{name}_{index}", text, page)
+        line.set("title", _bbox(outline(word, page) for word in words))
+        for index, word in enumerate(words, start=1):
+            _word(line, f"word_1_{name}_{index}", word, page)
 
 
-def _word(line: Element, name: str, text: Text, page: Page) -> None:
-    points = outline(text, page)
-    word = _element(line, "span", "ocrx_word", name)
+def _word(line: Element, name: str, word: Word, page: Page) -> None:
+    points = outline(word, page)
+    element = _element(line, "span", "ocrx_word", name)
     title = f"{_bbox([points])}; poly {' '.join(map(str, points.ravel().tolist()))}"
-    if text.reading:
+    if word.reading:
         # The specification wants percent.
-        title += f"; x_wconf {round(100 * min(max(float(text.reading.score), 0.0), 1.0))}"
-    word.set("title", title)
-    word.text = clean(text.words)
+        title += f"; x_wconf {round(100 * min(max(float(word.reading.score), 0.0), 1.0))}"
+    element.set("title", title)
+    element.text = clean(word.text)
 
 
 def _element(parent: Element, tag: str, kind: str, name: str) -> Element:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.data.types import Image, Recognition
-from ocr_trainer.results.page import Page, Text
 from ocr_trainer.results.writer import Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
 
 
 def write(page: Page) -> str:
@@ -15,16 +17,21 @@ def write(page: Page) -> str:
 
     Without a recognizer, detections have no `text`, `text_score` and `character_scores`.
     """
-    record: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
+    return json.dumps(record(page), indent=1, ensure_ascii=False) + "\n"
+
+
+def record(page: Page) -> dict[str, Any]:
+    """Return a page as dictionaries, lists, strings and numbers."""
+    content: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
     if page.warnings:
-        record["warnings"] = page.warnings
-    record["detections"] = [
-        {**_detection(text), "block": b, "line": n}
+        content["warnings"] = page.warnings
+    content["detections"] = [
+        {**_detection(word), "block": b, "line": n}
         for b, block in enumerate(page.blocks)
         for n, line in enumerate(block)
-        for text in line
+        for word in line
     ]
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    return content
 
 
 class JsonWriter(Writer):
@@ -40,12 +47,12 @@ def row(source: str, reading: Recognition) -> str:
     return json.dumps({"image": source, **_reading(reading)}, ensure_ascii=False)
 
 
-def _detection(text: Text) -> dict[str, Any]:
+def _detection(word: Word) -> dict[str, Any]:
     record = {
-        "polygon": text.polygon.round(2).astype(float).tolist(),
-        "score": round(text.score, 4),
+        "polygon": word.polygon.round(2).astype(float).tolist(),
+        "score": round(word.score, 4),
     }
-    return record | _reading(text.reading) if text.reading else record
+    return record | _reading(word.reading) if word.reading else record
 
 
 def _reading(reading: Recognition) -> dict[str, Any]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from ocr_trainer.results.page import Text
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Word
+
 
 # XML 1.0 forbids these characters, even escaped.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,9 +31,9 @@ def serialize(root: ElementTree.Element, head: str) -> str:
     return f"{head}\n{text}\n".replace("></meta>", " />")
 
 
-def joined(texts: Sequence[Text]) -> str:
+def joined(words: Sequence[Word]) -> str:
     """Return the text of a line: its words, separated by spaces."""
-    return clean(" ".join(text.words for text in texts if text.words))
+    return clean(" ".join(word.text for word in words if word.text))
 
 
 def unit(score: float) -> str:

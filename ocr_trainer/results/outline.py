@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr_trainer.results.page import Page, Text
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
+
 
 Outline = np.ndarray
 """int64, (points, 2)."""
 
 
-def outline(text: Text, page: Page) -> Outline:
-    """Return a text's polygon rounded to whole pixels and clipped to the image."""
-    points: Outline = np.rint(text.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
+def outline(word: Word, page: Page) -> Outline:
+    """Return a word's polygon rounded to whole pixels and clipped to the image."""
+    points: Outline = np.rint(word.polygon).clip((0, 0), (page.width, page.height)).astype(np.int64)
     return points
 
 

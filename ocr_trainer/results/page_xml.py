@@ -1,4 +1,4 @@
-"""Writer of PAGE XML, schema 2019-07-15: a TextRegion per block, with its TextLines, and a Word per text.
+"""Writer of PAGE XML, schema 2019-07-15: a TextRegion per block, with its TextLines, and a Word per word.
 
 S. Pletschacher, A. Antonacopoulos: The PAGE (Page Analysis and Ground-truth Elements) format framework,
 ICPR 2010; the schema is at primaresearch.org. With a line detector, each Word holds a whole line.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
@@ -16,8 +17,10 @@ import numpy as np
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, joined, serialize, unit
 from ocr_trainer.results.outline import Outline, hull, outline
-from ocr_trainer.results.page import Page, Text
 from ocr_trainer.results.writer import PRODUCER, Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
@@ -67,31 +70,31 @@ def _head(root: Element, creator: str, created: datetime) -> None:
         SubElement(head, name).text = created.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _region(top: Element, name: str, block: Sequence[Sequence[Text]], page: Page) -> None:
+def _region(top: Element, name: str, block: Sequence[Sequence[Word]], page: Page) -> None:
     region = SubElement(top, "TextRegion", id=name)
-    _coords(region, hull(outline(text, page) for line in block for text in line))
+    _coords(region, hull(outline(word, page) for line in block for word in line))
     for number, line in enumerate(block, start=1):
         _line(region, f"{name}_l{number}", line, page)
-    _reading(region, "\n".join(joined(line) for line in block), [text for line in block for text in line])
+    _reading(region, "\n".join(joined(line) for line in block), [word for line in block for word in line])
 
 
-def _line(region: Element, name: str, texts: Sequence[Text], page: Page) -> None:
+def _line(region: Element, name: str, words: Sequence[Word], page: Page) -> None:
     line = SubElement(region, "TextLine", id=name)
-    _coords(line, hull(outline(text, page) for text in texts))
-    for number, text in enumerate(texts, start=1):
-        word = SubElement(line, "Word", id=f"{name}_w{number}")
-        _coords(word, outline(text, page)).set("conf", unit(text.score))
-        _reading(word, clean(text.words), [text])
-    _reading(line, joined(texts), texts)
+    _coords(line, hull(outline(word, page) for word in words))
+    for number, word in enumerate(words, start=1):
+        element = SubElement(line, "Word", id=f"{name}_w{number}")
+        _coords(element, outline(word, page)).set("conf", unit(word.score))
+        _reading(element, clean(word.text), [word])
+    _reading(line, joined(words), words)
 
 
 def _coords(parent: Element, points: Outline) -> Element:
     return SubElement(parent, "Coords", points=" ".join(f"{x},{y}" for x, y in points.tolist()))
 
 
-def _reading(parent: Element, words: str, texts: Sequence[Text]) -> None:
-    """Add the recognized text with the mean of the texts' scores; without a recognizer, add nothing."""
-    scores = [text.reading.score for text in texts if text.reading]
+def _reading(parent: Element, text: str, words: Sequence[Word]) -> None:
+    """Add the recognized text with the mean of the words' scores; without a recognizer, add nothing."""
+    scores = [word.reading.score for word in words if word.reading]
     if scores:
         reading = SubElement(parent, "TextEquiv", conf=unit(float(np.mean(scores))))
-        SubElement(reading, "Unicode").text = words
+        SubElement(reading, "Unicode").text = text

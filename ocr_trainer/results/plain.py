@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ocr_trainer.data.types import Image
-from ocr_trainer.results.page import Page
 from ocr_trainer.results.writer import Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
 
 
 def write(page: Page) -> str:
@@ -12,11 +16,7 @@ def write(page: Page) -> str:
 
     Texts that were recognized as empty are omitted.
     """
-    blocks = []
-    for block in page.blocks:
-        rows = (" ".join(text.words for text in line if text.words) for line in block)
-        blocks.append("".join(f"{row}\n" for row in rows if row))
-    return "\n".join(block for block in blocks if block)
+    return f"{page.text}\n" if page.text else ""
 
 
 class TextWriter(Writer):

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.page import Page, Text
 from ocr_trainer.results.writer import Writer
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page, Word
 
 COLUMNS = (
     *("level", "page_num", "block_num", "par_num", "line_num", "word_num"),
@@ -65,12 +68,12 @@ def _rows(page: Page) -> Iterator[str]:
                 yield _row(Level.word, (b, 1, n, w), outline(text, page), text)
 
 
-def _row(level: Level, numbers: Sequence[int], points: Outline, text: Text | None = None) -> str:
+def _row(level: Level, numbers: Sequence[int], points: Outline, text: Word | None = None) -> str:
     """Return one row; `numbers` count block, paragraph, line and word, as far as the level goes."""
     left, top, right, bottom = box(points)
     fields = [int(level), 1, *numbers, *[0] * (4 - len(numbers)), left, top, right - left, bottom - top]
     conf, words = "-1", ""
     if text is not None and text.reading is not None:
         conf = f"{100 * min(max(float(text.reading.score), 0.0), 1.0):.2f}"
-        words = SEPARATORS.sub(" ", text.words)
+        words = SEPARATORS.sub(" ", text.text)
     return "\t".join([*map(str, fields), conf, words])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ocr_trainer.data.images import png
 from ocr_trainer.data.types import Image
 from ocr_trainer.plugin import Config, Context
-from ocr_trainer.results.page import Page
+
+if TYPE_CHECKING:
+    from ocr_trainer.results.page import Page
 
 PRODUCER = f"ocr-trainer {version('ocr-trainer')}"
 """Name and version of this program, for formats that record what made them."""

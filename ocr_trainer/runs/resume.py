@@ -89,7 +89,13 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
     config = plain(run)
     changes = list(differences(saved_config(folder), config))
     # The same data may have moved, so a changed `root` is allowed.
-    refused = [c for c in changes if _within(c, run.IDENTITY) and not c.partition(":")[0].endswith(".root")]
+    refused = [
+        change
+        for change in changes
+        if _within(change, run.IDENTITY)
+        and not _within(change, run.CHANGEABLE)
+        and not change.partition(":")[0].endswith(".root")
+    ]
     if refused:
         listed = "".join(f"\n  - {change}" for change in refused)
         raise ConfigError(
@@ -107,9 +113,7 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
         )
         print(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
-        from ocr_trainer.config.compose import to_yaml
-
-        _replace(folder / CONFIG, to_yaml(run))
+        _replace(folder / CONFIG, str(run))
     if (folder / REPORT).is_file():
         (folder / REPORT).replace(folder / BEFORE)
     given, changed = (list(map(redact, texts)) for texts in (overrides, changes))

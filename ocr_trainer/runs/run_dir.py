@@ -68,6 +68,14 @@ def hold(folder: Path) -> None:
     _settle(folder.resolve())
 
 
+def release() -> None:
+    """Release the lock that this process holds, if any."""
+    global _held
+    if _held is not None:
+        os.close(_held)
+        _held = None
+
+
 def runs(output_dir: Path, exp_name: str) -> list[Path]:
     """Return the run directories of that name, newest first, independent of clock changes.
 
@@ -130,8 +138,7 @@ def _lock(folder: Path) -> None:
         print(f"ocr-train: {folder} cannot be locked: {_reason(error)}", file=sys.stderr)
     os.truncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
-    if _held is not None:
-        os.close(_held)
+    release()
     _held = lock
 
 

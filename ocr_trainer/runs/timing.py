@@ -21,18 +21,23 @@ _START = time.perf_counter() - _age()
 
 
 class PhaseTimer:
-    """Splits the time of a run into named phases.
+    """Splits the time of a run into named phases, from its creation on.
 
-    The first timer of a process starts with the process; later ones, as in a sweep, start when created.
+    The first timer of a command starts with the process; later ones, as in a sweep, start when created.
     """
 
-    _created = False
+    _first: float | None = None
 
     def __init__(self) -> None:
         """Start the timer."""
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter() if PhaseTimer._created else _START
-        PhaseTimer._created = True
+        self._last = time.perf_counter() if PhaseTimer._first is None else PhaseTimer._first
+        PhaseTimer._first = None
+
+    @classmethod
+    def count_start_up(cls) -> None:
+        """Let the next timer start with the process."""
+        cls._first = _START
 
     def end(self, phase: str) -> None:
         """Add the time since the end of the last phase to this phase."""

@@ -1,20 +1,24 @@
-"""`ocr-train score --metric icdar` and `cleval`: score outlines, and texts if given, of whole images."""
+"""Score outlines, and texts if given, of whole images.
+
+`icdar` and `cleval` give more than in a run: average precision, end-to-end scores, counts.
+"""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
 
 from ocr_trainer.data.types import Polygon
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
 from ocr_trainer.plugin import DataReport
+from ocr_trainer.scoring.options import ScoreOptions
+from ocr_trainer.scoring.plugin_metric import compute, page_sample
+from ocr_trainer.scoring.row_forms import form_of
 from ocr_trainer.scoring.submission import Page, Submission, read
 
 
@@ -34,26 +38,32 @@ class Pair(NamedTuple):
     """One per ground truth outline: don't-care."""
 
 
-def score_pages(options: Namespace, data_report: DataReport) -> dict[str, Any]:
+def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any]:
     """Score predictions and return the report as a dict for JSON. Skipped items go into the data report.
 
     Args:
-        options: Parsed command line: gt, pred, form, pred_form, metric, iou, dont_care, ignore_case.
+        options: What to score.
         data_report: Receives the files, rows and outlines that are not scored.
 
     Raises:
+        ConfigError: A form does not exist, or has confidences of the ground truth.
         DataError: A side cannot be read, or no file of one side belongs to one of the other.
     """
-    gt = read(Path(options.gt), data_report, options.form, "--form", confidence=False)
-    pred = read(Path(options.pred), data_report, options.pred_form, "--pred-form", confidence=True)
-    pairs = list(_pairs(gt, pred, set(options.dont_care or ["###"]), data_report))
+    form, pred_form = (form_of(form) if form else None for form in (options.form, options.pred_form))
+    if form is not None and form.confidence:
+        raise ConfigError(f"form={form}: ground truth has no confidences")
+    gt = read(options.gt, data_report, form, "form=", confidence=False)
+    pred = read(options.pred, data_report, pred_form, "pred_form=", confidence=True)
+    pairs = list(_pairs(gt, pred, set(options.dont_care), data_report))
     for pair in pairs:
         for page in (pair.truth, pair.found):
             _report_unusable(page, options.metric, data_report)
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
-    else:
+    elif options.metric == "cleval":
         result = _cleval(pairs, gt, pred, options.ignore_case)
+    else:
+        result = _plugin(pairs, options)
     return {
         "metric": options.metric,
         **({"iou": options.iou} if options.metric == "icdar" else {}),
@@ -98,6 +108,15 @@ def _fault(polygon: Polygon, metric: str) -> str | None:
     if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
         return "the outline crosses itself or has no area"
     return None
+
+
+def _plugin(pairs: Sequence[Pair], options: ScoreOptions) -> Result:
+    counts = {
+        "truths": sum(len(pair.truth.polygons) for pair in pairs),
+        "detections": sum(len(pair.found.polygons) for pair in pairs),
+        "dont_care": sum(sum(pair.ignore) for pair in pairs),
+    }
+    return Result(compute(options, (page_sample(*pair) for pair in pairs)), counts)
 
 
 def _icdar(pairs: Sequence[Pair], pred: Submission, iou: float) -> Result:

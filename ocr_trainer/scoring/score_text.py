@@ -1,34 +1,42 @@
-"""`ocr-train score --metric text`: score recognized texts of word or line images."""
+"""Score recognized texts of word or line images. The metric `text` gives counts and details, too."""
 
 from __future__ import annotations
 
-from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from ocr_trainer.metrics.text import count_texts
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.scoring import text_files
+from ocr_trainer.scoring.options import ScoreOptions
+from ocr_trainer.scoring.plugin_metric import compute, text_sample
 
 
-def score_text(options: Namespace, data_report: DataReport) -> dict[str, Any]:
+def score_text(options: ScoreOptions, data_report: DataReport) -> dict[str, Any]:
     """Score predictions and return the report as a dict for JSON. Skipped items go into the data report.
 
     Args:
-        options: Parsed command line: gt, pred, form, pred_form, dont_care.
+        options: What to score.
         data_report: Receives the rows and files that are not scored.
 
     Raises:
+        ConfigError: A form does not exist.
         DataError: A side cannot be read, or the sides have no name in common.
     """
-    gt = text_files.read(Path(options.gt), data_report, options.form, "--form", truth=True)
-    pred = text_files.read(Path(options.pred), data_report, options.pred_form, "--pred-form", truth=False)
-    dont_care = set(options.dont_care or ["###"])
+    for form in filter(None, (options.form, options.pred_form)):
+        text_files.check_form(form)
+    gt = text_files.read(options.gt, data_report, options.form, "form=", truth=True)
+    pred = text_files.read(options.pred, data_report, options.pred_form, "pred_form=", truth=False)
+    dont_care = set(options.dont_care)
     pairs = list(text_files.pairs(gt, pred, data_report))
-    tally = count_texts(pair for pair in pairs if pair[0] not in dont_care)
+    cared = [pair for pair in pairs if pair[0] not in dont_care]
+    head = {"metric": options.metric, "forms": {"gt": gt.form, "pred": pred.form}}
+    if options.metric != "text":
+        scores = compute(options, (text_sample(*pair) for pair in cared))
+        counts = {"texts": len(cared), "dont_care": len(pairs) - len(cared)}
+        return {**head, "scores": scores, "counts": counts}
+    tally = count_texts(cared)
     return {
-        "metric": "text",
-        "forms": {"gt": gt.form, "pred": pred.form},
+        **head,
         "scores": tally.scores(),
         "counts": {
             "texts": tally.texts,

@@ -71,7 +71,7 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
         path: The folder or the zip file.
         data_report: Receives the rows that cannot be parsed and the files that are not text files.
         form: Form of the rows; None to detect it.
-        option: Command line option that sets the form, for messages.
+        option: Name of the option that sets the form, for messages.
         confidence: Whether forms with a confidence are possible.
 
     Raises:

@@ -96,7 +96,7 @@ def read(path: Path, data_report: DataReport, form: str | None, option: str, tru
         path: The file or the folder.
         data_report: Receives the rows and files that cannot be used.
         form: Form of the rows, a key of `FORMS`; None to detect it.
-        option: Command line option that sets the form, for messages.
+        option: Name of the option that sets the form, for messages.
         truth: Whether this is the ground truth. In a folder, the ground truth is the first file that exists
             of X.gt.txt, X.txt and X.pred.txt; the prediction is the last.
 

@@ -32,7 +32,7 @@ from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
-from ocr_trainer.optim.optimizer import make_optimizer, make_schedule
+from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, SkippedItem, Task
 
@@ -141,7 +141,7 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     @staticmethod
     @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: Any) -> Loader:
+    def training_loader(split: Split[Any], model: Any, run: Any, context: Context | None = None) -> Loader:
         """Return the loader of training batches."""
 
     @staticmethod
@@ -220,9 +220,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, which advances with each optimizer step."""
         context = run_context(self.run, self.folder)
-        optimizer = make_optimizer(self.model, self.run.optimizer, context)
-        schedule = make_schedule(self.run.schedule, context)
-        scheduler = make_scheduler(optimizer, schedule, self.trainer.estimated_stepping_batches)
+        optimizer = make_optimizer(self.model, self.run, context)
+        scheduler = make_scheduler(
+            optimizer, self.run.schedule, context, self.trainer.estimated_stepping_batches
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

@@ -1,13 +1,14 @@
-"""Samples for the model suite: a page to overfit, and edge cases that augmentation may produce.
+"""Samples for the suites: a page to overfit, edge cases that augmentation may produce, boxes to follow.
 
 Imports NumPy, unlike the suites, which import this module only inside tests.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from ocr_trainer.data.types import Polygon, Sample
+from ocr_trainer.data.types import Image, Polygon, Sample
 
 
 def page(height: int, width: int, polygons: list[Polygon] | None = None, ignore: bool = False) -> Sample:
@@ -54,3 +55,30 @@ def edge_cases(height: int, width: int) -> dict[str, Sample]:
     }
     pages = {name: page(height, width, polygons) for name, polygons in labels.items()}
     return {"text": page(height, width), "only ignored text": page(height, width, ignore=True)} | pages
+
+
+def boxes(seed: int) -> Sample:
+    """Return light paper of 240 x 320 pixels with six dark boxes, each with its polygon."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(220, 250, (240, 320, 3), dtype=np.uint8)
+    polygons = []
+    for place in range(6):
+        left, top = rng.integers(10, 25, size=2) + np.array([100, 110]) * (place % 3, place // 3)
+        right, bottom = np.array([left, top]) + rng.integers((40, 24), (65, 44))
+        image[top:bottom, left:right] = rng.integers(0, 40, (bottom - top, right - left, 3))
+        polygons.append(polygon((left, top), (right, top), (right, bottom), (left, bottom)))
+    texts = [f"text {place}" for place in range(6)]
+    return Sample(image, polygons, texts, np.zeros(6, dtype=bool), f"page {seed} of the contract suite")
+
+
+def stands_out(image: Image, outline: Polygon) -> bool | None:
+    """Return whether a polygon differs from what surrounds it; None if too little of it is in the image."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], (1,))
+    small, large = np.ones((5, 5), np.uint8), np.ones((13, 13), np.uint8)
+    inside = np.asarray(cv2.erode(mask, small)) > 0
+    around = np.asarray(cv2.dilate(mask, large)) > np.asarray(cv2.dilate(mask, small))
+    if min(np.count_nonzero(inside), np.count_nonzero(around)) < 50:
+        return None
+    brightness = image.mean(axis=2)
+    return bool(abs(np.median(brightness[inside]) - np.median(brightness[around])) > 20)

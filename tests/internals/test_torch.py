@@ -7,8 +7,9 @@ import signal
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, _utils, dataloader
+from torch.utils.data import DataLoader, Dataset, _utils, dataloader
 
+from ocr_trainer.errors import PluginBroken
 from ocr_trainer.internals import torch as internals
 
 ITERATOR = dataloader._MultiProcessingDataLoaderIter
@@ -94,3 +95,23 @@ def test_lists_are_updated_in_place():
     assert [target.tolist() for target in targets] == [[0.25] * 2, [0.25] * 3]
     internals.copy_all(targets, [torch.ones(2), torch.ones(3)])
     assert [target.tolist() for target in targets] == [[1.0] * 2, [1.0] * 3]
+
+
+class Refusing(Dataset[int]):
+    """Has a sample that raises an error of ours."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        raise PluginBroken("it is broken\n  ocr_trainer.errors.PluginBroken: in two lines")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_message_has_no_traceback_of_the_worker(workers: int):
+    batches = DataLoader(Refusing(), num_workers=workers, multiprocessing_context="fork" if workers else None)
+    with pytest.raises(PluginBroken) as caught:
+        list(batches)
+    assert ("Traceback" in str(caught.value)) == bool(workers)
+    said = internals.without_worker_traceback(caught.value)
+    assert said == "it is broken\n  ocr_trainer.errors.PluginBroken: in two lines"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,17 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import EmaConfig
 from ocr_trainer.optim.ema import WeightEma
-from ocr_trainer.optim.optimizer import make_optimizer, make_schedule
+from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.optim.schedule import Schedule, make_scheduler
-from ocr_trainer.plugin import Context, Kind, Task, discovery
+from ocr_trainer.plugin import Context, Kind, ScheduleConfig, Task, discovery
+from ocr_trainer.plugin.build import build
 
 CONTEXT = Context(task=Task.detection)
+RUN = compose(["model=dbnet", "dataset=synthetic", "logger=[]"])
 
 
-def schedule(name: str, **options: float) -> Schedule:
-    return make_schedule(discovery.load(Kind.schedule, name).config(name=name, **options), CONTEXT)
+def options_of(name: str, **options: Any) -> ScheduleConfig:
+    return discovery.load(Kind.schedule, name).config(name=name, **options)
+
+
+def schedule(name: str, **options: Any) -> Schedule:
+    return build(Kind.schedule, options_of(name, **options), CONTEXT)
 
 
 def small() -> nn.Sequential:
@@ -32,9 +41,8 @@ def small() -> nn.Sequential:
 def test_each_parameter_is_optimised_once_and_norms_decay_by_choice(name: str, decay_norms: bool):
     model = small()
     options = discovery.load(Kind.optimizer, name).config
-    optimizer = make_optimizer(
-        model, options(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms), CONTEXT
-    )
+    config = options(name=name, lr=0.1, weight_decay=0.3, decay_norms=decay_norms)
+    optimizer = make_optimizer(model, replace(RUN, optimizer=config), CONTEXT)
     decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert (
         len(decays) == len(list(model.parameters())) == sum(len(g["params"]) for g in optimizer.param_groups)
@@ -83,13 +91,17 @@ def test_every_schedule_rises_to_one_then_never_rises(name, steps, warmup, final
     assert curve[top:] == sorted(curve[top:], reverse=True)
 
 
-def test_a_run_without_an_end_keeps_its_rate():
+@pytest.mark.parametrize(
+    ("name", "note"), [("cosine", "this run has no last step, which schedule=cosine needs"), ("constant", "")]
+)
+def test_a_run_without_an_end_keeps_its_rate(name: str, note: str, capsys: pytest.CaptureFixture[str]):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
-    scheduler = make_scheduler(optimizer, schedule("cosine"), math.inf)
+    scheduler = make_scheduler(optimizer, options_of(name), CONTEXT, math.inf)
     for _ in range(5):
         optimizer.step()
         scheduler.step()
     assert optimizer.param_groups[0]["lr"] == 0.5
+    assert note in capsys.readouterr().err
 
 
 def test_the_average_is_the_recurrence_it_claims():

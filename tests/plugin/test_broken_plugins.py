@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ocr_trainer.cli.plugins import describe
+from ocr_trainer.api.catalog import describe
 from ocr_trainer.errors import PluginBroken
 from ocr_trainer.plugin import Kind, discovery
 
@@ -296,14 +296,14 @@ def test_through_hydra_it_says_the_same(cli: Cli, site: Path):
 @pytest.mark.parametrize("case", UNDESCRIBED, ids=by_name)
 def test_describe_says_the_same(case: Case):
     with pytest.raises(PluginBroken) as caught:
-        describe([case.kind.value, case.name])
+        describe(case.kind.value, case.name)
     assert str(caught.value) == case.message
 
 
 @pytest.mark.usefixtures("seen")
 @pytest.mark.parametrize("case", UNBUILT, ids=by_name)
 def test_the_heavy_half_is_missed_when_it_is_needed(case: Case):
-    assert describe([case.kind.value, case.name]) == 0
+    assert describe(case.kind.value, case.name)
     with pytest.raises(PluginBroken) as caught:
         discovery.resolve(case.kind, case.name)
     assert str(caught.value) == case.message

@@ -197,7 +197,7 @@ def test_documents_with_any_text_can_be_parsed(texts: list[str]):
     root = ElementTree.fromstring(page_xml.write(found, "x", WHEN))
     read = [word.findtext(f"{PAGE}TextEquiv/{PAGE}Unicode") for word in root.iter(f"{PAGE}Word")]
     forbidden = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
-    kept = [re.sub(forbidden, "\ufffd", text.words).replace("\r\n", "\n") for text in found.texts]
+    kept = [re.sub(forbidden, "\ufffd", word.text).replace("\r\n", "\n") for word in found.words]
     assert [word.replace("\r", "\n") for word in read] == [word.replace("\r", "\n") for word in kept]
     ElementTree.fromstring(hocr.write(found, "x").replace("<!DOCTYPE html>\n", ""))
     assert len(_detections(found)) == len(texts)

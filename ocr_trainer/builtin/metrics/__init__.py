@@ -1,1 +1,1 @@
-"""The built-in metrics: their descriptions; `ocr_trainer.metrics` has the metrics."""
+"""NumPy, no torch. The built-in metrics as plugins; `ocr_trainer.metrics` has the metrics themselves."""

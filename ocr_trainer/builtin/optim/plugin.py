@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from ocr_trainer.plugin import OptimizerConfig, OptimizerPlugin, ScheduleConfig, SchedulePlugin, option
 
@@ -112,4 +114,38 @@ one_cycle = SchedulePlugin(
     summary="rise and decay along half a cosine wave each",
     config=OneCycleConfig,
     factory="ocr_trainer.builtin.optim.schedules:one_cycle",
+)
+
+
+class Decay(Enum):
+    """How a learning rate decays; t is the progress of the decay, from 0 to 1."""
+
+    linear = "linear"
+    """1 - t."""
+    cosine = "cosine"
+    """Half a cosine wave."""
+    sqrt = "sqrt"
+    """1 - sqrt(t)."""
+
+
+@dataclass
+class WSDConfig(CosineConfig):
+    """Warmup, stable, decay (Hu et al., MiniCPM, 2024): most of the run has the peak learning rate."""
+
+    decay: float = option(0.2, above=0, at_most=1)
+    """Fraction of the run's steps in which the learning rate decays."""
+    shape: Decay = Decay.sqrt
+    """How it decays: linear, cosine, or 1 - sqrt, which Hägele et al. (2024) found to be the best."""
+
+    def validate(self) -> Iterator[str]:
+        """Yield a message for each invalid combination of options."""
+        if self.warmup + self.decay > 1:
+            yield f"warmup={self.warmup:g} and decay={self.decay:g} are more than the whole run"
+
+
+wsd = SchedulePlugin(
+    api=1,
+    summary="warmup, a stable peak, and a decay at the end",
+    config=WSDConfig,
+    factory="ocr_trainer.builtin.optim.schedules:wsd",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.plugin import Options, option
@@ -45,6 +46,8 @@ class AugmentConfig(Options):
     """Probability of JPEG compression."""
     jpeg_quality: int = option(30, at_least=1, at_most=100)
     """Minimum JPEG quality."""
+    steps: dict[str, Any] = field(default_factory=dict)
+    """Augmentation plugins, in order; each has its options under its name."""
 
     def validate(self) -> Iterator[str]:
         """Yield a message for each invalid combination of options."""

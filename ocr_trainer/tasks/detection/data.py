@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, subsample
 from ocr_trainer.data.types import Batch, GroundTruth, Image, Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 
@@ -36,12 +38,16 @@ class DetectionSet(TrainingSet[Encoded]):
 
     make_empty = Encoded
 
-    def __init__(self, split: Split[Sample], model: Detector, run: DetectionConfig) -> None:
+    def __init__(
+        self, split: Split[Sample], model: Detector, run: DetectionConfig, context: Context | None = None
+    ) -> None:
+        from ocr_trainer.data.augmentation import Steps
         from ocr_trainer.tasks.detection.augment import Augmenter
 
         super().__init__(split, run.seed)
         self.model = model
-        self.augment = Augmenter(run.augment, model.scale)
+        steps = Steps.build(run.augment.steps, context or run_context(run, Path()), split)
+        self.augment = Augmenter(run.augment, model.scale, steps)
 
     def encode(self, sample: Sample, rng: np.random.Generator) -> Encoded:
         """Return an augmented crop and its targets."""
@@ -130,7 +136,9 @@ class ScoringCollate:
         return Batch(images, {}, ground_truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
-def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:
+def training_loader(
+    split: Split[Sample], model: Detector, run: DetectionConfig, context: Context | None = None
+) -> Loader:
     """Return the loader of training batches.
 
     Raises:
@@ -142,7 +150,7 @@ def training_loader(split: Split[Sample], model: Detector, run: DetectionConfig)
         )
     size = run.data.batch_size or BATCH_SIZE
     keys = KeyedSampler(len(split), run.seed, shuffle=True, batch_size=size)
-    return make_loader(DetectionSet(split, model, run), keys, size, collate_training, run.data)
+    return make_loader(DetectionSet(split, model, run, context), keys, size, collate_training, run.data)
 
 
 def scoring_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader:

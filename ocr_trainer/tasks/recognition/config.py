@@ -54,6 +54,8 @@ class AugmentConfig(Options):
     """Probability of JPEG compression."""
     jpeg_quality: int = option(40, at_least=1, at_most=100)
     """Minimum JPEG quality."""
+    steps: dict[str, Any] = field(default_factory=dict)
+    """Augmentation plugins, in order; each has its options under its name."""
 
 
 class Unknown(Enum):

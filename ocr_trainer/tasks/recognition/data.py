@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.geometry import resize
 from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, Unusable
 from ocr_trainer.data.types import Batch, Image, TextGroundTruth, TextImage
-from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
@@ -45,7 +47,14 @@ class RecognitionSet(TrainingSet[Encoded]):
 
     make_empty = Encoded
 
-    def __init__(self, split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> None:
+    def __init__(
+        self,
+        split: Split[TextImage],
+        model: Recognizer,
+        run: RecognitionConfig,
+        context: Context | None = None,
+    ) -> None:
+        from ocr_trainer.data.augmentation import Steps
         from ocr_trainer.tasks.recognition.augment import TextAugmenter
 
         super().__init__(split, run.seed)
@@ -54,10 +63,12 @@ class RecognitionSet(TrainingSet[Encoded]):
         # Texts that the user chose to skip are reported, but do not count towards data.max_skipped.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.model = model
-        self.augment = TextAugmenter(run.augment, model.size(1, 1)[0])
+        steps = Steps.build(run.augment.steps, context or run_context(run, Path()), split)
+        self.augment = TextAugmenter(run.augment, model.size(1, 1)[0], steps)
 
     def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
         """Return an augmented image and the codes of its text."""
+        sample = self.augment(sample, rng)
         try:
             text = normalize.clean(sample.text)
             codes = self.codec.encode(to_visual(text) if self.model.visual else text)
@@ -67,7 +78,7 @@ class RecognitionSet(TrainingSet[Encoded]):
             raise Unusable("label", str(error)) from error
         if not len(codes):
             raise Unusable("label", "the text is empty")
-        image = fit(self.model.augment(self.augment(sample.image, rng), rng), self.model)
+        image = fit(self.model.augment(sample.image, rng), self.model)
         repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
         if fault := self.model.fault(len(codes), repeats, image.shape[1]):
             # A limit of the model, not an error in the data: "text" does not count as a lost sample.
@@ -214,13 +225,15 @@ class BucketLoader(Loader):
             start = 0
 
 
-def training_loader(split: Split[TextImage], model: Recognizer, run: RecognitionConfig) -> Loader:
+def training_loader(
+    split: Split[TextImage], model: Recognizer, run: RecognitionConfig, context: Context | None = None
+) -> Loader:
     """Return the loader of training batches."""
     keys = KeyedSampler(len(split), run.seed, shuffle=True)
     size = run.data.batch_size or BATCH_SIZE
     collate = TrainingCollate(size, model.stride)
     return make_loader(
-        RecognitionSet(split, model, run),
+        RecognitionSet(split, model, run, context),
         keys,
         size * run.data.bucket_batches,
         collate,

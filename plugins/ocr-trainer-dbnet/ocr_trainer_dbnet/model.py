@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.detection import Detector
-from ocr_trainer_dbnet.backbone import make_backbone
+from ocr_trainer.tasks.detection.backbone import build_backbone
 from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
 from ocr_trainer_dbnet.fusion import AdaptivePyramid
 from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
@@ -27,7 +27,8 @@ class DBNet(Detector):
     (arXiv 1911.08947).
 
     Raises:
-        ConfigError: The backbone is not available, or has unsuitable features.
+        PluginError: The backbone's plugin is missing or broken.
+        ConfigError: The backbone is not available with its options.
         CheckpointError: The backbone's weights are not available, cannot be read, or do not fit.
     """
 
@@ -41,12 +42,17 @@ class DBNet(Detector):
     def __init__(self, config: DBNetConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.backbone = make_backbone(config.backbone)
+        self.backbone = build_backbone(config.backbone, context)
         self.neck = self.pyramid(self.backbone.channels, config.neck_channels)
         self.probability = Head(config.neck_channels)
         self.threshold = Head(config.neck_channels)
         self.register_buffer("mean", torch.tensor(self.backbone.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.backbone.std).view(3, 1, 1), persistent=False)
+
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of each layer of the backbone, or no layers if it does not define them."""
+        layers: list[list[nn.Parameter]] = getattr(self.backbone, "layers_by_depth", list)()
+        return layers
 
     def scale(self, height: int, width: int) -> float:
         """Return the factor that scales `config.side` to `config.size`, limited by `config.max_side`."""

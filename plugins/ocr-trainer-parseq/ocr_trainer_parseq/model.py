@@ -58,6 +58,10 @@ class PARSeq(Recognizer):
         self.head = nn.Linear(shape.dim, classes)
         initialize_linear(self.head)
 
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of the patches and of each layer of the encoder."""
+        return self.encoder.layers_by_depth()
+
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return the configured size; with `keep_ratio`, the width that keeps the aspect ratio if it fits."""
         config = self.config

@@ -100,6 +100,11 @@ class Encoder(nn.Module):
         self.apply(initialize_linear)
         nn.init.trunc_normal_(self.positions, std=0.02)
 
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of the patches with their positions, and of each layer."""
+        patches = [*self.patches.parameters(), self.positions]
+        return [patches, *(list(layer.parameters()) for layer in self.layers)]
+
     def forward(self, images: Tensor, visible: Tensor | None) -> Tensor:
         """Return one token per patch, row by row.
 

@@ -18,7 +18,7 @@ from PIL import ImageEnhance, ImageOps
 
 from ocr_trainer.data.photometric import blur
 from ocr_trainer.data.types import Image
-from ocr_trainer.tasks.recognition.canvas import carry, gentle, rotating, slanting
+from ocr_trainer.tasks.recognition.canvas import carry, gentle, rotating, size_of, slanting
 
 Operation = Callable[[Image, float, np.random.Generator], Image]
 """Maps an image (uint8, (height, width, 3), RGB), a level from 0 to 1 and a generator to an image."""
@@ -65,7 +65,7 @@ def _random_sign(value: float, rng: np.random.Generator) -> float:
 
 
 def _rotate(image: Image, level: float, rng: np.random.Generator) -> Image:
-    return carry(image, rotating(image, _random_sign(30 * level, rng)))
+    return carry(image, rotating(size_of(image), _random_sign(30 * level, rng)))
 
 
 def _shear_x(image: Image, level: float, rng: np.random.Generator) -> Image:
@@ -73,7 +73,7 @@ def _shear_x(image: Image, level: float, rng: np.random.Generator) -> Image:
 
 
 def _shear_y(image: Image, level: float, rng: np.random.Generator) -> Image:
-    return carry(image, slanting(0, gentle(image, _random_sign(0.2 * level, rng))))
+    return carry(image, slanting(0, gentle(size_of(image), _random_sign(0.2 * level, rng))))
 
 
 def _translate_x(image: Image, level: float, rng: np.random.Generator) -> Image:

@@ -1,6 +1,7 @@
 """The parts of the network, compared with torch's own."""
 
 import math
+from itertools import chain
 
 import pytest
 import torch
@@ -103,3 +104,12 @@ def test_the_context_can_be_passed_in_slices():
         other = decoder.text_keys(tokens.flip(1))
     torch.testing.assert_close(torch.cat(parts, dim=3), whole)
     assert not torch.allclose(other.flip(3), whole)  # positions encode the order of the characters
+
+
+def test_the_layers_hold_all_of_the_encoder_but_its_last_norm():
+    encoder = Encoder((8, 16), (4, 8), DIM, 3, HEADS)
+    names = {parameter: name for name, parameter in encoder.named_parameters()}
+    patches, *layers = [[names[p] for p in layer] for layer in encoder.layers_by_depth()]
+    assert patches == ["patches.weight", "patches.bias", "positions"]
+    assert [{name.split(".")[1] for name in layer} for layer in layers] == [{"0"}, {"1"}, {"2"}]
+    assert {*names.values()} - {*patches, *chain(*layers)} == {"norm.weight", "norm.bias"}

@@ -41,6 +41,10 @@ class SVTRv2(CtcRecognizer):
         nn.init.constant_(self.head.bias[:1], math.log(BLANKS / (1 - BLANKS) * len(self.charset)))
         self.guidance = Guidance(len(self.charset), channels, config.context) if config.sgm else None
 
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of the stem and of each block of the encoder."""
+        return self.encoder.layers_by_depth()
+
     def steps(self, width: int) -> int:
         """Return the number of steps of an image that is `width` columns wide: one per four columns."""
         return -(-width // 4)

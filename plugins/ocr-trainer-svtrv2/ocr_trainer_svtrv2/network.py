@@ -52,6 +52,17 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in plan.channels[1:])
         self.apply(initialize)
 
+    def layers_by_depth(self) -> list[list[nn.Parameter]]:
+        """Return the parameters of the stem and of each block, the first of a stage with what precedes it."""
+        layers = [list(self.stem.parameters())]
+        for index, blocks in enumerate(self.stages):
+            assert isinstance(blocks, nn.ModuleList)  # for mypy
+            stage = [list(block.parameters()) for block in blocks]
+            if index:
+                stage[0] += [*self.downs[index - 1].parameters(), *self.norms[index - 1].parameters()]
+            layers += stage
+        return layers
+
     def forward(self, images: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and their mask.
 

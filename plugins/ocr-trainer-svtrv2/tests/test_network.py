@@ -86,3 +86,15 @@ def test_drop_path_drops_whole_images_and_keeps_the_mean():
 def test_drop_path_grows_linearly_with_depth():
     rates = [block.drop_path for stage in Encoder(PLANS[Size.tiny], 0.1).stages for block in stage]
     assert rates == pytest.approx([0.1 * i / 11 for i in range(12)])
+
+
+def test_the_layers_hold_each_parameter_once_from_the_stem_up():
+    with torch.device("meta"):
+        encoder = Encoder(PLANS[Size.tiny], 0)
+    layers = encoder.layers_by_depth()
+    assert len(layers) == 1 + sum(map(len, PLANS[Size.tiny].blocks))
+    held = [p for layer in layers for p in layer]
+    assert len(held) == len(set(held)) == len(list(encoder.parameters()))
+    # The width of the blocks grows from stage to stage.
+    widths = [max(p.shape[0] for p in layer if p.ndim == 1) for layer in layers]
+    assert widths == sorted(widths)

@@ -1,0 +1,1 @@
+"""Light until used. The Python API: one function per command; `ocr_trainer` exports it."""

@@ -1,0 +1,140 @@
+"""The checkpoints that a caller names, and the configurations in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_trainer.errors import CheckpointError, ConfigError
+from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+
+if TYPE_CHECKING:
+    from ocr_trainer.config.schema import RunConfig
+
+TRAINING = ("callback", "optimizer", "schedule")
+"""Sections of plugins that only training needs, which may not be installed where a checkpoint is used."""
+NO_SCORES = ("logger=[]", "metric=[]", "checkpoint.monitor=null")
+PREFIX = "recognizer."
+"""Of overrides that are for the model of the recognizer."""
+
+
+class SwappedError(CheckpointError):
+    """Detector and recognizer are in each other's place; the last line of the message tells how to swap."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The name of its model."""
+        return str(self.content["ocr_trainer"]["config"]["model"]["name"])
+
+    @property
+    def task(self) -> Task:
+        """What its model does.
+
+        Raises:
+            PluginError: The plugin of the model is not there.
+        """
+        description = discovery.load(Kind.model, self.model)
+        assert isinstance(description, ModelPlugin)
+        return description.task
+
+    def compose(self, overrides: Sequence[str]) -> RunConfig:
+        """Compose the run that the checkpoint is of, with overrides on top."""
+        from ocr_trainer.config.compose import compose
+
+        return compose(overrides, self._config())
+
+    def compose_model(self, overrides: Sequence[str]) -> RunConfig:
+        """Compose the run without what its model does not need: data, scores, and plugins for training."""
+        from ocr_trainer.config.compose import compose
+
+        return compose([*NO_SCORES, *overrides], self._config(), without_data=True)
+
+    def _config(self) -> dict[str, Any]:
+        """Return the saved configuration without the plugins that only training needs."""
+        saved = self.content["ocr_trainer"]["config"]
+        config = {key: value for key, value in saved.items() if key not in TRAINING}
+        if "steps" in config.get("augment", {}):
+            config["augment"] = {**config["augment"], "steps": {}}
+        return config
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Saved:
+    """Read a checkpoint, or the best one of a run directory.
+
+    Raises:
+        CheckpointError: It is not there, damaged, or not from ocr-train.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = _best_in(file)
+    elif not file.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}")
+    from ocr_trainer.checkpoint.read import read
+
+    return Saved(file, read(file))
+
+
+def _best_in(folder: Path) -> Path:
+    for name in ("best.ckpt", "last.ckpt"):
+        if (file := folder / "checkpoints" / name).is_file():
+            return file
+    raise CheckpointError(
+        f"{folder} is a folder without a checkpoint\n"
+        "  give a .ckpt file, or a run directory, which has checkpoints/best.ckpt"
+    )
+
+
+def open_checkpoints(
+    first: str | os.PathLike[str], recognizer: str | os.PathLike[str] | None
+) -> tuple[Saved, Saved | None]:
+    """Read a checkpoint and, where it is given, the recognizer's; refuse them in the wrong place.
+
+    Raises:
+        CheckpointError: One is not there, damaged or not from ocr-train, or does the wrong task.
+        SwappedError: They are in each other's place.
+    """
+    if recognizer is None:
+        return open_checkpoint(first), None
+    pair = open_checkpoint(first), open_checkpoint(recognizer)
+    tasks = [saved.task for saved in pair]
+    if tasks == [Task.detection, Task.recognition]:
+        return pair
+    does = {Task.detection: "finds", Task.recognition: "reads"}
+    message = "the first checkpoint must find text, and that of recognizer= must read it, but"
+    for given, saved, task in zip((first, recognizer), pair, tasks, strict=True):
+        message += f"\n  {given} {does[task]} text: model={saved.model}"
+    raise SwappedError(message) if tasks == [Task.recognition, Task.detection] else CheckpointError(message)
+
+
+def split_overrides(
+    words: Sequence[str], recognizer: object | None, margin: float | None
+) -> tuple[list[str], list[str]]:
+    """Split overrides into those of the run and those of the recognizer's model.
+
+    Args:
+        words: Overrides; `recognizer.KEY=VALUE` sets an option of the recognizer's model.
+        recognizer: The recognizer, or None.
+        margin: The margin around a text, as a fraction of its height, or None.
+
+    Raises:
+        ConfigError: An option of the recognizer is given without one, or the margin is out of its range.
+    """
+    own = [word for word in words if word.lstrip("+~").startswith(PREFIX)]
+    if recognizer is None and (own or margin is not None):
+        raise ConfigError(f"{own[0] if own else 'margin='} needs a recognizer: add recognizer=CKPT")
+    if margin is not None and not 0 <= margin <= 1:
+        raise ConfigError(f"margin= must be at least 0 and at most 1, not {margin:g}")
+    return [word for word in words if word not in own], [
+        f"model.{word.lstrip('+~').removeprefix(PREFIX)}" for word in own
+    ]

@@ -1,0 +1,128 @@
+"""Check what a run would do before it is trained: its configuration, its data, its ability to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ocr_trainer.api.guest import guest, libraries
+from ocr_trainer.api.overrides import overrides_of
+from ocr_trainer.errors import ConfigError, PluginError
+from ocr_trainer.plugin import DatasetPlugin, Kind, ModelPlugin, Task, discovery
+
+if TYPE_CHECKING:
+    from ocr_trainer.config.schema import RunConfig
+    from ocr_trainer.engine.overfit import Overfit
+    from ocr_trainer.evaluation.check_data import DataCheck
+
+
+def check(*overrides: str, **options: Any) -> RunConfig:
+    """Compose and validate the configuration of a run, without importing torch.
+
+    ```python
+    run = ocr.check("model=dbnet", trainer={"max_epochs": 5})
+    run.trainer.max_epochs
+    print(run)
+    ```
+
+    Args:
+        overrides: Overrides as on the command line, such as `"model=dbnet"`.
+        options: The same as dictionaries and values.
+
+    Returns:
+        The typed configuration, with all defaults; `str()` of it is YAML.
+
+    Raises:
+        ConfigError: The configuration is wrong; the message lists all problems.
+        PluginError: A plugin that it names cannot be used.
+    """
+    from ocr_trainer.config.compose import compose
+
+    with guest():
+        return compose(overrides_of(overrides, options))
+
+
+def check_data(*overrides: str, **options: Any) -> DataCheck:
+    """Read every sample of a dataset, as training does, and count what can be used.
+
+    ```python
+    found = ocr.check_data("dataset=sroie", dataset={"root": "receipts"})
+    found.counts["train"].images, found.skipped, found.problems
+    ```
+
+    Args:
+        overrides: Overrides of a run; a model is optional.
+        options: The same as dictionaries and values.
+
+    Returns:
+        The counts of each split, every item that cannot be used, and why a run would refuse the data.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        DataError: The dataset cannot be opened.
+    """
+    with guest():
+        run = _with_some_model(overrides_of(overrides, options))
+        with libraries:
+            from ocr_trainer.evaluation.check_data import check_data
+
+            return check_data(run)
+
+
+def overfit(*overrides: str, steps: int = 300, **options: Any) -> Overfit:
+    """Train on a single batch, to see whether the model can learn. It prints the loss.
+
+    ```python
+    ocr.overfit("experiment=receipts", dataset={"root": "receipts"}, steps=100)
+    ```
+
+    Args:
+        overrides: Overrides of a run.
+        steps: The maximum number of optimizer steps.
+        options: The same as dictionaries and values.
+
+    Returns:
+        The losses. It is true if the loss fell to a tenth, and `str()` of it says what to do if not.
+
+    Raises:
+        ConfigError: The configuration is wrong, or `steps` is below 1.
+        DataError: The dataset cannot be used, or the first batches have no text.
+    """
+    from ocr_trainer.config.compose import compose
+
+    with guest():
+        if steps < 1:
+            raise ConfigError(f"steps= must be at least 1, not {steps}")
+        run = compose(overrides_of(overrides, options))
+        with libraries:
+            from ocr_trainer.engine.overfit import overfit
+
+            return overfit(run, steps)
+
+
+def _with_some_model(overrides: Sequence[str]) -> RunConfig:
+    """Compose the run; without a model, choose one for a task that the dataset supports."""
+    from ocr_trainer.config.compose import compose
+
+    keys = {word.partition("=")[0] for word in overrides}
+    models = [] if keys & {"model", "experiment"} else list(_models(overrides))
+    for model in models[:-1]:
+        # The parts of a combined dataset, such as concat, may support fewer tasks than it does.
+        with suppress(ConfigError):
+            return compose([f"model={model}", *overrides])
+    return compose([*(f"model={model}" for model in models[-1:]), *overrides])
+
+
+def _models(overrides: Sequence[str]) -> Iterator[str]:
+    """Return an installed model for each task that the dataset supports."""
+    chosen = [word.partition("=")[2].strip("'") for word in overrides if word.startswith("dataset=")]
+    dataset = discovery.load(Kind.dataset, chosen[-1]) if chosen else None
+    tasks = dataset.tasks if isinstance(dataset, DatasetPlugin) else tuple(Task)
+    models = {}
+    for name in reversed(discovery.names(Kind.model)):
+        with suppress(PluginError):
+            description = discovery.load(Kind.model, name)
+            assert isinstance(description, ModelPlugin)
+            models[description.task] = name
+    return (models[task] for task in Task if task in tasks and task in models)

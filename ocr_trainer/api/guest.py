@@ -1,0 +1,178 @@
+"""Leave the caller's process as it was: no seed, filter, handler or variable of a call outlives it.
+
+State of the whole process is saved when the first of several overlapping calls begins, and restored when the
+last one ends: calls in two threads would otherwise restore what the other has changed.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer.config.security import redact
+from ocr_trainer.errors import OcrTrainerError
+from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
+
+Restore = Callable[[], None]
+
+
+class Kept(ContextDecorator):
+    """A context that restores a part of the process. Calls may be nested, and overlap in threads."""
+
+    def __init__(self, save: Callable[[], Restore]) -> None:
+        """Store the function that saves the state and returns the function that restores it."""
+        self._save = save
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._restore: Restore = lambda: None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._calls:
+                self._restore = self._save()
+            self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._calls -= 1
+            if not self._calls:
+                self._restore()
+
+
+def _save_process() -> Restore:
+    """Save what needs neither NumPy nor torch."""
+    environment, folder = dict(os.environ), _folder()
+    hooks, draws = (sys.excepthook, threading.excepthook), random.getstate()
+    filters, format_warning = warnings.catch_warnings(), warnings.formatwarning
+    filters.__enter__()
+
+    def restore() -> None:
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        for name, value in environment.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        if folder is not None and _folder() != folder:
+            os.chdir(folder)
+        sys.excepthook, threading.excepthook = hooks
+        random.setstate(draws)
+        filters.__exit__(None, None, None)
+        warnings.formatwarning = format_warning
+
+    return restore
+
+
+def _folder() -> Path | None:
+    """Return the working directory, or None if it has been removed."""
+    with suppress(FileNotFoundError):
+        return Path.cwd()
+    return None
+
+
+def _save_libraries() -> Restore:
+    """Save the generators of NumPy and torch, the settings of torch, and the loggers of all libraries."""
+    import lightning.pytorch  # noqa: F401 - it sets up its loggers when it is imported
+    import numpy as np
+    import torch
+
+    cudnn = torch.backends.cudnn
+    numpy_draws, torch_draws = np.random.get_state(), torch.get_rng_state()
+    on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    dtype, cudnn_flags = torch.get_default_dtype(), (cudnn.benchmark, cudnn.deterministic)
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    loggers = {
+        logger: (logger.level, logger.handlers[:], logger.propagate, logger.disabled)
+        for logger in (logging.root, logging.getLogger("ocr_trainer"), *_loggers())
+    }
+
+    def restore() -> None:
+        gc.collect()  # trainer and model refer to each other; their memory and files are free now
+        np.random.set_state(numpy_draws)
+        torch.set_rng_state(torch_draws)
+        if on_gpu is not None:
+            torch.cuda.set_rng_state_all(on_gpu)
+        elif torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.manual_seed_all(torch.initial_seed())  # as torch seeds a GPU when it first uses it
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+        torch.set_default_dtype(dtype)
+        cudnn.benchmark, cudnn.deterministic = cudnn_flags
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        for logger, (level, handlers, propagate, disabled) in loggers.items():
+            logger.setLevel(level)
+            logger.handlers[:], logger.propagate, logger.disabled = handlers, propagate, disabled
+
+    return restore
+
+
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.Logger.manager.loggerDict.values())
+    return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+
+_PROCESS = Kept(_save_process)
+libraries = Kept(_save_libraries)
+"""Restores NumPy, torch and the loggers. Imports them, so a configuration must be checked before."""
+
+
+@contextmanager
+def guest() -> Iterator[None]:
+    """Restore the process, and mask the values of secrets in the messages of errors.
+
+    Within a run, signals end the run between two steps. Afterwards they reach the process as they would have
+    without the run: Ctrl-C raises `KeyboardInterrupt`.
+    """
+    with _PROCESS:
+        try:
+            with _signal_handlers():
+                yield
+        except OcrTrainerError as error:
+            error.args = tuple(redact(str(text)) for text in error.args)
+            raise
+        except Stopped as stopped:
+            if in_main_thread() and signal.getsignal(stopped.number) is not STOP:
+                signal.raise_signal(stopped.number)
+            raise
+
+
+@contextmanager
+def _signal_handlers() -> Iterator[None]:
+    """Restore the handlers of signals, which only the main thread can change."""
+    if not in_main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    worker_handler = _torch_handles_workers()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None: a handler that Python has not set, and cannot.
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        if not worker_handler and _torch_handles_workers():
+            from ocr_trainer.internals.torch import forget_worker_handler
+
+            forget_worker_handler()
+
+
+def _torch_handles_workers() -> Any:
+    """Return whether torch has set its handler of SIGCHLD."""
+    if "torch.utils.data" not in sys.modules:
+        return False
+    from ocr_trainer.internals.torch import has_worker_handler
+
+    return has_worker_handler()

@@ -1,0 +1,86 @@
+"""Load trained models to read images with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_trainer.api.checkpoints import Saved, SwappedError, open_checkpoints, split_overrides
+from ocr_trainer.api.guest import guest, libraries
+from ocr_trainer.api.overrides import overrides_of
+from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import Task
+from ocr_trainer.runs import collector
+
+if TYPE_CHECKING:
+    from ocr_trainer.evaluation.predict import Reader
+
+
+def load(
+    checkpoint: str | os.PathLike[str],
+    *overrides: str,
+    recognizer: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    margin: float | None = None,
+    **options: Any,
+) -> Reader:
+    """Load a detector, a recognizer, or both, to read images with.
+
+    ```python
+    reader = ocr.load("detector.ckpt", recognizer="recognizer.ckpt")
+    page = reader.predict("page.jpg")
+    page.text, page.words[0].polygon, page.words[0].confidence
+    ```
+
+    Args:
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is taken.
+        overrides: Options of the model, as in `"model.box_threshold=0.6"`, and of the recognizer, as in
+            `"recognizer.beam=3"`.
+        recognizer: The recognizer that reads what the detector finds.
+        device: Where the models run, such as `"cpu"` or `"cuda:1"`; the GPU if there is one by default.
+        margin: Margin around each word that is cut out, from 0 to 1 as a fraction of its height; as in the
+            recognizer's training by default.
+        options: The same as `overrides`, as a dictionary: `model={"box_threshold": 0.6}`.
+
+    Returns:
+        The reader. Threads can share it, and a process can have many.
+
+    Raises:
+        CheckpointError: A checkpoint is missing, damaged, does not fit its model, or does the wrong task.
+        ConfigError: An option is wrong.
+        PluginError: The plugin of a model is not installed, denied or broken.
+    """
+    with guest():
+        words, reading = split_overrides(overrides_of(overrides, options), recognizer, margin)
+        if other := [word for word in words if not word.lstrip("+~").startswith("model.")]:
+            raise ConfigError(f"{other[0]!r} is no option of a model: load takes only model.… options")
+        try:
+            first, second = open_checkpoints(checkpoint, recognizer)
+        except SwappedError as error:
+            hint = f"swap them: load({str(recognizer)!r}, recognizer={str(checkpoint)!r})"
+            raise SwappedError(f"{error}\n  {hint}") from None
+        pair = (first, second) if first.task is Task.detection else (None, first)
+        return _reader(pair, (words, reading) if pair[0] else ([], words), device, margin)
+
+
+def _reader(
+    pair: tuple[Saved | None, Saved | None],
+    overrides: tuple[Sequence[str], Sequence[str]],
+    device: str | None,
+    margin: float | None,
+) -> Reader:
+    """Rebuild the models of a detector and a recognizer, of which one may be None."""
+    runs = [
+        (saved.compose_model(words), saved.content) if saved is not None else None
+        for saved, words in zip(pair, overrides, strict=True)
+    ]
+    with libraries:
+        from ocr_trainer.evaluation.pipeline import open_pipeline
+        from ocr_trainer.evaluation.predict import Reader
+
+        pipeline = open_pipeline(runs[0], runs[1], margin, Path(), device)
+        collector.resume()
+    models = [f"{saved.task.value} by {saved.model} from {saved.path}" for saved in pair if saved is not None]
+    return Reader(pipeline, ", ".join(models))

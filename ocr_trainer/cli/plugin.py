@@ -1,0 +1,16 @@
+"""The commands of ocr-train that come through the door for plugins."""
+
+from ocr_trainer.plugin import API, CommandPlugin, Config
+
+check_data = CommandPlugin(
+    api=API,
+    summary="read all samples of a dataset; list unusable ones",
+    config=Config,
+    factory="ocr_trainer.cli.check_data:check_data",
+)
+score = CommandPlugin(
+    api=API,
+    summary="score predictions on disk: boxes, texts or both",
+    config=Config,
+    factory="ocr_trainer.cli.score:score",
+)

@@ -1,0 +1,187 @@
+"""The `ocr-train predict` command: results of each image as files in a folder."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
+from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.plugin import Config, Kind
+
+if TYPE_CHECKING:
+    from ocr_trainer.engine.callbacks.bar import Report
+    from ocr_trainer.evaluation.predict import Reader
+
+
+def predict(words: Sequence[str]) -> int:
+    """Find text in images, read it, or both."""
+    parser = ArgumentParser("ocr-train predict", description="Find text in images, and read it.")
+    parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recognizer's for images of words")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="images, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
+    )
+    add_recognizer(parser)
+    parser.add_argument("--out", default="predictions", metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--format",
+        metavar="LIST",
+        help="writers, with commas, as list-plugins writer shows them; json,text,overlay if not given, "
+        "json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
+    )
+    arguments = parser.parse_intermixed_args(words)
+    overrides, options, named = _split(arguments.images)
+    from ocr_trainer.api.load import load
+    from ocr_trainer.cli.inputs import given_images
+
+    images, out = given_images(named), Path(arguments.out)
+    with checkpoint_flags("predict", arguments):
+        reader = load(
+            arguments.checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin
+        )
+        if reader.finds:
+            _write_pages(reader, images, out, _formats(arguments.format, options, reader.reads))
+            return 0
+    if arguments.format is not None or options:
+        word = options[0] if options else "--format"
+        raise ConfigError(
+            f"{word} is for pages, which takes a detector's checkpoint before --recognizer; "
+            "images of words give readings.jsonl and readings.tsv"
+        )
+    _write_readings(reader, images, out)
+    return 0
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Split the arguments into overrides of the models, options of writers, and names of images."""
+    overrides = [word for word in words if word.startswith(("model.", "recognizer.")) and "=" in word]
+    options = [word for word in words if word.startswith("writer.") and "=" in word]
+    named = [word for word in words if word not in overrides and word not in options]
+    for word in named:
+        if "=" in word and not Path(word).exists():
+            raise ConfigError(
+                f"'{word}' is not an image, and predict accepts only options of model.… and writer.…"
+            )
+    return overrides, options, named
+
+
+def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str, Config]:
+    """Return the options of each requested result format, by the name of its writer plugin.
+
+    Args:
+        listed: The names, with commas; None for the usual ones.
+        options: Words such as `writer.NAME.KEY=VALUE`.
+        read: Whether there is a recognizer.
+    """
+    from ocr_trainer.config.plugin_options import plugin_config
+    from ocr_trainer.results.files import OWN, check_suffixes, description
+
+    if listed is None:
+        # By their full names: a plugin of another distribution may have the same one.
+        names = [f"{OWN}{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
+    else:
+        names = [name.strip() for name in listed.split(",")]
+    given: dict[str, dict[str, str]] = {name: {} for name in names}
+    for word in options:
+        name, _, option = word.removeprefix("writer.").partition(".")
+        own = [known for known in names if known.rpartition(":")[2] == name]
+        if not own:
+            chosen = ",".join(known.rpartition(":")[2] for known in names)
+            raise ConfigError(f"{word} is for --format {name}; the formats are {chosen}")
+        key, _, value = option.partition("=")
+        given[own[0]][key] = value
+    for name in names:
+        if description(name).needs_text and not read:
+            raise ConfigError(f"--format {name} needs a recognizer: add --recognizer CKPT")
+    check_suffixes(given)
+    return {name: plugin_config(Kind.writer, name, values) for name, values in given.items()}
+
+
+def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Mapping[str, Config]) -> None:
+    """Write the results of each image to files of their own."""
+    from ocr_trainer.engine.callbacks.bar import progress
+    from ocr_trainer.results.files import ResultFiles
+
+    names = _names(images)
+    done = words = 0
+    # The pages come in the order of the images, one by one.
+    remaining = iter(images)
+    with _writing(out), progress(len(images), "reading") as report:
+        files = ResultFiles(out, formats)
+        for page in reader.predict(images, on_error=lambda error: _skip(error, report, next(remaining))):
+            files.write(names[next(remaining)], page)
+            line = f"{page.source}: {len(page.words)} texts{''.join(f'; {w}' for w in page.warnings)}"
+            report(line, bool(page.warnings))
+            done, words = done + 1, words + len(page.words)
+    _print_summary(done, len(images), f"{words} texts", out)
+    files.finish()
+
+
+def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:
+    """Write the texts of images of words to `readings.jsonl`, an object per line, and `readings.tsv`."""
+    from ocr_trainer.engine.callbacks.bar import progress
+    from ocr_trainer.results import json_file
+
+    done = 0
+    with _writing(out), progress(len(images), "reading") as report:
+        rows = (out / "readings.jsonl").open("w", encoding="utf-8")
+        table = (out / "readings.tsv").open("w", encoding="utf-8")
+        with rows, table:
+            for page in reader.predict(images, on_error=lambda error: _skip(error, report)):
+                (word,) = page.words
+                assert word.reading is not None
+                print(json_file.row(page.source, word.reading), file=rows)
+                print(f"{page.source}\t{word.text}", file=table)
+                report(f"{page.source}: {word.text}")
+                done += 1
+    _print_summary(done, len(images), "readings.jsonl, readings.tsv", out)
+
+
+def _skip(error: DataError, report: Report, *_: Path) -> None:
+    print(f"ocr-train: skipped: {error}", file=sys.stderr)
+    report()
+
+
+def _print_summary(done: int, images: int, what: str, out: Path) -> None:
+    if not done:
+        raise DataError(f"none of the {images} images could be read")
+    if images > 1:
+        print(f"{done} of {images} images: {what}")
+    print(out)
+
+
+def _names(images: Sequence[Path]) -> dict[Path, str]:
+    """Return a unique name for the results of each image; files in different folders may have equal names."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in images:
+        name, number = path.stem, 2
+        while name in taken:
+            name, number = f"{path.stem}-{number}", number + 1
+        if path not in names:
+            names[path] = name
+            taken.add(name)
+    return names
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Create the folder of results, and convert errors of writing there.
+
+    Raises:
+        DataError: Something cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except BrokenPipeError:
+        raise  # from standard output, not from a result file
+    except OSError as error:
+        raise DataError(f"predictions cannot be written to {out}: {error.strerror}") from error

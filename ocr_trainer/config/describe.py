@@ -1,0 +1,86 @@
+"""Describe a plugin's options: types, defaults, bounds and what each is for."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from ocr_trainer.config.hydra_source import plugin_schema
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+
+
+def describe(kind: Kind, name: str) -> str:
+    """Return a plugin's summary, and its options with their types, defaults, bounds and descriptions.
+
+    Args:
+        kind: The kind of plugin.
+        name: `name` or `distribution:name`.
+
+    Raises:
+        PluginError: The plugin is missing, denied, ambiguous or broken.
+    """
+    description = discovery.load(kind, name)
+    plugin_schema(kind, name)  # raises for malformed options
+    found = discovery.find(kind, name)
+    head = f"{kind.value} {found.name}: {description.summary}\n  {found}\n"
+    return "\n".join([head, *_options(description.config, description.section(found.name))])
+
+
+def _options(config: type[Options], prefix: str) -> list[str]:
+    types, docs = get_type_hints(config), documentation(config)
+    lines = []
+    for field in fields(config):
+        if field.name == "name" and issubclass(config, Config):
+            continue
+        key, kind = f"{prefix}.{field.name}", types[field.name]
+        if "sections" in field.metadata:
+            key, kind = f"{key}.NAME", field.metadata["sections"]
+        if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):
+            lines += _options(kind, key)
+            continue
+        lines.append(f"{key}={_default(field)}   {_type(kind)}{_limits(field)}")
+        lines += textwrap.wrap(docs.get(field.name, ""), 96, initial_indent="    ", subsequent_indent="    ")
+    return lines
+
+
+def _default(field: Field[Any]) -> str:
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    if default == REQUIRED:
+        return "???"
+    return "null" if default is None else str(getattr(default, "name", default))
+
+
+def _type(kind: Any) -> str:
+    if isinstance(kind, type) and hasattr(kind, "__members__"):
+        return f"one of {', '.join(kind.__members__)}"
+    return (
+        kind.__name__
+        if isinstance(kind, type) and not hasattr(kind, "__args__")
+        else str(kind).replace("pathlib.", "")
+    )
+
+
+def _limits(field: Field[Any]) -> str:
+    bounds = str(field.metadata.get("bounds", ""))
+    return f", {bounds}" if bounds else ""
+
+
+def documentation(config: type[Options]) -> dict[str, str]:
+    """Return the docstring of each field of a dataclass, including inherited fields."""
+    docs: dict[str, str] = {}
+    for owner in reversed(config.__mro__):
+        if not is_dataclass(owner):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for before, after in zip(body.body, body.body[1:], strict=False):
+            if (
+                isinstance(before, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                docs[ast.unparse(before.target)] = inspect.cleandoc(str(after.value.value))
+    return docs

@@ -1,0 +1,1 @@
+"""The optimizers Lion and Muon, from pytorch_optimizer."""

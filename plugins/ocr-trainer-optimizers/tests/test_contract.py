@@ -1,0 +1,9 @@
+from ocr_trainer.testing import OptimizerSuite
+
+
+class TestLion(OptimizerSuite):
+    name = "lion"
+
+
+class TestMuon(OptimizerSuite):
+    name = "muon"
