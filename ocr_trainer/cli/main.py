@@ -21,7 +21,7 @@ HELP = """\
 Train OCR models.
 
   ocr-train model=dbnet dataset=sroie dataset.root=DIR     train, test and report a run
-  ocr-train experiment=receipts dataset.root=DIR           the same, configured by configs/experiment
+  ocr-train experiment=receipts dataset.root=DIR           the same, configured by a file
   ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run per value
   ocr-train resume RUN_FOLDER [OVERRIDE…]                  resume a run that was stopped or killed
 
