@@ -20,6 +20,7 @@ from __future__ import annotations
 from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.commands import CommandSuite
+from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.models import ModelSuite
@@ -33,6 +34,7 @@ __all__ = [
     "AugmentationSuite",
     "BackboneSuite",
     "CommandSuite",
+    "ConfigsSuite",
     "DatasetSuite",
     "LoggerSuite",
     "ModelSuite",
