@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ocr_trainer.data.types import Image
 from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken
-from ocr_trainer.plugin import Context, Kind, Task, WriterPlugin, discovery
+from ocr_trainer.plugin import Config, Context, Kind, Task, WriterPlugin, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.plugin.metadata import Installed
@@ -63,17 +63,17 @@ class ResultFiles:
 
     Args:
         out: The folder of result files; it must exist.
-        formats: The names of writer plugins.
+        formats: The options of the formats, by the names of their writer plugins.
 
     Raises:
         PluginError: A plugin cannot be used.
         ConfigError: Two formats have the same suffix.
     """
 
-    def __init__(self, out: Path, formats: Sequence[str]) -> None:
+    def __init__(self, out: Path, formats: Mapping[str, Config]) -> None:
         self.out = out
-        check_suffixes(formats)
-        self.formats = [_open(name, out) for name in formats]
+        _check_suffixes(formats)
+        self.formats = [_open(name, config, out) for name, config in formats.items()]
 
     def write(self, name: str, page: Page) -> None:
         """Write the result files of one image.
@@ -129,9 +129,9 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
         DataError: The file cannot be written.
     """
     name = name if name is not None else _format_of(path)
-    if description(name).needs_text and any(word.reading is None for word in page.words):
+    if _description(name).needs_text and any(word.reading is None for word in page.words):
         raise ConfigError(f"format={name} needs recognized words: add a recognizer")
-    form = _open(name, path.parent)
+    form = _open(name, _description(name).config(name=name), path.parent)
     try:
         content = encode(form.writer.write(page, _read_only(page.image)))
     except OcrTrainerError:
@@ -150,7 +150,7 @@ def _format_of(path: Path) -> str:
     Raises:
         ConfigError: No format has that suffix.
     """
-    suffixes = {name: description(name).suffix for name in discovery.names(Kind.writer)}
+    suffixes = {name: _description(name).suffix for name in discovery.names(Kind.writer)}
     whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s)}
     # An overlay may be called page.png.
     last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix}
@@ -168,16 +168,11 @@ def _read_only(image: Image) -> Image:
     return image
 
 
-def check_suffixes(formats: Sequence[str]) -> None:
-    """Refuse formats that would write the same files.
-
-    Raises:
-        PluginError: A format cannot be used.
-        ConfigError: Two formats have the same suffix.
-    """
+def _check_suffixes(formats: Iterable[str]) -> None:
+    """Refuse formats that would write the same files."""
     taken: dict[str, str] = {}
     for name in formats:
-        suffix = description(name).suffix
+        suffix = _description(name).suffix
         # Not every file system distinguishes upper and lower case.
         other = taken.setdefault(suffix.casefold(), name)
         if other != name:
@@ -187,23 +182,15 @@ def check_suffixes(formats: Sequence[str]) -> None:
             )
 
 
-def description(name: str) -> WriterPlugin:
-    """Return the description of a format.
-
-    Raises:
-        PluginError: There is no such writer, or it cannot be used.
-    """
+def _description(name: str) -> WriterPlugin:
     plugin = discovery.load(Kind.writer, name)
     assert isinstance(plugin, WriterPlugin)
     return plugin
 
 
-def _open(name: str, out: Path) -> Format:
-    plugin = discovery.find(Kind.writer, name)
-    loaded = description(name)
-    context = Context(task=Task.detection, folder=out)
-    writer: Writer = build(Kind.writer, loaded.config(name=name), context)
-    return Format(plugin, loaded.suffix, writer)
+def _open(name: str, config: Config, out: Path) -> Format:
+    writer: Writer = build(Kind.writer, config, Context(task=Task.detection, folder=out))
+    return Format(discovery.find(Kind.writer, name), _description(name).suffix, writer)
 
 
 def _record(form: Format, source: str, error: BaseException) -> None:
