@@ -310,6 +310,7 @@ class CommandPlugin(Plugin):
 
     BUILT_IN: ClassVar[tuple[str, ...]] = (
         *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+        "new-plugin",
     )
     """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command

@@ -21,6 +21,7 @@ from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
+from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.metrics import MetricSuite
@@ -37,6 +38,7 @@ __all__ = [
     "BackboneSuite",
     "CallbackSuite",
     "CommandSuite",
+    "ConfigsSuite",
     "DatasetSuite",
     "LoggerSuite",
     "MetricSuite",
