@@ -18,26 +18,29 @@ from typing import Any, get_args, get_type_hints
 
 from ocr_trainer.config.describe import documentation
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.tasks import run_config_classes
 from ocr_trainer.plugin import (
     REQUIRED,
+    AugmentationConfig,
+    BackboneConfig,
     Config,
     Kind,
     OptimizerConfig,
     Options,
     ScheduleConfig,
-    Task,
     discovery,
 )
 from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
 SHARED = (
+    AugmentationConfig,
+    BackboneConfig,
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
     *(OptimizerConfig, ScheduleConfig),
 )
-TASKS = {task.value: run_config_class(task) for task in Task}
+TASKS = {task.value: cls for task, cls in run_config_classes()}
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -64,7 +67,11 @@ def _owner(owner: str) -> tuple[type[Options], str]:
     if kind in TASKS:
         return (get_type_hints(TASKS[kind])[name], f"{name}.") if name else (TASKS[kind], "")
     if kind == "shared":
-        options = getattr(shared, name)
+        options = next(base for base in SHARED if base.__name__ == name)
+        if options is BackboneConfig:
+            return options, "model.backbone."
+        if options is AugmentationConfig:
+            return options, "augment.steps.NAME."
         return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
@@ -79,7 +86,10 @@ def _rows(
     for field in fields(options):
         if field.name in omitted:
             continue
-        default = "" if _is_section(types[field.name]) else _default(defaults[field.name])
+        default = defaults[field.name]
+        if "plugin" in field.metadata and default != REQUIRED:
+            default = default["name"]
+        default = "" if _is_section(types[field.name]) else _default(default)
         yield (
             f"`{prefix}{field.name}`",
             _takes(types[field.name], field),
@@ -95,7 +105,7 @@ def _rows(
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it.
 
-    An option of an optimizer or schedule that has another default than in the shared table stays.
+    An option of an optimizer, schedule or augmentation with another default than in the shared table stays.
     """
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
@@ -104,7 +114,7 @@ def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
         above = [base for base in SHARED if "/" in owner and owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
-    own = (OptimizerConfig, ScheduleConfig)
+    own = (AugmentationConfig, OptimizerConfig, ScheduleConfig)
     return {f.name for b in bases for f in fields(b) if b not in own or defaults[f.name] == f.default}
 
 
@@ -119,6 +129,8 @@ def _default(value: Any) -> str:
 
 
 def _takes(kind: Any, field: Field[Any]) -> str:
+    if "plugin" in field.metadata:
+        return f"a {field.metadata['plugin'].value} plugin"
     limits = str(field.metadata.get("bounds", ""))
     return f"{_type(kind)}, {limits}" if limits else _type(kind)
 

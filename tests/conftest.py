@@ -19,14 +19,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Undo what a command does to its process: environment, signals, garbage collector."""
+    """Undo what a command does to its process: environment, signals, hook of exceptions, garbage collector."""
     environment = dict(os.environ)
+    hook = sys.excepthook
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
     os.environ.clear()
     os.environ.update(environment)
+    sys.excepthook = hook
     gc.unfreeze()
     gc.enable()
 

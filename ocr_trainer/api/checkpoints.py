@@ -22,7 +22,7 @@ PREFIX = "recognizer."
 
 
 class SwappedError(CheckpointError):
-    """Detector and recognizer are in each other's place."""
+    """Detector and recognizer are in each other's place; the last line of the message tells how to swap."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def evaluate(
             first, second = open_checkpoints(checkpoint, recognizer)
         except SwappedError as error:
             hint = f"swap them: evaluate({str(recognizer)!r}, recognizer={str(checkpoint)!r})"
-            raise CheckpointError(f"{error}\n  {hint}") from None
+            raise SwappedError(f"{error}\n  {hint}") from None
         run = first.compose([*TESTED, *own])
         _refuse_no_test(run)
         if second is None:

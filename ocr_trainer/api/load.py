@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.api.checkpoints import Saved, SwappedError, open_checkpoints, split_overrides
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
-from ocr_trainer.errors import CheckpointError, ConfigError
+from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Task
 from ocr_trainer.runs import collector
 
@@ -60,7 +60,7 @@ def load(
             first, second = open_checkpoints(checkpoint, recognizer)
         except SwappedError as error:
             hint = f"swap them: load({str(recognizer)!r}, recognizer={str(checkpoint)!r})"
-            raise CheckpointError(f"{error}\n  {hint}") from None
+            raise SwappedError(f"{error}\n  {hint}") from None
         pair = (first, second) if first.task is Task.detection else (None, first)
         return _reader(pair, (words, reading) if pair[0] else ([], words), device, margin)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from ocr_trainer.api.checkpoints import SwappedError
 from ocr_trainer.cli.flags import as_flags
+from ocr_trainer.errors import CheckpointError
 
 
 def test(words: Sequence[str]) -> int:
@@ -18,7 +21,7 @@ def test(words: Sequence[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     from ocr_trainer.api.evaluate import evaluate
 
-    with as_flags("recognizer", "margin", "benchmarks"):
+    with checkpoint_flags("test", arguments):
         scores = evaluate(
             arguments.checkpoint,
             *arguments.overrides,
@@ -28,6 +31,18 @@ def test(words: Sequence[str]) -> int:
         )
     print(scores)
     return 0
+
+
+@contextmanager
+def checkpoint_flags(command: str, arguments: Namespace) -> Iterator[None]:
+    """Name parameters as flags in messages of errors, and swap checkpoints as the command line does."""
+    try:
+        with as_flags("recognizer", "margin", "benchmarks"):
+            yield
+    except SwappedError as error:
+        both = f"{arguments.recognizer} … --recognizer {arguments.checkpoint}"
+        message, _, _ = str(error).rpartition("\n")
+        raise CheckpointError(f"{message}\n  swap them: ocr-train {command} {both}") from None
 
 
 def add_recognizer(parser: ArgumentParser) -> None:

@@ -21,7 +21,7 @@ HELP = """\
 Train OCR models.
 
   ocr-train model=dbnet dataset=sroie dataset.root=DIR     train, test and report a run
-  ocr-train experiment=receipts dataset.root=DIR           the same, configured by configs/experiment
+  ocr-train experiment=receipts dataset.root=DIR           the same, configured by a file
   ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run per value
   ocr-train resume RUN_FOLDER [OVERRIDE…]                  resume a run that was stopped or killed
 
@@ -36,6 +36,7 @@ Train OCR models.
                                                read it, too: --format json,text,overlay,page,hocr
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
+  ocr-train new-plugin NAME --kind KIND        make a distribution with a plugin, whose tests pass at once
 
 Overrides are KEY=VALUE. Plugins and presets are chosen by name: model=crnn logger=[csv,wandb] augment=strong;
 other keys are those that `check` prints: trainer.max_epochs=5

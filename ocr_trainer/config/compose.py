@@ -17,12 +17,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config.content import code_key_message, code_keys
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
 from ocr_trainer.config.messages import ConfigProblem, explain
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.config.security import code_key_message, code_keys, redact
+from ocr_trainer.config.security import check_untrusted_reads, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
@@ -181,8 +182,10 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
     """Register a saved configuration as an experiment, so that overrides apply as usual."""
     if errors := [code_key_message(key, " (in the saved configuration)") for key in code_keys(saved)]:
         refuse(errors)
-    chosen = {override.partition("=")[0] for override in overrides}
+    chosen = {override.partition("=")[0].lstrip("+") for override in overrides}
     values = {key: value for key, value in saved.items() if key not in chosen}
+    if errors := [e for e in check_untrusted_reads(values) if e.partition(":")[0] not in chosen]:
+        refuse(errors)
     try:
         names = dict(_saved_plugins(values))
         if unexpected := {"defaults", "hydra"} & set(values):

@@ -12,7 +12,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ocr_trainer.config.hydra_source import plugin_schema
 from ocr_trainer.config.messages import explain, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
-from ocr_trainer.config.security import check_redacted_urls, environment_reads, remember_references
+from ocr_trainer.config.security import (
+    check_folder_name,
+    check_redacted_urls,
+    environment_reads,
+    interpolations,
+    remember_references,
+)
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
 from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Kind, discovery
 
@@ -54,6 +60,8 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     if found := [*_wrong_plugin_names(run, without_data)] or [
         *validate_run(run),
         *check_redacted_urls(configuration),
+        *check_folder_name(run.exp_name, "exp_name"),
+        *check_folder_name(str(run.output_dir), "output_dir"),
     ]:
         refuse(found)
     remember_references(configuration, references)
@@ -125,7 +133,7 @@ def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iter
         references: Receives the interpolations that read the environment: path and text.
     """
     try:
-        for path, text in _interpolations(OmegaConf.to_container(config, resolve=False)):
+        for path, text in interpolations(OmegaConf.to_container(config, resolve=False)):
             before, node = environment_reads(), config
             for key in path[:-1]:
                 node = node[int(key) if isinstance(node, ListConfig) else key]
@@ -137,14 +145,6 @@ def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iter
         OmegaConf.resolve(config)
     except (OmegaConfBaseException, RecursionError) as error:
         yield unresolved(error)  # OmegaConf leaves the key and value of this error empty
-
-
-def _interpolations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, str) and "${" in value:
-        yield path, value
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from _interpolations(item, (*path, str(key)))
 
 
 def _missing_and_unknown(config: DictConfig) -> Iterator[str]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import takewhile
 from typing import Any, get_type_hints
 
 from ocr_trainer.config.hydra_source import plugin_schema
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
+from ocr_trainer.plugin.metadata import Installed, config_files
 
 
 def describe(kind: Kind, name: str) -> str:
@@ -22,26 +27,52 @@ def describe(kind: Kind, name: str) -> str:
     Raises:
         PluginError: The plugin is missing, denied, ambiguous or broken.
     """
+    if kind is Kind.configs:
+        return _describe_configs(discovery.find(kind, name))
     description = discovery.load(kind, name)
     plugin_schema(kind, name)  # raises for malformed options
     found = discovery.find(kind, name)
     head = f"{kind.value} {found.name}: {description.summary}\n  {found}\n"
+    if kind is Kind.task:
+        return "\n".join([head, *_task_options(Task(found.name))])
     return "\n".join([head, *_options(description.config, description.section(found.name))])
 
 
-def _options(config: type[Options], prefix: str) -> list[str]:
+def _describe_configs(plugin: Installed) -> str:
+    """Return the files that a distribution ships, each with the comment at its beginning."""
+    lines = [f"{plugin.kind.value} {plugin.name}: {plugin.summary}\n  {plugin}\n"]
+    for folder, paths in config_files(plugin).items():
+        group, _, task = folder.partition("/")
+        for path in paths:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            head = takewhile(lambda line: line.startswith("#"), text.splitlines())
+            comment = " ".join(line.strip("# ") for line in head if "@package" not in line)
+            lines.append(f"{group}={path.stem}   {task}".rstrip())
+            lines += textwrap.wrap(comment, 96, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _task_options(task: Task) -> list[str]:
+    """Return the options that only runs of a task have."""
+    cls = run_config_class(task)
+    types, shared = get_type_hints(cls), get_type_hints(RunConfig)
+    return _options(cls, "", [name for name in types if types[name] == shared.get(name)])
+
+
+def _options(config: type[Options], prefix: str, omitted: Collection[str] = ()) -> list[str]:
     types, docs = get_type_hints(config), documentation(config)
     lines = []
     for field in fields(config):
-        if field.name == "name" and issubclass(config, Config):
+        if field.name in omitted or (field.name == "name" and issubclass(config, Config)):
             continue
-        key, kind = f"{prefix}.{field.name}", types[field.name]
+        key, kind = f"{prefix}.{field.name}".lstrip("."), types[field.name]
         if "sections" in field.metadata:
             key, kind = f"{key}.NAME", field.metadata["sections"]
         if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):
             lines += _options(kind, key)
             continue
-        lines.append(f"{key}={_default(field)}   {_type(kind)}{_limits(field)}")
+        takes = f"{nested.value} plugin" if (nested := field.metadata.get("plugin")) else _type(kind)
+        lines.append(f"{key}={_default(field)}   {takes}{_limits(field)}")
         lines += textwrap.wrap(docs.get(field.name, ""), 96, initial_indent="    ", subsequent_indent="    ")
     return lines
 

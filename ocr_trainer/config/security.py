@@ -1,140 +1,35 @@
-"""Security rules: what a configuration may contain, read and reveal; see SECURITY.md.
+"""What a configuration may read and reveal; see SECURITY.md.
 
-A configuration is data: it chooses plugins by name and never names code. It reads only the environment
-variables that the user allows, and their values are never written: files keep the reference instead.
+Overrides and installed configurations may read every environment variable; a configuration that people
+share, such as that of a checkpoint, reads no secrets. Files keep references instead of the values.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ocr_trainer.errors import CheckpointError, ConfigError
 
 ALLOW_ENV = "OCR_TRAIN_ALLOW_ENV"
-"""Environment variables that a configuration may read, separated by commas."""
-UNSAFE_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-
-CODE_KEYS = frozenset(("_target_", "_partial_", "_args_", "_recursive_", "_convert_", "_call_"))
-"""Keys that make Hydra instantiate code."""
-HYDRA_OPTIONS = (
-    *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.output_subdir", "hydra.verbose"),
-    *("hydra.job.name", "hydra.job.chdir", "hydra/launcher", "hydra/sweeper"),
+"""Secret environment variables that every configuration may read, separated by commas."""
+HIDDEN_ENV = "OCR_TRAIN_SECRET_VARIABLES"
+"""Names or patterns of further secret environment variables, separated by commas."""
+SECRET_NAME = re.compile(
+    "TOKEN(?!IZER)|KEY(?!BOARD|MAP)|SECRET|PASS|CREDENTIAL|COOKIE|WEBHOOK|AUTH(?!ORS?(_|$))", re.IGNORECASE
 )
-"""Hydra options that a command line may set, besides those of its launcher and sweeper."""
-HYDRA_SECTIONS = ("hydra.launcher.", "hydra.sweeper.")
-MAX_VALUES = 100_000
-"""Maximum number of values in a configuration; more indicate a YAML alias bomb."""
+"""What the name of a secret environment variable contains."""
+UNSAFE_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 _URL = r"\b([A-Za-z][\w+.-]*:/)(?:/[^\s/?#'\"]+|[^\s/?#:'\"]*:[^\s/?#'\"]+)@"  # Path() reduces `//` to `/`
 _MIN_SECRET = 6  # characters; shorter values occur in too many ordinary words to be masked within texts
 
-_values: dict[str, str] = {}  # maps values from the environment to their references
+_values: dict[str, str] = {}  # maps secret values that configurations have read to their variables
 _references: dict[tuple[str, str, str], str] = {}  # maps section, option and value to the reference
 _reads = 0
-
-
-# What a configuration may contain
-
-
-def code_keys(value: Any) -> Iterator[str]:
-    """Yield the dotted keys of a configuration that make Hydra instantiate code.
-
-    Raises:
-        ConfigError: It has too many values.
-    """
-    rest, seen = [("", value)], 0
-    while rest:
-        path, value = rest.pop()
-        seen += 1
-        if seen > MAX_VALUES:
-            raise ConfigError(f"a configuration has at most {MAX_VALUES} values")
-        if isinstance(value, Mapping):
-            yield from (f"{path}{key}" for key in value if key in CODE_KEYS)
-            rest.extend((f"{path}{key}.", item) for key, item in value.items())
-        elif isinstance(value, list | tuple):
-            rest.extend((f"{path}{index}.", item) for index, item in enumerate(value))
-
-
-def code_key_message(key: str, origin: str = "") -> str:
-    """Return the message for a key that names code."""
-    return (
-        f"{key}{origin} names code to run, which is not allowed in a configuration\n"
-        "    choose a plugin by its name instead: ocr-train list-plugins"
-    )
-
-
-def check_overrides(overrides: Iterable[str]) -> Iterator[str]:
-    """Yield the errors of overrides that set code or Hydra options that can run code."""
-    for override in overrides:
-        option, _, package = override.lstrip("+~").partition("=")[0].partition("@")
-        if any(part in CODE_KEYS for part in re.split("[./@:]", f"{option}@{package}")):
-            yield code_key_message(option, f" (from {override!r})")
-        elif any(
-            _is_hydra_option(place) and not _is_harmless(place) for place in (option, *package.split(":"))
-        ):
-            yield (
-                f"{override!r} sets an option of Hydra that can run code or read other files\n"
-                f"    options that you can set: {', '.join(HYDRA_OPTIONS)}"
-            )
-
-
-def check_config_file(content: Any, package: str | None) -> Iterator[str]:
-    """Yield the errors of an untrusted configuration file.
-
-    Args:
-        content: Parsed content of the file.
-        package: Package in its header, or `None`.
-    """
-    yield from (code_key_message(key) for key in code_keys(content))
-    if not isinstance(content, Mapping):
-        return
-    if any(str(key).partition(".")[0] == "hydra" for key in content) or _is_hydra_option(package or ""):
-        yield (
-            "it sets options of Hydra itself (hydra: …), which is not allowed in a file\n"
-            "    set them on the command line instead, such as hydra.sweep.dir=DIR"
-        )
-    for choice in _choices(content.get("defaults")):
-        if "hydra" in re.split(r"[\s/@:.]+", choice) or ".." in choice or "${" in choice:
-            yield (
-                f"its defaults choose '{choice}'\n"
-                "    they may name files beside it and installed plugins, and nothing of Hydra itself"
-            )
-
-
-def _choices(defaults: Any) -> Iterator[str]:
-    for entry in defaults if isinstance(defaults, list) else ():
-        for group, names in entry.items() if isinstance(entry, Mapping) else [(entry, None)]:
-            yield str(group)
-            yield from map(str, names if isinstance(names, list) else [names])
-
-
-def check_hydra_options(hydra: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the composed options of Hydra that make it run code, wherever they come from."""
-    own = ("launcher._target_", "sweeper._target_")  # Hydra accepts only its installed plugins here
-    yield from (code_key_message(f"hydra.{key}") for key in code_keys(hydra) if key not in own)
-    job = hydra["job"]
-    empty = {
-        "callbacks": hydra["callbacks"],
-        "searchpath": hydra["searchpath"],
-        "job.env_set": job["env_set"],
-        "job.env_copy": job["env_copy"],
-        "job_logging": hydra["job_logging"]["root"],
-        "hydra_logging": hydra["hydra_logging"]["root"],
-        "output_subdir": hydra["output_subdir"],  # Hydra's files there may contain credentials
-    }
-    yield from (f"hydra.{key} must not be changed" for key, value in empty.items() if value)
-
-
-def _is_hydra_option(place: str) -> bool:
-    parts = re.split("[./]", place.strip().removeprefix("_global_."))
-    return parts[0] == "hydra"
-
-
-def _is_harmless(place: str) -> bool:
-    return place in HYDRA_OPTIONS or place.startswith(HYDRA_SECTIONS)
 
 
 def refuse_unsafe_loading() -> None:
@@ -152,29 +47,68 @@ def refuse_unsafe_loading() -> None:
 # What it may read
 
 
+def is_secret(name: str, value: str = "") -> bool:
+    """Return whether an environment variable is secret: its name says so, or its URL has credentials."""
+    return (
+        SECRET_NAME.search(name) is not None
+        or any(fnmatchcase(name.upper(), pattern.upper()) for pattern in _listed(HIDDEN_ENV))
+        or (":/" in value and re.search(_URL, value) is not None)
+    )
+
+
+def check_untrusted_reads(content: Any) -> Iterator[str]:
+    """Yield what a configuration from an untrusted source reads of the environment but may not.
+
+    Args:
+        content: The configuration as dicts, lists and values, with its interpolations unresolved.
+    """
+    from ocr_trainer.internals.hydra import resolver_calls
+
+    for path, text in interpolations(content):
+        for resolver, argument in resolver_calls(text):
+            if "$" in resolver or (resolver == "oc.env" and not re.fullmatch(r"\w+", argument)):
+                yield f"{'.'.join(path)}: {text} must name the variable that it reads: ${{oc.env:NAME}}"
+            elif resolver == "oc.env" and not _anyone_may_read(argument):
+                yield (
+                    f"{'.'.join(path)}: {text} reads a secret, which only the command line may do\n"
+                    f"    set this option there, or allow the variable everywhere: {ALLOW_ENV}={argument}"
+                )
+
+
+def _anyone_may_read(name: str) -> bool:
+    return name in _listed(ALLOW_ENV) or not is_secret(name, os.environ.get(name, ""))
+
+
+def interpolations(value: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the path and the text of each value with an interpolation."""
+    rest: list[tuple[tuple[str, ...], Any]] = [((), value)]
+    while rest:
+        path, value = rest.pop()
+        if isinstance(value, str) and "${" in value:
+            yield path, value
+        elif isinstance(value, dict):
+            rest += [((*path, str(key)), item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            rest += [((*path, str(index)), item) for index, item in reversed(list(enumerate(value)))]
+
+
 def environment(name: str, *default: Any) -> str | None:
     """Return an environment variable for `${oc.env:NAME}` or `${oc.env:NAME,DEFAULT}`.
 
     Raises:
-        ConfigError: The variable is not allowed or not set.
+        ConfigError: The variable is not set.
     """
     global _reads
-    allowed = [word.strip() for word in os.environ.get(ALLOW_ENV, "").split(",")]
-    if not isinstance(name, str) or name not in allowed:
-        raise ConfigError(
-            f"${{oc.env:{name}}}: the configuration may not read this environment variable\n"
-            f"    to allow it, set {ALLOW_ENV}={name}"
-        )
     _reads += 1
-    value = os.environ.get(name)
+    value = os.environ.get(str(name))
     if value is None:
         if not default:
             raise ConfigError(f"${{oc.env:{name}}}: the environment variable {name} is not set")
         return None if default[0] is None else str(default[0])
     if "${" in value:
         raise ConfigError(f"${{oc.env:{name}}}: the value of {name} must not contain '${{'")
-    if value:
-        _values[value] = f"${{oc.env:{name}}}"
+    if value and (is_secret(name, value) or name in _listed(ALLOW_ENV)):
+        _values[value] = name
     return value
 
 
@@ -203,18 +137,32 @@ def remember_references(configuration: Any, references: Mapping[tuple[str, ...],
         _references[section, option, repr(value)] = text
 
 
-def redact_config(value: Any, section: str = "", option: str = "") -> Any:
+def redact_config(value: Any) -> Any:
     """Return a configuration of dicts, lists, strings and numbers without secrets.
 
     Values from the environment become references again, and URLs lose their credentials.
     """
+    return _redact_section(value, "", "", _masks())
+
+
+def _redact_section(value: Any, section: str, option: str, masks: Mapping[str, str]) -> Any:
     if (text := _references.get((section, option, repr(value)))) is not None:
         return text
     if isinstance(value, dict):
-        return {key: redact_config(item, option, str(key)) for key, item in value.items()}
+        return {key: _redact_section(item, option, str(key), masks) for key, item in value.items()}
     if isinstance(value, list):
-        return [redact_config(item, section, option) for item in value]
-    return redact(value) if isinstance(value, str) else value
+        return [_redact_section(item, section, option, masks) for item in value]
+    return _mask(value, masks) if isinstance(value, str) else value
+
+
+def check_folder_name(name: str, key: str) -> Iterator[str]:
+    """Yield an error if the name of a folder contains a secret that the configuration has read."""
+    for value, variable in _values.items():
+        if value in name and variable not in _listed(ALLOW_ENV):
+            yield (
+                f"{key} contains the secret {variable}, which would be visible as the name of a folder\n"
+                f"    if it is no secret, set {ALLOW_ENV}={variable}"
+            )
 
 
 def check_redacted_urls(value: Any, path: str = "") -> Iterator[str]:
@@ -229,8 +177,24 @@ def check_redacted_urls(value: Any, path: str = "") -> Iterator[str]:
 
 
 def redact(text: str) -> str:
-    """Return a text without URL credentials and values from the environment."""
-    for value in sorted(_values, key=len, reverse=True):
-        if len(value) >= _MIN_SECRET:
-            text = text.replace(value, _values[value])
+    """Return a text without URL credentials and without the values of secret environment variables."""
+    return _mask(text, _masks())
+
+
+def _masks() -> dict[str, str]:
+    """Map each secret value, also as `repr` spells it, to its reference; the longest value first."""
+    variables = {value: name for name, value in os.environ.items() if is_secret(name, value)} | _values
+    spelled = {repr(value)[1:-1]: name for value, name in variables.items()}
+    longest_first = sorted((variables | spelled).items(), key=lambda item: -len(item[0]))
+    return {value: f"${{oc.env:{name}}}" for value, name in longest_first if len(value) >= _MIN_SECRET}
+
+
+def _mask(text: str, masks: Mapping[str, str]) -> str:
+    for value, reference in masks.items():
+        text = text.replace(value, reference)
     return re.sub(_URL, r"\1/***@", text) if ":/" in text else text
+
+
+def _listed(variable: str) -> list[str]:
+    """Return the words of an environment variable that lists some."""
+    return [word for part in os.environ.get(variable, "").split(",") if (word := part.strip())]

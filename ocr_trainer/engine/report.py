@@ -14,6 +14,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.security import redact
 from ocr_trainer.config.validate import nested_plugins
 from ocr_trainer.plugin import DataReport, Kind, SkippedItem, allowlist, discovery
 from ocr_trainer.tasks.base import LearningTask
@@ -120,7 +121,7 @@ def summary(
 
 def write(folder: Path, report: dict[str, Any], name: str = "report.json") -> None:
     """Write a report as JSON to a folder."""
-    text = json.dumps(report, indent=2, ensure_ascii=False)
+    text = redact(json.dumps(report, indent=2, ensure_ascii=False))
     # File names need not be valid UTF-8; their bytes are written as escapes.
     (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import suppress
 
+from ocr_trainer.config.security import redact
 from ocr_trainer.runs import collector, timing
 
 SILENCED = (
@@ -37,7 +38,7 @@ class StandardErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. A warning must not end a run if standard error is on a full disk."""
         with suppress(OSError):
-            print(self.format(record), file=sys.stderr)
+            print(redact(self.format(record)), file=sys.stderr)
 
 
 def after_imports(timer: timing.PhaseTimer) -> None:

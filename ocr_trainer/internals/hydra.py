@@ -1,4 +1,4 @@
-"""Private parts of Hydra and OmegaConf: the config loader, the file source, instances, resolvers."""
+"""Private parts of Hydra and OmegaConf: config loader, file source, instances, resolvers, grammar."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from hydra.core.singleton import Singleton
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import GrammarParseError
+from omegaconf.grammar_parser import parse
 
-__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_instance"]
+__all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_instance", "resolver_calls"]
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -100,3 +102,20 @@ def only_resolvers(names: Sequence[str], **own: Callable[..., Any]) -> Iterator[
         yield
     finally:
         BaseContainer._resolvers = before
+
+
+def resolver_calls(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the first argument of each resolver that a text calls, as they are written.
+
+    OmegaConf resolves nothing in a text that it cannot parse. Relies on the rules of OmegaConf's grammar.
+    """
+    try:
+        rest: list[Any] = [parse(text)]
+    except GrammarParseError:
+        return
+    while rest:
+        node = rest.pop()
+        if type(node).__name__ == "InterpolationResolverContext":
+            arguments = node.sequence()
+            yield node.resolverName().getText(), arguments.element(0).getText() if arguments else ""
+        rest += getattr(node, "children", None) or ()

@@ -21,6 +21,7 @@ from ocr_trainer.plugin.api import (
 from ocr_trainer.plugin.data_report import DataReport, SkippedItem
 
 if TYPE_CHECKING:
+    from ocr_trainer.plugin.backbone import BackboneConfig
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Nonfinite,
         OptimizerConfig,
         OptimizerPlugin,
+        Prediction,
         ScheduleConfig,
         SchedulePlugin,
         Stage,
@@ -52,6 +54,7 @@ __all__ = [
     "REQUIRED",
     "AugmentationConfig",
     "AugmentationPlugin",
+    "BackboneConfig",
     "BackbonePlugin",
     "Bounds",
     "CallbackPlugin",
@@ -71,6 +74,7 @@ __all__ = [
     "OptimizerPlugin",
     "Options",
     "Plugin",
+    "Prediction",
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",

@@ -9,8 +9,8 @@ imports only the standard library and `ocr_trainer.plugin`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -47,11 +47,28 @@ class Kind(Enum):
         return f"ocr_trainer.{self.value.removesuffix('s')}s"
 
 
-class Task(Enum):
-    """The tasks that models learn and datasets support."""
+@dataclass(frozen=True)
+class Task:
+    """A task that models learn and datasets support: the name of a task plugin.
 
-    detection = "detection"
-    recognition = "recognition"
+    `Task("script")` is the task of the plugin `script`. Equal names give the same object.
+    """
+
+    value: str
+
+    detection: ClassVar[Task]
+    recognition: ClassVar[Task]
+
+    def __new__(cls, value: str) -> Task:
+        """Return the one object of that name."""
+        return _TASKS.setdefault(value, super().__new__(cls))
+
+    def __reduce__(self) -> tuple[type[Task], tuple[str]]:
+        return Task, (self.value,)
+
+
+_TASKS: dict[str, Task] = {}
+Task.detection, Task.recognition = Task("detection"), Task("recognition")
 
 
 @dataclass(frozen=True)
@@ -106,14 +123,18 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def plugin_option(kind: Kind, task: Task | None = None) -> Any:
+def plugin_option(kind: Kind, task: Task | None = None, default: Config | None = None) -> Any:
     """Declare an option that is itself a plugin, chosen by `name`; the other keys are its options.
 
     Args:
         kind: The kind of plugin.
         task: The task that a dataset must support; the task of the run's model if not given.
+        default: The options of the default plugin, with its `name`; without one, the user must choose.
     """
-    return field(default=REQUIRED, metadata={"plugin": kind, "task": task})
+    metadata = {"plugin": kind, "task": task}
+    if default is None:
+        return field(default=REQUIRED, metadata=metadata)
+    return field(default_factory=lambda: replace(default), metadata=metadata)
 
 
 @dataclass
@@ -159,6 +180,8 @@ class Context:
     """Name of the run."""
     charset: str = ""
     """Characters that a recognizer distinguishes, in the order of its outputs; NFC, without duplicates."""
+    tokenizer: Mapping[str, Any] | None = None
+    """State of a recognizer's own tokenizer; `None` if its codes are the characters of the charset."""
     data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset records what it reads and skips."""
     parameter_groups: Sequence[dict[str, Any]] = ()
@@ -194,6 +217,8 @@ class Plugin:
     """Class of the plugin's options."""
     factory: str
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
+    variants: bool = False
+    """Whether users choose a variant of the plugin, `NAME/VARIANT`; `config.name` is that text."""
 
     def errors(self) -> Iterator[str]:
         """Yield what is wrong with the fields that only this kind of plugin has."""

@@ -53,9 +53,10 @@ def matching(kind: Kind, name: str) -> list[Installed]:
 
     Args:
         kind: The kind of plugin.
-        name: `name`, or `distribution:name` for the plugin of one distribution.
+        name: `name`, or `distribution:name` for the plugin of one distribution; for one of a plugin's
+            variants, `name/variant`.
     """
-    distribution, _, short_name = name.rpartition(":")
+    distribution, _, short_name = name.partition("/")[0].rpartition(":")
     return [
         plugin
         for plugin in installed()
@@ -158,7 +159,14 @@ def load(kind: Kind, name: str) -> Plugin:
     Raises:
         PluginError: The plugin is missing, denied, ambiguous or broken.
     """
-    return described(find(kind, name))
+    found = find(kind, name)
+    description = described(found)
+    if "/" in name and not description.variants:
+        raise PluginNotFound(
+            f"no {kind.value} plugin named '{name}' is installed: '{found.name}' has no variants\n"
+            f"  installed: {', '.join(names(kind))}"
+        )
+    return description
 
 
 @cache
@@ -219,6 +227,24 @@ def _beginning(path: Path) -> str | None:
         return None
 
 
+def import_attribute(plugin: Installed, path: str, role: str) -> Any:
+    """Import what a plugin's description names.
+
+    Args:
+        plugin: The metadata of the plugin.
+        path: `package.module:attribute`.
+        role: What it is to the plugin, for messages.
+
+    Raises:
+        PluginBroken: It cannot be imported.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
+        raise broken(plugin, f"its {role} {path} cannot be imported: {describe_exception(error)}") from error
+
+
 def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """Import the heavy module of a plugin and return its factory.
 
@@ -227,11 +253,7 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """
     plugin = find(kind, name)
     path = described(plugin).factory
-    module, _, attribute = path.partition(":")
-    try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:
-        raise broken(plugin, f"its factory {path} cannot be imported: {describe_exception(error)}") from error
+    factory: Callable[..., Any] = import_attribute(plugin, path, "factory")
     if missing := sorted(getattr(factory, "__abstractmethods__", ())):
         required = f"required by version {API} of the plugin contract"
         raise broken(plugin, f"its factory {path} lacks {', '.join(missing)}, {required}")

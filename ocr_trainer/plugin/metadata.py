@@ -109,7 +109,29 @@ def find_defect(plugin: Installed) -> str | None:
         missing = importlib.util.find_spec(top) is None
     except ValueError:  # a loaded module without __spec__
         missing = False
+    if plugin.kind is Kind.configs and not missing and config_folder(plugin) is None:
+        return f"there is no folder of the package '{plugin.module}'"
     return f"there is no module '{top}'" if missing else None
+
+
+def config_folder(plugin: Installed) -> Path | None:
+    """Return the folder of YAML files that an entry point of the kind `configs` names, or `None`."""
+    core = plugin.distribution == allowlist.CORE  # its own folder lies elsewhere in a checkout
+    top, *rest = [plugin.module] if core else plugin.module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    places = (spec and spec.submodule_search_locations) or ()
+    return next((folder for place in places if (folder := Path(place, *rest)).is_dir()), None)
+
+
+def config_files(plugin: Installed) -> dict[str, list[Path]]:
+    """Return the files that an entry point of the kind `configs` ships, by config group."""
+    folder, found = config_folder(plugin), dict[str, list[Path]]()
+    for path in sorted(folder.glob("*/**/*.yaml")) if folder is not None else ():
+        found.setdefault(path.parent.relative_to(folder or "").as_posix(), []).append(path)
+    return found
 
 
 def is_shadowed(plugin: Installed) -> bool:
@@ -124,6 +146,9 @@ def read_summary(plugin: Installed) -> str:
     The summary must be a string literal in the call whose result the attribute of the entry point names.
     Otherwise, fall back to the summary of the distribution if it has no other plugin, or else to "".
     """
+    if plugin.kind is Kind.configs:
+        files = config_files(plugin)
+        return "; ".join(f"{group}: {', '.join(p.stem for p in paths)}" for group, paths in files.items())
     attribute = plugin.target.partition(":")[2].strip()
     if (summary := _summaries(plugin.module).get(attribute)) is not None:
         return summary

@@ -18,7 +18,10 @@ Importing the suites imports nothing heavy; running them imports what the plugin
 from __future__ import annotations
 
 from ocr_trainer.testing.augmentations import AugmentationSuite
+from ocr_trainer.testing.backbones import BackboneSuite
+from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
+from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.metrics import MetricSuite
@@ -27,11 +30,16 @@ from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.schedules import ScheduleSuite
+from ocr_trainer.testing.tasks import TaskSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
+from ocr_trainer.testing.writers import WriterSuite
 
 __all__ = [
     "AugmentationSuite",
+    "BackboneSuite",
+    "CallbackSuite",
     "CommandSuite",
+    "ConfigsSuite",
     "DatasetSuite",
     "LoggerSuite",
     "MetricSuite",
@@ -40,5 +48,7 @@ __all__ = [
     "PluginSuite",
     "RecognizerSuite",
     "ScheduleSuite",
+    "TaskSuite",
     "TextDatasetSuite",
+    "WriterSuite",
 ]

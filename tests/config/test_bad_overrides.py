@@ -67,7 +67,7 @@ BAD = {
     "exp_name=${nope}": "Interpolation key 'nope' not found",
     "exp_name=${exp_name}": "Recursive interpolation",
     "exp_name=${nope:x}": "${nope:…} cannot be used",
-    "exp_name=${oc.env:HOME}": "OCR_TRAIN_ALLOW_ENV=HOME",
+    "exp_name=${oc.env:NO_SUCH}": "the environment variable NO_SUCH is not set",
     "exp_name='${'": "exp_name",
     # what is not given
     "dataset=sroie": "dataset.root must be given: dataset.root=…",

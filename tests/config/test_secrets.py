@@ -21,6 +21,7 @@ CANARIES = {
     "unused": "canary-of-the-environment-4711",
     "token": "canary-of-the-configuration-0815",
     "number": "73190468",
+    "unread": "canary-of-the-shell-2342",
     "argv": "canary-of-the-command-line-1234",
     "netrc": "canary0of0the0netrc000000000000000000042",
     "key": "canary0of0the0wandb0key00000000000000099",
@@ -38,18 +39,23 @@ class VaultConfig(SyntheticConfig):
     pin: int = 0
     source: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    place: str = ""
+    shell: str = ""
     fail: bool = False
 
 vault = DatasetPlugin(api=1, summary="pages behind a lock", config=VaultConfig, tasks=(Task.detection,),
                       factory="ocr_trainer_vault.model:open_vault")
 '''
 OPEN = """
+import logging
 from ocr_trainer_synthetic.synthetic import Synthetic
 
 def open_vault(config, context):
     assert (config.token, config.pin) == ("TOKEN", NUMBER)
     assert config.source == "https://alice:ARGV@example.org/pages"
     assert config.headers == {"auth": "Bearer TOKEN"}
+    assert (config.place, config.shell) == ("/data/vault", "SHELL")
+    logging.getLogger("ocr_trainer").warning("%s opens with %r and %r", config.place, config.token, config.shell)
     if config.fail:
         raise RuntimeError(f"no entry with {config.token} at {config.source}")
     return Synthetic(config, context)
@@ -61,6 +67,8 @@ WORDS = [
     *("trainer.max_steps=2", "trainer.log_every_n_steps=1", "calibrate.enabled=false"),
     *("dataset.token=${oc.env:TOKEN}", "dataset.pin=${oc.env:PIN}"),
     "+dataset.headers.auth='Bearer ${oc.env:TOKEN}'",
+    "dataset.place=${oc.env:DATA_ROOT}/vault",
+    f"dataset.shell={CANARIES['unread']}",  # as the shell writes dataset.shell=$MY_PASSWORD
     f"dataset.source='https://alice:{CANARIES['argv']}@example.org/pages'",
 ]
 
@@ -73,7 +81,6 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of the environment is no secret of the next."""
     for memory in ("_values", "_references"):
         monkeypatch.setattr(security, memory, {})
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +93,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened = OPEN.replace("TOKEN", CANARIES["token"]).replace("NUMBER", CANARIES["number"])
     (package / "__init__.py").touch()
     (package / "plugin.py").write_text(VAULT)
-    (package / "model.py").write_text(opened.replace("ARGV", CANARIES["argv"]))
+    opened = opened.replace("ARGV", CANARIES["argv"]).replace("SHELL", CANARIES["unread"])
+    (package / "model.py").write_text(opened)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ocr-trainer-vault\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[ocr_trainer.datasets]\nvault = ocr_trainer_vault.plugin:vault\n")
     netrc = f"machine api.wandb.ai login user password {CANARIES['netrc']}\n"
@@ -100,6 +108,8 @@ def ocr_train(place: Path, *words: str, **more: str) -> subprocess.CompletedProc
         "AWS_SECRET_ACCESS_KEY": CANARIES["unused"],
         "TOKEN": CANARIES["token"],
         "PIN": CANARIES["number"],
+        "MY_PASSWORD": CANARIES["unread"],
+        "DATA_ROOT": "/data",
     }
     return subprocess.run(
         [sys.executable, "-m", "ocr_trainer", *words],
@@ -107,7 +117,7 @@ def ocr_train(place: Path, *words: str, **more: str) -> subprocess.CompletedProc
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
             **{"OMP_NUM_THREADS": "1", "HOME": str(place / "home"), "PYTHONPATH": str(place / "site")},
-            **{"OCR_TRAIN_ALLOW_ENV": "TOKEN,PIN", "WANDB_API_KEY": CANARIES["key"], **secrets, **more},
+            **{"OCR_TRAIN_SECRET_VARIABLES": "PIN", "WANDB_API_KEY": CANARIES["key"], **secrets, **more},
         },
         capture_output=True,
         text=True,
@@ -141,6 +151,8 @@ def test_case_62_a_run_leaves_no_secret_behind(place: Path):
     assert (dataset["token"], dataset["pin"]) == ("${oc.env:TOKEN}", "${oc.env:PIN}")
     assert dataset["headers"] == {"auth": "Bearer ${oc.env:TOKEN}"}
     assert dataset["source"] == "https://***@example.org/pages"
+    assert (dataset["place"], dataset["shell"]) == ("${oc.env:DATA_ROOT}/vault", "${oc.env:MY_PASSWORD}")
+    assert "/data/vault opens with '${oc.env:TOKEN}' and '${oc.env:MY_PASSWORD}'" in done.stderr
 
 
 def test_case_62_neither_do_tracebacks_and_messages(place: Path):

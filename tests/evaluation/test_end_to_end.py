@@ -15,7 +15,7 @@ from ocr_trainer.cli.main import main
 from ocr_trainer.data.types import Detections, Recognition, Sample
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.end_to_end import EndToEnd, count_image
-from ocr_trainer.evaluation.pipeline import Reader, recognize, trained_margin
+from ocr_trainer.evaluation.pipeline import Pipeline, recognize, trained_margin
 
 
 def box(left: float, width: float, top: float = 0.0) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_the_margin_is_that_of_the_training():
     parts = {"a": {"dataset": crops}, "b": {"dataset": {"name": "words"}}}
     assert trained_margin({"dataset": {"name": "concat", "parts": parts}}) == 0.15
     parts["b"]["dataset"] = {"name": "crops", "margin": 0.05}
-    with pytest.raises(ConfigError, match=r"margins of 0.05 and 0.15: choose one with --margin"):
+    with pytest.raises(ConfigError, match=r"margins of 0.05 and 0.15: choose one with margin="):
         trained_margin({"dataset": {"name": "concat", "parts": parts}})
 
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_cut_out_reads_as_nothing_and_says_so(pair: tuple[Path, P
     cv2.putText(image, "12", (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2)
     flat = np.array([(5, 5), (9, 5), (9, 5), (5, 5)], np.float32)
     found = Detections([flat, box(0, 60, 10), flat + 1000], np.ones(3, np.float32))
-    recognitions = Reader(None, model).read(image, found)  # type: ignore[arg-type]
+    recognitions = Pipeline(None, model).read(image, found)  # type: ignore[arg-type]
     assert [reading.text for reading in (recognitions[0], recognitions[2])] == ["", ""]
     assert recognitions[1].text == recognize(model, [image[10:31, 0:61]])[0].text
     assert len(found.warnings) == 2

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import UnsupportedInterpolationType
 
-from ocr_trainer.internals.hydra import ConfigLoader, only_resolvers
+from ocr_trainer.internals.hydra import ConfigLoader, only_resolvers, resolver_calls
 from ocr_trainer.internals.hydra import FileConfigSource as Source
 
 
@@ -75,6 +75,23 @@ def test_names_and_headers_of_files():
     assert Source.file_name("size/small") == "size/small.yaml"
     assert Source.header("# @package _global_\nx: 1\n") == {"package": "_global_"}
     assert Source.header("x: 1\n") == {"package": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("a/${oc.env:A}/${ own.x : 1, 2 }", [("oc.env", "A"), ("own.x", "1")]),
+        ("${oc.env:A,${oc.env:'B'}}", [("oc.env", "A"), ("oc.env", "'B'")]),
+        ("${oc.env:${own.x:1}}", [("oc.env", "${own.x:1}"), ("own.x", "1")]),
+        ("${${a}.${b}:C}", [("${a}.${b}", "C")]),
+        ("${own.x:}", [("own.x", "")]),
+        ("${a.${b}}", []),
+        (r"\${oc.env:A}", []),
+        ("${oc.env:A", []),
+    ],
+)
+def test_resolvers_that_a_text_calls(text: str, calls: list[tuple[str, str]]):
+    assert sorted(resolver_calls(text)) == sorted(calls)
 
 
 def test_only_the_named_resolvers_are_left():

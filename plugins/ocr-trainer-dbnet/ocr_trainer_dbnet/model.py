@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.detection import Detector
-from ocr_trainer_dbnet.backbone import make_backbone
+from ocr_trainer.tasks.detection.backbone import build_backbone
 from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
 from ocr_trainer_dbnet.fusion import AdaptivePyramid
 from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
@@ -27,7 +27,8 @@ class DBNet(Detector):
     (arXiv 1911.08947).
 
     Raises:
-        ConfigError: The backbone is not available, or has unsuitable features.
+        PluginError: The backbone's plugin is missing or broken.
+        ConfigError: The backbone is not available with its options.
         CheckpointError: The backbone's weights are not available, cannot be read, or do not fit.
     """
 
@@ -41,7 +42,7 @@ class DBNet(Detector):
     def __init__(self, config: DBNetConfig, context: Context) -> None:
         super().__init__()
         self.config = config
-        self.backbone = make_backbone(config.backbone)
+        self.backbone = build_backbone(config.backbone, context)
         self.neck = self.pyramid(self.backbone.channels, config.neck_channels)
         self.probability = Head(config.neck_channels)
         self.threshold = Head(config.neck_channels)

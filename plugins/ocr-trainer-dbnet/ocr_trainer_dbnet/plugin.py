@@ -1,23 +1,22 @@
-"""Descriptions of DBNet and DBNet++; importing them loads neither the networks nor torch."""
+"""Descriptions of DBNet, DBNet++ and their backbones; importing them loads neither the networks nor torch."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from ocr_trainer.plugin import Config, ModelPlugin, Options, Task, option
-
-RESNETS = ("resnet18", "resnet34", "resnet50")
-TIMM = "timm/"
-"""Prefix of `backbone.name` for timm's feature extractors."""
-WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
-HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-"""The name of a repository on the Hugging Face hub: OWNER/NAME."""
+from ocr_trainer.plugin import (
+    BackboneConfig,
+    BackbonePlugin,
+    Config,
+    Kind,
+    ModelPlugin,
+    Task,
+    option,
+    plugin_option,
+)
 
 
 class Side(Enum):
@@ -43,50 +42,12 @@ class Unclip(Enum):
     exact = "exact"
 
 
-def is_file(weights: str) -> bool:
-    """Return whether weights are a local file rather than a repository: by the suffix, or if it exists."""
-    path = Path(weights)
-    return path.suffix in WEIGHT_SUFFIXES or path.is_file()
-
-
-@dataclass
-class BackboneConfig(Options):
-    """The network that extracts the features."""
-
-    name: str = "resnet18"
-    """resnet18, resnet34, resnet50, or `timm/NAME` for a feature extractor of timm, if installed."""
-    weights: str | None = None
-    """Initial weights: a file (.pth, .pt, .safetensors) or a Hugging Face repository; random if not given."""
-
-    def validate(self) -> Iterator[str]:
-        """Yield one message per option or combination of options that is not allowed."""
-        if self.name not in RESNETS and not re.fullmatch(f"{TIMM}.+", self.name):
-            nearest = get_close_matches(self.name, RESNETS, n=1)
-            hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-            yield (
-                f"there is no backbone '{self.name}'.{hint} Available: {', '.join(RESNETS)}, and {TIMM}NAME"
-                f" for a feature extractor of timm, such as {TIMM}convnext_tiny"
-            )
-        if self.weights is not None:
-            yield from self._weights_faults(self.weights)
-
-    def _weights_faults(self, weights: str) -> Iterator[str]:
-        if is_file(weights):
-            if not Path(weights).is_file():
-                yield f"weights={weights}: there is no such file"
-        elif not HUB_NAME.fullmatch(weights):
-            yield (
-                f"weights={weights} is neither a file ({', '.join(WEIGHT_SUFFIXES)}) nor the name of a"
-                " repository on the Hugging Face hub, such as timm/resnet18.tv_in1k"
-            )
-
-
 @dataclass
 class DBNetConfig(Config):
     """The options of DBNet and DBNet++; the defaults are the authors'."""
 
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    """The network that extracts the features, and its initial weights."""
+    backbone: Any = plugin_option(Kind.backbone, default=BackboneConfig(name="resnet18"))
+    """The backbone plugin and its options: `{name: resnet50, weights: FILE}`."""
     neck_channels: int = option(256, at_least=4)
     """Channels of the feature pyramid; a multiple of 4."""
 
@@ -134,7 +95,7 @@ class DBNetConfig(Config):
 
     def without_init_weights(self) -> Self:
         """Return the options without the backbone's initial weights, for loading a checkpoint."""
-        return replace(self, backbone=replace(self.backbone, weights=None))
+        return replace(self, backbone=self.backbone.without_init_weights())
 
     def validate(self) -> Iterator[str]:
         """Yield one message per combination of options that is not allowed."""
@@ -162,4 +123,25 @@ dbnetpp = ModelPlugin(
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNetPP",
+)
+
+resnet18 = BackbonePlugin(
+    api=1,
+    summary="ResNet of 18 layers (He et al., CVPR 2016)",
+    config=BackboneConfig,
+    factory="ocr_trainer_dbnet.resnet:resnet18",
+)
+
+resnet34 = BackbonePlugin(
+    api=1,
+    summary="ResNet of 34 layers (He et al., CVPR 2016)",
+    config=BackboneConfig,
+    factory="ocr_trainer_dbnet.resnet:resnet34",
+)
+
+resnet50 = BackbonePlugin(
+    api=1,
+    summary="ResNet of 50 layers with the stride in the 3x3 convolutions (He et al., CVPR 2016)",
+    config=BackboneConfig,
+    factory="ocr_trainer_dbnet.resnet:resnet50",
 )

@@ -6,13 +6,10 @@ in the 3x3 convolution ("v1.5").
 
 from __future__ import annotations
 
-from typing import Self
-
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
-"""Mean and standard deviation of ImageNet's pixels, RGB, 0 to 255: published backbones expect them."""
+from ocr_trainer.plugin import BackboneConfig, Context
+from ocr_trainer.tasks.detection import Backbone
 
 
 def _conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
@@ -80,14 +77,12 @@ DEPTHS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int
 }
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """A ResNet without its classifier.
 
     Args:
         name: A key of `DEPTHS`.
     """
-
-    mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -102,15 +97,9 @@ class ResNet(nn.Module):
         self.layer3 = self._layer(block, widths[1], 256, depths[2], stride=2)
         self.layer4 = self._layer(block, widths[2], 512, depths[3], stride=2)
         self.channels = tuple(widths)
-        """Channels of each feature map that `forward` returns."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-    @property
-    def network(self) -> Self:
-        """Return the module that weights are loaded into."""
-        return self
 
     @staticmethod
     def _layer(
@@ -135,3 +124,18 @@ class ResNet(nn.Module):
             x = layer(x)
             features.append(x)
         return features
+
+
+def resnet18(config: BackboneConfig, context: Context) -> ResNet:
+    """Return a ResNet of 18 layers."""
+    return ResNet("resnet18")
+
+
+def resnet34(config: BackboneConfig, context: Context) -> ResNet:
+    """Return a ResNet of 34 layers."""
+    return ResNet("resnet34")
+
+
+def resnet50(config: BackboneConfig, context: Context) -> ResNet:
+    """Return a ResNet of 50 layers."""
+    return ResNet("resnet50")

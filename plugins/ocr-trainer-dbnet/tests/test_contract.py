@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from ocr_trainer.testing import ModelSuite
+from ocr_trainer.testing import BackboneSuite, ModelSuite
 
 
 class DBNetSuite(ModelSuite):
@@ -22,3 +22,15 @@ class TestDBNet(DBNetSuite):
 
 class TestDBNetPP(DBNetSuite):
     name = "dbnetpp"
+
+
+class TestResnet18(BackboneSuite):
+    name = "resnet18"
+
+
+class TestResnet34(BackboneSuite):
+    name = "resnet34"
+
+
+class TestResnet50(BackboneSuite):
+    name = "resnet50"

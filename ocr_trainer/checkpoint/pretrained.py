@@ -1,4 +1,4 @@
-"""Load published weights into the backbone and account for every tensor of the file and the network."""
+"""Load published weights into a backbone and account for every tensor of the file and the network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ocr_trainer.checkpoint.hub import fetch
 from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer_dbnet.hub import fetch
-from ocr_trainer_dbnet.plugin import is_file
+from ocr_trainer.plugin.backbone import is_file
 
 TABLES = ("model", "state_dict", "model_state_dict")
 """Keys of the state_dict in files that hold more, such as the epoch; they may be nested."""
@@ -25,7 +25,7 @@ SHOWN = 5
 """Names listed in a message."""
 
 
-def load_backbone(network: nn.Module, weights: str) -> str:
+def load_pretrained(network: nn.Module, weights: str) -> str:
     """Load weights with torchvision's or timm's names from a file or a repository of the hub.
 
     The file must have every tensor of the network; only counters may be missing. Tensors of parts that
@@ -138,7 +138,7 @@ def _read_safetensors(path: Path, option: str) -> object:
         from safetensors.torch import load_file
     except ModuleNotFoundError as error:
         raise CheckpointError(
-            f"{option} needs a package that is not installed\n  pip install 'ocr-trainer-dbnet[safetensors]'"
+            f"{option} needs a package that is not installed\n  pip install 'ocr-trainer[safetensors]'"
         ) from error
     try:
         return load_file(path)

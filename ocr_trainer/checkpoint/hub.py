@@ -32,7 +32,7 @@ def fetch(repository: str) -> Path:
     except ImportError as error:
         raise CheckpointError(
             f"{option} is on the Hugging Face hub, which needs a package that is not installed\n"
-            "  pip install 'ocr-trainer-dbnet[hub]'"
+            "  pip install 'ocr-trainer[hub]'"
         ) from error
     cause: Exception
     # From the special to the general: a LocalEntryNotFoundError is an EntryNotFoundError, and the last clause

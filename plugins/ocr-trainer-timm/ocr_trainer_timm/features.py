@@ -1,41 +1,20 @@
-"""The backbone below the feature pyramid: the ResNet of this package, or a feature extractor of timm."""
+"""Feature extractors of timm as backbones."""
 
 from __future__ import annotations
 
-import logging
 from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
 from ocr_trainer.errors import ConfigError, did_you_mean
-from ocr_trainer_dbnet.plugin import TIMM, BackboneConfig
-from ocr_trainer_dbnet.resnet import ResNet
-from ocr_trainer_dbnet.weights import load_backbone
-
-log = logging.getLogger("ocr_trainer")
-
-STRIDES = (4, 8, 16, 32)
-"""Image pixels per feature, along each axis, of the feature maps that the pyramid takes."""
-PROBE = (64, 96)
-"""Height and width of the image an extractor is tested with: not square, and not a common training size."""
+from ocr_trainer.plugin import Context
+from ocr_trainer.tasks.detection import Backbone
+from ocr_trainer.tasks.detection.backbone import PROBE, STRIDES
+from ocr_trainer_timm.plugin import TimmConfig
 
 
-def make_backbone(config: BackboneConfig) -> ResNet | TimmFeatures:
-    """Build the backbone and load its initial weights; log what was loaded and what was not used.
-
-    Raises:
-        ConfigError: The backbone is not available, or has unsuitable features.
-        CheckpointError: The weights are not available, cannot be read, or do not fit.
-    """
-    from_timm = config.name.startswith(TIMM)
-    backbone = TimmFeatures(config.name.removeprefix(TIMM)) if from_timm else ResNet(config.name)
-    if config.weights is not None:
-        log.info("model.backbone: %s", load_backbone(backbone.network, config.weights))
-    return backbone
-
-
-class TimmFeatures(nn.Module):
+class TimmFeatures(Backbone):
     """A feature extractor of timm, with its last feature map at each of the strides 4, 8, 16 and 32.
 
     Args:
@@ -48,7 +27,7 @@ class TimmFeatures(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.name = f"model.backbone.name={TIMM}{name}"
+        self.name = f"model.backbone.name=timm/{name}"
         timm = self._import()
         if not timm.is_model(name):
             suggestion = did_you_mean(name, timm.list_models())
@@ -60,7 +39,6 @@ class TimmFeatures(nn.Module):
         info = self.features.feature_info
         self.selected = self._select(info.reduction())
         self.channels = tuple(info.channels()[index] for index in self.selected)
-        """Channels of each feature map that `forward` returns."""
         self.channels_last = False
         self._probe()
         pixels = self.features.pretrained_cfg
@@ -70,7 +48,7 @@ class TimmFeatures(nn.Module):
 
     @property
     def network(self) -> nn.Module:
-        """Return the module that weights are loaded into; its names are those of timm's files."""
+        """The module that weights are loaded into; its names are those of timm's files."""
         # timm's FeatureGetterNet keeps the network whole as `model`; its other extractors take it apart.
         inner: nn.Module = getattr(self.features, "model", self.features)
         return inner
@@ -87,7 +65,7 @@ class TimmFeatures(nn.Module):
         except ImportError as error:
             raise ConfigError(
                 f"{self.name} needs timm, which cannot be imported: {_first_line(error)}\n"
-                "  pip install 'ocr-trainer-dbnet[timm]'"
+                "  pip install timm, with a torchvision that fits your torch"
             ) from error
         module: ModuleType = timm
         return module
@@ -114,6 +92,11 @@ class TimmFeatures(nn.Module):
         if not self.channels_last and shapes != [(c, *s) for s, c in zip(sizes, self.channels, strict=True)]:
             raise ConfigError(f"{self.name} returns features of sizes {shapes}, not {sizes}")
         self.train()
+
+
+def factory(config: TimmConfig, context: Context) -> TimmFeatures:
+    """Return the extractor that the options choose."""
+    return TimmFeatures(config.model)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
-from ocr_trainer_dbnet.hub import fetch
 from ocr_trainer_dbnet.resnet import ResNet
-from ocr_trainer_dbnet.weights import load_backbone
 
+from ocr_trainer.checkpoint.hub import fetch
+from ocr_trainer.checkpoint.pretrained import load_pretrained
 from ocr_trainer.errors import CheckpointError
 
 NAME = "timm/resnet18.tv_in1k"
@@ -18,10 +18,10 @@ NAME = "timm/resnet18.tv_in1k"
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(CheckpointError) as caught:
-        load_backbone(ResNet("resnet18"), NAME)
+        load_pretrained(ResNet("resnet18"), NAME)
     assert str(caught.value) == (
         f"model.backbone.weights={NAME} is on the Hugging Face hub, which needs a package that is not installed\n"
-        "  pip install 'ocr-trainer-dbnet[hub]'"
+        "  pip install 'ocr-trainer[hub]'"
     )
 
 
@@ -79,7 +79,7 @@ def hub(monkeypatch, tmp_path):
 def test_weights_are_downloaded_loaded_and_cached(hub):
     tensors, server = hub
     net = ResNet("resnet18")
-    message = load_backbone(net, NAME)
+    message = load_pretrained(net, NAME)
     assert message == f"120 of 120 tensors loaded from {NAME}, not used: fc.bias"
     assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
     server.shutdown()

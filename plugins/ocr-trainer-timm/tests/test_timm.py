@@ -4,22 +4,28 @@ import sys
 
 import pytest
 import torch
-from ocr_trainer_dbnet.backbone import TimmFeatures, make_backbone
 from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import BackboneConfig, DBNetConfig
+from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.resnet import ResNet
+from ocr_trainer_timm.features import TimmFeatures
+from ocr_trainer_timm.plugin import TimmConfig
 
 from ocr_trainer.errors import CheckpointError, ConfigError
-from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin import BackboneConfig, Context, Task
+from ocr_trainer.tasks.detection.backbone import build_backbone
+
+
+def make_backbone(config: BackboneConfig):
+    return build_backbone(config, Context(task=Task.detection))
 
 
 def test_without_timm_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ConfigError) as caught:
-        make_backbone(BackboneConfig("timm/convnext_tiny"))
+        make_backbone(TimmConfig("timm/convnext_tiny"))
     first, last = str(caught.value).splitlines()
     assert first.startswith("model.backbone.name=timm/convnext_tiny needs timm, which cannot be imported: ")
-    assert last == "  pip install 'ocr-trainer-dbnet[timm]'"
+    assert last == "  pip install timm, with a torchvision that fits your torch"
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def timm():
 )
 def test_features_at_four_strides_and_gradients_for_all_parameters(timm, name):
     torch.manual_seed(0)
-    net = make_backbone(BackboneConfig(f"timm/{name}"))
+    net = make_backbone(TimmConfig(f"timm/{name}"))
     assert net.training
     maps = net(torch.rand(2, 3, 64, 96))
     assert [tuple(m.shape) for m in maps] == [
@@ -47,7 +53,10 @@ def test_a_resnet_of_timm_equals_ours_with_the_same_file(timm, tmp_path):
     published = timm.create_model("resnet18", pretrained=False)
     path = str(tmp_path / "r18.pth")
     torch.save(published.state_dict(), path)
-    ours, theirs = (make_backbone(BackboneConfig(n, path)).eval() for n in ("resnet18", "timm/resnet18"))
+    ours, theirs = (
+        make_backbone(kind(name, path)).eval()
+        for kind, name in ((BackboneConfig, "resnet18"), (TimmConfig, "timm/resnet18"))
+    )
     assert isinstance(ours, ResNet)
     assert isinstance(theirs, TimmFeatures)
     images = torch.rand(1, 3, 64, 64)
@@ -67,7 +76,7 @@ def test_files_of_timm_load_into_extractors_that_rename_modules(timm, tmp_path, 
     path = str(tmp_path / "published.pth")
     torch.save(published.state_dict(), path)
     with caplog.at_level("INFO", "ocr_trainer"):
-        net = make_backbone(BackboneConfig(f"timm/{name}", path))
+        net = make_backbone(TimmConfig(f"timm/{name}", path))
     total = len(net.state_dict())
     assert f"{total} of {total} tensors loaded" in caplog.text
     assert "not used: " in caplog.text
@@ -78,7 +87,7 @@ def test_files_of_timm_load_into_extractors_that_rename_modules(timm, tmp_path, 
 def test_weights_of_another_network_are_refused(timm, tmp_path):
     torch.save(timm.create_model("convnext_atto").state_dict(), tmp_path / "atto.pth")
     with pytest.raises(CheckpointError, match=r"different shape: stem_0\.weight is"):
-        make_backbone(BackboneConfig("timm/convnext_femto", str(tmp_path / "atto.pth")))
+        make_backbone(TimmConfig("timm/convnext_femto", str(tmp_path / "atto.pth")))
 
 
 @pytest.mark.parametrize(
@@ -93,12 +102,12 @@ def test_weights_of_another_network_are_refused(timm, tmp_path):
 )
 def test_unsuitable_extractors_are_refused(timm, name, reason):
     with pytest.raises(ConfigError, match=f"model.backbone.name=timm/{name}:? {reason}"):
-        make_backbone(BackboneConfig(f"timm/{name}"))
+        make_backbone(TimmConfig(f"timm/{name}"))
 
 
 def test_a_detector_learns_on_it_and_normalizes_with_its_own_statistics(timm):
     torch.manual_seed(0)
-    config = DBNetConfig(neck_channels=16, backbone=BackboneConfig("timm/tf_mobilenetv3_small_075"))
+    config = DBNetConfig(neck_channels=16, backbone=TimmConfig("timm/tf_mobilenetv3_small_075"))
     net = DBNet(config, Context(task=Task.detection))
     outputs = net(torch.randint(256, (2, 3, 64, 96), dtype=torch.uint8))
     sum(value.sum() for value in outputs.values()).backward()

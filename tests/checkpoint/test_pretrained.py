@@ -5,14 +5,14 @@ import sys
 
 import pytest
 import torch
-from ocr_trainer_dbnet.backbone import make_backbone
 from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import BackboneConfig, DBNetConfig
+from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.resnet import ResNet
-from ocr_trainer_dbnet.weights import load_backbone
 
+from ocr_trainer.checkpoint.pretrained import load_pretrained
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin import BackboneConfig, Context, Task
+from ocr_trainer.tasks.detection.backbone import build_backbone
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def load(content, path):
     """Save, load, and return the network and the message."""
     torch.save(content, path)
     net = ResNet("resnet18")
-    return net, load_backbone(net, str(path))
+    return net, load_pretrained(net, str(path))
 
 
 def has_weights(net, published):
@@ -53,7 +53,7 @@ def test_the_log_says_what_was_loaded(tmp_path, published, caplog):
     path = tmp_path / "r18.pth"
     torch.save(published, path)
     with caplog.at_level(logging.INFO, "ocr_trainer"):
-        net = make_backbone(BackboneConfig(weights=str(path)))
+        net = build_backbone(BackboneConfig("resnet18", str(path)), Context(task=Task.detection))
     assert has_weights(net, published)
     assert caplog.messages == [f"model.backbone: {load(published, path)[1]}"]
 
@@ -87,7 +87,7 @@ def test_the_backbone_of_our_own_checkpoint_loads(tmp_path):
     state = {f"model.{name}": value for name, value in trained.state_dict().items()}
     path = tmp_path / "best.ckpt"
     torch.save({"state_dict": state, "ocr_trainer": {"format": 1}, "epoch": 3}, path)
-    fresh = DBNet(DBNetConfig(neck_channels=16, backbone=BackboneConfig(weights=str(path))), context)
+    fresh = DBNet(DBNetConfig(neck_channels=16, backbone=BackboneConfig("resnet18", str(path))), context)
     expected = trained.backbone.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in fresh.backbone.state_dict().items())
 
@@ -101,7 +101,7 @@ def test_every_mismatch_is_reported(tmp_path, published):
     net = ResNet("resnet18")
     before = {name: value.clone() for name, value in net.state_dict().items()}
     with pytest.raises(CheckpointError) as caught:
-        load_backbone(net, str(path))
+        load_pretrained(net, str(path))
     assert str(caught.value) == (
         f"model.backbone.weights={path} does not fit model.backbone.name:\n"
         "  missing: layer1.0.conv1.weight\n"
@@ -118,7 +118,7 @@ def test_every_mismatch_is_reported(tmp_path, published):
 def test_weights_of_another_depth_are_refused(tmp_path, file, net):
     torch.save(ResNet(file).state_dict(), tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="does not fit"):
-        load_backbone(ResNet(net), str(tmp_path / "other.pth"))
+        load_pretrained(ResNet(net), str(tmp_path / "other.pth"))
 
 
 class Evil:
@@ -133,9 +133,9 @@ def test_unreadable_files_are_refused_and_never_run(tmp_path, published):
     for content in contents:
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="cannot be read"):
-            load_backbone(ResNet("resnet18"), str(path))
+            load_pretrained(ResNet("resnet18"), str(path))
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_backbone(ResNet("resnet18"), str(tmp_path / "absent.pth"))
+        load_pretrained(ResNet("resnet18"), str(tmp_path / "absent.pth"))
     cyclic = {"epoch": 3}
     cyclic["model"] = cyclic
     for content in ({"weights": published}, [published], {3: torch.zeros(1)}, cyclic):
@@ -148,16 +148,16 @@ def test_safetensors(tmp_path, published):
     path = tmp_path / "r18.safetensors"
     safetensors.save_file(published, path)
     net = ResNet("resnet18")
-    assert "100 of 120" in load_backbone(net, str(path))
+    assert "100 of 120" in load_pretrained(net, str(path))
     assert has_weights(net, published)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_backbone(net, str(path))
+        load_pretrained(net, str(path))
 
 
 def test_without_safetensors_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     path = tmp_path / "r18.safetensors"
     path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"pip install 'ocr-trainer-dbnet\[safetensors\]'"):
-        load_backbone(ResNet("resnet18"), str(path))
+    with pytest.raises(CheckpointError, match=r"pip install 'ocr-trainer\[safetensors\]'"):
+        load_pretrained(ResNet("resnet18"), str(path))
