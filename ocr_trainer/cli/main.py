@@ -36,6 +36,7 @@ Train OCR models.
                                                read it, too: --format json,text,overlay,page,hocr
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
+  ocr-train new-plugin NAME --kind KIND        make a distribution with a plugin, whose tests pass at once
 
 Overrides are KEY=VALUE. Plugins and presets are chosen by name: model=crnn logger=[csv,wandb] augment=strong;
 other keys are those that `check` prints: trainer.max_epochs=5

@@ -21,6 +21,7 @@ from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
 from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
+from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.metrics import MetricSuite
@@ -29,6 +30,7 @@ from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.schedules import ScheduleSuite
+from ocr_trainer.testing.tasks import TaskSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
 from ocr_trainer.testing.writers import WriterSuite
 
@@ -37,6 +39,7 @@ __all__ = [
     "BackboneSuite",
     "CallbackSuite",
     "CommandSuite",
+    "ConfigsSuite",
     "DatasetSuite",
     "LoggerSuite",
     "MetricSuite",
@@ -45,6 +48,7 @@ __all__ = [
     "PluginSuite",
     "RecognizerSuite",
     "ScheduleSuite",
+    "TaskSuite",
     "TextDatasetSuite",
     "WriterSuite",
 ]
