@@ -69,12 +69,12 @@ class OptimizerSuite(PluginSuite):
         optimizer = self.optimizer(network, tmp_path)
         called = []
 
-        def closure() -> Tensor:
+        def closure() -> float:
             called.append(torch.is_grad_enabled())
             loss = _distance(network, [torch.ones_like(p) for p in network.parameters()])
             if torch.is_grad_enabled():
                 loss.backward()  # type: ignore[no-untyped-call]
-            return loss
+            return float(loss.detach())
 
         before = [p.detach().clone() for p in network.parameters()]
         optimizer.step(closure)
