@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.plugin import Config, Kind, WriterPlugin, discovery
+from ocr_trainer.plugin import Config, Kind
 
 if TYPE_CHECKING:
     from ocr_trainer.engine.callbacks.bar import Report
@@ -33,8 +33,8 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument(
         "--format",
         metavar="LIST",
-        help="names of writer plugins, with commas: ocr-train list-plugins writer; json,text,overlay "
-        "if not given, json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
+        help="writers, with commas, as list-plugins writer shows them; json,text,overlay if not given, "
+        "json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
     )
     arguments = parser.parse_intermixed_args(words)
     overrides, options, named = _split(arguments.images)
@@ -50,16 +50,17 @@ def predict(words: Sequence[str]) -> int:
             _write_pages(reader, images, out, _formats(arguments.format, options, reader.reads))
             return 0
     if arguments.format is not None or options:
+        word = options[0] if options else "--format"
         raise ConfigError(
-            f"{'--format' if arguments.format is not None else options[0]} is for pages, which takes a "
-            "detector's checkpoint before --recognizer; images of words give readings.jsonl and readings.tsv"
+            f"{word} is for pages, which takes a detector's checkpoint before --recognizer; "
+            "images of words give readings.jsonl and readings.tsv"
         )
     _write_readings(reader, images, out)
     return 0
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Split the arguments into overrides of the models, options of writers and names of images."""
+    """Split the arguments into overrides of the models, options of writers, and names of images."""
     overrides = [word for word in words if word.startswith(("model.", "recognizer.")) and "=" in word]
     options = [word for word in words if word.startswith("writer.") and "=" in word]
     named = [word for word in words if word not in overrides and word not in options]
@@ -72,36 +73,35 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str, Config]:
-    """Return the options of each requested format of result files, by the name of its writer plugin.
+    """Return the options of each requested result format, by the name of its writer plugin.
 
     Args:
         listed: The names, with commas; None for the usual ones.
         options: Words such as `writer.NAME.KEY=VALUE`.
         read: Whether there is a recognizer.
     """
-    from ocr_trainer.config.plugin_options import plugin_options
+    from ocr_trainer.config.plugin_options import plugin_config
+    from ocr_trainer.results.files import OWN, check_suffixes, description
 
-    names = _usual_formats(read) if listed is None else [name.strip() for name in listed.split(",")]
-    given: dict[str, list[str]] = {name: [] for name in names}
+    if listed is None:
+        # By their full names: a plugin of another distribution may have the same one.
+        names = [f"{OWN}{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
+    else:
+        names = [name.strip() for name in listed.split(",")]
+    given: dict[str, dict[str, str]] = {name: {} for name in names}
     for word in options:
         name, _, option = word.removeprefix("writer.").partition(".")
         own = [known for known in names if known.rpartition(":")[2] == name]
         if not own:
             chosen = ",".join(known.rpartition(":")[2] for known in names)
             raise ConfigError(f"{word} is for --format {name}; the formats are {chosen}")
-        given[own[0]].append(option)
-    formats = {name: plugin_options(Kind.writer, name, words) for name, words in given.items()}
-    for name in formats:
-        writer = discovery.load(Kind.writer, name)
-        assert isinstance(writer, WriterPlugin)
-        if writer.needs_text and not read:
+        key, _, value = option.partition("=")
+        given[own[0]][key] = value
+    for name in names:
+        if description(name).needs_text and not read:
             raise ConfigError(f"--format {name} needs a recognizer: add --recognizer CKPT")
-    return formats
-
-
-def _usual_formats(read: bool) -> list[str]:
-    # By their full names: a plugin of another distribution may have the same one.
-    return [f"ocr-trainer:{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
+    check_suffixes(given)
+    return {name: plugin_config(Kind.writer, name, values) for name, values in given.items()}
 
 
 def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Mapping[str, Config]) -> None:

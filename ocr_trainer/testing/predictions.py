@@ -58,7 +58,8 @@ def _perfect(task: Task, number: int) -> Pair:
 
 def _disturbed_page(found: Detections, target: GroundTruth, rng: np.random.Generator) -> Pair:
     boxes = [box + rng.normal(0, 3, box.shape).astype(np.float32) for box in found.polygons]
-    boxes = [*boxes[rng.integers(2) :], _box(*rng.uniform(0, 200, 2), 40, 20)]
+    x, y = rng.uniform(0, 200, 2)
+    boxes = [*boxes[rng.integers(2) :], _box(x, y, 40, 20)]
     target.ignore[-1:] = rng.random() < 0.5
     return Detections(boxes, rng.random(len(boxes)).astype(np.float32)), target
 

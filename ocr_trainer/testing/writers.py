@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ocr_trainer.config.plugin_options import plugin_options
+from ocr_trainer.config.plugin_options import plugin_config
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Config, Context, Kind, WriterPlugin, discovery
@@ -33,7 +33,10 @@ class WriterSuite(PluginSuite):
 
     def config(self, run: RunConfig | None = None) -> Config:
         """Return the writer's options."""
-        return plugin_options(Kind.writer, self.name, self.overrides)
+        return self._config(*self.overrides)
+
+    def _config(self, *words: str) -> Config:
+        return plugin_config(Kind.writer, self.name, dict(word.split("=", 1) for word in words))
 
     def build(self, context: Context) -> Any:
         """Call the plugin's factory and return the result."""
@@ -43,7 +46,7 @@ class WriterSuite(PluginSuite):
         """`predict` accepts the options, and refuses one that does not exist."""
         assert self.config().name == self.name, "the core sets `name`; do not change it"
         try:
-            plugin_options(Kind.writer, self.name, [*self.overrides, "no_such_option=1"])
+            self._config(*self.overrides, "no_such_option=1")
         except ConfigError:
             return
         raise AssertionError("an option that does not exist must be refused, to catch mistyped options")

@@ -98,7 +98,7 @@ def test_threads_compose_at_the_same_time():
 
 
 def test_a_program_of_hydra_keeps_its_own():
-    with initialize(version_base="1.1"):
+    with initialize(config_path=None, version_base="1.2"):
         before = GlobalHydra.instance()
         assert ocr.check("model=dbnet").model.name == "dbnet"
         assert GlobalHydra.instance() is before

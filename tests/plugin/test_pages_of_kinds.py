@@ -58,7 +58,7 @@ def test_the_writer_writes(installed: Environment):
         2,
         "ocr-train: --format csv needs a recognizer: add --recognizer CKPT\n",
     )
-    done = installed.ocr_train(*words, "--recognizer", recognizer, "writer.csv.delimiter=';'")
+    done = installed.ocr_train(*words, "--recognizer", recognizer, "writer.csv.delimiter=;")
     assert done.returncode == 0, done.stderr
     with (installed.folder / "found" / "a.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file, delimiter=";")
