@@ -21,6 +21,7 @@ from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.config.tasks import run_config_classes
 from ocr_trainer.plugin import (
     REQUIRED,
+    AugmentationConfig,
     BackboneConfig,
     Config,
     Kind,
@@ -33,6 +34,7 @@ from ocr_trainer.plugin import options as shared
 
 PAGES = [Path(__file__).with_name(name) for name in ("configuration.md", "plugins.md")]
 SHARED = (
+    AugmentationConfig,
     BackboneConfig,
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
     *(shared.RecognizerConfig, shared.CtcConfig),
@@ -68,6 +70,8 @@ def _owner(owner: str) -> tuple[type[Options], str]:
         options = next(base for base in SHARED if base.__name__ == name)
         if options is BackboneConfig:
             return options, "model.backbone."
+        if options is AugmentationConfig:
+            return options, "augment.steps.NAME."
         return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
@@ -101,7 +105,7 @@ def _rows(
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it.
 
-    An option of an optimizer or schedule that has another default than in the shared table stays.
+    An option of an optimizer, schedule or augmentation with another default than in the shared table stays.
     """
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
@@ -110,7 +114,7 @@ def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
         above = [base for base in SHARED if "/" in owner and owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
-    own = (OptimizerConfig, ScheduleConfig)
+    own = (AugmentationConfig, OptimizerConfig, ScheduleConfig)
     return {f.name for b in bases for f in fields(b) if b not in own or defaults[f.name] == f.default}
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ocr_trainer.api.scoring import score
     from ocr_trainer.config.schema import RunConfig
     from ocr_trainer.errors import (
+        CallbackRaised,
         CheckpointError,
         ConfigError,
         DataError,
@@ -50,6 +51,7 @@ _MODULES = {
     "api.scoring": ("score",),
     "config.schema": ("RunConfig",),
     "errors": (
+        "CallbackRaised",
         *(
             "CheckpointError",
             "ConfigError",
@@ -68,6 +70,7 @@ _MODULES = {
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "CallbackRaised",
     "CheckpointError",
     "ConfigError",
     "DataCheck",

@@ -22,14 +22,14 @@ from ocr_trainer.runs import run_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-# In writing-a-plugin.md the plugins are the reader's: they are not installed here.
+# In writing-….md the plugins are the reader's: they are not installed here.
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(
         page
         for page in DOCS.rglob("*.md")
-        if page.name != "writing-a-plugin.md" and "_build" not in page.parts
+        if not page.name.startswith("writing-") and "_build" not in page.parts
     ),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
@@ -65,8 +65,11 @@ COMMANDS = commands()
 OPENING = (
     *("engine.train.train", "engine.overfit.overfit", "evaluation.check_data.check_data"),
     *("evaluation.test.test", "evaluation.end_to_end.score_end_to_end", "evaluation.benchmarks.benchmark"),
-    *("evaluation.predict.predict", "evaluation.predict.predict_texts"),
-    *("cli.score.score_pages", "cli.score.score_text"),
+    *(
+        "evaluation.pipeline.open_pipeline",
+        "scoring.score_pages.score_pages",
+        "scoring.score_text.score_text",
+    ),
 )
 """What opens the files of a command, once its words are understood."""
 WORDS = {"list-plugins", "describe", "check", "check-data", "overfit", "resume", "test", "predict", "score"}
@@ -93,27 +96,27 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     for file in (
         word.partition("=")[2] for word in words if word.startswith(("init_from=", "charset.file="))
     ):
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).touch()
+        touch(Path(file))
+    for checkpoint in (word for word in words if word.endswith(".ckpt") and "=" not in word):
+        touch(Path(checkpoint))
     if words[0] == "resume":
         write_run(Path(words[1]))
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
         words = ["check", *words]
 
-    def saved(checkpoint: str) -> dict[str, Any]:
+    def saved(checkpoint: Path) -> dict[str, Any]:
         from ocr_trainer.config.compose import compose
 
-        assert checkpoint.endswith(".ckpt")
-        reads = re.search("recogni|words|digits", checkpoint)
+        reads = re.search("recogni|words|digits", str(checkpoint))
         run = ["receipt_words", "dataset.of.root=/data"] if reads else ["receipts", "dataset.root=/data"]
         return {"ocr_trainer": {"config": plain(compose([f"experiment={run[0]}", run[1]]))}}
 
     def stopped(*_: Any, **__: Any) -> None:
         raise Composed
 
-    monkeypatch.setattr("ocr_trainer.cli.evaluate._read_checkpoint", saved)
+    monkeypatch.setattr("ocr_trainer.checkpoint.read.read", saved)
     monkeypatch.setattr(
-        "ocr_trainer.cli.evaluate._find_benchmarks", lambda folder: {Path(folder, "SVT"): "lmdb"}
+        "ocr_trainer.api.evaluate._find_benchmarks", lambda folder: {Path(folder, "SVT"): "lmdb"}
     )
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
@@ -122,6 +125,11 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
         return main.main()
     except Composed:
         return 0
+
+
+def touch(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
 
 
 def write_run(at: Path) -> None:

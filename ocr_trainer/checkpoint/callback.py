@@ -203,8 +203,11 @@ class CheckpointCallback(Callback):
 
         The other processes, if any, may be in another place or gone: nothing here waits for them.
         """
-        shards = trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy)
-        if not isinstance(exception, CallbackRaised) or not trainer.training or shards:
+        several = trainer.world_size > 1
+        # Where the callback raises in another process, this one finds that process lost: a RuntimeError.
+        elsewhere = self.rescue and several and isinstance(exception, RuntimeError)
+        shards = several and not isinstance(trainer.strategy, DDPStrategy)
+        if not (isinstance(exception, CallbackRaised) or elsewhere) or not trainer.training or shards:
             return
         if batch_finished(trainer) and not accumulating(trainer):
             self._validate = validation_due(trainer)

@@ -21,7 +21,7 @@ HELP = """\
 Train OCR models.
 
   ocr-train model=dbnet dataset=sroie dataset.root=DIR     train, test and report a run
-  ocr-train experiment=receipts dataset.root=DIR           the same, configured by configs/experiment
+  ocr-train experiment=receipts dataset.root=DIR           the same, configured by a file
   ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run per value
   ocr-train resume RUN_FOLDER [OVERRIDE…]                  resume a run that was stopped or killed
 
@@ -33,9 +33,10 @@ Train OCR models.
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
                                                a recognizer with --benchmarks DIR, on each set in a folder
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
-                                               read it, too: --format json,text,overlay,page,hocr
+                                               read it, too; --format WRITER,… chooses the files
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
+  ocr-train new-plugin NAME --kind KIND        make a distribution with a plugin, whose tests pass at once
 
 Overrides are KEY=VALUE. Plugins and presets are chosen by name: model=crnn logger=[csv,wandb] augment=strong;
 other keys are those that `check` prints: trainer.max_epochs=5

@@ -8,6 +8,12 @@ check_data = CommandPlugin(
     config=Config,
     factory="ocr_trainer.cli.check_data:check_data",
 )
+new_plugin = CommandPlugin(
+    api=API,
+    summary="make a distribution with a plugin, whose tests pass at once",
+    config=Config,
+    factory="ocr_trainer.cli.new_plugin:new_plugin",
+)
 score = CommandPlugin(
     api=API,
     summary="score predictions on disk: boxes, texts or both",

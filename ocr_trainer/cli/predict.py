@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
 from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.plugin import Config, Kind
 
 if TYPE_CHECKING:
     from ocr_trainer.engine.callbacks.bar import Report
@@ -33,10 +34,10 @@ def predict(words: Sequence[str]) -> int:
         "--format",
         metavar="LIST",
         help="writers, with commas, as list-plugins writer shows them; json,text,overlay if not given, "
-        "json,overlay without a recognizer",
+        "json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
     )
     arguments = parser.parse_intermixed_args(words)
-    overrides, named = _split(arguments.images)
+    overrides, options, named = _split(arguments.images)
     from ocr_trainer.api.load import load
     from ocr_trainer.cli.inputs import given_images
 
@@ -46,42 +47,64 @@ def predict(words: Sequence[str]) -> int:
             arguments.checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin
         )
         if reader.finds:
-            _write_pages(reader, images, out, _formats(arguments.format, reader.reads))
+            _write_pages(reader, images, out, _formats(arguments.format, options, reader.reads))
             return 0
-    if arguments.format is not None:
+    if arguments.format is not None or options:
+        word = options[0] if options else "--format"
         raise ConfigError(
-            "--format is for pages, which takes a detector's checkpoint before --recognizer; "
+            f"{word} is for pages, which takes a detector's checkpoint before --recognizer; "
             "images of words give readings.jsonl and readings.tsv"
         )
     _write_readings(reader, images, out)
     return 0
 
 
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the arguments into overrides of the models and names of images."""
+def _split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Split the arguments into overrides of the models, options of writers, and names of images."""
     overrides = [word for word in words if word.startswith(("model.", "recognizer.")) and "=" in word]
-    named = [word for word in words if word not in overrides]
+    options = [word for word in words if word.startswith("writer.") and "=" in word]
+    named = [word for word in words if word not in overrides and word not in options]
     for word in named:
         if "=" in word and not Path(word).exists():
-            raise ConfigError(f"'{word}' is not an image, and predict accepts only model.… options")
-    return overrides, named
+            raise ConfigError(
+                f"'{word}' is not an image, and predict accepts only options of model.… and writer.…"
+            )
+    return overrides, options, named
 
 
-def _formats(listed: str | None, read: bool) -> list[str]:
-    """Return the requested result formats."""
+def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str, Config]:
+    """Return the options of each requested result format, by the name of its writer plugin.
+
+    Args:
+        listed: The names, with commas; None for the usual ones.
+        options: Words such as `writer.NAME.KEY=VALUE`.
+        read: Whether there is a recognizer.
+    """
+    from ocr_trainer.config.plugin_options import plugin_config
+    from ocr_trainer.results.files import OWN, check_suffixes, description
+
     if listed is None:
-        return ["json", "text", "overlay"] if read else ["json", "overlay"]
-    from ocr_trainer.results.files import check_suffixes, description
-
-    names = list(dict.fromkeys(name.strip() for name in listed.split(",")))
+        # By their full names: a plugin of another distribution may have the same one.
+        names = [f"{OWN}{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
+    else:
+        names = [name.strip() for name in listed.split(",")]
+    given: dict[str, dict[str, str]] = {name: {} for name in names}
+    for word in options:
+        name, _, option = word.removeprefix("writer.").partition(".")
+        own = [known for known in names if known.rpartition(":")[2] == name]
+        if not own:
+            chosen = ",".join(known.rpartition(":")[2] for known in names)
+            raise ConfigError(f"{word} is for --format {name}; the formats are {chosen}")
+        key, _, value = option.partition("=")
+        given[own[0]][key] = value
     for name in names:
         if description(name).needs_text and not read:
             raise ConfigError(f"--format {name} needs a recognizer: add --recognizer CKPT")
-    check_suffixes(names)
-    return names
+    check_suffixes(given)
+    return {name: plugin_config(Kind.writer, name, values) for name, values in given.items()}
 
 
-def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Sequence[str]) -> None:
+def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Mapping[str, Config]) -> None:
     """Write the results of each image to files of their own."""
     from ocr_trainer.engine.callbacks.bar import progress
     from ocr_trainer.results.files import ResultFiles

@@ -7,12 +7,14 @@ import inspect
 import textwrap
 from collections.abc import Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import takewhile
 from typing import Any, get_type_hints
 
 from ocr_trainer.config.hydra_source import plugin_schema
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
+from ocr_trainer.plugin.metadata import Installed, config_files
 
 
 def describe(kind: Kind, name: str) -> str:
@@ -25,6 +27,8 @@ def describe(kind: Kind, name: str) -> str:
     Raises:
         PluginError: The plugin is missing, denied, ambiguous or broken.
     """
+    if kind is Kind.configs:
+        return _describe_configs(discovery.find(kind, name))
     description = discovery.load(kind, name)
     plugin_schema(kind, name)  # raises for malformed options
     found = discovery.find(kind, name)
@@ -32,6 +36,20 @@ def describe(kind: Kind, name: str) -> str:
     if kind is Kind.task:
         return "\n".join([head, *_task_options(Task(found.name))])
     return "\n".join([head, *_options(description.config, description.section(found.name))])
+
+
+def _describe_configs(plugin: Installed) -> str:
+    """Return the files that a distribution ships, each with the comment at its beginning."""
+    lines = [f"{plugin.kind.value} {plugin.name}: {plugin.summary}\n  {plugin}\n"]
+    for folder, paths in config_files(plugin).items():
+        group, _, task = folder.partition("/")
+        for path in paths:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            head = takewhile(lambda line: line.startswith("#"), text.splitlines())
+            comment = " ".join(line.strip("# ") for line in head if "@package" not in line)
+            lines.append(f"{group}={path.stem}   {task}".rstrip())
+            lines += textwrap.wrap(comment, 96, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
 
 
 def _task_options(task: Task) -> list[str]:
@@ -53,7 +71,8 @@ def _options(config: type[Options], prefix: str, omitted: Collection[str] = ()) 
         if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):
             lines += _options(kind, key)
             continue
-        lines.append(f"{key}={_default(field)}   {_type(kind)}{_limits(field)}")
+        takes = f"{nested.value} plugin" if (nested := field.metadata.get("plugin")) else _type(kind)
+        lines.append(f"{key}={_default(field)}   {takes}{_limits(field)}")
         lines += textwrap.wrap(docs.get(field.name, ""), 96, initial_indent="    ", subsequent_indent="    ")
     return lines
 

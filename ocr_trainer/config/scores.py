@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.errors import PluginError, did_you_mean
-from ocr_trainer.plugin import Config, Kind, MetricPlugin, Task, discovery
+from ocr_trainer.errors import did_you_mean
+from ocr_trainer.plugin import Config, Kind, MetricPlugin, discovery
 
 
 @dataclass(frozen=True)
@@ -66,39 +65,20 @@ def monitor_of(run: RunConfig) -> Monitor:
     return Monitor(name, lower.get(name, False))
 
 
-def score_errors(run: RunConfig, task: Task) -> Iterator[str]:
-    """Yield why the metrics of a run do not fit its task or each other, and why it cannot be monitored."""
+def score_errors(run: RunConfig) -> Iterator[str]:
+    """Yield why the scores of a run cannot be told apart, or cannot be monitored."""
     wanted = run.checkpoint.monitor
     if not run.metric and wanted is None:
-        return  # what every run of the task has fits
+        return  # the scores of a task by itself are all right, and start-up costs nothing
     owners: dict[str, str] = {}
     for metric in chosen_metrics(run):
-        name = metric.name
-        if task not in metric.plugin.tasks:
-            scored = " and ".join(task.value for task in metric.plugin.tasks)
-            fitting = ", ".join(metrics_for(task)) or "none"
-            yield (
-                f"model={run.model.name} does {task.value}, but metric={name} scores {scored}"
-                f"\n      metrics that score {task.value}: {fitting}"
-            )
-            continue
         for score in metric.scores():
-            if owners.setdefault(score, name) != name:
-                yield f"metric={owners[score]} and metric={name} both have a score '{score}': use one of them"
+            owner = owners.setdefault(score, metric.name)
+            if owner != metric.name:
+                yield f"metric={owner} and metric={metric.name} both have a score '{score}': use one of them"
     known = dict.fromkeys((*owners, run.MONITOR))  # a task may compute its score without a metric
     if wanted is not None and wanted not in known:
         yield (
             f"checkpoint.monitor={wanted}: there is no such score.{did_you_mean(wanted, known)}"
             f"\n      scores of this run: {', '.join(known)}"
         )
-
-
-def metrics_for(task: Task) -> list[str]:
-    """Return the names of the installed metrics that score a task; broken plugins are left out."""
-    found = []
-    for name in discovery.names(Kind.metric):
-        with suppress(PluginError):
-            plugin = discovery.load(Kind.metric, name)
-            if isinstance(plugin, MetricPlugin) and task in plugin.tasks:
-                found.append(name)
-    return found

@@ -22,7 +22,7 @@ from ocr_trainer.config.content import check_config_file
 from ocr_trainer.errors import ConfigError, PluginConflict, PluginDenied
 from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import Kind, discovery
-from ocr_trainer.plugin.allowlist import canonical_name
+from ocr_trainer.plugin.allowlist import CORE, canonical_name
 from ocr_trainer.plugin.metadata import Installed, config_folder, installed
 
 UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException, ConfigError)
@@ -57,7 +57,7 @@ def matching(group: str, name: str) -> list[ShippedFile]:
 
 
 def find(group: str, name: str) -> ShippedFile:
-    """Return the one file of a name, of which there is at least one.
+    """Return the one file of a name, of which there is at least one. The names of the core stay the core's.
 
     Raises:
         PluginConflict: Several distributions ship a file of that name.
@@ -65,8 +65,9 @@ def find(group: str, name: str) -> ShippedFile:
     """
     files = matching(group, name)
     allowed = [file for file in files if file.plugin.denial is None]
-    if len(allowed) == 1:
-        return allowed[0]
+    own = [file for file in allowed if file.plugin.distribution == CORE]
+    if own or len(allowed) == 1:
+        return (own or allowed)[0]
     option = group.partition("/")[0]
     if not allowed:
         raise PluginDenied(
@@ -131,7 +132,7 @@ def _folders() -> Iterator[tuple[Installed, Path]]:
 
 
 class ShippedSource(ConfigSource):
-    """Provides the files that distributions ship, those of the core included, so that conflicts are seen."""
+    """Provides the files that distributions ship. It comes first, as it sees which names are in conflict."""
 
     @staticmethod
     def scheme() -> str:

@@ -141,7 +141,7 @@ def _task_errors(run: RunConfig) -> Iterator[str]:
             yield f"model={run.model.name} does {model.task.value}, but {key} is for {offered}: leave it out"
     if not run.dataset.name:
         return  # composed without a dataset
-    yield from score_errors(run, model.task)
+    yield from score_errors(run)
     named = NestedPlugin("dataset", Kind.dataset, run.dataset, None)
     for key, kind, config, required in [named, *nested_plugins(run.dataset, "dataset")]:
         dataset, task = discovery.load(kind, config.name), required or model.task

@@ -10,6 +10,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+import shapely
 
 from ocr_trainer.data.geometry import Homography, apply_all, resize, resize_points, resizing, warp
 from ocr_trainer.data.types import Image, Polygon, Sample
@@ -27,19 +28,6 @@ class View:
         ignore: bool of shape (polygons,): "don't care" regions.
         source: Where the sample comes from; shown to the user.
     """
-
-    __slots__ = (
-        "_border",
-        "_filled",
-        "_image",
-        "_pending",
-        "_shown",
-        "_size",
-        "ignore",
-        "polygons",
-        "source",
-        "texts",
-    )
 
     def __init__(
         self,
@@ -87,6 +75,7 @@ class View:
         self._pending: Homography | None = None
         self._filled: tuple[int, int] | None = None
         self._border = cv2.BORDER_CONSTANT
+        self._dropped = False
 
     def transform(self, matrix: Homography, factor: float = 1.0) -> None:
         """Compose a matrix with the pending ones; polygons follow. The size of the view stays: see `crop`.
@@ -96,12 +85,14 @@ class View:
             factor: How much smaller the matrix shows the image. Below 1, the pixels are averaged first: the
                 warp alone would alias.
         """
+        self._hide_dropped()
         self.polygons = apply_all(matrix, self.polygons)
         pending = matrix if self._pending is None else matrix @ self._pending
         self._pending = pending @ np.linalg.inv(self._average(factor))
 
     def resize(self, height: int, width: int) -> None:
         """Resize the view to `height` x `width` pixels, by averaging where it shrinks."""
+        self._hide_dropped()
         fx, fy = width / self._size[1], height / self._size[0]
         self.polygons = resize_points(self.polygons, fx, fy)
         if self._pending is None:
@@ -127,7 +118,7 @@ class View:
             border: OpenCV border mode for pixels that the image does not cover; black by default.
         """
         filled = np.array([width, height]) if filled is None else filled
-        self.keep([touches(polygon, filled) for polygon in self.polygons])
+        self._drop([not touches(polygon, filled) for polygon in self.polygons])
         self.polygons = [polygon.astype(np.float32) for polygon in self.polygons]
         columns, rows = np.ceil(filled - 1e-6).astype(int).tolist()
         if self._pending is None:
@@ -143,7 +134,23 @@ class View:
 
     def drop_outside(self) -> None:
         """Drop the texts that lie entirely outside of the image."""
-        self.keep(~self._outside())
+        self._drop(self._outside())
+
+    def clip(self) -> None:
+        """Cut polygons off at the border of the image, and drop the texts that lie entirely outside.
+
+        Unlike after `crop`, no later step can then bring an outline without its text back into the image.
+        """
+        self.drop_outside()
+        right, bottom = np.array(self._size[::-1]) - 0.5
+        for place, polygon in enumerate(self.polygons):
+            if polygon.min() < -0.5 or (polygon.max(axis=0) > (right, bottom)).any():
+                shape = shapely.make_valid(shapely.Polygon(polygon))
+                rest = shapely.clip_by_rect(shape, -0.5, -0.5, right, bottom)
+                parts = [part for part in shapely.get_parts(rest) if part.geom_type == "Polygon"]
+                outline = shapely.get_coordinates(max(parts, key=shapely.area).exterior)[:-1] if parts else []
+                self.polygons[place] = np.asarray(outline, dtype=np.float32).reshape(-1, 2)
+        self.keep([len(polygon) > 0 for polygon in self.polygons])
 
     def add(self, polygon: Polygon, text: str, ignore: bool = False) -> None:
         """Add a text, with its polygon of shape (points, 2) in pixels of the view."""
@@ -184,6 +191,15 @@ class View:
         low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
         outside = (high <= -0.5) | (low >= np.array(self._size[::-1]) - 0.5)
         return np.asarray(outside.any(axis=1))
+
+    def _drop(self, outside: Sequence[bool] | np.ndarray) -> None:
+        self._dropped = self._dropped or bool(np.any(outside))
+        self.keep(np.logical_not(outside))
+
+    def _hide_dropped(self) -> None:
+        """Apply what is pending if texts were dropped: a later matrix could show them again, unlabeled."""
+        if self._dropped:
+            self._render()
 
     def _average(self, factor: float) -> Homography:
         """Resize the stored pixels if the factor is below 1, and return the matrix of that change."""

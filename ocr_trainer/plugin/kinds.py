@@ -300,6 +300,11 @@ class WriterPlugin(Plugin):
         """Return how a user chooses a writer."""
         return f"ocr-train predict --format {name}"
 
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of its options, which are arguments of `ocr-train predict`."""
+        return f"writer.{name}"
+
 
 class CommandPlugin(Plugin):
     """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
@@ -309,6 +314,7 @@ class CommandPlugin(Plugin):
 
     BUILT_IN: ClassVar[tuple[str, ...]] = (
         *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+        "new-plugin",
     )
     """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command

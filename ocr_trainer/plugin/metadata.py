@@ -126,6 +126,14 @@ def config_folder(plugin: Installed) -> Path | None:
     return next((folder for place in places if (folder := Path(place, *rest)).is_dir()), None)
 
 
+def config_files(plugin: Installed) -> dict[str, list[Path]]:
+    """Return the files that an entry point of the kind `configs` ships, by config group."""
+    folder, found = config_folder(plugin), dict[str, list[Path]]()
+    for path in sorted(folder.glob("*/**/*.yaml")) if folder is not None else ():
+        found.setdefault(path.parent.relative_to(folder or "").as_posix(), []).append(path)
+    return found
+
+
 def is_shadowed(plugin: Installed) -> bool:
     """Return whether a plugin is a command that has the name of one of ours, which wins."""
     ours = plugin.distribution == allowlist.CORE
@@ -139,21 +147,13 @@ def read_summary(plugin: Installed) -> str:
     Otherwise, fall back to the summary of the distribution if it has no other plugin, or else to "".
     """
     if plugin.kind is Kind.configs:
-        return _summary_of_configs(plugin)
+        files = config_files(plugin)
+        return "; ".join(f"{group}: {', '.join(p.stem for p in paths)}" for group, paths in files.items())
     attribute = plugin.target.partition(":")[2].strip()
     if (summary := _summaries(plugin.module).get(attribute)) is not None:
         return summary
     alone = sum(other.distribution == plugin.distribution for other in installed()) == 1
     return plugin.summary if alone else ""
-
-
-def _summary_of_configs(plugin: Installed) -> str:
-    """Return the names of the files that a distribution ships: `experiment: forms, receipts`."""
-    groups: dict[str, list[str]] = {}
-    folder = config_folder(plugin)
-    for path in sorted(folder.glob("*/**/*.yaml")) if folder is not None else ():
-        groups.setdefault(str(path.parent.relative_to(folder or "")), []).append(path.stem)
-    return "; ".join(f"{group}: {', '.join(names)}" for group, names in groups.items())
 
 
 @cache

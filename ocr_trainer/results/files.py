@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.data.types import Image
-from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken
-from ocr_trainer.plugin import Context, Kind, Task, WriterPlugin, discovery
+from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken, PluginError
+from ocr_trainer.plugin import Config, Context, Kind, Task, WriterPlugin, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
-from ocr_trainer.plugin.metadata import Installed
+from ocr_trainer.plugin.metadata import Installed, installed
 from ocr_trainer.results.writer import Writer, encode
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ log = logging.getLogger("ocr_trainer")
 
 MAX_CONSECUTIVE = 10
 """After this many failures in a row, a writer is off."""
+OWN = "ocr-trainer:"
+"""The beginning of the full names of the core's formats."""
 
 
 @dataclass
@@ -63,17 +66,17 @@ class ResultFiles:
 
     Args:
         out: The folder of result files; it must exist.
-        formats: The names of writer plugins.
+        formats: The options of the formats, by the names of their writer plugins.
 
     Raises:
         PluginError: A plugin cannot be used.
         ConfigError: Two formats have the same suffix.
     """
 
-    def __init__(self, out: Path, formats: Sequence[str]) -> None:
+    def __init__(self, out: Path, formats: Mapping[str, Config]) -> None:
         self.out = out
         check_suffixes(formats)
-        self.formats = [_open(name, out) for name in formats]
+        self.formats = [_open(name, config, out) for name, config in formats.items()]
 
     def write(self, name: str, page: Page) -> None:
         """Write the result files of one image.
@@ -131,7 +134,7 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
     name = name if name is not None else _format_of(path)
     if description(name).needs_text and any(word.reading is None for word in page.words):
         raise ConfigError(f"format={name} needs recognized words: add a recognizer")
-    form = _open(name, path.parent)
+    form = _open(name, description(name).config(name=name), path.parent)
     try:
         content = encode(form.writer.write(page, _read_only(page.image)))
     except OcrTrainerError:
@@ -150,16 +153,30 @@ def _format_of(path: Path) -> str:
     Raises:
         ConfigError: No format has that suffix.
     """
-    suffixes = {name: description(name).suffix for name in discovery.names(Kind.writer)}
-    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s)}
+    suffixes = _suffixes()
+    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s.lower())}
     # An overlay may be called page.png.
-    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix}
+    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix.lower()}
     if found := whole or last:
         return max(found, key=lambda name: len(found[name]))
-    listed = ", ".join(f"{name} ({suffix})" for name, suffix in suffixes.items())
+    listed = ", ".join(f"{name.removeprefix(OWN)} ({suffix})" for name, suffix in suffixes.items())
     raise ConfigError(
         f"no result format has the suffix of '{path.name}': choose one with format=…\n  formats: {listed}"
     )
+
+
+def _suffixes() -> dict[str, str]:
+    """Return the suffixes of all formats, by full name; broken plugins are skipped.
+
+    The formats of the core come first: what others install does not change what a suffix means.
+    """
+    found = {}
+    for plugin in sorted(installed(), key=lambda plugin: f"{plugin.distribution}:" != OWN):
+        if plugin.kind is Kind.writer and plugin.denial is None:
+            name = f"{plugin.distribution}:{plugin.name}"
+            with suppress(PluginError):
+                found[name] = description(name).suffix
+    return found
 
 
 def _read_only(image: Image) -> Image:
@@ -168,7 +185,7 @@ def _read_only(image: Image) -> Image:
     return image
 
 
-def check_suffixes(formats: Sequence[str]) -> None:
+def check_suffixes(formats: Iterable[str]) -> None:
     """Refuse formats that would write the same files.
 
     Raises:
@@ -198,12 +215,9 @@ def description(name: str) -> WriterPlugin:
     return plugin
 
 
-def _open(name: str, out: Path) -> Format:
-    plugin = discovery.find(Kind.writer, name)
-    loaded = description(name)
-    context = Context(task=Task.detection, folder=out)
-    writer: Writer = build(Kind.writer, loaded.config(name=name), context)
-    return Format(plugin, loaded.suffix, writer)
+def _open(name: str, config: Config, out: Path) -> Format:
+    writer: Writer = build(Kind.writer, config, Context(task=Task.detection, folder=out))
+    return Format(discovery.find(Kind.writer, name), description(name).suffix, writer)
 
 
 def _record(form: Format, source: str, error: BaseException) -> None:
@@ -220,8 +234,8 @@ def _record(form: Format, source: str, error: BaseException) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Replace a file, in one piece."""
-    # A name of its own: that of the file may be as long as the system allows.
-    temporary = path.with_name(f".{os.getpid()}.new")
+    # A name of its own: that of the file may be as long as the system allows, and threads may write at once.
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.new")
     try:
         temporary.write_bytes(content)
         temporary.replace(path)

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 from ocr_trainer.testing.augmentations import AugmentationSuite
 from ocr_trainer.testing.backbones import BackboneSuite
+from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
+from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
 from ocr_trainer.testing.loggers import LoggerSuite
+from ocr_trainer.testing.metrics import MetricSuite
 from ocr_trainer.testing.models import ModelSuite
 from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
@@ -29,13 +32,17 @@ from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.schedules import ScheduleSuite
 from ocr_trainer.testing.tasks import TaskSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
+from ocr_trainer.testing.writers import WriterSuite
 
 __all__ = [
     "AugmentationSuite",
     "BackboneSuite",
+    "CallbackSuite",
     "CommandSuite",
+    "ConfigsSuite",
     "DatasetSuite",
     "LoggerSuite",
+    "MetricSuite",
     "ModelSuite",
     "OptimizerSuite",
     "PluginSuite",
@@ -43,4 +50,5 @@ __all__ = [
     "ScheduleSuite",
     "TaskSuite",
     "TextDatasetSuite",
+    "WriterSuite",
 ]

@@ -23,7 +23,7 @@ class MetricSuite(PluginSuite):
     kind: ClassVar[Kind] = Kind.metric
 
     perfect: Mapping[str, float] = {}
-    """What perfect predictions score, where that is not 1, or 0 for a score that is better the lower it is."""
+    """What perfect predictions score, where it is not 1, or 0 where lower is better."""
 
     @property
     def metric_plugin(self) -> MetricPlugin:

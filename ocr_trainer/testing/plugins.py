@@ -25,6 +25,7 @@ from ocr_trainer.plugin import (
     Context,
     DatasetPlugin,
     Kind,
+    MetricPlugin,
     ModelPlugin,
     Options,
     Plugin,
@@ -80,7 +81,7 @@ class PluginSuite:
         description, task = self.description, Task.detection
         if isinstance(description, ModelPlugin):
             task = description.task
-        elif isinstance(description, DatasetPlugin):
+        elif isinstance(description, DatasetPlugin | MetricPlugin):
             task = description.tasks[0]
         return Context(task=task, folder=folder, exp_name="contract")
 
@@ -104,8 +105,8 @@ class PluginSuite:
         assert re.fullmatch(r"[\w.]+:\w+", factory), (
             f"the factory must be 'package.module:attribute', not {factory!r}"
         )
-        if isinstance(description, DatasetPlugin):
-            assert description.tasks, "list the tasks that the dataset supports in `tasks`"
+        if isinstance(description, DatasetPlugin | MetricPlugin):
+            assert description.tasks, "list the tasks that it supports in `tasks`"
 
     def test_its_description_imports_only_the_standard_library(self) -> None:
         """Selecting or listing a plugin must not import anything heavy."""

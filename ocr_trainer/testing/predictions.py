@@ -27,7 +27,7 @@ def perfect(task: Task) -> list[Pair]:
 
 
 def imperfect(task: Task) -> list[Pair]:
-    """Return predictions of which some are right, near, missing or invented, don't-care regions among them."""
+    """Return predictions of which some are right, near, missing or invented."""
     rng = np.random.default_rng(0)
     pairs = [_perfect(task, number) for number in range(8)]
     return [_disturbed_page(*pair, rng) if task is Task.detection else _misread(*pair, rng) for pair in pairs]
@@ -58,7 +58,8 @@ def _perfect(task: Task, number: int) -> Pair:
 
 def _disturbed_page(found: Detections, target: GroundTruth, rng: np.random.Generator) -> Pair:
     boxes = [box + rng.normal(0, 3, box.shape).astype(np.float32) for box in found.polygons]
-    boxes = boxes[rng.integers(2) :] + [_box(*rng.uniform(0, 200, 2), 40, 20)]
+    x, y = rng.uniform(0, 200, 2)
+    boxes = [*boxes[rng.integers(2) :], _box(x, y, 40, 20)]
     target.ignore[-1:] = rng.random() < 0.5
     return Detections(boxes, rng.random(len(boxes)).astype(np.float32)), target
 

@@ -8,16 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers import fakes
 
 from ocr_trainer.config.compose import compose
+from ocr_trainer.config.context import run_context
 from ocr_trainer.data.augmentation import Augmentation, Step, Steps, stream
+from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.view import View
 from ocr_trainer.errors import PluginBroken
-from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin import Context, Kind, Task
+from ocr_trainer.plugin.build import build
 from ocr_trainer.tasks.detection.augment import Augmenter
 from ocr_trainer.tasks.detection.config import AugmentConfig
+from ocr_trainer.tasks.detection.data import training_loader
 from ocr_trainer.tasks.recognition.augment import TextAugmenter
 from ocr_trainer.tasks.recognition.config import AugmentConfig as TextAugmentConfig
 
@@ -209,3 +214,31 @@ def test_labels_beyond_the_image_are_no_fault_of_a_plugin():
         View.of(sample), np.random.default_rng(0)
     )
     assert seen.texts == ["in"]
+
+
+def batches(workers: int, done: int = 0) -> list[torch.Tensor]:
+    """Return the images of the training batches of an epoch, from a batch on."""
+    run = compose(
+        [
+            *("model=dbnet", "augment=[copy_paste,strong]", "augment.steps.copy_paste.probability=1"),
+            *(word for word in fakes.TINY if "workers" not in word),
+            *(
+                "dataset.train_pages=8",
+                "dataset.height=160",
+                "dataset.width=160",
+                f"data.num_workers={workers}",
+            ),
+        ]
+    )
+    context = run_context(run, Path())
+    model = build(Kind.model, run.model, context)
+    loader = training_loader(open_splits(run, context).train, model, run, context)
+    loader.start_at(0, done)
+    return [batch.images for batch in loader]
+
+
+def test_chance_depends_neither_on_workers_nor_on_where_a_run_is_resumed():
+    whole = batches(0)
+    assert len(whole) == 4
+    for again in (batches(2), [*whole[:2], *batches(0, done=2)]):
+        assert all(torch.equal(one, other) for one, other in zip(whole, again, strict=True))

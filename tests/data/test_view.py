@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,3 +167,41 @@ def test_outside_is_what_shares_no_pixel_with_the_image(places: list[tuple[float
         p for p in polygons if p[:, 0].max() > -0.5 and p[:, 0].min() < 29.5 and p[:, 1].max() > -0.5 and p[:, 1].min() < 19.5
     ]  # fmt: skip
     assert len(view.polygons) == len(view.texts) == len(view.ignore) == len(inside)
+
+
+@settings(deadline=None)
+@given(x=st.floats(-12, 35), y=st.floats(-12, 25), turn=st.floats(0, 90))
+def test_clipping_leaves_what_lies_in_the_image(x: float, y: float, turn: float):
+    polygon = cv2.boxPoints(((x, y), (12.0, 7.0), turn))
+    view = view_of(polygon)
+    view.clip()
+    image = shapely.box(-0.5, -0.5, 29.5, 19.5)
+    rest = shapely.Polygon(polygon).intersection(image)
+    assert view.fault() is None
+    assert len(view.polygons) == len(view.texts)
+    assert sum(shapely.Polygon(one).area for one in view.polygons) == pytest.approx(rest.area, abs=1e-3)
+
+
+def test_clipping_keeps_the_largest_part_of_an_outline_in_several():
+    u_shape = np.array([[-5, 2], [20, 2], [20, 6], [-2, 6], [-2, 8], [10, 8], [10, 12], [-5, 12]], np.float32)
+    view = view_of(u_shape)
+    view.clip()
+    assert np.ptp(view.polygons[0], axis=0).tolist() == [20.5, 4]
+
+
+def test_a_text_that_was_dropped_does_not_come_back_into_the_image():
+    sample = page()
+    sample.image[:] = 0
+    sample.image[:, :70] = 255  # "a" and "c"
+    view = View.of(sample)
+    view.transform(shifting(np.array([-70, 0])))
+    view.crop(70, 90)
+    assert view.texts == ["b", "d"]
+    view.transform(shifting(np.array([70, 0])))
+    view.crop(140, 90)
+    assert not view.image.any()
+    kept = View.of(page())
+    kept.transform(mirroring(140))
+    kept.crop(140, 90)
+    kept.transform(mirroring(140))
+    np.testing.assert_array_equal(kept.image, page().image, "no text was dropped: both are one warp")

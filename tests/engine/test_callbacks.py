@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from helpers import two_ranks
 from helpers.callbacks import acme_callbacks
 from helpers.cutting import RECOGNIZER, differ, ocr_train, telling_scores
 from helpers.launching import run_folder
@@ -237,3 +240,21 @@ def test_a_progress_bar_of_a_plugin_replaces_ours(tmp_path: Path, capsys):
     words = [word for word in RECOGNIZER if word != "trainer.enable_progress_bar=false"]
     assert ocr_train(tmp_path, [*words, "callback=[bar]", "trainer.max_steps=1"]) == 0
     assert "Epoch 0" in capsys.readouterr().out
+
+
+def fails_in(rank: int, place: Path, folder: Path) -> list[int]:
+    """Train in two processes, of which one (-1: both) fails after the second step; return how they ended."""
+    brief = [word for word in RECOGNIZER if not word.startswith("data.num_workers")]
+    words = [*brief, *two_ranks.TWO, *harm("on_train_batch_end", 2)[len(RECOGNIZER) :]]
+    words.append(f"callback.unruly.rank={rank}")
+    return two_ranks.forked(words, folder, change=partial(sys.path.insert, 0, str(place)))
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("rank", [-1, 0, 1])
+def test_no_process_hangs_and_no_step_is_lost(rank: int, tmp_path: Path):
+    assert fails_in(rank, tmp_path / "acme", tmp_path / "run") == [2, 2]
+    told = (tmp_path / "run" / "output.txt").read_text("utf-8")
+    assert f"{ACME} raised in on_train_batch_end: ValueError: bad luck" in told
+    assert "Traceback" not in told
+    assert saved_step(run_folder(tmp_path / "run")) == 2

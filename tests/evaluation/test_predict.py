@@ -63,9 +63,9 @@ def test_both_read_pages_in_all_forms(pair: tuple[str, str], predict: Predict, t
     picture(tmp_path / "pages" / "two.jpg", "CASH")
     (tmp_path / "pages" / "notes.md").write_text("no image")
     (tmp_path / "pages" / "broken.jpg").write_bytes(b"\xff\xd8 not an image")
-    words = ["pages", "--recognizer", rec, "--out", "out", "--format", "json,page,hocr,text,overlay"]
-    assert predict(det, *words) == 0
-    suffixes = (".json", ".xml", ".hocr", ".txt", ".overlay.png")
+    formats = "json,page,alto,hocr,tsv,text,overlay"
+    assert predict(det, "pages", "--recognizer", rec, "--out", "out", "--format", formats) == 0
+    suffixes = (".json", ".xml", ".alto.xml", ".hocr", ".tsv", ".txt", ".overlay.png")
     assert names(tmp_path / "out") == {f"{name}{suffix}" for name in ("one", "two") for suffix in suffixes}
     told = capsys.readouterr()
     assert told.err.count("skipped") == 1
@@ -192,12 +192,22 @@ def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--format", "json,pdf"], "there is no format 'pdf'.\n  formats: json, page, hocr, text, overlay"),
-        (["--format", "txt"], "there is no format 'txt'. Did you mean 'text'?"),
+        (
+            ["--format", "json,pdf"],
+            "no writer plugin named 'pdf' is installed.\n"
+            "  installed: alto, hocr, json, overlay, page, text, tsv",
+        ),
+        (["--format", "txt"], "no writer plugin named 'txt' is installed. Did you mean 'text'?"),
+        (["--format", ""], "no writer plugin named '' is installed."),
+        (["writer.alto.a=1"], "writer.alto.a=1 is for --format alto; the formats are json,overlay"),
+        (["--format", "tsv", "writer.tsv.sep=,"], "writer 'tsv' has no option 'sep'.\n      options: none"),
         (["--format", "text"], "--format text needs a recognizer: add --recognizer CKPT"),
         (["--margin", "0.1"], "--margin needs a recognizer: add --recognizer CKPT"),
         (["recognizer.beam=3"], "recognizer.beam=3 needs a recognizer: add --recognizer CKPT"),
-        (["dataset.root=x"], "'dataset.root=x' is not an image, and predict accepts only model.… options"),
+        (
+            ["dataset.root=x"],
+            "'dataset.root=x' is not an image, and predict accepts only options of model.… and writer.…",
+        ),
         (["--recognizer", "REC", "--margin", "2"], "--margin must be at least 0 and at most 1, not 2"),
         (["--recognizer", "REC", "recognizer.bea=3"], "bea"),
         (["--recognizer", "none.ckpt"], "there is no checkpoint none.ckpt"),

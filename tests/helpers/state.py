@@ -62,5 +62,7 @@ def _logger(logger: logging.Logger) -> tuple[Any, ...]:
 def _open_files() -> list[str]:
     folder = Path("/proc/self/fd")
     return (
-        sorted(os.readlink(entry) for entry in folder.iterdir() if entry.exists()) if folder.is_dir() else []
+        sorted(str(entry.readlink()) for entry in folder.iterdir() if entry.exists())
+        if folder.is_dir()
+        else []
     )

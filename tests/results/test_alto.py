@@ -84,7 +84,7 @@ def test_documents_with_any_text_can_be_parsed(texts: list[str]):
     found = page(*texts, source="".join(texts) + ".png")
     strings = ElementTree.fromstring(written(found)).iter(f"{NS}String")
     forbidden = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
-    assert [s.get("CONTENT") for s in strings] == [re.sub(forbidden, "\ufffd", t.words) for t in found.texts]
+    assert [s.get("CONTENT") for s in strings] == [re.sub(forbidden, "\ufffd", w.text) for w in found.words]
 
 
 @pytest.mark.skipif(not SCHEMA.exists(), reason="the ALTO schema is not among the data (OCR_TRAINER_DATA)")

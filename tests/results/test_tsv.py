@@ -73,7 +73,7 @@ def test_a_page_without_detections_has_one_row():
 def test_any_text_is_read_back(texts: list[str]):
     found = page(*texts)
     words = [row["text"] for row in rows_of(found) if row["level"] == "5"]
-    kept = [text.words for text in found.texts]
+    kept = [word.text for word in found.words]
     assert len(words) == len(kept)
     for word, text in zip(words, kept, strict=True):
         control = [unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text]

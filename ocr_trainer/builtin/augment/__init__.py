@@ -1,1 +1,1 @@
-"""Built-in augmentations."""
+"""Heavy (OpenCV). The built-in augmentations."""

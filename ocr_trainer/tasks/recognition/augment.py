@@ -30,6 +30,9 @@ class TextView(View):
     def keep(self, chosen: Sequence[bool] | np.ndarray) -> None:
         """Keep the text."""
 
+    def clip(self) -> None:
+        """Leave the polygon as it is."""
+
     def fault(self) -> str | None:
         """Return what is wrong with the text after an augmentation, or `None`."""
         if len(self.texts) != 1 or not isinstance(self.texts[0], str) or not self.texts[0].strip():

@@ -16,7 +16,7 @@ from ocr_trainer.data.view import View
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Context
 from ocr_trainer_albumentations.plugin import AlbumentationsConfig
-from ocr_trainer_albumentations.transforms import COMPOSITIONS
+from ocr_trainer_albumentations.transforms import COMPOSITION
 
 SWITCH = "NO_ALBUMENTATIONS_UPDATE"
 """Environment variable without which the library looks for a newer version on the network."""
@@ -31,24 +31,31 @@ class Albumentations(Augmentation):
         library = import_offline()
         points = library.KeypointParams("xy", remove_invisible=False)
         # Compose warns about points that no transform takes; NoOp takes them.
-        transforms = [library.NoOp(), *make(config.transforms, library)]
-        self.transforms = library.Compose(transforms, keypoint_params=points)
+        self.transforms = [
+            library.Compose([library.NoOp(), transform], keypoint_params=points)
+            for transform in make(config.transforms, library)
+        ]
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """Apply all transforms; the points of polygons are their keypoints."""
-        # All transforms share the two generators. With `set_random_seed`, each would draw the same numbers.
-        self.transforms.set_random_state(rng, random.Random(int(rng.integers(2**63))))  # noqa: S311
+        python_rng = random.Random(int(rng.integers(2**63)))  # noqa: S311
+        for transform in self.transforms:
+            # Not `set_random_seed`: all transforms would draw the same numbers.
+            transform.set_random_state(rng, python_rng)
+            self._apply(transform, view)
+        return view
+
+    def _apply(self, transform: Any, view: View) -> None:
         points = np.concatenate([*view.polygons, np.zeros((0, 2), np.float32)])
         # A copy: transforms may write into the image that they get.
-        changed = self.transforms(image=view.image.copy(), keypoints=points)
+        changed = transform(image=view.image.copy(), keypoints=points)
         moved = np.asarray(changed["keypoints"], dtype=np.float32).reshape(-1, 2)
         if len(moved) != len(points):
             raise ValueError(f"albumentations returns {len(moved)} of {len(points)} points")
         view.image = np.ascontiguousarray(changed["image"])
         ends = np.cumsum([len(polygon) for polygon in view.polygons])
         view.polygons = np.split(moved, ends[:-1]) if len(ends) else []
-        view.drop_outside()
-        return view
+        view.clip()
 
 
 def import_offline() -> ModuleType:
@@ -76,7 +83,7 @@ def make(transforms: Sequence[Mapping[str, Any]], library: ModuleType) -> list[A
     for transform in transforms:
         parameters = {key: value for key, value in transform.items() if key != "name"}
         name = transform["name"]
-        if name in COMPOSITIONS:
+        if name == COMPOSITION:
             parameters["transforms"] = make(parameters["transforms"], library)
         try:
             with warnings.catch_warnings(record=True) as said:

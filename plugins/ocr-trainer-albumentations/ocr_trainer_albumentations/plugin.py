@@ -8,9 +8,9 @@ from typing import Any
 
 from ocr_trainer.errors import did_you_mean
 from ocr_trainer.plugin import AugmentationConfig, AugmentationPlugin, Stage, Task
-from ocr_trainer_albumentations.transforms import COMPOSITIONS, PIXEL, SPATIAL, UNUSABLE
+from ocr_trainer_albumentations.transforms import COMPOSITION, PIXEL, SPATIAL, UNUSABLE
 
-USABLE = (*PIXEL, *SPATIAL, *COMPOSITIONS)
+USABLE = (*PIXEL, *SPATIAL, COMPOSITION)
 DEFAULT = (
     {"name": "RandomShadow", "p": 0.2},
     {"name": "MotionBlur", "p": 0.1},
@@ -49,7 +49,7 @@ def _faults(transforms: Sequence[Any]) -> Iterator[str]:
                 f"transforms: there is no transform '{name}'.{did_you_mean(name, USABLE)}\n"
                 f"      available: {', '.join(sorted(USABLE))}"
             )
-        elif name in COMPOSITIONS:
+        elif name == COMPOSITION:
             parts = transform.get("transforms")
             if isinstance(parts, Sequence) and not isinstance(parts, str) and parts:
                 yield from _faults(parts)

@@ -80,7 +80,7 @@ def test_each_disc_lies_in_its_polygon(name: str):
                 polygon.min(axis=0).astype(int),
                 polygon.max(axis=0).astype(int) + 1,
             )
-            if left < 0 or top < 0 or right >= width or bottom >= height:
+            if left < 1 or top < 1 or right >= width - 1 or bottom >= height - 1:  # it was cut off
                 continue
             dark = np.clip(200.0 - image[top : bottom + 1, left : right + 1, 0], 0, None)
             ys, xs = np.mgrid[top : bottom + 1, left : right + 1]

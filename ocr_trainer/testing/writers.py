@@ -1,0 +1,103 @@
+"""Contract suite for writers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ocr_trainer.config.plugin_options import plugin_config
+from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import Config, Context, Kind, WriterPlugin, discovery
+from ocr_trainer.testing.plugins import PluginSuite
+
+if TYPE_CHECKING:
+    import pytest
+
+    from ocr_trainer.results import Page
+
+TEXTS = (
+    *("one", "a<b & \"c\" 'd'>", "]]> &amp; é", "tab\there", "line\u2028end", "e\u0301", "𝔘", ""),
+    *("שלום", "\x00\ufffe", "ﷺ" * 50, "0"),
+)
+"""Texts that some format has to escape."""
+
+
+class WriterSuite(PluginSuite):
+    """The contract of a writer: it writes any page, and changes neither the page nor the image.
+
+    `overrides` are options of the writer, such as `delimiter=;`.
+    """
+
+    kind: ClassVar[Kind] = Kind.writer
+
+    def config(self, run: RunConfig | None = None) -> Config:
+        """Return the writer's options."""
+        return self._config(*self.overrides)
+
+    def _config(self, *words: str) -> Config:
+        return plugin_config(Kind.writer, self.name, dict(word.split("=", 1) for word in words))
+
+    def build(self, context: Context) -> Any:
+        """Call the plugin's factory and return the result."""
+        return discovery.resolve(self.kind, self.name)(self.config(), context)
+
+    def test_its_options_compose(self) -> None:
+        """`predict` accepts the options, and refuses one that does not exist."""
+        assert self.config().name == self.name, "the core sets `name`; do not change it"
+        try:
+            self._config(*self.overrides, "no_such_option=1")
+        except ConfigError:
+            return
+        raise AssertionError("an option that does not exist must be refused, to catch mistyped options")
+
+    def test_a_saved_configuration_gives_the_same_options(self) -> None:
+        """The options survive their plain form."""
+        saved = {key: value for key, value in plain(self.config()).items() if key != "name"}
+        assert self.description.config(**saved, name=self.name) == self.config()
+
+    def test_it_is_a_writer(self, tmp_path: Path) -> None:
+        """`ResultFiles` calls its method `write`."""
+        from ocr_trainer.results.writer import Writer
+
+        writer = self.build(self.context(tmp_path))
+        assert isinstance(writer, Writer), (
+            f"the factory must return an ocr_trainer.results.writer.Writer, not {type(writer).__name__}"
+        )
+
+    def test_it_writes_any_page(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pages without detections, with texts that must be escaped, and without a recognizer."""
+        import numpy as np
+
+        from ocr_trainer.results import json_file
+        from ocr_trainer.results.writer import encode
+
+        description = self.description
+        assert isinstance(description, WriterPlugin)
+        monkeypatch.chdir(tmp_path)
+        writer = self.build(self.context(tmp_path))
+        image = np.full((300, 400, 3), 255, np.uint8)
+        image.flags.writeable = False
+        for page in _pages(description.needs_text):
+            before = json_file.write(page)
+            encode(writer.write(page, image))
+            assert json_file.write(page) == before, "a writer must not modify the page: others get it, too"
+        assert not list(tmp_path.iterdir()), "a writer returns the content; the core writes the file"
+
+
+def _pages(read: bool) -> list[Page]:
+    """Return pages of no, one and many words; without texts only if the format can do without."""
+    import numpy as np
+
+    from ocr_trainer.data.types import Detections, Recognition
+    from ocr_trainer.results import page_of
+
+    def page(texts: tuple[str, ...], recognized: bool) -> Page:
+        corners = np.array([(0, 0), (90, 4), (91, 20), (40, 24), (0, 19.5)], np.float32)
+        places = [np.array((100 * (n % 4), 30 * (n // 4)), np.float32) for n in range(len(texts))]
+        found = Detections([corners + place for place in places], np.full(len(texts), 0.9, np.float32))
+        readings = [Recognition(t, np.full(len(t), 0.5, np.float32), 0.5) for t in texts]
+        return page_of('scans/a "page".png', (300, 400), found, readings if recognized else None)
+
+    pages = [page((), True), page(("one",), True), page(TEXTS, True)]
+    return pages if read else [*pages, page((), False), page(TEXTS, False)]

@@ -1,0 +1,196 @@
+"""A writer that fails costs its own file of that image: the others are written, and none is half written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import fakes
+from helpers.pages import page as page_without_image
+
+from ocr_trainer.config.plugin_options import plugin_config
+from ocr_trainer.errors import ConfigError, PluginBroken
+from ocr_trainer.plugin import Config, Kind, WriterPlugin
+from ocr_trainer.results import Page
+from ocr_trainer.results.files import MAX_CONSECUTIVE, ResultFiles
+
+SOURCE = """
+from __future__ import annotations
+from dataclasses import dataclass
+from ocr_trainer.plugin import Config, WriterPlugin, option
+
+@dataclass
+class CsvConfig(Config):
+    '''Words as CSV.'''
+
+    delimiter: str = ","
+    '''Between two fields.'''
+    fails: list[int] = option([], at_least=1)
+    '''At which pages, from 1, it fails.'''
+    how: str = "fail"
+    '''How.'''
+
+csv = WriterPlugin(api=1, summary="csv", config=CsvConfig, factory="acme_heavy:Csv", suffix=".csv")
+xml = WriterPlugin(api=1, summary="xml", config=Config, factory="acme_heavy:Csv", suffix=".XML")
+no_writer = WriterPlugin(api=1, summary="none", config=Config, factory="acme_heavy:dict", suffix=".d")
+"""
+HEAVY = """
+from ocr_trainer.errors import DataError
+from ocr_trainer.results.writer import Writer
+
+def fail(page, image):
+    raise ValueError("no\\nluck")
+
+def refuse(page, image):
+    raise DataError("too many words")
+
+def leave(page, image):
+    raise SystemExit(1)
+
+def draw(page, image):
+    image[0] = 0
+
+def give(page, image):
+    return [1]
+
+def gray(page, image):
+    return image[..., 0].copy()
+
+def surrogate(page, image):
+    return "\\ud800"
+
+class Csv(Writer):
+    pages = 0
+
+    def write(self, page, image):
+        self.pages += 1
+        if self.pages in getattr(self.config, "fails", ()):
+            return globals()[self.config.how](page, image)
+        rows = ((word.text for word in line) for block in page.blocks for line in block)
+        return "".join(f"{self.config.delimiter.join(row)}\\n" for row in rows)
+
+def dict(config, context):
+    return {}
+"""
+IMAGE = np.full((300, 400, 3), 255, np.uint8)
+
+
+def page(*texts: str, source: str = "a.png") -> Page:
+    found = page_without_image(*texts, source=source)
+    found.load_image = lambda: IMAGE
+    return found
+
+
+ACME = "the writer 'csv' (acme-writers 1.0)"
+
+
+@pytest.fixture(autouse=True)
+def _acme(tmp_path: Path) -> Iterator[None]:
+    folder = tmp_path / "acme"
+    with fakes.visible(folder):
+        names = "".join(f"{n} = {{}}:{n}\n" for n in ("csv", "xml", "no_writer"))
+        fakes.install(folder, "acme-writers", f"[ocr_trainer.writers]\n{names}", SOURCE)
+        (folder / "acme_heavy.py").write_text(HEAVY, encoding="utf-8")
+        yield
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def files(out: Path, *formats: str, **options: Any) -> ResultFiles:
+    own = {name: options if "csv" in name else {} for name in formats}
+    return ResultFiles(out, {name: plugin_config(Kind.writer, name, own[name]) for name in formats})
+
+
+def names(out: Path) -> list[str]:
+    return sorted(path.name for path in out.iterdir())
+
+
+def test_a_writer_of_another_distribution_writes_its_files(out: Path):
+    made = files(out, "acme-writers:csv", "json", delimiter=";")
+    made.write("a", page("one", "two", "three"))
+    made.finish()
+    assert names(out) == ["a.csv", "a.json"]
+    assert (out / "a.csv").read_bytes() == b"one;two\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("fail", "ValueError: no luck"),
+        ("refuse", "too many words"),
+        ("leave", "SystemExit: 1"),
+        ("draw", "ValueError: assignment destination is read-only"),
+        ("give", "TypeError: it returns a list, but must return str, bytes or an image"),
+        ("gray", "TypeError: it returns an array of uint8 of shape (300, 400); an image is"),
+        ("surrogate", "UnicodeEncodeError: "),
+    ],
+)
+def test_a_failure_on_page_3_costs_one_file(how: str, reason: str, out: Path, caplog):
+    (out / "3.csv").write_text("of an earlier command")
+    made = files(out, "csv", "json", "text", "overlay", fails=[3], how=how)
+    for number in range(1, 6):
+        made.write(str(number), page("one", source=f"scans/{number}.png"))
+    suffixes = (".csv", ".json", ".overlay.png", ".txt")
+    assert names(out) == [f"{n}{s}" for n in range(1, 6) for s in suffixes if f"{n}{s}" != "3.csv"]
+    assert IMAGE.min() == 255
+    (warning,) = [record.message for record in caplog.records]
+    assert warning.startswith(f"{ACME} failed for scans/3.png: {reason}")
+    with pytest.raises(PluginBroken) as raised:
+        made.finish()
+    first, second = str(raised.value).splitlines()
+    assert first == "some result files were not written:"
+    assert second.startswith(f"  {ACME} wrote no file for 1 image; first scans/3.png: {reason}")
+
+
+def test_a_writer_that_fails_again_and_again_is_off(out: Path, caplog):
+    made = files(out, "csv", "json", fails=[1, 2, *range(4, 1000)])
+    for number in range(1, 31):
+        made.write(str(number), page("one"))
+    assert names(out) == sorted(["3.csv", *(f"{n}.json" for n in range(1, 31))])
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 2 + MAX_CONSECUTIVE + 1
+    assert told[-1] == f"{ACME} is now off: it failed for {MAX_CONSECUTIVE} images in a row"
+    with pytest.raises(
+        PluginBroken, match=r"wrote no file for 29 images \(17 of them while it was off\); first"
+    ):
+        made.finish()
+
+
+def test_a_full_disk_is_no_failure_of_a_writer(out: Path, monkeypatch: pytest.MonkeyPatch):
+    made = files(out, "csv")
+    made.write("a", page("one"))
+
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        made.write("a", page("two"))
+    assert names(out) == ["a.csv"]
+    assert (out / "a.csv").read_text() == "one\n"
+
+
+def test_formats_that_cannot_be_together(out: Path):
+    with pytest.raises(
+        ConfigError, match=r"^the formats 'page' and 'xml' both write files that end with .XML: "
+    ):
+        files(out, "page", "xml")
+    with pytest.raises(PluginBroken, match="its factory returns a dict, which cannot be used as a writer"):
+        files(out, "no_writer")
+    with pytest.raises(ConfigError, match=r"fails\[0\] must be at least 1"):
+        files(out, "csv", fails=[0])
+
+
+@pytest.mark.parametrize("suffix", ["json", ".", "./json", "../x", ".a/b", ""])
+def test_a_suffix_makes_a_file_beside_the_others(suffix: str):
+    with pytest.raises(ValueError, match=r"must be like '\.json'"):
+        WriterPlugin(api=1, summary="", config=Config, factory="a:b", suffix=suffix)
