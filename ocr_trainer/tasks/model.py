@@ -6,7 +6,10 @@ from torch import nn
 
 
 class TrainableModel(nn.Module):
-    """A `torch.nn.Module` that may follow the progress of its training."""
+    """A `torch.nn.Module` that may follow the progress of its training.
+
+    It may also define `parameter_groups(config)`, which `ocr_trainer.optim.groups` describes.
+    """
 
     def on_step(self, step: int, epoch: int, total_steps: int | None) -> None:
         """Adapt to the progress of training. Called before `forward` for each training batch.
