@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 
 from ocr_trainer.config.describe import documentation
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.tasks import run_config_classes
 from ocr_trainer.plugin import (
     REQUIRED,
     AugmentationConfig,
@@ -28,7 +28,6 @@ from ocr_trainer.plugin import (
     OptimizerConfig,
     Options,
     ScheduleConfig,
-    Task,
     discovery,
 )
 from ocr_trainer.plugin import options as shared
@@ -41,7 +40,7 @@ SHARED = (
     *(shared.RecognizerConfig, shared.CtcConfig),
     *(OptimizerConfig, ScheduleConfig),
 )
-TASKS = {task.value: run_config_class(task) for task in Task}
+TASKS = {task.value: cls for task, cls in run_config_classes()}
 TABLE = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

@@ -118,11 +118,12 @@ def _models(overrides: Sequence[str]) -> Iterator[str]:
     """Return an installed model for each task that the dataset supports."""
     chosen = [word.partition("=")[2].strip("'") for word in overrides if word.startswith("dataset=")]
     dataset = discovery.load(Kind.dataset, chosen[-1]) if chosen else None
-    tasks = dataset.tasks if isinstance(dataset, DatasetPlugin) else tuple(Task)
+    known = [Task(name) for name in discovery.names(Kind.task)]
+    tasks = dataset.tasks if isinstance(dataset, DatasetPlugin) else known
     models = {}
     for name in reversed(discovery.names(Kind.model)):
         with suppress(PluginError):
             description = discovery.load(Kind.model, name)
             assert isinstance(description, ModelPlugin)
             models[description.task] = name
-    return (models[task] for task in Task if task in tasks and task in models)
+    return (models[task] for task in known if task in tasks and task in models)

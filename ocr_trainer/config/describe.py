@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import takewhile
 from typing import Any, get_type_hints
 
 from ocr_trainer.config.hydra_source import plugin_schema
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, discovery
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
 from ocr_trainer.plugin.metadata import Installed, config_files
 
 
@@ -30,6 +33,8 @@ def describe(kind: Kind, name: str) -> str:
     plugin_schema(kind, name)  # raises for malformed options
     found = discovery.find(kind, name)
     head = f"{kind.value} {found.name}: {description.summary}\n  {found}\n"
+    if kind is Kind.task:
+        return "\n".join([head, *_task_options(Task(found.name))])
     return "\n".join([head, *_options(description.config, description.section(found.name))])
 
 
@@ -47,13 +52,20 @@ def _describe_configs(plugin: Installed) -> str:
     return "\n".join(lines)
 
 
-def _options(config: type[Options], prefix: str) -> list[str]:
+def _task_options(task: Task) -> list[str]:
+    """Return the options that only runs of a task have."""
+    cls = run_config_class(task)
+    types, shared = get_type_hints(cls), get_type_hints(RunConfig)
+    return _options(cls, "", [name for name in types if types[name] == shared.get(name)])
+
+
+def _options(config: type[Options], prefix: str, omitted: Collection[str] = ()) -> list[str]:
     types, docs = get_type_hints(config), documentation(config)
     lines = []
     for field in fields(config):
-        if field.name == "name" and issubclass(config, Config):
+        if field.name in omitted or (field.name == "name" and issubclass(config, Config)):
             continue
-        key, kind = f"{prefix}.{field.name}", types[field.name]
+        key, kind = f"{prefix}.{field.name}".lstrip("."), types[field.name]
         if "sections" in field.metadata:
             key, kind = f"{key}.NAME", field.metadata["sections"]
         if is_dataclass(kind) and isinstance(kind, type) and issubclass(kind, Options):

@@ -20,6 +20,7 @@ from ocr_trainer.config.content import check_hydra_options, check_overrides, cod
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
 from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
+from ocr_trainer.errors import PluginNotFound
 from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers, own_instance
 from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 
@@ -50,6 +51,7 @@ class GuardedLoader(ConfigLoader):
         if errors := list(check_overrides(overrides)):
             refuse(errors)
         PluginSource.select(None)
+        PluginSource.overridden = frozenset(override.lstrip("+").partition("=")[0] for override in overrides)
 
     def on_parsed(self, sweeps: dict[str, list[str]]) -> None:
         """Store the swept overrides."""
@@ -66,7 +68,10 @@ class GuardedLoader(ConfigLoader):
                 description = discovery.load(Kind.model, name)
                 assert isinstance(description, ModelPlugin)
                 swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
-                PluginSource.select(description.task, configs, swept_task)
+                try:
+                    PluginSource.select(description.task, configs, swept_task)
+                except PluginNotFound as error:
+                    raise PluginNotFound(f"model={name}: {error}") from error
                 break
         return DEPENDS_ON_TASK
 

@@ -24,7 +24,7 @@ from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_untrusted_reads
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, REQUIRED, Config, Kind, Stage, Task, discovery
@@ -72,6 +72,8 @@ class PluginSource(ConfigSource):
     """The types and defaults of a run of that task, while Hydra composes."""
     chosen: Sequence[str] = ()
     """The configs that Hydra composes, in order, such as `augment/strong`."""
+    overridden: frozenset[str] = frozenset()
+    """The keys that the command line sets."""
 
     @classmethod
     def select(cls, task: Task | None, chosen: Sequence[str] = (), swept: bool = False) -> None:
@@ -96,7 +98,7 @@ class PluginSource(ConfigSource):
         if task is None:
             cls.schema = None
         else:
-            cls.schema = _open_schema() if swept else OmegaConf.structured(run_config_class(task))
+            cls.schema = _open_schema() if swept else _run_schema(task)
 
     @classmethod
     def _choices(cls, group: str) -> Sequence[tuple[str, bool]]:
@@ -148,7 +150,10 @@ class PluginSource(ConfigSource):
         if (group, name) == ("dataset", NO_DATASET):
             node = OmegaConf.structured(Config)
         elif group in PRESETS and name in presets(group):
-            node = self._preset(group, name)
+            preset = self._preset(group, name)
+            # A task without presets need not have a section for them.
+            node = OmegaConf.create({} if preset is None else {group: preset})
+            header["package"] = "_global_"
         elif group in GROUPS:
             kind = PLUGIN_TYPES[GROUPS[group]]
             node = plugin_schema(GROUPS[group], name)
@@ -171,22 +176,39 @@ class PluginSource(ConfigSource):
             before_preset = any(preset for _, preset in choices[place:])
             node.stage = Stage.before if before_preset else Stage.after
 
-    def _preset(self, group: str, name: str) -> DictConfig:
-        """Read a preset of the run's task.
+    def _preset(self, group: str, name: str) -> DictConfig | None:
+        """Read a preset of the run's task; return None for the default preset of a task that has none.
 
         Raises:
             ConfigError: Only other tasks have a preset of that name.
         """
         if self.task is None:
-            return OmegaConf.create({})
+            return None
         tasks = presets(group)[name]
         if self.task not in tasks:
             own = sorted(preset for preset, tasks in presets(group).items() if self.task in tasks)
+            if not own and group not in self.overridden:
+                return None
             raise ConfigError(
                 f"{group}={name} is for {' and '.join(task.value for task in tasks)}, "
-                f"but the model does {self.task.value}\n  available: {', '.join(own)}"
+                f"but the model does {self.task.value}\n  available: {', '.join(own) or 'none'}"
             )
         return shipped.read(f"{group}/{self.task.value}", name)[0]
+
+
+def _run_schema(task: Task) -> DictConfig:
+    """Return the options of a task's runs with their types and defaults.
+
+    Raises:
+        PluginError: The task's plugin is missing or cannot be used.
+    """
+    cls = run_config_class(task)
+    try:
+        schema: DictConfig = OmegaConf.structured(cls)
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        reason = f"the options of its runs are malformed: {str(error).splitlines()[0]}"
+        raise discovery.broken(discovery.find(Kind.task, task.value), reason) from error
+    return schema
 
 
 def _open_schema() -> DictConfig:
@@ -195,8 +217,8 @@ def _open_schema() -> DictConfig:
     The runs of the sweep check their options against the types.
     """
     schema = OmegaConf.create({})
-    for task in Task:
-        for field in fields(run_config_class(task)):
+    for _, cls in run_config_classes():
+        for field in fields(cls):
             section = field.default is MISSING or field.default == REQUIRED
             open_section = OmegaConf.create({}, flags={"struct": False})
             schema[field.name] = open_section if section else values(field.default)
@@ -206,9 +228,9 @@ def _open_schema() -> DictConfig:
 def presets(group: str) -> dict[str, list[Task]]:
     """Return the tasks that each preset of a group is for."""
     found: dict[str, list[Task]] = {}
-    for task in Task:
-        for name in shipped.names(f"{group}/{task.value}"):
-            found.setdefault(name, []).append(task)
+    for task in discovery.names(Kind.task):
+        for name in shipped.names(f"{group}/{task}"):
+            found.setdefault(name, []).append(Task(task))
     return found
 
 

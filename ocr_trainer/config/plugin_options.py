@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from ocr_trainer.config.hydra_source import plugin_schema
-from ocr_trainer.config.messages import explain
-from ocr_trainer.config.validate import refuse, validate_options
+from ocr_trainer.config.validate import validate_options
 from ocr_trainer.errors import ConfigError, did_you_mean
 from ocr_trainer.plugin import Config, Kind
 

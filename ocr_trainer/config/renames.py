@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.config.tasks import run_config_class
+from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import PluginError
 from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
 
@@ -44,8 +44,8 @@ def new_name(key: str) -> str | None:
 
 def task_of(key: str, run: type[RunConfig]) -> Task | None:
     """Return the task that has an option which the given class lacks, or `None`."""
-    for task in Task:
-        if (cls := run_config_class(task)) is not run and _has(cls, key.split(".")):
+    for task, cls in run_config_classes():
+        if cls is not run and _has(cls, key.split(".")):
             return task
     return None
 
@@ -109,7 +109,7 @@ def _move(config: dict[str, Any], old: list[str], new: list[str]) -> None:
 
 def _without_other_tasks(config: dict[str, Any], cls: type[RunConfig]) -> dict[str, Any]:
     """Drop the sections and options that only other tasks have. Version 0.1 saved those of all tasks."""
-    for other in (run_config_class(task) for task in Task):
+    for _, other in run_config_classes():
         for path in _paths(config):
             if _has(other, path) and not _has(cls, path):
                 section = config if len(path) == 1 else config[path[0]]

@@ -76,8 +76,9 @@ def score_errors(run: RunConfig) -> Iterator[str]:
             owner = owners.setdefault(score, metric.name)
             if owner != metric.name:
                 yield f"metric={owner} and metric={metric.name} both have a score '{score}': use one of them"
-    if wanted is not None and wanted not in owners:
+    known = dict.fromkeys((*owners, run.MONITOR))  # a task may compute its score without a metric
+    if wanted is not None and wanted not in known:
         yield (
-            f"checkpoint.monitor={wanted}: there is no such score.{did_you_mean(wanted, owners)}"
-            f"\n      scores of this run: {', '.join(owners)}"
+            f"checkpoint.monitor={wanted}: there is no such score.{did_you_mean(wanted, known)}"
+            f"\n      scores of this run: {', '.join(known)}"
         )

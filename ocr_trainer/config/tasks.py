@@ -1,14 +1,38 @@
-"""Look up the configuration class of a task by name, so that nothing outside `tasks/` lists the classes."""
+"""Look up the configuration class of a task through its plugin: nothing outside a task knows its class."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import suppress
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import Task
+from ocr_trainer.errors import PluginError
+from ocr_trainer.plugin import Kind, Task, TaskPlugin, discovery
 
 
 def run_config_class(task: Task) -> type[RunConfig]:
-    """Return the configuration class of a task: `RUN_CONFIG` of `ocr_trainer.tasks.<task>.config`."""
-    cls: type[RunConfig] = import_module(f"ocr_trainer.tasks.{task.value}.config").RUN_CONFIG
+    """Return the configuration class of a task, which the description of its plugin names.
+
+    Raises:
+        PluginError: No task plugin has that name, or it cannot be used.
+    """
+    description = discovery.load(Kind.task, task.value)
+    assert isinstance(description, TaskPlugin)
+    plugin = discovery.find(Kind.task, task.value)
+    cls = discovery.import_attribute(plugin, description.run_config, "configuration")
+    # `is_dataclass` is also true of an undecorated class that inherits from a dataclass.
+    if not (isinstance(cls, type) and issubclass(cls, RunConfig) and "__dataclass_fields__" in vars(cls)):
+        reason = f"{description.run_config} is not a dataclass derived from {RunConfig.__module__}.RunConfig"
+        raise discovery.broken(plugin, reason)
+    if not cls.MONITOR:
+        raise discovery.broken(
+            plugin, f"{description.run_config} does not set MONITOR, the score of its best"
+        )
     return cls
+
+
+def run_config_classes() -> Iterator[tuple[Task, type[RunConfig]]]:
+    """Yield the installed tasks with their configuration classes; skip broken plugins."""
+    for name in discovery.names(Kind.task):
+        with suppress(PluginError):
+            yield Task(name), run_config_class(Task(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,19 @@ class Batch:
         targets = {key: move(value) for key, value in self.targets.items()}
         widths = None if self.widths is None else move(self.widths)
         return replace(self, images=move(self.images), targets=targets, widths=widths)
+
+
+class LossParts(dict[str, "Tensor"]):
+    """The parts of a loss with figures to log beside them, such as an accuracy; the figures are not summed.
+
+    Args:
+        parts: The weighted parts of the loss, scalar tensors, by name.
+        figures: Scalars by name. The names differ from those of the parts, from `loss` and from `lr`.
+    """
+
+    def __init__(self, parts: Mapping[str, Tensor], figures: Mapping[str, Tensor | float]) -> None:
+        super().__init__(parts)
+        self.figures = dict(figures)
 
 
 @dataclass(slots=True)

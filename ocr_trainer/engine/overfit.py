@@ -106,6 +106,7 @@ def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
     losses: list[float] = []
     began = time.perf_counter()
     for step in range(steps + 1):
+        task.begin_step(step, 0, steps)
         parts = task.loss_parts(batch)
         loss = torch.stack(list(parts.values())).sum()
         losses.append(float(loss.detach()))

@@ -9,7 +9,7 @@ imports only the standard library and `ocr_trainer.plugin`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -47,11 +47,28 @@ class Kind(Enum):
         return f"ocr_trainer.{self.value.removesuffix('s')}s"
 
 
-class Task(Enum):
-    """The tasks that models learn and datasets support."""
+@dataclass(frozen=True)
+class Task:
+    """A task that models learn and datasets support: the name of a task plugin.
 
-    detection = "detection"
-    recognition = "recognition"
+    `Task("script")` is the task of the plugin `script`. Equal names give the same object.
+    """
+
+    value: str
+
+    detection: ClassVar[Task]
+    recognition: ClassVar[Task]
+
+    def __new__(cls, value: str) -> Task:
+        """Return the one object of that name."""
+        return _TASKS.setdefault(value, super().__new__(cls))
+
+    def __reduce__(self) -> tuple[type[Task], tuple[str]]:
+        return Task, (self.value,)
+
+
+_TASKS: dict[str, Task] = {}
+Task.detection, Task.recognition = Task("detection"), Task("recognition")
 
 
 @dataclass(frozen=True)
@@ -163,6 +180,8 @@ class Context:
     """Name of the run."""
     charset: str = ""
     """Characters that a recognizer distinguishes, in the order of its outputs; NFC, without duplicates."""
+    tokenizer: Mapping[str, Any] | None = None
+    """State of a recognizer's own tokenizer; `None` if its codes are the characters of the charset."""
     data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset records what it reads and skips."""
     parameter_groups: Sequence[dict[str, Any]] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import get_type_hints
 
-from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Plugin
+from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Plugin, Task
 from ocr_trainer.plugin.metadata import Installed
 
 RENAMED = {"faults": "validate", "lasting": "without_init_weights"}
@@ -29,6 +29,9 @@ def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
     yield from loaded.errors()
     if loaded.api != API:
         yield f"it is written for version {loaded.api} of the plugin contract, but this is version {API}"
+    tasks = getattr(loaded, "tasks", (getattr(loaded, "task", None),))
+    if any(not isinstance(task, Task | None) for task in tasks):
+        yield 'it names a task by something else than a Task, such as Task("script")'
     yield from _config_errors(loaded.config, expected.config_base)
 
 

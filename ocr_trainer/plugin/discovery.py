@@ -227,6 +227,24 @@ def _beginning(path: Path) -> str | None:
         return None
 
 
+def import_attribute(plugin: Installed, path: str, role: str) -> Any:
+    """Import what a plugin's description names.
+
+    Args:
+        plugin: The metadata of the plugin.
+        path: `package.module:attribute`.
+        role: What it is to the plugin, for messages.
+
+    Raises:
+        PluginBroken: It cannot be imported.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
+        raise broken(plugin, f"its {role} {path} cannot be imported: {describe_exception(error)}") from error
+
+
 def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """Import the heavy module of a plugin and return its factory.
 
@@ -235,11 +253,7 @@ def resolve(kind: Kind, name: str) -> Callable[..., Any]:
     """
     plugin = find(kind, name)
     path = described(plugin).factory
-    module, _, attribute = path.partition(":")
-    try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:
-        raise broken(plugin, f"its factory {path} cannot be imported: {describe_exception(error)}") from error
+    factory: Callable[..., Any] = import_attribute(plugin, path, "factory")
     if missing := sorted(getattr(factory, "__abstractmethods__", ())):
         required = f"required by version {API} of the plugin contract"
         raise broken(plugin, f"its factory {path} lacks {', '.join(missing)}, {required}")

@@ -30,6 +30,10 @@ class ModelPlugin(Plugin):
 
     task: Task
     """The task that the model learns."""
+    tokenizer: str | None = None
+    """For a recognizer with its own tokenizer: `package.module:attribute`, called before the model is built
+    as `tokenizer(config, charset, texts)`, with the training texts. It returns a `Tokenizer` (of
+    `ocr_trainer.tasks.recognition.tokenizer`), whose `state()` the factory gets as `context.tokenizer`."""
 
 
 @dataclass(frozen=True)
@@ -322,11 +326,43 @@ class CommandPlugin(Plugin):
         return f"ocr-train {name}"
 
 
+class Prediction(Enum):
+    """What the models of a task give for an image, for `predict` and for end-to-end scores."""
+
+    regions = "regions"
+    """Where texts are on a page, as a `Detector` does."""
+    text = "text"
+    """The text of a word or line, as a `Recognizer` does."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskPlugin(Plugin):
-    """A task: the `LightningModule` around the models that learn it, and the options of its runs."""
+    """A task: what models learn. Its `factory` is a class derived from `ocr_trainer.tasks.base.LearningTask`.
+
+    A model or a dataset names the task, as in `Task("script")`. The model of a run chooses its task.
+    """
 
     kind: ClassVar[Kind] = Kind.task
+    result: ClassVar[str] = "ocr_trainer.tasks.base:LearningTask"
     suite: ClassVar[str] = "ocr_trainer.testing:TaskSuite"
+
+    config: type[Config] = Config
+    """A task has no options of its own besides those of `run_config`."""
+    run_config: str
+    """`package.module:attribute` of the class of its runs' configuration: a dataclass derived from
+    `ocr_trainer.config.schema.RunConfig`. The module is light, like the description's."""
+    prediction: Prediction | None = None
+    """What `predict` can do with its models; `None` for nothing."""
+
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user rules out one of several tasks of a name: the model chooses the task by name."""
+        return f"plugins.deny=[task/{name}]"
+
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of its options: they are sections of the run itself."""
+        return ""
 
 
 PLUGIN_TYPES: dict[Kind, type[Plugin]] = {

@@ -132,7 +132,7 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
         DataError: The file cannot be written.
     """
     name = name if name is not None else _format_of(path)
-    if _description(name).needs_text and any(word.reading is None for word in page.words):
+    if description(name).needs_text and any(word.reading is None for word in page.words):
         raise ConfigError(f"format={name} needs recognized words: add a recognizer")
     form = _open(name, description(name).config(name=name), path.parent)
     try:

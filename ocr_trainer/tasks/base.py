@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -34,7 +33,7 @@ from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
-from ocr_trainer.plugin import Context, SkippedItem, Task
+from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
@@ -47,14 +46,29 @@ SIDE_MULTIPLE = 32
 
 log = logging.getLogger("ocr_trainer")
 
+LOGGED = frozenset({"loss", "lr"})
+"""What training logs of every model, after `train/`."""
+
 CaptionedImage = tuple[Image, str]
 """An image, uint8, (height, width, 3), RGB, and its caption."""
 
 
 def task_class(task: Task) -> type[LearningTask[Any]]:
-    """Return the class that trains a task: `TASK` of `ocr_trainer.tasks.<task>.task`."""
-    cls: type[LearningTask[Any]] = import_module(f"ocr_trainer.tasks.{task.value}.task").TASK
-    return cls
+    """Return the class that trains a task, which the description of its plugin names.
+
+    Raises:
+        PluginError: No task plugin has that name, or it cannot be used.
+    """
+    cls: Any = discovery.resolve(Kind.task, task.value)
+    if isinstance(cls, type) and issubclass(cls, LearningTask):
+        missing = [name for name in ("model_type", "image_key") if not hasattr(cls, name)]
+        reason = f"{cls.__name__} lacks {' and '.join(missing)}" if missing else ""
+    else:
+        reason = "its factory is not a class derived from ocr_trainer.tasks.base.LearningTask"
+    if reason:
+        raise discovery.broken(discovery.find(Kind.task, task.value), reason)
+    learning_task: type[LearningTask[Any]] = cls
+    return learning_task
 
 
 class LearningTask(LightningModule, ABC, Generic[R]):
@@ -171,7 +185,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     @abstractmethod
     def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
-        """Run the model on a batch and return the weighted parts of its loss: scalar tensors, by name."""
+        """Run the model on a batch and return the weighted parts of its loss: scalar tensors, by name.
+
+        A `LossParts` also has figures to log.
+        """
 
     @abstractmethod
     def check_batch(self, batch: Batch) -> None:
@@ -228,8 +245,14 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the generators by epoch and batch, so that a resumed run draws the same dropout masks."""
-        trainer = self.trainer
+        trainer, total = self.trainer, self.trainer.estimated_stepping_batches
         seed_generators(self.run.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+        self.begin_step(trainer.global_step, trainer.current_epoch, None if math.isinf(total) else int(total))
+
+    def begin_step(self, step: int, epoch: int, total_steps: int | None) -> None:
+        """Call the model's `on_step`, if it has one."""
+        if hook := getattr(self.model, "on_step", None):
+            hook(step, epoch, total_steps)
 
     def training_step(self, batch: Batch, _index: int) -> Tensor | None:
         """Return the loss of a batch; None, which makes Lightning skip the step, for one without images."""
@@ -240,8 +263,28 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         loss = torch.stack(list(parts.values())).sum()
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
-        self.log_dict({f"train/{name}": value for name, value in parts.items()})
+        self.log_dict({f"train/{name}": value for name, value in {**parts, **self._figures(parts)}.items()})
         return loss
+
+    def _figures(self, parts: dict[str, Tensor]) -> dict[str, Tensor | float]:
+        """Return what the model logs beside the parts of its loss.
+
+        Raises:
+            PluginBroken: A figure has the name of something else that is logged, or is not one number.
+        """
+        figures: dict[str, Tensor | float] = getattr(parts, "figures", {})
+        for name, value in figures.items():
+            if name in parts or name in LOGGED:
+                reason = f"has the name of {'a part of it' if name in parts else 'what the core logs'}"
+            elif isinstance(value, Tensor) and value.numel() != 1:
+                reason = f"must be one number, not a tensor of shape {tuple(value.shape)}"
+            elif not isinstance(value, Tensor | int | float):
+                reason = f"must be one number, not of type {type(value).__name__}"
+            else:
+                continue
+            found = discovery.find(Kind.model, self.run.model.name)
+            raise discovery.broken(found, f"the figure '{name}' of its loss {reason}")
+        return figures
 
     def _no_loss(self) -> Tensor | None:
         """Return the loss of a batch without images."""

@@ -30,6 +30,7 @@ from ocr_trainer.testing.optimizers import OptimizerSuite
 from ocr_trainer.testing.plugins import PluginSuite
 from ocr_trainer.testing.recognizers import RecognizerSuite
 from ocr_trainer.testing.schedules import ScheduleSuite
+from ocr_trainer.testing.tasks import TaskSuite
 from ocr_trainer.testing.texts import TextDatasetSuite
 from ocr_trainer.testing.writers import WriterSuite
 
@@ -47,6 +48,7 @@ __all__ = [
     "PluginSuite",
     "RecognizerSuite",
     "ScheduleSuite",
+    "TaskSuite",
     "TextDatasetSuite",
     "WriterSuite",
 ]

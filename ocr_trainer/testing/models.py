@@ -88,7 +88,7 @@ class ModelSuite(PluginSuite):
         before = copy.deepcopy(sample)
         targets = model.encode(sample)
         assert equal(sample, before), "encode must not modify the sample"
-        assert _equal(model.encode(sample), targets), (
+        assert equal_dicts(model.encode(sample), targets), (
             "encode must return the same targets for the same sample"
         )
         try:
@@ -97,7 +97,7 @@ class ModelSuite(PluginSuite):
             raise AssertionError(
                 f"the model must be picklable, as worker processes get a copy: {error}"
             ) from error
-        assert _equal(from_copy, targets), "in a worker process, encode must return the same targets"
+        assert equal_dicts(from_copy, targets), "in a worker process, encode must return the same targets"
 
     def test_loss_is_finite_and_reaches_every_weight(self, tmp_path: Path) -> None:
         """Training continues with any batch, even one without text."""
@@ -112,6 +112,7 @@ class ModelSuite(PluginSuite):
             model.zero_grad()
             parts = model.loss(model(_batch(model, chosen).images), _batch(model, chosen).targets)
             assert parts, "loss must return at least one part"
+            check_figures(parts)
             for key, value in parts.items():
                 assert value.ndim == 0, (
                     f"the part {key!r} of the loss must be a scalar, not of shape {tuple(value.shape)}"
@@ -190,8 +191,8 @@ class ModelSuite(PluginSuite):
         other.load_state_dict(torch.load(file, weights_only=True))
         with torch.inference_mode():
             outputs, again, loaded = model.eval()(images), model(images), other.eval()(images)
-        assert _equal(outputs, again), "in evaluation mode, the same images must give the same outputs"
-        assert _equal(outputs, loaded), (
+        assert equal_dicts(outputs, again), "in evaluation mode, the same images must give the same outputs"
+        assert equal_dicts(outputs, loaded), (
             "with the same state_dict, another instance must give the same outputs"
         )
 
@@ -202,9 +203,21 @@ def _batch(model: Detector, samples: Sequence[Sample]) -> Batch:
     return collate_training([Encoded(sample.image, model.encode(sample)) for sample in samples])
 
 
-def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def equal_dicts(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Return whether two dicts of arrays or tensors are equal."""
     return one.keys() == other.keys() and all(bool((one[key] == other[key]).all()) for key in one)
+
+
+def check_figures(parts: dict[str, Tensor]) -> None:
+    """Check what a model logs beside the parts of its loss."""
+    import torch
+
+    from ocr_trainer.tasks.base import LOGGED
+
+    for name, value in getattr(parts, "figures", {}).items():
+        taken = name in parts or name in LOGGED
+        assert not taken, f"the figure {name!r} must have a name of its own"
+        assert torch.as_tensor(value).numel() == 1, f"the figure {name!r} must be one number"
 
 
 def _finds(model: Detector, images: Tensor, truth: Sample) -> bool:

@@ -125,7 +125,7 @@ class PluginSuite:
     def test_its_options_are_typed_and_documented(self) -> None:
         """OmegaConf supports their types, and `describe` shows a docstring for each."""
         plugin_schema(self.kind, self.name)
-        missing = list(_undocumented(self.description.config))
+        missing = list(undocumented(self.description.config))
         assert not missing, f"write a docstring below the options {', '.join(missing)}: describe shows it"
 
     def test_its_defaults_are_valid(self) -> None:
@@ -185,11 +185,12 @@ def _field_faults(config: Config, field: Any) -> Iterator[str]:
     return validate_value(getattr(config, field.name), field.name, field.metadata.get("bounds", NO_BOUNDS))
 
 
-def _undocumented(config: type[Options], prefix: str = "") -> Iterator[str]:
+def undocumented(config: type[Options], prefix: str = "") -> Iterator[str]:
+    """Yield the options, also of nested sections, that have no docstring."""
     docs, types = documentation(config), get_type_hints(config)
     for field in fields(config):
         if not docs.get(field.name, "").strip():
             yield prefix + field.name
         kind = types[field.name]
         if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, Options):
-            yield from _undocumented(kind, f"{prefix}{field.name}.")
+            yield from undocumented(kind, f"{prefix}{field.name}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ocr_trainer.plugin import Context, Kind
+from ocr_trainer.testing.models import check_figures
 from ocr_trainer.testing.plugins import PluginSuite
 
 if TYPE_CHECKING:
@@ -34,8 +36,13 @@ class RecognizerSuite(PluginSuite):
     """Learning rate of these steps."""
 
     def context(self, folder: Path) -> Context:
-        """Return the context of a run with the suite's charset."""
-        return replace(super().context(folder), charset=CHARSET)
+        """Return the context of a run with the suite's charset, and the tokenizer made for it."""
+        from ocr_trainer.tasks.recognition.tokenizer import make_tokenizer
+
+        tokenizer = make_tokenizer(self.run(), CHARSET, TEXTS)
+        # In a checkpoint, the state is JSON.
+        state = json.loads(json.dumps(tokenizer.state())) if tokenizer is not None else None
+        return replace(super().context(folder), charset=CHARSET, tokenizer=state)
 
     def model(self, folder: Path, seed: int = 0) -> Recognizer:
         """Build the model with random weights from a seed."""
@@ -67,9 +74,30 @@ class RecognizerSuite(PluginSuite):
         )
         assert all(side >= 1 for size in sizes for side in size), f"sizes must be at least 1: {sizes}"
 
+    def test_its_tokenizer_encodes_and_decodes(self, tmp_path: Path) -> None:
+        """Codes are in range, give the text again, and are the same for a tokenizer built from its state."""
+        import numpy as np
+
+        from ocr_trainer.tasks.recognition.tokenizer import make_tokenizer
+
+        made, own = make_tokenizer(self.run(), CHARSET, TEXTS), self.model(tmp_path).tokenizer
+        if made is None:
+            assert own is None, "name the function that makes the tokenizer in the description: tokenizer=…"
+            return
+        assert own is not None, "build the tokenizer from context.tokenizer, and set self.tokenizer"
+        assert own.state() == made.state(), "a tokenizer built from its state must have the same state"
+        for text in (*TEXTS, *CHARSET):
+            codes = own.encode(text)
+            assert getattr(codes, "dtype", None) == np.int64, f"codes must be int64 arrays, not {codes!r}"
+            assert ((codes >= 0) & (codes < len(own))).all(), f"codes of {text!r} out of range: {codes}"
+            assert own.decode(codes.tolist()) == text, f"decode must give {text!r} again"
+            assert np.array_equal(made.encode(text), codes), f"the rebuilt tokenizer encodes {text!r} anew"
+
     def test_rows_of_characters(self, tmp_path: Path) -> None:
         """The tensors in `character_rows` exist and have a row per character."""
         model = self.model(tmp_path)
+        if model.tokenizer is not None:
+            return  # its rows are codes, not characters
         state = model.state_dict()
         rows = model.character_rows()
         assert rows, (
@@ -88,6 +116,7 @@ class RecognizerSuite(PluginSuite):
             model.zero_grad()
             parts = _loss(model, batch(model, texts))
             assert parts, "loss must return at least one part"
+            check_figures(parts)
             for key, value in parts.items():
                 assert value.ndim == 0, f"the part {key!r} of the loss must be a scalar"
                 assert torch.isfinite(value), f"with {texts}, the part {key!r} of the loss is {value.item()}"
@@ -183,14 +212,11 @@ def picture(text: str) -> Image:
 
 def batch(model: Recognizer, texts: tuple[str, ...]) -> Batch:
     """Return a training batch of images of these texts."""
-    import numpy as np
-
+    from ocr_trainer.tasks.recognition.charset import Codec
     from ocr_trainer.tasks.recognition.data import Encoded, TrainingCollate, fit
 
-    items = [
-        Encoded(fit(picture(text), model), np.array([model.charset.index(c) for c in text], dtype=np.int64))
-        for text in texts
-    ]
+    codec = Codec(model.charset, tokenizer=model.tokenizer)
+    items = [Encoded(fit(picture(text), model), codec.encode(text)) for text in texts]
     (batch,) = TrainingCollate(len(items), model.stride)(items)
     # The collate function sorts by width; restore the order of the texts.
     order = [next(i for i, row in enumerate(_codes(batch)) if row == item.codes.tolist()) for item in items]

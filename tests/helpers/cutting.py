@@ -83,7 +83,7 @@ def watched(*callbacks: Callback) -> Iterator[None]:
         patch.setattr(
             build,
             "make_trainer",
-            lambda **options: make(**options | {"callbacks": [*callbacks, *options["callbacks"]]}),
+            lambda **options: make(**options | {"callbacks": [*callbacks, *options.get("callbacks", ())]}),
         )
         yield
 

@@ -76,7 +76,3 @@ class DetectionConfig(RunConfig):
     """Augmentation of the training images."""
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     """Calibration of thresholds on the validation split."""
-
-
-RUN_CONFIG = DetectionConfig
-"""The name that `ocr_trainer.config.tasks` imports from a task's module."""

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocr_trainer.data.types import Detections, Sample
+from ocr_trainer.tasks.model import TrainableModel
 
 
-class Detector(nn.Module, ABC):
+class Detector(TrainableModel, ABC):
     """A text detector: from pixels to polygons, with its own pre- and postprocessing.
 
     The core provides loaders, optimizers, metrics and devices. It calls `decode` from several threads, each
@@ -60,6 +61,8 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the weighted parts of the loss, scalar tensors. Training minimizes their sum.
+
+        Return `ocr_trainer.data.types.LossParts` to log further figures that are not part of the sum.
 
         Args:
             outputs: The outputs of `forward` in training mode.

@@ -136,7 +136,3 @@ def _draw(pixels: Tensor, truth: GroundTruth, scored: Future[Scored]) -> Image:
         truth=resize_points(truth.polygons, fx, fy),
         truth_ignore=truth.ignore,
     )
-
-
-TASK = DetectionTask
-"""`ocr_trainer.tasks.base.task_class` looks up this name."""

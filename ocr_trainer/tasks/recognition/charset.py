@@ -10,6 +10,7 @@ import torch
 
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
+from ocr_trainer.tasks.recognition.tokenizer import CodePoints, Tokenizer
 from ocr_trainer.text import charset_file, charsets, normalize
 
 
@@ -18,27 +19,33 @@ class UnknownCharacter(ValueError):
 
 
 class Codec:
-    """Encodes texts as codes; the code of a character is its index in the charset.
+    """Encodes texts as codes, after it has replaced the characters that the charset lacks.
 
     Args:
         charset: The characters, each once.
         replacement: The character of the charset that replaces unknown ones, or None.
+        tokenizer: Encodes texts over the charset; None for a code per character, its index in the charset.
     """
 
-    def __init__(self, charset: str, replacement: str | None = None) -> None:
-        self._codes = {character: code for code, character in enumerate(charset)}
-        self._other = None if replacement is None else self._codes[replacement]
+    def __init__(
+        self, charset: str, replacement: str | None = None, tokenizer: Tokenizer | None = None
+    ) -> None:
+        self._known, self._replacement = frozenset(charset), replacement
+        self._tokenizer = tokenizer if tokenizer is not None else CodePoints(charset)
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the codes of a normalized text: int64, (characters,).
+        """Return the codes of a normalized text: int64, (codes,).
 
         Raises:
             UnknownCharacter: A character is not in the charset, and there is no replacement.
+            ValueError: The tokenizer cannot encode the text.
         """
-        codes = [self._codes.get(character, self._other) for character in text]
-        if None in codes:
-            raise UnknownCharacter(f"{named(text[codes.index(None)])} is not in the charset")
-        return np.array(codes, dtype=np.int64)
+        unknown = [character for character in text if character not in self._known]
+        if unknown and self._replacement is None:
+            raise UnknownCharacter(f"{named(unknown[0])} is not in the charset")
+        for character in unknown:
+            text = text.replace(character, str(self._replacement))
+        return self._tokenizer.encode(text)
 
 
 def named(character: str) -> str:

@@ -82,6 +82,8 @@ class CharsetConfig(Options):
     """What to do with a training text with a character that the charset lacks: error, skip or replace."""
     replacement: str = "\N{REPLACEMENT CHARACTER}"
     """Replacement for unknown characters; it becomes part of the charset."""
+    tokenizer: str = ""
+    """State of the model's own tokenizer, as JSON; checkpoints store it here. Runs set it from their data."""
 
     @property
     def given(self) -> bool:
@@ -102,6 +104,8 @@ class CharsetConfig(Options):
             yield f"file={self.file} does not exist"
         if len(self.replacement) != 1:
             yield f"replacement must be one character, not {self.replacement!r}"
+        if self.tokenizer and not isinstance(_parsed(self.tokenizer), dict):
+            yield "tokenizer is not the state of a tokenizer: leave it to the run"
 
 
 @dataclass
@@ -128,14 +132,16 @@ class RecognitionConfig(RunConfig):
     """The characters that a recognizer distinguishes."""
 
     def context(self) -> dict[str, Any]:
-        """Return the fields of `Context` that this configuration fills in: the charset."""
-        return {"charset": self.charset.characters}
+        """Return the fields of `Context` that this configuration fills in: charset and tokenizer."""
+        return {"charset": self.charset.characters, "tokenizer": _parsed(self.charset.tokenizer)}
 
     def obstacle(self, saved: Mapping[str, Any]) -> str | None:
-        """Return why a checkpoint cannot be resumed, or `None`: the characters in the data changed."""
-        if saved["charset"]["characters"] == self.charset.characters:
-            return None
-        return "has other characters than the data has now: the texts were changed"
+        """Return why a checkpoint cannot be resumed, or `None`: the texts of the data changed."""
+        if saved["charset"]["characters"] != self.charset.characters:
+            return "has other characters than the data has now: the texts were changed"
+        if saved["charset"].get("tokenizer", "") != self.charset.tokenizer:
+            return "has another tokenizer than the model makes of the data now: the texts were changed"
+        return None
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:
@@ -149,5 +155,11 @@ class RecognitionConfig(RunConfig):
             saved["model"] = {**saved["model"], **options}
 
 
-RUN_CONFIG = RecognitionConfig
-"""The name that `ocr_trainer.config.tasks` imports from a task's module."""
+def _parsed(state: str) -> Any:
+    """Return the state of a tokenizer from its JSON, or `None` if it has none or is malformed."""
+    import json  # most runs need none
+
+    try:
+        return json.loads(state) if state else None
+    except ValueError:
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,11 @@ def survey(texts: Sequence[str]) -> Survey:
         result.changed += clean != text
         result.characters.update(clean)
     return result
+
+
+def usable_texts(texts: Sequence[str], found: Survey) -> Iterator[str]:
+    """Yield the normalized texts, without those that cannot be used."""
+    return (normalize.clean(text) for index, text in enumerate(texts) if index not in found.unusable)
 
 
 @dataclass

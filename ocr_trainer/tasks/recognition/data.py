@@ -59,7 +59,7 @@ class RecognitionSet(TrainingSet[Encoded]):
 
         super().__init__(split, run.seed)
         replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
-        self.codec = Codec(model.charset, replacement)
+        self.codec = Codec(model.charset, replacement, model.tokenizer)
         # Texts that the user chose to skip are reported, but do not count towards data.max_skipped.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.model = model

@@ -5,19 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocr_trainer.data.types import Image, Recognition
+from ocr_trainer.tasks.model import TrainableModel
+from ocr_trainer.tasks.recognition.tokenizer import Tokenizer
 
 
-class Recognizer(nn.Module, ABC):
+class Recognizer(TrainableModel, ABC):
     """A text recognizer: from the image of a word or line to characters.
 
-    It knows nothing of loaders, optimizers, metrics or devices; the core brings those.
+    The core provides loaders, optimizers, metrics and devices.
     """
 
     charset: str
-    """What it tells apart, `context.charset`: character k of it is code k. Set when it is built."""
+    """The characters that it distinguishes, `context.charset`. Set it in `__init__`."""
+    tokenizer: Tokenizer | None = None
+    """Its own tokenizer, built from `context.tokenizer`; None if code k is character k of the charset."""
     visual: bool = False
     """Whether it learns characters in the order in which they stand on the image, not as they are typed."""
     stride: int = 4
@@ -34,7 +38,7 @@ class Recognizer(nn.Module, ABC):
         """Return why a text cannot be learned from an image of that width, in the user's words, or None.
 
         Args:
-            codes: How many characters the text has.
+            codes: How many codes the text has: one per character, or those of the model's tokenizer.
             repeats: How many of them equal the one before.
             width: Of the image after resizing, in pixels.
         """
@@ -70,12 +74,15 @@ class Recognizer(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parts of the loss, weighted: the sum of them is minimized.
+        """Return the weighted parts of the loss, scalar tensors. Training minimizes their sum.
+
+        Return `ocr_trainer.data.types.LossParts` to log further figures that are not part of the sum.
 
         Args:
             outputs: What `forward` returned in training mode.
-            targets: `codes`, int64, (batch, longest): characters by their place in the charset, 0 beyond
-                the end of a text; `lengths`, int64, (batch,): how many of them count, 1 at least.
+            targets: `codes`, int64, (batch, longest): characters by their index in the charset, or the
+                codes of the model's tokenizer; 0 beyond the end of a text. `lengths`, int64, (batch,): the
+                number of codes of each text, at least 1.
         """
 
     @abstractmethod
@@ -89,7 +96,7 @@ class Recognizer(nn.Module, ABC):
     def character_rows(self) -> dict[str, int]:
         """Return which tensors of the state_dict have a row per character, and the row of the first one.
 
-        Rows before it and behind the last character's stand for something else, such as a blank. A
-        checkpoint of another charset is taken over row by row.
+        Rows before the first character and after the last one have another meaning, such as a blank. From a
+        checkpoint with another charset, `init_from` loads row by row. A model with a tokenizer has none.
         """
         return {}

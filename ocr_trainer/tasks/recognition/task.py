@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ from torch import Tensor
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.metrics.base import Metric
 from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data
-from ocr_trainer.tasks.recognition.charset import choose, remap_charset_rows
+from ocr_trainer.tasks.recognition.charset import choose, named, remap_charset_rows
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
+from ocr_trainer.tasks.recognition.tokenizer import encodable, make_tokenizer, to_json
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
@@ -67,8 +68,13 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
             known = "train" in surveys
             of_data = "".join(surveys["train"].characters) if known else _characters(splits.dataset)
             charset = choose(run.charset, of_data, _charset_before(run))
-            kept = replace(run.charset, characters=charset, names=[], file=None, from_data=False)
-            run, context = replace(run, charset=kept), replace(context, charset=charset)
+            texts = coverage.usable_texts(splits.train.texts, surveys["train"]) if known else ()
+            charset, tokenizer = _with_tokenizer(run, charset, texts)
+            kept = replace(
+                run.charset, characters=charset, tokenizer=tokenizer, names=[], file=None, from_data=False
+            )
+            run = replace(run, charset=kept)
+            context = replace(context, **run.context())
             if not known:
                 lacking = set(of_data) - set(charset)
                 entries = coverage.check_possible_characters(lacking, kept.unknown, kept.replacement)
@@ -82,7 +88,7 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
     def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the tensors with a row per character, their rows remapped to this model's charset."""
         old = saved.get("charset", {}).get("characters", "")
-        rows = model.character_rows()
+        rows = model.character_rows() if model.tokenizer is None else {}
         return dict(remap_charset_rows(weights, model.state_dict(), rows, old, model.charset))
 
     @staticmethod
@@ -101,10 +107,12 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
         return parts
 
     def check_batch(self, batch: Batch) -> None:
-        """Refuse image widths that are not a multiple of the network's stride."""
-        width = batch.images.shape[-1]
+        """Refuse image widths that are not a multiple of the network's stride, and codes out of range."""
+        width, tokenizer = batch.images.shape[-1], self.model.tokenizer
         if width % self.model.stride:
             raise DataError(f"images {width} pixels wide: the model needs multiples of {self.model.stride}")
+        if tokenizer is not None and (highest := int(batch.targets["codes"].max())) >= len(tokenizer):
+            raise DataError(f"the model's tokenizer gives the code {highest}, but has {len(tokenizer)} codes")
 
     def reset_scores(self) -> None:
         """Start new counts."""
@@ -140,6 +148,29 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
         confusions = (self.details() or {}).get("confusions", ())[:8]
         line = ", ".join(f"{c['truth'] or '∅'}→{c['read'] or '∅'} {c['count']}" for c in confusions)
         return {"confusions": line} if line else {}
+
+
+def _with_tokenizer(run: RecognitionConfig, charset: str, texts: Iterable[str]) -> tuple[str, str]:
+    """Return the characters of a charset that the model's tokenizer can encode, and its state as JSON.
+
+    Raises:
+        ConfigError: It cannot encode the replacement for unknown characters.
+    """
+    tokenizer = make_tokenizer(run, charset, texts)
+    if tokenizer is None:
+        return charset, ""
+    known = encodable(tokenizer, charset)
+    if run.charset.unknown is Unknown.replace and run.charset.replacement not in known:
+        raise ConfigError(
+            f"charset.replacement={named(run.charset.replacement)} cannot be encoded by the tokenizer of "
+            f"model={run.model.name}: choose a character that can, or charset.unknown=skip"
+        )
+    if lost := [character for character in charset if character not in known]:
+        listed = ", ".join(map(named, lost[: coverage.SHOWN]))
+        more = f" and {len(lost) - coverage.SHOWN} more" if len(lost) > coverage.SHOWN else ""
+        if is_rank_zero():
+            print(f"the tokenizer of model={run.model.name} lacks {listed}{more}", file=sys.stderr)
+    return known, to_json(run, tokenizer)
 
 
 def _characters(dataset: Any) -> str:
@@ -199,7 +230,3 @@ def _draw(image: Image, truth: TextGroundTruth, reading: Recognition) -> Image:
     from ocr_trainer.tasks.recognition.draw import draw_recognition
 
     return draw_recognition(image, truth.text, reading.text)
-
-
-TASK = RecognitionTask
-"""`ocr_trainer.tasks.base.task_class` looks up this name."""
