@@ -13,6 +13,16 @@ import pytest
 from helpers.environments import OFFLINE, Environment
 
 ROOT = Path(__file__).resolve().parents[1]
+HELPERS = Path(__file__).parent
+NOTEBOOK = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+nbformat.write(notebook, "ran.ipynb")
+"""
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
@@ -53,6 +63,30 @@ def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
             place + str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob(f"*.{suffix}")
         }
         assert files <= core
+
+
+def test_the_python_lines_of_pages_and_docstrings_run(elsewhere: Environment, tmp_path: Path):
+    modules = [ROOT / "ocr_trainer" / "__init__.py", *sorted((ROOT / "ocr_trainer" / "api").glob("*.py"))]
+    pages = [ROOT / "README.md", ROOT / "docs" / "python-api.md"]
+    files = [file for file in (*pages, *modules) if "```python" in file.read_text(encoding="utf-8")]
+    assert len(files) > 6
+    code = f"import sys; sys.path.insert(0, {str(HELPERS)!r}); from helpers.python_lines import main; main()"
+    done = elsewhere.python("-c", code, *map(str, files), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    where = elsewhere.python("-c", "import ocr_trainer; print(ocr_trainer.__file__)").stdout
+    assert where.startswith(str(elsewhere.folder))
+
+
+@pytest.mark.skipif(not find_spec("nbclient"), reason="nbclient is not installed")
+def test_the_notebook_runs(elsewhere: Environment, tmp_path: Path):
+    notebook = ROOT / "docs" / "notebooks" / "python-api.ipynb"
+    done = elsewhere.python("-c", NOTEBOOK, str(notebook), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    ran = json.loads((tmp_path / "ran.ipynb").read_text(encoding="utf-8"))
+    shown = [output.get("data", {}) for cell in ran["cells"] for output in cell.get("outputs", ())]
+    assert any("image/png" in data for data in shown), "a page shows its picture"
+    assert sum("text/html" in data for data in shown) == 2, "a run and scores show their tables"
+    assert "Did you mean 'dbnet'?" in json.dumps(ran)
 
 
 def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
