@@ -11,7 +11,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
-from ocr_trainer.data.types import TextImage
+from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
@@ -67,8 +67,9 @@ class CountingSet(TracksCurrentSample[SampleResult]):
             sample = self.split[index]
         except DataError as error:
             return SampleResult(skipped=[unreadable(self.split, index, error)])
-        if isinstance(sample, TextImage):
-            return SampleResult(Counts(images=1, labels=1, texts=1), sample.skipped)
+        if not isinstance(sample, Sample):  # one label: a text, or what another task learns
+            texts = int(isinstance(sample, TextImage))
+            return SampleResult(Counts(images=1, labels=1, texts=texts), sample.skipped)
         texts = sum(bool(t) and not i for t, i in zip(sample.texts, sample.ignore, strict=True))
         counts = Counts(1, len(sample.polygons), int(sample.ignore.sum()), texts)
         return SampleResult(counts, sample.skipped)

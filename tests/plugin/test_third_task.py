@@ -142,6 +142,13 @@ def test_it_trains_validates_tests_and_resumes_bit_for_bit(
 
 
 @pytest.mark.usefixtures("_here")
+def test_its_data_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert ocr_train(tmp_path, ["check-data", *DATA, "--json"]) == 0
+    splits = json.loads(capsys.readouterr().out)["splits"]
+    assert {name: split["images"] for name, split in splits.items()} == {"train": 8, "val": 4, "test": 2}
+
+
+@pytest.mark.usefixtures("_here")
 def test_it_overfits_a_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = [*WORDS, "noise.sigma=0", "optimizer.lr=0.01"]
     assert ocr_train(tmp_path, ["overfit", *words, "--steps", "100"]) == 0
