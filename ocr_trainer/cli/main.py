@@ -33,7 +33,7 @@ Train OCR models.
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
                                                a recognizer with --benchmarks DIR, on each set in a folder
   ocr-train predict CKPT IMAGE… --out DIR      find text in images: JSON and overlays; with --recognizer CKPT,
-                                               read it, too: --format json,text,overlay,page,hocr
+                                               read it, too; --format WRITER,… chooses the files
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
   ocr-train new-plugin NAME --kind KIND        make a distribution with a plugin, whose tests pass at once

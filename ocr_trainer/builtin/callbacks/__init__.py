@@ -1,1 +1,1 @@
-"""Built-in callbacks: learning rates, gradient norms, and a profiler."""
+"""Heavy (torch). The built-in callbacks: learning rates, gradient norms, and a profiler."""
