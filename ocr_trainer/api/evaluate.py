@@ -187,7 +187,7 @@ def _in_run_dir(run: RunConfig, score: Callable[[Path], dict[str, Any]]) -> Scor
         with libraries:
             return Scores(folder, score(folder))
     finally:
-        run_dir.release()
+        run_dir.release(folder)
 
 
 def _refuse_no_test(run: RunConfig) -> None:

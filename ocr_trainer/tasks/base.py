@@ -158,7 +158,14 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     @staticmethod
     @abstractmethod
     def training_loader(split: Split[Any], model: Any, run: Any, context: Context | None = None) -> Loader:
-        """Return the loader of training batches."""
+        """Return the loader of training batches.
+
+        Args:
+            split: The samples.
+            model: The model that the batches are for.
+            run: The run's configuration.
+            context: What the factories of plugins get that the loader uses, such as augmentations.
+        """
 
     @staticmethod
     @abstractmethod
