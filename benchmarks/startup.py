@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 OCR_TRAIN = str(Path(sysconfig.get_path("scripts")) / "ocr-train")
+JSON = [sys.executable, "-c", "import json"]
+API = [sys.executable, "-c", "import ocr_trainer"]
 SCAN = [sys.executable, "-c", "import importlib.metadata as m; m.entry_points()"]
 HYDRA = [sys.executable, "-c", "import hydra"]
 ENGINE = [sys.executable, "-c", "import torch, lightning.pytorch"]
@@ -86,6 +88,8 @@ def plugins(folder: Path, number: int) -> None:
 def measure(rounds: int, environment: dict[str, str], folder: Path) -> dict[str, float]:
     """Return the median of each figure, in milliseconds."""
     light: dict[str, Callable[[], float]] = {
+        "import json": lambda: wall(JSON, environment, folder),
+        "import ocr_trainer": lambda: wall(API, environment, folder),
         "scan": lambda: wall(SCAN, environment, folder),
         "list-plugins": lambda: wall([OCR_TRAIN, "list-plugins"], environment, folder),
         "--help": lambda: wall([OCR_TRAIN, "--help"], environment, folder),
@@ -115,6 +119,7 @@ def in_turns(figures: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
 
 
 RATIOS = [
+    ("import ocr_trainer", "import json", 1.3),
     ("list-plugins", "scan", 1.5),
     ("--help", "scan", 1.5),
     ("check", "import hydra", 2.0),

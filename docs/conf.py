@@ -44,6 +44,7 @@ CONTENTS = ("docs/index", "docs/api/index", "docs/decisions/README")
 ATTRIBUTES = {"attribute", "data", "property"}
 attributes: dict[str, list[str]] = {}
 CODE = re.compile(r"(?<![`:])`([^`]+?)\s*`(?!`)")
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LISTED = re.compile(r"\]\(([^)#\s]+\.md)\)")
 
 
@@ -63,7 +64,8 @@ def add_contents(_: Sphinx, page: str, source: list[str]) -> None:
 
 def to_rst(_: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Turn the Markdown of a docstring into the reStructuredText that autodoc expects."""
-    text = CODE.sub(r"``\1``", "\n".join(lines))
+    text = FENCE.sub(lambda block: f".. code-block:: python\n\n{indent(block[1], '    ')}", "\n".join(lines))
+    text = CODE.sub(r"``\1``", text)
     if what == "module":  # code and drawings
         text = "\n\n".join(
             "::\n\n" + indent(part, "    ") if re.search(r"^( {4}|[├└])", part, re.MULTILINE) else part

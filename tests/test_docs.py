@@ -124,9 +124,7 @@ def test_every_preset_and_experiment_is_documented():
     page = read(DOCS / "configuration.md")
     shipped = [config_files(plugin) for plugin in installed() if plugin.kind is Kind.configs]
     groups = [(group, file) for files in shipped for group, found in files.items() for file in found]
-    presets = [
-        f"{group.partition('/')[0]}={file.stem}" for group, file in groups
-    ]  # a task's: a folder deeper
+    presets = [f"{group.partition('/')[0]}={file.stem}" for group, file in groups]
     assert {"augment=authors", "experiment=digits"} <= set(presets)
     assert [preset for preset in presets if f"`{preset}`" not in page] == []
 

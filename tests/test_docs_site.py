@@ -98,6 +98,9 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path):
         ("metrics", "ocr_trainer.metrics.icdar.match"),
         ("testing", "ocr_trainer.testing.models.ModelSuite"),
         ("errors", "ocr_trainer.errors.ConfigError"),
+        ("python", "ocr_trainer.api.runs.train"),
+        ("python", "ocr_trainer.evaluation.predict.Reader.predict"),
+        ("python", "ocr_trainer.results.page.Page.save"),
     ],
 )
 def test_the_reference_has_what_is_public(site: Path, page: str, name: str):

@@ -46,6 +46,12 @@ def command(*words: str) -> set[str]:
     [
         ("ocr_trainer", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.errors", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.runs", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.load", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.evaluate", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.checks", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.catalog", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer.api.scoring", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.config.schema", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer.cli.main", HEAVY | HYDRA | {"stevedore"}),

@@ -13,6 +13,18 @@ import pytest
 from helpers.environments import OFFLINE, Environment
 
 ROOT = Path(__file__).resolve().parents[1]
+HELPERS = Path(__file__).parent
+NOTEBOOK = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+nbformat.write(notebook, "ran.ipynb")
+"""
+TEMPLATES = "ocr_trainer/cli/templates/"
+"""Where the files of `ocr-train new-plugin` are, tests among them."""
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
@@ -42,17 +54,43 @@ def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
         names = [name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name]
         package = wheel.name.partition("-")[0]
         assert all(name.startswith(f"{package}/") for name in names)
+        names = [name for name in names if not name.startswith(TEMPLATES)]
         assert all(name.endswith((".py", ".yaml", "py.typed")) for name in names)
         assert not any("test_" in name for name in names)
     core = set(ZipFile(next(w for w in wheels if w.name.startswith("ocr_trainer-"))).namelist())
     for folder, suffix, place in (
         ("configs", "yaml", "ocr_trainer/configs/"),
         ("ocr_trainer", "py", "ocr_trainer/"),
+        ("ocr_trainer/cli/templates", "txt", TEMPLATES),
     ):
         files = {
             place + str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob(f"*.{suffix}")
         }
         assert files <= core
+
+
+def test_the_python_lines_of_pages_and_docstrings_run(elsewhere: Environment, tmp_path: Path):
+    modules = [ROOT / "ocr_trainer" / "__init__.py", *sorted((ROOT / "ocr_trainer" / "api").glob("*.py"))]
+    pages = [ROOT / "README.md", ROOT / "docs" / "python-api.md"]
+    files = [file for file in (*pages, *modules) if "```python" in file.read_text(encoding="utf-8")]
+    assert len(files) > 6
+    code = f"import sys; sys.path.insert(0, {str(HELPERS)!r}); from helpers.python_lines import main; main()"
+    done = elsewhere.python("-c", code, *map(str, files), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    where = elsewhere.python("-c", "import ocr_trainer; print(ocr_trainer.__file__)").stdout
+    assert where.startswith(str(elsewhere.folder))
+
+
+@pytest.mark.skipif(not find_spec("nbclient"), reason="nbclient is not installed")
+def test_the_notebook_runs(elsewhere: Environment, tmp_path: Path):
+    notebook = ROOT / "docs" / "notebooks" / "python-api.ipynb"
+    done = elsewhere.python("-c", NOTEBOOK, str(notebook), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-4000:]
+    ran = json.loads((tmp_path / "ran.ipynb").read_text(encoding="utf-8"))
+    shown = [output.get("data", {}) for cell in ran["cells"] for output in cell.get("outputs", ())]
+    assert any("image/png" in data for data in shown), "a page shows its picture"
+    assert sum("text/html" in data for data in shown) == 2, "a run and scores show their tables"
+    assert "Did you mean 'dbnet'?" in json.dumps(ran)
 
 
 def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
@@ -70,6 +108,9 @@ def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
         "wandb",
         "tensorboard",
     }
+    for words in (("check", "experiment=digits"), ("new-plugin", "mine", "--kind", "configs")):
+        done = elsewhere.ocr_train(*words)
+        assert done.returncode == 0, done.stderr
     script = elsewhere.folder / "venv" / "bin" / "ocr-train"
     words = [
         *(

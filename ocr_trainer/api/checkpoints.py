@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_trainer.config.tasks import prediction
 from ocr_trainer.errors import CheckpointError, ConfigError
-from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+from ocr_trainer.plugin import Kind, ModelPlugin, Prediction, Task, discovery
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -47,6 +48,21 @@ class Saved:
         description = discovery.load(Kind.model, self.model)
         assert isinstance(description, ModelPlugin)
         return description.task
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What its model gives for an image, or None if that is neither where texts are nor a text."""
+        return prediction(self.task)
+
+    @property
+    def does(self) -> str:
+        """What its model does, for messages."""
+        does = {
+            Prediction.regions: "finds text",
+            Prediction.text: "reads text",
+            None: f"does {self.task.value}, and neither finds nor reads text",
+        }
+        return f"{does[self.prediction]}: model={self.model}"
 
     def compose(self, overrides: Sequence[str]) -> RunConfig:
         """Compose the run that the checkpoint is of, with overrides on top."""
@@ -107,14 +123,14 @@ def open_checkpoints(
     if recognizer is None:
         return open_checkpoint(first), None
     pair = open_checkpoint(first), open_checkpoint(recognizer)
-    tasks = [saved.task for saved in pair]
-    if tasks == [Task.detection, Task.recognition]:
+    predictions = [saved.prediction for saved in pair]
+    if predictions == [Prediction.regions, Prediction.text]:
         return pair
-    does = {Task.detection: "finds", Task.recognition: "reads"}
     message = "the first checkpoint must find text, and that of recognizer= must read it, but"
-    for given, saved, task in zip((first, recognizer), pair, tasks, strict=True):
-        message += f"\n  {given} {does[task]} text: model={saved.model}"
-    raise SwappedError(message) if tasks == [Task.recognition, Task.detection] else CheckpointError(message)
+    for given, saved in zip((first, recognizer), pair, strict=True):
+        message += f"\n  {given} {saved.does}"
+    swapped = predictions == [Prediction.text, Prediction.regions]
+    raise SwappedError(message) if swapped else CheckpointError(message)
 
 
 def split_overrides(

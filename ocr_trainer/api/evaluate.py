@@ -20,7 +20,7 @@ from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of, quoted
 from ocr_trainer.api.runs import create_run_dir, scores_table
 from ocr_trainer.errors import CheckpointError, ConfigError
-from ocr_trainer.plugin import Task, discovery
+from ocr_trainer.plugin import Prediction, Task, discovery
 from ocr_trainer.runs import run_dir
 from ocr_trainer.runs.timing import PhaseTimer
 
@@ -160,13 +160,13 @@ def _end_to_end(
 
 def _benchmarks(saved: Saved, root: Path, overrides: Sequence[str], timer: PhaseTimer) -> Scores:
     """Score a recognizer on each dataset of a folder."""
-    if saved.task is not Task.recognition:
-        raise CheckpointError(f"benchmarks= is for recognizers; {saved.path} finds text: model={saved.model}")
+    if saved.prediction is not Prediction.text:
+        raise CheckpointError(f"benchmarks= is for recognizers; {saved.path} {saved.does}")
     runs = {
         path.name: saved.compose(
             [f"dataset={reader}", f"dataset.root={quoted(str(path))}", *WHOLE, *TESTED, *overrides]
         )
-        for path, reader in _find_benchmarks(root).items()
+        for path, reader in _find_benchmarks(root, saved.task).items()
     }
     first = next(iter(runs.values()))
     _refuse_no_test(first)
@@ -187,7 +187,7 @@ def _in_run_dir(run: RunConfig, score: Callable[[Path], dict[str, Any]]) -> Scor
         with libraries:
             return Scores(folder, score(folder))
     finally:
-        run_dir.release()
+        run_dir.release(folder)
 
 
 def _refuse_no_test(run: RunConfig) -> None:
@@ -195,11 +195,11 @@ def _refuse_no_test(run: RunConfig) -> None:
         raise ConfigError("trainer.limit_test_batches=0 leaves nothing to test")
 
 
-def _find_benchmarks(folder: Path) -> dict[Path, str]:
+def _find_benchmarks(folder: Path, task: Task) -> dict[Path, str]:
     """Return the datasets in a folder, and for each the plugin that reads it."""
     if not folder.is_dir():
         raise ConfigError(f"benchmarks=: there is no folder '{folder}'")
-    readable = set(discovery.datasets_for(Task.recognition))
+    readable = set(discovery.datasets_for(task))
     found = {}
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         if readers := [name for name in discovery.matching_datasets(path) if name in readable]:

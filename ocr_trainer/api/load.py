@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.api.checkpoints import Saved, SwappedError, open_checkpoints, split_overrides
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
-from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Task
+from ocr_trainer.errors import CheckpointError, ConfigError
+from ocr_trainer.plugin import Prediction
 from ocr_trainer.runs import collector
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ def load(
         except SwappedError as error:
             hint = f"swap them: load({str(recognizer)!r}, recognizer={str(checkpoint)!r})"
             raise SwappedError(f"{error}\n  {hint}") from None
-        pair = (first, second) if first.task is Task.detection else (None, first)
+        if first.prediction is None:
+            raise CheckpointError(
+                f"a reader needs a model that finds or reads text; {checkpoint} {first.does}"
+            )
+        pair = (first, second) if first.prediction is Prediction.regions else (None, first)
         return _reader(pair, (words, reading) if pair[0] else ([], words), device, margin)
 
 

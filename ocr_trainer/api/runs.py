@@ -168,7 +168,7 @@ def create_run_dir(run: RunConfig) -> Path:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Refuse a second run at the same time, and release the lock of the run directory at the end."""
+    """Refuse a second run at the same time."""
     if not _training.acquire(blocking=False):
         raise ConfigError(
             "another run is training in this process, and they would share its random generators\n"
@@ -177,7 +177,6 @@ def _one_at_a_time() -> Iterator[None]:
     try:
         yield
     finally:
-        run_dir.release()
         _training.release()
 
 
@@ -195,6 +194,8 @@ def _train_in(folder: Path, run: RunConfig, timer: PhaseTimer) -> Run:
 
             requeue(stopped.number)
         raise
+    finally:
+        run_dir.release(folder)
 
 
 def _find_or_create(run: RunConfig, before: Path | None = None) -> Path | None:

@@ -52,7 +52,8 @@ def score(
         PluginError: The metric is not installed, cannot be used, or fails.
         DataError: One side cannot be read, or the two do not match.
     """
-    from ocr_trainer.plugin import DataReport, Kind, MetricPlugin, Task, discovery
+    from ocr_trainer.config.tasks import prediction
+    from ocr_trainer.plugin import DataReport, Kind, MetricPlugin, Prediction, discovery
     from ocr_trainer.scoring.options import ScoreOptions
 
     with guest():
@@ -64,7 +65,7 @@ def score(
             *(Path(gt), Path(pred), metric, limit, ignore_case, form, pred_form, dont_care), options or {}
         )
         data_report = DataReport()
-        if Task.detection not in plugin.tasks:
+        if Prediction.regions not in map(prediction, plugin.tasks):
             from ocr_trainer.scoring.score_text import score_text as compare
         else:
             from ocr_trainer.scoring.score_pages import score_pages as compare

@@ -43,9 +43,7 @@ def new_plugin(words: Sequence[str]) -> int:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise ConfigError(
-            f"{folder} exists already: choose another name, or another place with --in DIR"
-        ) from None
+        raise ConfigError(f"{folder} exists: choose another name, or another place with --in DIR") from None
     except OSError as error:
         raise ConfigError(f"{folder} cannot be made: {error}") from error
     print(f"made {folder}\n  next: pip install -e {folder} && pytest {folder}")
@@ -71,7 +69,7 @@ def render(name: str, kind: Kind) -> dict[str, str]:
             path = str(template.relative_to(folder)).removesuffix(".txt")
             place = "tests" if path.startswith("test_") else package if path not in AT_THE_TOP else "."
             text = _render(template.read_text(encoding="utf-8"), name, kind)
-            files[str(Path(place, path))] = text
+            files[str(Path(place, path.replace("acme", name)))] = text
     return files
 
 

@@ -102,10 +102,10 @@ class PluginSource(ConfigSource):
 
     @classmethod
     def _choices(cls, group: str) -> Sequence[tuple[str, bool]]:
-        """Return the names that a group chooses, in order, and whether each is a preset."""
-        prefix = f"{group}/"
+        """Return the names that a group chooses, in order, and whether each is a preset (maybe a user's)."""
+        prefix, ours = f"{group}/", presets(group)
         names = [config.removeprefix(prefix) for config in cls.chosen if config.startswith(prefix)]
-        return [(name, name in presets(group)) for name in names]
+        return [(name, name in ours or not discovery.matching(GROUPS[group], name)) for name in names]
 
     @staticmethod
     def scheme() -> str:

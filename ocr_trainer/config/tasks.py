@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import PluginError
-from ocr_trainer.plugin import Kind, Task, TaskPlugin, discovery
+from ocr_trainer.plugin import Kind, Prediction, Task, TaskPlugin, discovery
 
 
 def run_config_class(task: Task) -> type[RunConfig]:
@@ -16,8 +16,7 @@ def run_config_class(task: Task) -> type[RunConfig]:
     Raises:
         PluginError: No task plugin has that name, or it cannot be used.
     """
-    description = discovery.load(Kind.task, task.value)
-    assert isinstance(description, TaskPlugin)
+    description = _description(task)
     plugin = discovery.find(Kind.task, task.value)
     cls = discovery.import_attribute(plugin, description.run_config, "configuration")
     # `is_dataclass` is also true of an undecorated class that inherits from a dataclass.
@@ -29,6 +28,21 @@ def run_config_class(task: Task) -> type[RunConfig]:
             plugin, f"{description.run_config} does not set MONITOR, the score of its best"
         )
     return cls
+
+
+def prediction(task: Task) -> Prediction | None:
+    """Return what the models of a task give for an image; None if nothing but the task itself can use it.
+
+    Raises:
+        PluginError: No task plugin has that name, or it cannot be used.
+    """
+    return _description(task).prediction
+
+
+def _description(task: Task) -> TaskPlugin:
+    description = discovery.load(Kind.task, task.value)
+    assert isinstance(description, TaskPlugin)
+    return description
 
 
 def run_config_classes() -> Iterator[tuple[Task, type[RunConfig]]]:

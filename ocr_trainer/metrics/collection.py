@@ -35,8 +35,9 @@ class SafeMetric:
 
     def copy(self) -> SafeMetric:
         """Return a copy that counts by itself."""
-        other = copy.copy(self)
-        other.metric = self._call(copy.deepcopy, self.metric)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other.metric = other._call(copy.deepcopy, self.metric)
         return other
 
     def update(self, prediction: Any, target: Any) -> None:

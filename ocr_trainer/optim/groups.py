@@ -61,10 +61,10 @@ def _split(
 
 def _model_groups(model: nn.Module, run: RunConfig) -> list[ParameterGroup]:
     """Return the groups that the model defines, without frozen parameters, or one group of all."""
-    hook: Any = getattr(model, "parameter_groups", None)
-    if hook is None:
-        return [{"params": [p for p in model.parameters() if p.requires_grad]}]
+    hook: Any = getattr(model, "parameter_groups", lambda _: None)
     groups = hook(run.optimizer)
+    if groups is None:
+        return [{"params": [p for p in model.parameters() if p.requires_grad]}]
     if not isinstance(groups, list | tuple):
         raise _broken(run, f"must return a list of dicts, not {type(groups).__name__}")
     for group in groups:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.errors import ConfigError, OcrTrainerError
+from ocr_trainer.errors import CheckpointError, ConfigError, OcrTrainerError
 from ocr_trainer.optim.groups import ParameterGroup, parameter_groups, some
 from ocr_trainer.plugin import Context, Kind, discovery
 from ocr_trainer.plugin.build import build
@@ -38,6 +38,30 @@ def make_optimizer(model: nn.Module, run: RunConfig, context: Context) -> Optimi
     if difference := _unequal(optimizer, model, groups):
         raise discovery.broken(discovery.find(Kind.optimizer, run.optimizer.name), difference)
     return optimizer
+
+
+def group_sizes(groups: Sequence[ParameterGroup]) -> list[int]:
+    """Return the number of parameters in each group."""
+    return [len(group["params"]) for group in groups]
+
+
+def check_state_fits(optimizer: Optimizer, saved: list[int] | None) -> None:
+    """Refuse the state of an optimizer with other groups, of which torch says only that they differ.
+
+    Args:
+        optimizer: The optimizer of a resumed run.
+        saved: The sizes of the groups in its checkpoint; None if it starts anew.
+
+    Raises:
+        CheckpointError: The groups differ.
+    """
+    sizes = group_sizes(optimizer.param_groups)
+    if saved not in (None, sizes):
+        raise CheckpointError(
+            f"the checkpoint has the state of an optimizer with groups of {saved} parameters; now there are "
+            f"groups of {sizes}\n  resume with the options and versions of model and optimizer that it had, "
+            "or start a new run from its weights: init_from=…/checkpoints/last.ckpt"
+        )
 
 
 def _build(run: RunConfig, context: Context, groups: Sequence[ParameterGroup]) -> Optimizer:

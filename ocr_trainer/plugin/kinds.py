@@ -20,7 +20,8 @@ from ocr_trainer.plugin.backbone import BackboneConfig
 class ModelPlugin(Plugin):
     """A model. Its factory returns a `torch.nn.Module` for its task.
 
-    That is an `ocr_trainer.tasks.detection.Detector` or an `ocr_trainer.tasks.recognition.Recognizer`.
+    For detection, that is an `ocr_trainer.tasks.detection.Detector`; for recognition, an
+    `ocr_trainer.tasks.recognition.Recognizer`; for another task, what its `LearningTask.model_type` says.
     """
 
     kind: ClassVar[Kind] = Kind.model

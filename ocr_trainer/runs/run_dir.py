@@ -18,8 +18,8 @@ LOCK = ".lock"
 INHERITED = "OCR_TRAINER_RUN_FOLDER"
 """Environment variable that passes rank zero's run directory to processes that Lightning starts."""
 
-_held: int | None = None
-"""File descriptor of the lock that this process holds."""
+_held: dict[Path, int] = {}
+"""File descriptors of the locks that this process holds, by run directory."""
 
 
 def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
@@ -53,7 +53,7 @@ def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
 
 
 def hold(folder: Path) -> None:
-    """Lock a run directory until this process ends in any way or locks another one.
+    """Lock a run directory until this process ends in any way or releases it.
 
     Only rank zero locks; its data workers do not inherit the lock. Locking the same directory again has no
     effect. On systems without file locks (Windows), this does nothing.
@@ -68,12 +68,10 @@ def hold(folder: Path) -> None:
     _settle(folder.resolve())
 
 
-def release() -> None:
-    """Release the lock that this process holds, if any."""
-    global _held
-    if _held is not None:
-        os.close(_held)
-        _held = None
+def release(folder: Path) -> None:
+    """Release the lock of a run directory, if this process holds it."""
+    if (lock := _held.pop(folder.resolve(), None)) is not None:
+        os.close(lock)
 
 
 def runs(output_dir: Path, exp_name: str) -> list[Path]:
@@ -114,19 +112,15 @@ def _first_free(parent: Path, stamp: str) -> Path:
 
 
 def _lock(folder: Path) -> None:
-    """Lock a folder and release the previous one, which belongs to a finished run of a sweep."""
-    global _held
-    if not is_rank_zero():
+    """Lock a folder."""
+    # A process that closes a file loses all its locks on it, so the same one is not opened twice.
+    if not is_rank_zero() or folder.resolve() in _held:
         return
     try:
         import fcntl
     except ModuleNotFoundError:
         return
-    path = folder / LOCK
-    # A process that closes a file loses all its locks on it, so the same one is not opened twice.
-    if _held is not None and path.exists() and os.path.samestat(os.fstat(_held), path.stat()):
-        return
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -138,8 +132,7 @@ def _lock(folder: Path) -> None:
         print(f"ocr-train: {folder} cannot be locked: {_reason(error)}", file=sys.stderr)
     os.truncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
-    release()
-    _held = lock
+    _held[folder.resolve()] = lock
 
 
 def _settle(folder: Path) -> None:

@@ -31,7 +31,7 @@ from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
-from ocr_trainer.optim.optimizer import make_optimizer
+from ocr_trainer.optim.optimizer import check_state_fits, group_sizes, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
 
@@ -118,6 +118,8 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """The scores of the best validation so far."""
         self.improved = False
         """Whether the latest validation was the best one so far."""
+        self._saved_groups: list[int] | None = None
+        """The sizes of the parameter groups in the checkpoint that training resumes from."""
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
         self.skipped: dict[Hashable, SkippedItem] = {}
@@ -156,7 +158,14 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     @staticmethod
     @abstractmethod
     def training_loader(split: Split[Any], model: Any, run: Any, context: Context | None = None) -> Loader:
-        """Return the loader of training batches."""
+        """Return the loader of training batches.
+
+        Args:
+            split: The samples.
+            model: The model that the batches are for.
+            run: The run's configuration.
+            context: What the factories of plugins get that the loader uses, such as augmentations.
+        """
 
     @staticmethod
     @abstractmethod
@@ -238,6 +247,7 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """Return the optimizer and its schedule, which advances with each optimizer step."""
         context = run_context(self.run, self.folder)
         optimizer = make_optimizer(self.model, self.run, context)
+        check_state_fits(optimizer, self._saved_groups)
         scheduler = make_scheduler(
             optimizer, self.run.schedule, context, self.trainer.estimated_stepping_batches
         )
@@ -407,6 +417,9 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the best scores so far."""
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
+        # Lightning asks for the optimizer only after this.
+        for state in checkpoint.get("optimizer_states", ()):
+            self._saved_groups = group_sizes(state["param_groups"])
 
 
 def half_area(side: int) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from torch import nn
+
+from ocr_trainer.plugin import OptimizerConfig
 
 
 class TrainableModel(nn.Module):
-    """A `torch.nn.Module` that may follow the progress of its training."""
+    """A `torch.nn.Module` that may follow the progress of its training and say how to optimize it."""
 
     def on_step(self, step: int, epoch: int, total_steps: int | None) -> None:
         """Adapt to the progress of training. Called before `forward` for each training batch.
@@ -19,3 +24,26 @@ class TrainableModel(nn.Module):
             epoch: The epoch, from 0.
             total_steps: The number of optimizer steps of the run, or None if it is unlimited.
         """
+
+    def parameter_groups(self, config: OptimizerConfig) -> Sequence[dict[str, Any]] | None:
+        """Return groups of parameters with learning rates or weight decay of their own.
+
+        The default returns None: all parameters have those of the run.
+
+        Args:
+            config: The options of the optimizer.
+
+        Returns:
+            Dicts with `params`, a list of parameters, and, if wanted, `lr_scale`, a factor of the learning
+            rate, and `weight_decay`, which then also holds for norms and biases. Each trainable parameter is
+            in one group; frozen ones are ignored.
+        """
+        return None
+
+    def layers_by_depth(self) -> Sequence[Iterable[nn.Parameter]]:
+        """Return the parameters of each layer, from the input up, for `optimizer.layer_decay`.
+
+        Parameters in none of them belong to the head, which has the full learning rate. The default returns
+        no layers: the model cannot be trained with layer-wise learning rate decay.
+        """
+        return ()

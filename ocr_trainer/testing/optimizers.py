@@ -61,6 +61,30 @@ class OptimizerSuite(PluginSuite):
             f" not {last:.3g}. If it learns slowly, set `steps` or `lr` of the suite"
         )
 
+    def test_it_runs_the_closure_once(self, tmp_path: Path) -> None:
+        """Lightning passes forward and backward pass to `step` as a function."""
+        import torch
+
+        network = self.network()
+        optimizer = self.optimizer(network, tmp_path)
+        called = []
+
+        def closure() -> float:
+            called.append(torch.is_grad_enabled())
+            loss = _distance(network, [torch.ones_like(p) for p in network.parameters()])
+            if torch.is_grad_enabled():
+                loss.backward()  # type: ignore[no-untyped-call]
+            return float(loss.detach())
+
+        before = [p.detach().clone() for p in network.parameters()]
+        optimizer.step(closure)
+        assert called == [True], (
+            f"step(closure) must call the closure once, with gradients enabled; in its calls: {called}"
+        )
+        assert not any(map(torch.equal, network.parameters(), before)), (
+            "step(closure) must use the gradients that the closure computes: call it first"
+        )
+
     def test_it_resumes_exactly(self, tmp_path: Path) -> None:
         """With the state from a checkpoint, it continues as if it had never stopped, bit for bit."""
         import torch

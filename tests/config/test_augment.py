@@ -100,6 +100,17 @@ def test_an_experiment_takes_a_list(tmp_path: Path, acme: Path, cli):
     assert "      max_texts: 2\n" in done.stdout
 
 
+def test_a_preset_of_the_users_own_counts_as_one(tmp_path: Path, cli):
+    (tmp_path / "augment").mkdir()
+    (tmp_path / "augment" / "mine.yaml").write_text("crop: 320\n", encoding="utf-8")
+    done = cli("check", "--config-dir", str(tmp_path), "augment=[mine,copy_paste]")
+    assert done.returncode == 0, done.stderr
+    assert "  crop: 320\n" in done.stdout
+    assert "      stage: after\n" in done.stdout
+    done = cli("check", "--config-dir", str(tmp_path), "augment=[mine,light]")
+    assert "augment=[mine,light] has 2 presets" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

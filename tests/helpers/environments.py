@@ -36,11 +36,11 @@ class Environment:
         (own / "shared.pth").write_text("".join(lines), encoding="utf-8")
         return cls(folder)
 
-    def python(self, *words: str) -> Done:
-        """Run its Python."""
+    def python(self, *words: str, cwd: Path | None = None) -> Done:
+        """Run its Python, in its folder if no other is given."""
         return subprocess.run(
             [self.folder / "venv" / "bin" / "python", *words],
-            cwd=self.folder,
+            cwd=cwd or self.folder,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
             capture_output=True,
             encoding="utf-8",

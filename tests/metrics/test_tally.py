@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.pages import box
+from helpers.mirror import box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.cutting import RECOGNIZER, Cut, cut_off, ocr_train
 from helpers.fakes import install, visible
+from ocr_trainer_crnn.model import CRNN
 
 from ocr_trainer.checkpoint.read import read
-from ocr_trainer.plugin import discovery
+from ocr_trainer.plugin import OptimizerConfig, discovery
 
 SOURCE = """
 from ocr_trainer.plugin import OptimizerConfig, OptimizerPlugin, ScheduleConfig, SchedulePlugin
@@ -158,6 +160,20 @@ def test_a_schedule_that_goes_wrong_within_the_run_keeps_the_last_checkpoint(
     assert "at step 3 of 12, it returns inf" in capsys.readouterr().err
     (last,) = tmp_path.glob("runs/*/*/checkpoints/last.ckpt")
     assert read(last)["global_step"] == 2
+
+
+def one_group(model: CRNN, _config: OptimizerConfig) -> list[dict[str, Any]]:
+    return [{"params": list(model.parameters()), "weight_decay": 0.0}]
+
+
+def test_the_state_of_other_groups_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cut_off(tmp_path, RECOGNIZER, Cut("on_train_batch_end", 3))
+    # As after an update of the model.
+    monkeypatch.setattr(CRNN, "parameter_groups", one_group, raising=False)
+    assert ocr_train(tmp_path, ["resume", str(folder)]) == 2
+    assert "the checkpoint has the state of an optimizer with groups of [" in capsys.readouterr().err
 
 
 def test_a_run_that_is_resumed_keeps_its_checkpoint(tmp_path: Path) -> None:

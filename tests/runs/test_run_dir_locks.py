@@ -17,7 +17,7 @@ import pytest
 from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs import run_dir as folders
-from ocr_trainer.runs.run_dir import CONFIG, INHERITED, LOCK, claim, hold, runs
+from ocr_trainer.runs.run_dir import CONFIG, INHERITED, LOCK, claim, hold, release, runs
 
 START = "import sys, time; from pathlib import Path; from ocr_trainer.runs.run_dir import claim, hold\n"
 CLAIM = START + "time.sleep(max(0, {at} - time.time())); print(claim(Path(sys.argv[1]), 'run'))"
@@ -96,12 +96,14 @@ def test_case_46_loader_workers_neither_keep_the_lock_nor_lose_it(tmp_path: Path
         os.kill(int(worker), signal.SIGKILL)
 
 
-def test_case_46_a_process_may_hold_its_folder_again_and_leaves_it_for_the_next_run(tmp_path: Path):
+def test_case_46_a_process_may_hold_its_folder_again_and_releases_it_alone(tmp_path: Path):
     first = claim(tmp_path, "run")
     hold(first)
     hold(first)
     assert "is still running" in python(HOLD, first).stderr
     second = claim(tmp_path, "run")
+    assert "is still running" in python(HOLD, first).stderr
+    release(first)
     assert python(HOLD, first).stdout == "held\n"
     assert "is still running" in python(HOLD, second).stderr
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.pages import RUN, box, mirror, page
+from helpers.mirror import RUN, box, mirror, page
 from ocr_trainer_dbnet.model import DBNet
 from ocr_trainer_dbnet.plugin import Unclip
 from ocr_trainer_synthetic.synthetic import Pages

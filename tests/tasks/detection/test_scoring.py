@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.pages import RUN, Mirror, box, mirror, page
+from helpers.mirror import RUN, Mirror, box, mirror, page
 
 from ocr_trainer.config.context import run_context
 from ocr_trainer.data.types import Sample
