@@ -22,14 +22,14 @@ from ocr_trainer.runs import run_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-# In writing-….md the plugins are the reader's: they are not installed here.
+# In these pages the plugins are the reader's: they are not installed here.
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(
         page
         for page in DOCS.rglob("*.md")
-        if not page.name.startswith("writing-") and "_build" not in page.parts
+        if not page.name.startswith(("writing-", "first-plugin")) and "_build" not in page.parts
     ),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]

@@ -114,6 +114,7 @@ def find_defect(plugin: Installed) -> str | None:
     return f"there is no module '{top}'" if missing else None
 
 
+@cache
 def config_folder(plugin: Installed) -> Path | None:
     """Return the folder of YAML files that an entry point of the kind `configs` names, or `None`."""
     core = plugin.distribution == allowlist.CORE  # its own folder lies elsewhere in a checkout
