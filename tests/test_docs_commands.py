@@ -116,7 +116,7 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr("ocr_trainer.checkpoint.read.read", saved)
     monkeypatch.setattr(
-        "ocr_trainer.api.evaluate._find_benchmarks", lambda folder: {Path(folder, "SVT"): "lmdb"}
+        "ocr_trainer.api.evaluate._find_benchmarks", lambda folder, task: {Path(folder, "SVT"): "lmdb"}
     )
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
