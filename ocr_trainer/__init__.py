@@ -5,7 +5,7 @@ import ocr_trainer as ocr
 
 run = ocr.train("experiment=receipts", dataset={"root": "receipts"}, trainer={"max_epochs": 5})
 reader = ocr.load(run.folder)
-reader.predict("page.jpg").words[0].polygon
+[word.polygon for word in reader.predict("page.jpg").words]
 ```
 
 docs/python-api.md shows all of it; docs/architecture.md explains the packages.

@@ -23,6 +23,8 @@ notebook = nbformat.read(sys.argv[1], as_version=4)
 NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
 nbformat.write(notebook, "ran.ipynb")
 """
+TEMPLATES = "ocr_trainer/cli/templates/"
+"""Where the files of `ocr-train new-plugin` are, tests among them."""
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
@@ -52,12 +54,14 @@ def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
         names = [name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name]
         package = wheel.name.partition("-")[0]
         assert all(name.startswith(f"{package}/") for name in names)
+        names = [name for name in names if not name.startswith(TEMPLATES)]
         assert all(name.endswith((".py", ".yaml", "py.typed")) for name in names)
         assert not any("test_" in name for name in names)
     core = set(ZipFile(next(w for w in wheels if w.name.startswith("ocr_trainer-"))).namelist())
     for folder, suffix, place in (
         ("configs", "yaml", "ocr_trainer/configs/"),
         ("ocr_trainer", "py", "ocr_trainer/"),
+        ("ocr_trainer/cli/templates", "txt", TEMPLATES),
     ):
         files = {
             place + str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob(f"*.{suffix}")
@@ -104,6 +108,9 @@ def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
         "wandb",
         "tensorboard",
     }
+    for words in (("check", "experiment=digits"), ("new-plugin", "mine", "--kind", "configs")):
+        done = elsewhere.ocr_train(*words)
+        assert done.returncode == 0, done.stderr
     script = elsewhere.folder / "venv" / "bin" / "ocr-train"
     words = [
         *(

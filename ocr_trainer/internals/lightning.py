@@ -84,7 +84,7 @@ def position(trainer: Trainer) -> dict[str, Any]:
     return trainer.fit_loop.state_dict()
 
 
-def save_alone(trainer: Trainer, path: Path, keep: Path) -> None:
+def save_alone(trainer: Trainer, path: Path, keep: Path | None) -> None:
     """Save a checkpoint without waiting for the other processes, which may never come.
 
     For a strategy that does not shard the state. Relies on `_CheckpointConnector.dump_checkpoint`.

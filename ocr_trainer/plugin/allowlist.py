@@ -2,7 +2,8 @@
 
 An entry is `name`, `kind/name`, `distribution:name` or `kind/distribution:name`; each part may be a
 pattern, as in `acme-*:*`. A plugin that any rule denies, or that any list of allowed plugins leaves out,
-is not imported. Built-in plugins are always allowed, but can be denied.
+is not imported. Built-in plugins are always allowed, but can be denied. Whoever allows a model allows the
+backbones and configurations of its distribution.
 """
 
 from __future__ import annotations
@@ -68,8 +69,14 @@ def rules() -> dict[str, list[str]]:
     return {**found, **_command_line_rules}
 
 
-def denial(kind: Kind, distribution: str, name: str) -> str | None:
+def denial(kind: Kind, distribution: str, name: str, owners: Sequence[tuple[Kind, str]] = ()) -> str | None:
     """Return the rule that denies a plugin, such as `OCR_TRAIN_DISABLE_PLUGINS=acme:*`, or `None`.
+
+    Args:
+        kind: The kind of the plugin.
+        distribution: Its distribution.
+        name: Its name.
+        owners: Kind and name of plugins of the same distribution: to allow one of them allows this one, too.
 
     Raises:
         ConfigError: A rule cannot be parsed.
@@ -79,6 +86,8 @@ def denial(kind: Kind, distribution: str, name: str) -> str | None:
         if origin in (DENY, DENY_KEY) and matches:
             return _format_rule(origin, matches[:1])
         if origin in (ALLOW, ALLOW_KEY) and not matches and distribution != CORE:
+            if any(_matches(entry, origin, k, distribution, n) for entry in entries for k, n in owners):
+                continue
             return f"{_format_rule(origin, entries)}, which does not list it"
     return None
 

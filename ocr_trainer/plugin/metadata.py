@@ -18,6 +18,8 @@ from pathlib import Path
 from ocr_trainer.plugin import CommandPlugin, Kind, allowlist
 
 GROUPS = {kind.entry_points: kind for kind in Kind}
+PARTS = (Kind.backbone, Kind.configs)
+"""Kinds that belong to the models of their distribution: who allows the model allows them."""
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
 DESCRIPTION = re.compile(
     r"^(?P<name>\w+)\s*(?::[^=\n]*)?=\s*[\w.]+\([^()]*?"
@@ -48,7 +50,11 @@ class Installed:
     @property
     def denial(self) -> str | None:
         """The rule that denies the plugin, or `None`."""
-        return allowlist.denial(self.kind, self.distribution, self.name)
+        owners = []
+        if self.kind in PARTS and allowlist.rules():
+            mates = (other for other in installed() if other.distribution == self.distribution)
+            owners = [(other.kind, other.name) for other in mates if other.kind is Kind.model]
+        return allowlist.denial(self.kind, self.distribution, self.name, owners)
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} ({self.target})"
@@ -114,6 +120,7 @@ def find_defect(plugin: Installed) -> str | None:
     return f"there is no module '{top}'" if missing else None
 
 
+@cache
 def config_folder(plugin: Installed) -> Path | None:
     """Return the folder of YAML files that an entry point of the kind `configs` names, or `None`."""
     core = plugin.distribution == allowlist.CORE  # its own folder lies elsewhere in a checkout

@@ -68,7 +68,7 @@ def test_case_10_a_signal_within_a_step_of_several_batches(tmp_path: Path):
 
 
 VARIANTS: dict[str, tuple[list[str], list[Place]]] = {
-    "average": (["ema.enabled=true", "schedule.name=one_cycle"], [(STEP, 2), (SCORING, 1)]),
+    "average": (["ema.enabled=true", "schedule=one_cycle"], [(STEP, 2), (SCORING, 1)]),
     "two_validations": (["trainer.val_check_interval=0.5"], [(SCORING, 1), (STEP, 4)]),
     "pools_cut_short": (["trainer.limit_train_batches=5"], [(STEP, 5)]),
     "workers": (["data.num_workers=2"], [(STEP, 3)]),
@@ -94,7 +94,7 @@ SLOW: dict[str, tuple[list[str], list[Place]]] = {
     "left_over": (["trainer.accumulate_grad_batches=4"], [(STEP, 4), (STEP, 6), (STEP, 10)]),
     "sanity": (["trainer.num_sanity_val_steps=2"], [(STEP, 2), (SCORING, 1)]),
     "loaders_anew": (["trainer.reload_dataloaders_every_n_epochs=1"], [(STEP, 2), (STEP, 8)]),
-    "sgd": (["optimizer.name=sgd", "trainer.gradient_clip_val=0.5", "schedule.name=poly"], [(STEP, 2)]),
+    "sgd": (["optimizer=sgd", "trainer.gradient_clip_val=0.5", "schedule=poly"], [(STEP, 2)]),
     "bf16": (["trainer.precision=bf16-mixed"], [(STEP, 2), (STEP, 6)]),
     "dropout": (["model.dropout=0.3"], [(STEP, 2), (STEP, 6)]),
     "parseq": (["model=parseq", "model.size=tiny"], [(STEP, 1), (STEP, 6), (STEP, 8)]),
@@ -192,7 +192,7 @@ def test_case_10_killed_after_training(tmp_path: Path):
 
 def test_case_10_a_finished_run_is_trained_on(tmp_path: Path):
     """With a rate that does not go by the length of the run, as if it had been longer from the start."""
-    words = [*RECOGNIZER, "schedule.name=constant", "schedule.warmup=0"]
+    words = [*RECOGNIZER, "schedule=constant", "schedule.warmup=0"]
     assert ocr_train(tmp_path / "long", [*words, "trainer.max_epochs=3"]) == 0
     assert ocr_train(tmp_path / "short", words) == 0
     folder = run_folder(tmp_path / "short")

@@ -15,7 +15,61 @@ from ocr_trainer.cli.new_plugin import distribution, kinds, new_plugin, render
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Kind
 
+DOCS = Path(__file__).parents[2] / "docs"
+FILE = re.compile(r"^`ocr-trainer-(\w+)/([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RENAMES = (
+    ("orientation = TaskPlugin", "acme = TaskPlugin"),
+    ("compass = ModelPlugin", "acme_model = ModelPlugin"),
+    ("turned = DatasetPlugin", "acme_dataset = DatasetPlugin"),
+    ('orientation = "ocr_trainer_compass.plugin:orientation"', 'acme = "ocr_trainer_acme.plugin:acme"'),
+    ('compass = "ocr_trainer_compass.plugin:compass"', 'acme = "ocr_trainer_acme.plugin:acme_model"'),
+    ('turned = "ocr_trainer_compass.plugin:turned"', 'acme = "ocr_trainer_acme.plugin:acme_dataset"'),
+    ("ocr_trainer_compass.turned", "ocr_trainer_acme.dataset"),
+    ("ocr_trainer_compass", "ocr_trainer_acme"),
+    ("ocr-trainer-compass", "ocr-trainer-acme"),
+    ('Task("orientation")', 'Task("acme")'),
+    ("TestOrientation", "TestAcmeTask"),
+    ("TestCompass", "TestAcmeModel"),
+    ("TestTurned", "TestAcmeDataset"),
+    ("Orientation", "Acme"),
+    ("CompassConfig", "AcmeModelConfig"),
+    ("Compass", "FirstModel"),
+    ('"model=compass"', '"model=acme"'),
+    ('"dataset=turned"', '"dataset=acme"'),
+    ('name = "orientation"', 'name = "acme"'),
+    ('name = "compass"', 'name = "acme"'),
+    ('name = "turned"', 'name = "acme"'),
+    (
+        "from ocr_trainer.testing import PluginSuite, TaskSuite\nfrom ocr_trainer.plugin import Kind\n",
+        "from ocr_trainer.plugin import Kind\nfrom ocr_trainer.testing import PluginSuite, TaskSuite\n",
+    ),
+    ("The task orientation for ocr-trainer", "The task acme for ocr-trainer"),
+)
+"""What makes the files of the template of a task of those in `docs/writing-a-task.md`."""
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"), [("writing-a-backbone.md", Kind.backbone), ("writing-configs.md", Kind.configs)]
+)
+def test_pages_show_the_files_that_it_makes(page: str, kind: Kind):
+    shown = FILE.findall((DOCS / page).read_text(encoding="utf-8"))
+    made = render(shown[0][0], kind)
+    assert {path for _, path, _ in shown} == {path for path in made if not path.endswith((".md", "py.typed"))}
+    assert {path: text for _, path, text in shown} == {path: made[path] for _, path, _ in shown}
+
+
+def test_the_template_of_a_task_is_that_of_its_page():
+    made = render("acme", Kind.task)
+    for _, path, text in FILE.findall((DOCS / "writing-a-task.md").read_text(encoding="utf-8")):
+        for old, new in RENAMES:
+            text = text.replace(old, new)
+        path = (
+            path.replace("compass", "acme")
+            .replace("turned.py", "dataset.py")
+            .replace("test_acme", "test_contract")
+        )
+        assert made[path] == text
 
 
 def test_there_are_templates_for_every_kind():
@@ -44,7 +98,15 @@ def test_what_it_makes_is_clean(tmp_path: Path):
     for kind in kinds():
         assert new_plugin([f"my_{kind}", "--kind", kind, "--in", str(tmp_path)]) == 0
     rules = "--select=E,F,I,B,UP,SIM,C4,PTH,RUF,ANN,N,TID"
-    words = ["ruff", "check", "--isolated", "--no-cache", "--line-length=110", rules, "--ignore=ANN401,N812"]
+    words = [
+        "ruff",
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--line-length=110",
+        rules,
+        "--ignore=ANN401,N812,RUF009",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", *words, str(tmp_path)],
         capture_output=True,

@@ -28,7 +28,7 @@ WORDS = [
     *("trainer.max_epochs=2", "data.num_workers=0", "trainer.accelerator=cpu"),
 ]
 """Texts to read, by a network that is quickly trained: 8 steps of two processes, with batches of 4."""
-PLAIN = ["optimizer.name=sgd", "optimizer.lr=0.01", "ema.enabled=false", "trainer.accelerator=cpu"]
+PLAIN = ["optimizer=sgd", "optimizer.lr=0.01", "ema.enabled=false", "trainer.accelerator=cpu"]
 TOLERANCE = 1e-4
 """Of what the weights moved; measured: 8e-6, for detection and for recognition."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ocr_trainer.plugin import allowlist, discovery
+from ocr_trainer.plugin import allowlist, discovery, metadata
 
 HEAD = """\
 from ocr_trainer.plugin import Config, DatasetPlugin, LoggerConfig, LoggerPlugin, ModelPlugin, Task
@@ -69,5 +69,6 @@ def visible(folder: Path) -> Iterator[Path]:
             if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
                 del sys.modules[name]
         allowlist.restrict()
+        metadata.config_folder.cache_clear()
         discovery.installed.cache_clear()
         discovery.described.cache_clear()

@@ -65,12 +65,26 @@ class Positions(Callback):
         self.seen: list[tuple[bool, bool, bool]] = []
         self.places: list[tuple[int, int]] = []
         self.keys: set[str] = set()
+        self.finished: set[tuple[str, bool]] = set()
+        self.steps: list[int] = []
+
+    def on_train_batch_start(self, trainer: Trainer, *_: object) -> None:
+        self.finished.add(("start", internals.batch_finished(trainer)))
+        self.steps.append(internals.logged_step(trainer))
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: object) -> None:
+        self.finished.add(("validation", internals.batch_finished(trainer)))
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: object) -> None:
+        self.finished.add(("epoch", internals.batch_finished(trainer)))
 
     def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+        self.finished.add(("end", internals.batch_finished(trainer)))
         functions = internals.accumulating, internals.validation_due, internals.training_done
         self.seen.append(tuple(function(trainer) for function in functions))
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         self.keys = set(checkpoint["loops"]["fit_loop"])
+        assert internals.position(trainer) == checkpoint["loops"]["fit_loop"]
         self.places.append(internals.normalize_position(checkpoint, self.seen[-1][1], not self.seen[-1][0]))
 
 
@@ -108,6 +122,35 @@ def test_where_training_is(positions: Positions):
     assert done == (False, False, False, True) * 2, (
         "_TrainingEpochLoop._is_training_done no longer says whether an epoch ends"
     )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_which_hooks_follow_a_step(positions: Positions):
+    assert positions.finished == {("start", False), ("end", True), ("validation", False), ("epoch", False)}, (
+        "_TrainingEpochLoop.advance counts batches in another order: batch_finished needs it"
+    )
+    assert positions.steps == [0, 0, 1, 1, 2, 2, 3, 3], "_batches_that_stepped no longer counts steps"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_copy_of_the_position_stays_as_it_is(tmp_path: Path):
+    class Copies(Callback):
+        def __init__(self) -> None:
+            self.copies: list[dict] = []
+
+        def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+            self.copies.append(internals.position(trainer))
+            internals.save_alone(trainer, tmp_path / "a.ckpt", None)
+
+    copies = Copies()
+    quiet = dict.fromkeys(
+        ("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
+    )
+    trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[copies], default_root_dir=tmp_path, **quiet)
+    trainer.fit(Line(), DataLoader(torch.ones(4, 1)))
+    ready = [copy["epoch_loop.batch_progress"]["total"]["ready"] for copy in copies.copies]
+    assert ready == [1, 2, 3, 4], "_Loop.state_dict no longer copies its counters"
+    assert torch.load(tmp_path / "a.ckpt", weights_only=True)["global_step"] == 4
 
 
 @pytest.mark.filterwarnings("ignore")

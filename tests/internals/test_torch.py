@@ -84,6 +84,7 @@ def test_buffers_are_found_by_their_tables():
     assert [name for _, name in places] == ["running_mean", "running_var"], (
         "nn.Module._buffers no longer holds the buffers: ocr_trainer.internals.torch.float_buffers needs it"
     )
+    assert [name for _, name in internals.float_buffers(norm, floating=False)] == ["num_batches_tracked"]
     norm[0].running_mean = torch.full((2,), 3.0)  # replaced, not changed
     table, name = places[0]
     assert table[name].tolist() == [3.0, 3.0]

@@ -99,7 +99,8 @@ def test_case_57_a_run_and_its_checkpoint_remember_whose_model_it_is(
     for place in (folder, tested):
         used = json.loads((place / "report.json").read_text(encoding="utf-8"))["plugins"]
         assert [(plugin["name"], plugin["distribution"]) for plugin in used] == [
-            *(("dbnet", "ocr-trainer-dbnet"), ("synthetic", "ocr-trainer-synthetic"), ("csv", "ocr-trainer")),
+            *(("dbnet", "ocr-trainer-dbnet"), ("resnet18", "ocr-trainer-dbnet")),
+            *(("synthetic", "ocr-trainer-synthetic"), ("csv", "ocr-trainer")),
             *(("adamw", "ocr-trainer"), ("cosine", "ocr-trainer")),
         ]
     assert imported(site) == []

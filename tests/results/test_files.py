@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,3 +196,21 @@ def test_formats_that_cannot_be_together(out: Path):
 def test_a_suffix_makes_a_file_beside_the_others(suffix: str):
     with pytest.raises(ValueError, match=r"must be like '\.json'"):
         WriterPlugin(api=1, summary="", config=Config, factory="a:b", suffix=suffix)
+
+
+def test_a_writer_is_imported_only_when_it_is_chosen(out: Path):
+    code = f"""
+import sys
+from pathlib import Path
+from ocr_trainer.config.plugin_options import plugin_config
+from ocr_trainer.plugin import Kind
+from ocr_trainer.results.files import ResultFiles
+ResultFiles(Path({str(out)!r}), {{"tsv": plugin_config(Kind.writer, "tsv", {{}})}})
+print(*(name.rpartition(".")[2] for name in sys.modules if name.startswith("ocr_trainer.results.")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "tsv" in loaded
+    assert loaded.isdisjoint({"alto", "hocr", "page_xml", "json_file", "plain", "draw"})

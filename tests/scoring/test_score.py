@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import fakes, metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_trainer.cli.score import score
-from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.errors import ConfigError, DataError, PluginBroken, PluginNotFound
 from ocr_trainer.metrics.icdar import average_precision
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -70,6 +71,25 @@ def test_cleval_figures(tmp_path: Path) -> None:
     ignoring = scored(tmp_path, *archives, "--metric", "cleval", "--ignore-case")
     assert ignoring["scores"]["hmean"] == report["scores"]["hmean"]
     assert ignoring["scores"]["end_to_end_hmean"] > 0.96
+
+
+@needs_fixtures
+def test_figures_of_metric_plugins(tmp_path: Path) -> None:
+    curved = [FIXTURES / "tiou_curved" / name for name in ("total-text-gt.zip", "total-text_baseline.zip")]
+    report = scored(tmp_path, *curved, "--metric", "tiou")
+    assert {name: round(score, 3) for name, score in report["scores"].items()} == {
+        "precision": 0.619,
+        "recall": 0.479,
+        "hmean": 0.54,
+    }
+    assert report["counts"] == {"truths": 2545, "detections": 2098, "dont_care": 331}
+    rules = ("recall=0.7", "precision=0.6", "merge=0.8")
+    report = scored(tmp_path, *curved, "--metric", "deteval", *rules)
+    assert {name: round(score, 2) for name, score in report["scores"].items()} == {
+        "precision": 0.78,
+        "recall": 0.68,
+        "hmean": 0.73,
+    }
 
 
 # Small examples
@@ -227,3 +247,46 @@ def test_scoring_needs_no_torch(gt: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(gt)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# Metric plugins
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        (
+            ["--metric", "tio"],
+            PluginNotFound,
+            "no metric plugin named 'tio' is installed. Did you mean 'tiou'?",
+        ),
+        (["--metric", "tiou", "recall=1"], ConfigError, "metric 'tiou' has no option 'recall'."),
+        (["--metric", "deteval", "recal=1"], ConfigError, "has no option 'recal'. Did you mean 'recall'?"),
+        (["--metric", "deteval", "recall=much"], ConfigError, "recall=much: "),
+        (["--metric", "deteval", "recall=2"], ConfigError, "recall must be above 0 and at most 1, not 2"),
+        (
+            ["--metric", "deteval", "recall"],
+            ConfigError,
+            "'recall' is not an option of the metric: write KEY=VALUE",
+        ),
+        (["--metric", "tiou", "--iou", "0.5"], ConfigError, "--iou is for --metric icdar"),
+    ],
+)
+def test_metrics_and_options_that_do_not_exist(
+    tmp_path: Path, gt: Path, words: list[str], error: type[Exception], said: str
+) -> None:
+    pred = folder(tmp_path / "pred", {"img_1.txt": "0,0,40,10"})
+    with pytest.raises(error) as raised:
+        score(["--gt", str(gt), "--pred", str(pred), *words])
+    assert said in str(raised.value)
+
+
+def test_a_strangers_metric_scores_files_or_fails_in_one_message(tmp_path: Path, gt: Path) -> None:
+    metrics.install(tmp_path / "acme")
+    pred = folder(tmp_path / "pred", {"img_1.txt": "0,0,40,10"})
+    with fakes.visible(tmp_path / "acme"):
+        report = scored(tmp_path, gt, pred, "--metric", "dictated")
+        assert report["scores"] == {"gain": 0.5, "cost": 0.5}
+        assert report["counts"] == {"truths": 3, "detections": 1, "dont_care": 1}
+        with pytest.raises(PluginBroken, match="cannot be used: RuntimeError: compute is broken"):
+            score(["--gt", str(gt), "--pred", str(pred), "--metric", "dictated", "fails_in=compute"])

@@ -24,7 +24,7 @@ def make(config: MuonConfig, context: Context) -> Muon:
     groups = [part for group in context.parameter_groups for part in _split(group, by_adamw, config)]
     # The first group's learning rate is the one that a run logs.
     groups.sort(key=lambda group: not group["use_muon"])
-    return Muon(groups, foreach=None)
+    return Muon(groups)
 
 
 def is_matrix(parameter: nn.Parameter) -> bool:
