@@ -71,7 +71,7 @@ class OptimizerSuite(PluginSuite):
 
         def closure() -> float:
             called.append(torch.is_grad_enabled())
-            loss = _distance(network, [torch.ones_like(p) for p in network.parameters()])
+            loss = _distance(network, [torch.full_like(p, 2.0) for p in network.parameters()])
             if torch.is_grad_enabled():
                 loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
