@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PLUGINS := $(wildcard plugins/*)
+# timm needs torchvision, which must fit torch's own build: its plugin is installed without it.
+BARE := plugins/ocr-trainer-timm
 
 .PHONY: demo test slow lint docs clean
 
@@ -27,5 +29,6 @@ clean:
 
 .venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]" $(addprefix --editable ,$(PLUGINS))
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]" $(addprefix --editable ,$(filter-out $(BARE),$(PLUGINS)))
+	$(BIN)/python -m pip install --quiet --no-deps --editable $(BARE)
 	touch $@
