@@ -203,4 +203,8 @@ def test_completion_completes_after_the_documented_line(place: Path):
     assert (done.returncode, done.stderr) == (0, "")
     registered, *answers = done.stdout.splitlines()
     assert registered.endswith("-F hydra_bash_completion ocr-train")
-    assert answers == ["model=dbnet model=dbnetpp", "dataset=sroie dataset=synthetic", "optimizer.lr="]
+    assert answers == [
+        "model=dbnet model=dbnetpp",
+        "dataset=sroie dataset=synthetic",
+        "optimizer.layer_decay= optimizer.lr=",
+    ]

@@ -30,6 +30,9 @@ def build(kind: Kind, config: Config, context: Context, expected: type[Any] | No
     built = discovery.resolve(kind, config.name)(config, context)
     has_splits = kind is not Kind.dataset or all(hasattr(built, split) for split in SPLITS)
     if not (has_splits and isinstance(built, expected)):
-        reason = f"its factory returns a {type(built).__name__}, which cannot be used as a {kind.value}"
+        article = "an" if kind.value[0] in "aeiou" else "a"
+        reason = (
+            f"its factory returns a {type(built).__name__}, which cannot be used as {article} {kind.value}"
+        )
         raise discovery.broken(discovery.find(kind, config.name), reason)
     return built

@@ -90,7 +90,7 @@ def test_scores_of_files_are_what_the_command_writes(tmp_path: Path, capsys, mon
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "clval"}, "there is no metric 'clval'. Did you mean 'cleval'?"),
+        ({"metric": "clval"}, "no metric plugin named 'clval' is installed. Did you mean 'cleval'?"),
         ({"metric": "text", "iou": 0.5}, "iou= is for metric=icdar: text ignores outlines"),
         ({"metric": "icdar", "iou": 1}, "iou= must be at least 0 and below 1, not 1"),
         ({"metric": "icdar", "ignore_case": True}, "ignore_case= is for metric=cleval: icdar ignores texts"),

@@ -119,7 +119,7 @@ MESSAGES = {
         " was not given"
     ),
     "optimizer=failing": "its factory fails with AttributeError: 'OptimizerConfig' object has no attribute",
-    "optimizer=none": "its factory returns a NoneType, which cannot be used as a optimizer",
+    "optimizer=none": "its factory returns a NoneType, which cannot be used as an optimizer",
     "schedule=gap": (
         "the schedule plugin 'gap' cannot be used: at step 7 of 12, it returns nan; a learning rate is a finite "
         "number from 0 up, relative to the peak"
