@@ -33,17 +33,19 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with all our wheels, built from a copy, and nothing of the checkout."""
-    folder = tmp_path_factory.mktemp("wheels")
+    place = tmp_path_factory.mktemp("wheels")
+    folder = place / "source"  # not where commands run: Python would import it from there
+    folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     for name in ("ocr_trainer", "configs", "plugins"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
         )
-    environment = Environment.make(folder, editable=False)
+    environment = Environment.make(place, editable=False)
     projects = [str(folder), *map(str, sorted((folder / "plugins").iterdir()))]
     environment.pip("wheel", *OFFLINE, "--wheel-dir", "dist", *projects)
-    environment.pip("install", *OFFLINE, *map(str, (folder / "dist").iterdir()))
+    environment.pip("install", *OFFLINE, *map(str, (place / "dist").iterdir()))
     return environment
 
 
@@ -78,7 +80,7 @@ def test_the_python_lines_of_pages_and_docstrings_run(elsewhere: Environment, tm
     done = elsewhere.python("-c", code, *map(str, files), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-4000:]
     where = elsewhere.python("-c", "import ocr_trainer; print(ocr_trainer.__file__)").stdout
-    assert where.startswith(str(elsewhere.folder))
+    assert where.startswith(str(elsewhere.folder / "venv"))
 
 
 @pytest.mark.skipif(not find_spec("nbclient"), reason="nbclient is not installed")
@@ -97,7 +99,7 @@ def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
     where = elsewhere.python(
         "-c", "import ocr_trainer, ocr_trainer_dbnet; print(ocr_trainer.__file__, ocr_trainer_dbnet.__file__)"
     )
-    assert all(path.startswith(str(elsewhere.folder)) for path in where.stdout.split()), where
+    assert all(path.startswith(str(elsewhere.folder / "venv")) for path in where.stdout.split()), where
     assert {row["name"] for row in elsewhere.listed()} >= {
         "dbnet",
         "sroie",
