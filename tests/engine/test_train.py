@@ -104,6 +104,9 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
     )
     assert {(p["kind"], p["name"], p["distribution"]) for p in told["plugins"]} == {
         ("model", "dbnet", "ocr-trainer-dbnet"),
+        ("backbone", "resnet18", "ocr-trainer-dbnet"),
+        ("optimizer", "adamw", "ocr-trainer"),
+        ("schedule", "cosine", "ocr-trainer"),
         ("dataset", "synthetic", "ocr-trainer-synthetic"),
         ("logger", "csv", "ocr-trainer"),
         ("logger", "tensorboard", "ocr-trainer-tensorboard"),

@@ -25,7 +25,7 @@ BAD = {
     "lightning": ["2.5.0", "2.6.1", "2.6.2", "2.6.3", "2.6.5", "3.0.0"],
 }
 RESTRICTED = re.compile(
-    r"(?<!L)\bA?GPL|Affero|(?<!Lesser )General Public|Non-?Commercial|\bNC\b|SSPL|BUSL|Proprietary", re.I
+    r"(?<!L)\bA?GPL|Affero|(?<!Lesser )General Public|Non-?Commercial|\bNC\b|SSPL|\bBUSL|Proprietary", re.I
 )
 
 
@@ -94,7 +94,9 @@ def installed_with_us() -> dict[str, Distribution]:
 def license(found: Distribution) -> str:
     metadata = found.metadata
     classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
-    return " | ".join(filter(None, [metadata["License-Expression"], metadata["License"], *classifiers]))
+    # Some give the whole text, with the licenses of what their wheels bundle; its first line says which it is.
+    first, *_ = (metadata["License"] or "").splitlines() or [""]
+    return " | ".join(filter(None, [metadata["License-Expression"], first, *classifiers]))
 
 
 def test_case_71_every_licence_is_known_and_restricts_nobody():

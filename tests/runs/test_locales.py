@@ -22,6 +22,8 @@ from ocr_trainer.cli.main import main
 status = main()
 hold = 'import sys; from pathlib import Path; from ocr_trainer.runs.run_dir import hold; hold(Path(sys.argv[1]))'
 (report,) = Path().glob('*/*/*/report.json')
+from ocr_trainer.runs.run_dir import hold as hold_here
+hold_here(report.parent)
 second = subprocess.run([sys.executable, '-c', hold, str(report.parent)], capture_output=True, timeout=60)
 assert b'is still running' in second.stderr, second.stderr
 sys.exit(status)
@@ -46,7 +48,7 @@ TINY = [
 TEXTS = ["да", "нет文", "文字", "é1", "ёж", "字да", "1文", "жé"] * 2
 FILES = {"open", "read_text", "write_text", "NamedTemporaryFile", "TemporaryFile", "fdopen", "TextIOWrapper"}
 """What opens a file as text unless it is told otherwise."""
-OTHERS = {"os", "lmdb", "Pillow", "Image", "archive", "distribution", "tarfile", "webbrowser"}
+OTHERS = {"os", "lmdb", "Pillow", "Image", "archive", "distribution", "tarfile", "webbrowser", "Run"}
 """What has an `open` or `read_text` that takes no encoding."""
 
 
