@@ -182,20 +182,21 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _train_in(folder: Path, run: RunConfig, timer: PhaseTimer) -> Run:
     timer.end("compose")
-    try:
-        with libraries:
+    # Around all of it: what is logged after training, such as a requeued job, has the level of a run.
+    with libraries:
+        try:
             from ocr_trainer.engine.train import train
 
             return Run(folder, run, train(run, folder, timer))
-    except Stopped as stopped:
-        stopped.add_note(f"to resume: ocr-train resume {folder}")
-        if run_dir.is_rank_zero():
-            from ocr_trainer.runs.slurm import requeue
+        except Stopped as stopped:
+            stopped.add_note(f"to resume: ocr-train resume {folder}")
+            if run_dir.is_rank_zero():
+                from ocr_trainer.runs.slurm import requeue
 
-            requeue(stopped.number)
-        raise
-    finally:
-        run_dir.release(folder)
+                requeue(stopped.number)
+            raise
+        finally:
+            run_dir.release(folder)
 
 
 def _find_or_create(run: RunConfig, before: Path | None = None) -> Path | None:

@@ -26,6 +26,7 @@ import signal, sys
 import ocr_trainer as ocr
 sys.path.insert(0, {here!r})
 from guest_calls import TINY
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
 {setup}
 try:
     ocr.train(*TINY, trainer={{"max_epochs": 10_000, "limit_val_batches": 0}}, schedule={{"name": "constant"}})

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ocr_trainer.config.compose import compose, run_hydra
 from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound
+from ocr_trainer.plugin import Kind, discovery
 
 Cli = Callable[..., "CompletedProcess[str]"]
 

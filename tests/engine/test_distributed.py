@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.launching import TINY, differences, run_folder
 from helpers.two_ranks import TWO, forked, sums_of_images
@@ -41,11 +42,13 @@ def report(folder: Path) -> dict[str, Any]:
 
 def readings_from_right_to_left() -> None:
     """Score the texts reversed, whatever the network reads: it is far from reading anything."""
+    from ocr_trainer.data.types import Recognition
     from ocr_trainer.tasks.recognition.task import RecognitionTask
 
     def score_batch(task: Any, batch: Any) -> None:
         for truth in batch.ground_truths:
-            task.tally.add(truth.text, truth.text[::-1])
+            scores = np.zeros(len(truth.text), dtype=np.float32)
+            task.metrics.update(Recognition(truth.text[::-1], scores, 0.0), truth)
 
     RecognitionTask.score_batch = score_batch  # type: ignore[method-assign]
 

@@ -171,6 +171,9 @@ def test_two_checkpoints_are_scored_end_to_end(
     assert (told["images"], told["test_split"], told["device"]) == (3, "test", "cpu")
     assert told["texts"] > 3
     assert {(p["kind"], p["name"]) for p in told["plugins"]} == {
+        ("backbone", "resnet18"),
+        ("optimizer", "adamw"),
+        ("schedule", "cosine"),
         ("model", "dbnet"),
         ("model", "crnn"),
         ("dataset", "synthetic"),

@@ -109,7 +109,7 @@ def test_they_train_together_and_go_without_a_trace(
     assert set(names) <= before
     done = environment.ocr_train(
         *("model=dbnet", *TINY, "model.backbone.name=stripes", "optimizer=signum", "schedule=rsqrt"),
-        *("augment=[turns,light]", "callback=[seen]", "metric=[missed]", "logger=[jsonl]", "exp_name=all"),
+        *("augment=[turns,light]", "callback=[seen]", "metric=[counted]", "logger=[jsonl]", "exp_name=all"),
         *("trainer.limit_train_batches=2", "trainer.max_epochs=1"),
     )
     assert done.returncode == 0, done.stderr
