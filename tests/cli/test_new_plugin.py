@@ -77,6 +77,7 @@ def test_there_are_templates_for_every_kind():
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
+@pytest.mark.slow
 def test_its_tests_pass_at_once(tmp_path: Path):
     environment = Environment.make(tmp_path)
     for kind in kinds():

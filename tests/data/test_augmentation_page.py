@@ -19,6 +19,7 @@ MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is No
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(tmp_path: Path):
     for path, text in FILE.findall(PAGE):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} 
 
 
 @pytest.mark.parametrize("distribution", PAGES)
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(distribution: str, tmp_path: Path):
     page = (DOCS / PAGES[distribution]).read_text(encoding="utf-8")
     for path, text in FILE.findall(page):

@@ -87,6 +87,7 @@ def test_the_callbacks_follow_a_run(installed: Environment):
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.slow
 def test_their_own_tests_pass(name: str, installed: Environment):
     done = installed.python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", str(installed.folder / name / "tests")

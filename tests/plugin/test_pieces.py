@@ -184,6 +184,7 @@ def test_a_replacement_that_it_cannot_encode_is_refused(
     )
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(pieces: Path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pieces / "tests")],

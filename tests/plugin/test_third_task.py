@@ -264,6 +264,7 @@ def test_a_broken_learning_task_is_refused_in_one_message(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(compass: Path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(compass / "tests")],
