@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound, did_you_mean
-from ocr_trainer.plugin import CommandPlugin, Kind, allowlist
+from ocr_trainer.plugin import Kind, allowlist
+from ocr_trainer.plugin.metadata import BUILT_IN_COMMANDS
 
 Command = Callable[[Sequence[str]], int]
 """Called with the words after the command; returns the exit status."""
@@ -34,7 +35,7 @@ def command(word: str) -> Command:
         module, _, function = OURS[word].partition(":")
         found: Command = getattr(import_module(f"ocr_trainer.cli.{module}"), function)
         return found
-    return _of_plugin(f"{allowlist.CORE}:{word}" if word in CommandPlugin.BUILT_IN else word)
+    return _of_plugin(f"{allowlist.CORE}:{word}" if word in BUILT_IN_COMMANDS else word)
 
 
 def plugin_commands() -> Iterator[tuple[str, str]]:
@@ -54,7 +55,7 @@ def _of_plugin(word: str) -> Command:
     try:
         plugin = discovery.find(Kind.command, word)
     except PluginNotFound:
-        names = list(dict.fromkeys([*CommandPlugin.BUILT_IN, *discovery.names(Kind.command)]))
+        names = list(dict.fromkeys([*BUILT_IN_COMMANDS, *discovery.names(Kind.command)]))
         raise ConfigError(
             f"there is no command '{word}'.{did_you_mean(word, names)}\n"
             f"  commands: {', '.join(names)}\n"

@@ -313,11 +313,6 @@ class CommandPlugin(Plugin):
     It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
 
-    BUILT_IN: ClassVar[tuple[str, ...]] = (
-        *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
-        "new-plugin",
-    )
-    """Names of the commands of ocr-train itself. No plugin can replace them."""
     kind: ClassVar[Kind] = Kind.command
     suite: ClassVar[str] = "ocr_trainer.testing:CommandSuite"
 

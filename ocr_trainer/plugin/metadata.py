@@ -15,9 +15,14 @@ from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 
-from ocr_trainer.plugin import CommandPlugin, Kind, allowlist
+from ocr_trainer.plugin import Kind, allowlist
 
 GROUPS = {kind.entry_points: kind for kind in Kind}
+BUILT_IN_COMMANDS = (
+    *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
+    "new-plugin",
+)
+"""Names of the commands of ocr-train itself. No plugin can replace them."""
 PARTS = (Kind.backbone, Kind.configs)
 """Kinds that belong to the models of their distribution: who allows the model allows them."""
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
@@ -144,7 +149,7 @@ def config_files(plugin: Installed) -> dict[str, list[Path]]:
 def is_shadowed(plugin: Installed) -> bool:
     """Return whether a plugin is a command that has the name of one of ours, which wins."""
     ours = plugin.distribution == allowlist.CORE
-    return plugin.kind is Kind.command and plugin.name in CommandPlugin.BUILT_IN and not ours
+    return plugin.kind is Kind.command and plugin.name in BUILT_IN_COMMANDS and not ours
 
 
 def read_summary(plugin: Installed) -> str:

@@ -7,7 +7,8 @@ import sys
 from typing import ClassVar
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import CommandPlugin, Config, Kind
+from ocr_trainer.plugin import Config, Kind
+from ocr_trainer.plugin.metadata import BUILT_IN_COMMANDS
 from ocr_trainer.testing.plugins import PluginSuite
 
 
@@ -29,7 +30,7 @@ class CommandSuite(PluginSuite):
 
     def test_it_has_a_name_of_its_own(self) -> None:
         """The commands of ocr-train win over plugins of the same name."""
-        assert self.name not in CommandPlugin.BUILT_IN, f"ocr-train has a command '{self.name}' already"
+        assert self.name not in BUILT_IN_COMMANDS, f"ocr-train has a command '{self.name}' already"
 
     def test_its_help_exits_with_0(self) -> None:
         """`ocr-train NAME --help` prints what the command does."""

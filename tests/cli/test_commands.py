@@ -10,9 +10,9 @@ from helpers.fakes import install, python_path
 
 from ocr_trainer.cli.commands import OURS
 from ocr_trainer.cli.main import HELP
-from ocr_trainer.plugin import CommandPlugin, Kind
+from ocr_trainer.plugin import Kind
 from ocr_trainer.plugin.allowlist import CORE
-from ocr_trainer.plugin.metadata import installed
+from ocr_trainer.plugin.metadata import BUILT_IN_COMMANDS, installed
 
 ENTRIES = "[ocr_trainer.commands]\n"
 SOURCE = """
@@ -55,7 +55,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_every_command_of_ours_is_reserved():
     core = {p.name for p in installed() if p.kind is Kind.command and p.distribution == CORE}
-    assert {*OURS, *core} == set(CommandPlugin.BUILT_IN)
+    assert {*OURS, *core} == set(BUILT_IN_COMMANDS)
 
 
 def test_a_command_gets_its_words_and_returns_its_status(cli, site: Path):
