@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ocr_trainer.api.guest import guest
 from ocr_trainer.errors import ConfigError, did_you_mean
-from ocr_trainer.plugin import Kind, metadata
+from ocr_trainer.plugin import metadata
+from ocr_trainer.plugin.kind import Kind
 
 
-@dataclass(frozen=True)
-class InstalledPlugin:
+class InstalledPlugin(NamedTuple):
     """An installed plugin, as its metadata describes it."""
 
     kind: str
@@ -81,6 +80,7 @@ def describe(kind: str, name: str) -> str:
         ConfigError: There is no such kind.
         PluginError: The plugin is missing, denied, ambiguous or broken.
     """
+    from ocr_trainer.api.guest import guest
     from ocr_trainer.config.describe import describe
 
     with guest():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -79,10 +78,10 @@ class Run:
 
 def scores_table(scores: Mapping[str, float], folder: Path) -> str:
     """Return scores as a table in HTML, with the folder as its caption."""
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{value:.4f}</td></tr>" for name, value in scores.items()
-    )
-    return f"<table><caption>{html.escape(str(folder))}</caption>{rows}</table>"
+    from html import escape
+
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{value:.4f}</td></tr>" for name, value in scores.items())
+    return f"<table><caption>{escape(str(folder))}</caption>{rows}</table>"
 
 
 def train(*overrides: str, **options: Any) -> Run:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginNotFound, did_you_mean
-from ocr_trainer.plugin import Kind, allowlist
+from ocr_trainer.plugin import allowlist
+from ocr_trainer.plugin.kind import Kind
 from ocr_trainer.plugin.metadata import BUILT_IN_COMMANDS
 
 Command = Callable[[Sequence[str]], int]

@@ -50,10 +50,9 @@ HELP_WORDS = ("-h", "--help", "help")
 def main() -> int:
     """Run the command line and return the exit status: 0, 2 for an error, 128 + the number of a signal."""
     collector.pause()
-    timing.PhaseTimer.count_start_up()
     sys.excepthook = print_traceback
     use_utf8()
-    with STOP.listening(keep_if_asked=True):
+    with timing.PhaseTimer.counting_start_up(), STOP.listening(keep_if_asked=True):
         return _run_command_line()
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin.kind import Kind
 
 if TYPE_CHECKING:
     from ocr_trainer.api.catalog import InstalledPlugin
@@ -27,7 +26,7 @@ def list_plugins(words: Sequence[str]) -> int:
     if arguments.json:
         import json
 
-        print(json.dumps([asdict(plugin) for plugin in found], indent=2))
+        print(json.dumps([plugin._asdict() for plugin in found], indent=2))
     else:
         _table([[p.kind, p.name, f"{p.distribution} {p.version}", _note(p)] for p in found])
     return 0

@@ -38,12 +38,16 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     references: dict[tuple[str, ...], str] = {}
     if unresolvable := list(_resolve(config, references)):
         refuse([*errors, *unresolvable])  # no other check can read the values
-    found = [*errors, *_apply_types(config, ""), *_missing_and_unknown(config)]
+    found = [*errors, *_apply_types(config, "")]
+    missing = sorted(OmegaConf.missing_keys(config))
+    # `to_object` cannot convert missing values and unknown keys.
+    found += [*(f"{key} must be given: {key}=…" for key in missing), *_unknown_keys(config, "")]
+    incomplete = {key.partition(".")[0] for key in missing}
     sections = {}
     cls = run_class(config)
     for field in fields(cls):
         section = config.get(field.name)
-        if OmegaConf.is_config(section) and not OmegaConf.missing_keys(section):
+        if OmegaConf.is_config(section) and field.name not in incomplete:
             try:
                 section = OmegaConf.to_object(section)
             except (OmegaConfBaseException, ValueError) as error:
@@ -145,13 +149,6 @@ def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iter
         OmegaConf.resolve(config)
     except (OmegaConfBaseException, RecursionError) as error:
         yield unresolved(error)  # OmegaConf leaves the key and value of this error empty
-
-
-def _missing_and_unknown(config: DictConfig) -> Iterator[str]:
-    """Yield missing values and unknown keys, which `to_object` cannot convert."""
-    for key in sorted(OmegaConf.missing_keys(config)):
-        yield f"{key} must be given: {key}=…"
-    yield from _unknown_keys(config, "")
 
 
 def _unknown_keys(node: DictConfig, path: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -88,6 +89,8 @@ class PluginSource(ConfigSource):
         Raises:
             ConfigError: Several presets of one group are chosen.
         """
+        if task is None:
+            presets.cache_clear()  # a composition begins
         cls.task, cls.chosen = task, chosen
         for group in PRESETS:
             if len(names := [name for name, preset in cls._choices(group) if preset]) > 1:
@@ -225,6 +228,7 @@ def _open_schema() -> DictConfig:
     return schema
 
 
+@cache
 def presets(group: str) -> dict[str, list[Task]]:
     """Return the tasks that each preset of a group is for."""
     found: dict[str, list[Task]] = {}

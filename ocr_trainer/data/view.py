@@ -10,7 +10,6 @@ from typing import Self
 
 import cv2
 import numpy as np
-import shapely
 
 from ocr_trainer.data.geometry import Homography, apply_all, resize, resize_points, resizing, warp
 from ocr_trainer.data.types import Image, Polygon, Sample
@@ -145,11 +144,7 @@ class View:
         right, bottom = np.array(self._size[::-1]) - 0.5
         for place, polygon in enumerate(self.polygons):
             if polygon.min() < -0.5 or (polygon.max(axis=0) > (right, bottom)).any():
-                shape = shapely.make_valid(shapely.Polygon(polygon))
-                rest = shapely.clip_by_rect(shape, -0.5, -0.5, right, bottom)
-                parts = [part for part in shapely.get_parts(rest) if part.geom_type == "Polygon"]
-                outline = shapely.get_coordinates(max(parts, key=shapely.area).exterior)[:-1] if parts else []
-                self.polygons[place] = np.asarray(outline, dtype=np.float32).reshape(-1, 2)
+                self.polygons[place] = _clip(polygon, right, bottom)
         self.keep([len(polygon) > 0 for polygon in self.polygons])
 
     def add(self, polygon: Polygon, text: str, ignore: bool = False) -> None:
@@ -226,3 +221,14 @@ class View:
 def touches(polygon: Polygon, size: np.ndarray) -> bool:
     """Return whether the bounding box of a polygon reaches into an image of a width and height."""
     return bool((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < np.asarray(size) - 1).all())
+
+
+def _clip(polygon: Polygon, right: float, bottom: float) -> Polygon:
+    """Return the largest part of a polygon within the pixels from 0; of shape (0, 2) if there is none."""
+    import shapely  # few augmentations clip
+
+    shape = shapely.make_valid(shapely.Polygon(polygon))
+    rest = shapely.clip_by_rect(shape, -0.5, -0.5, right, bottom)
+    parts = [part for part in shapely.get_parts(rest) if part.geom_type == "Polygon"]
+    outline = shapely.get_coordinates(max(parts, key=shapely.area).exterior)[:-1] if parts else []
+    return np.asarray(outline, dtype=np.float32).reshape(-1, 2)

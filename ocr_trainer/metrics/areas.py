@@ -1,15 +1,20 @@
-"""Areas of outlines, and the areas that they share."""
+"""Areas of outlines, and the areas that they share.
+
+Functions import shapely when they need it: a run builds its metrics before the first step, but scores later.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import shapely
 
 from ocr_trainer.data.types import Polygon
+
+if TYPE_CHECKING:
+    import shapely
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Regions:
                 not finite are left out.
             crossing: Keep outlines that cross themselves or have no area. If not, they are left out, too.
         """
+        import shapely
+
         usable = [i for i, points in enumerate(polygons) if len(points) >= 3 and np.isfinite(points).all()]
         if not usable:
             return cls(np.empty(0, dtype=object), np.empty(0), np.empty(0, dtype=int))
@@ -55,6 +62,8 @@ def shared_areas(a: Regions, b: Regions) -> tuple[np.ndarray, np.ndarray, np.nda
 
     Pairs are sorted.
     """
+    import shapely
+
     i, j = shapely.STRtree(b.shapes).query(a.shapes, predicate="intersects")
     order = np.lexsort((j, i))
     i, j = i[order], j[order]
@@ -70,5 +79,7 @@ def mostly_inside(regions: Regions, others: Regions, share: float) -> np.ndarray
 
 
 def _even_odd(shape: shapely.Polygon) -> shapely.Geometry:
+    import shapely
+
     parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
     return shapely.multipolygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])

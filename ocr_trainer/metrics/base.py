@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 
 class Metric(ABC):
@@ -38,3 +38,24 @@ class Metric(ABC):
     def details(self) -> Mapping[str, Any]:
         """Return a breakdown of the scores for report.json, as plain values by name."""
         return {}
+
+
+class Rates(Protocol):
+    """Counts that precision, recall and their harmonic mean follow from."""
+
+    @property
+    def precision(self) -> float:
+        """Share of the detections that are right."""
+
+    @property
+    def recall(self) -> float:
+        """Share of the ground truth that is found."""
+
+    @property
+    def hmean(self) -> float:
+        """Harmonic mean of the two."""
+
+
+def rates(counts: Rates) -> dict[str, float]:
+    """Return precision, recall and hmean by name."""
+    return {"precision": counts.precision, "recall": counts.recall, "hmean": counts.hmean}

@@ -7,13 +7,14 @@ pieces or together with its neighbors is not lost: found characters count, and e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Self
 
 import numpy as np
 
-from ocr_trainer.data.types import Polygon
-from ocr_trainer.metrics.character_matching import find_pairs
+from ocr_trainer.data.types import Detections, GroundTruth, Polygon
+from ocr_trainer.metrics.base import Metric, rates
 from ocr_trainer.metrics.character_points import MAX_ASSUMED_LENGTH, Rings
 from ocr_trainer.metrics.spelling import count_correct_characters
 
@@ -99,6 +100,9 @@ def evaluate(
         det_polygons: Detections, each float of shape (points, 2), in the same pixels.
         det_texts: One per detection, for the end-to-end score.
     """
+    # Training builds its metrics before the first step, but scores later.
+    from ocr_trainer.metrics.character_matching import find_pairs
+
     (usable, ground_truths), (found, detections) = _usable(gt_polygons), _usable(det_polygons)
     texts, ignored = [gt_texts[i] for i in usable], np.asarray(gt_ignore, dtype=bool)[usable]
     known = np.array([-1 if text is None else len(text) for text in texts], dtype=int)
@@ -152,3 +156,26 @@ def _false_characters(detections: Rings) -> np.ndarray:
     The original divides height by width here, so an upright detection costs more than a wide one.
     """
     return np.minimum(np.round(0.5 + 1 / (1e-5 + detections.aspect_ratios)), MAX_ASSUMED_LENGTH).astype(int)
+
+
+class Cleval(Metric):
+    """CLEval of detections whose texts are not known."""
+
+    def __init__(self) -> None:
+        self.tally, self.texts = Tally(), 0
+
+    def update(self, prediction: Detections, target: GroundTruth) -> None:
+        """Count one image."""
+        texts = [text or None for text in target.texts]  # an empty text is not known
+        counts = evaluate(target.polygons, texts, target.ignore, prediction.polygons)
+        self.tally += counts.detection
+        self.texts += sum(map(bool, target.texts))
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another instance."""
+        self.tally += other.tally
+        self.texts += other.texts
+
+    def compute(self) -> Mapping[str, float]:
+        """Return precision, recall and hmean, if any text is known."""
+        return rates(self.tally) if self.texts else {}

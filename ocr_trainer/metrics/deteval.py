@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_trainer.data.types import Polygon
+from ocr_trainer.data.types import Detections, GroundTruth, Polygon
 from ocr_trainer.metrics.areas import Regions, mostly_inside, shared_areas
-from ocr_trainer.metrics.match_counts import MatchCounts
+from ocr_trainer.metrics.match_counts import MatchCounts, MatchMetric
 
 ROUNDING = 4
 """Digits to which summed shares are rounded, so that 0.5 + 0.3 reaches 0.8."""
@@ -97,3 +97,15 @@ def _match(recall: np.ndarray, precision: np.ndarray, rules: Rules) -> tuple[flo
             recalled, precise = recalled + worth * texts.sum(), precise + worth
             free_truths &= ~texts
     return float(recalled), float(precise)
+
+
+class DetEval(MatchMetric):
+    """The metric DetEval."""
+
+    def __init__(self, rules: Rules = RULES) -> None:
+        super().__init__()
+        self.rules = rules
+
+    def update(self, prediction: Detections, target: GroundTruth) -> None:
+        """Count one image."""
+        self.counts += evaluate(target.polygons, target.ignore, prediction.polygons, self.rules)

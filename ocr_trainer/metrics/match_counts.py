@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from typing import Self
+
+from ocr_trainer.metrics.base import Metric, rates
 
 
 @dataclass(frozen=True)
@@ -38,3 +42,18 @@ class MatchCounts:
         """Harmonic mean of precision and recall; 0 if both are 0."""
         total = self.recall + self.precision
         return 2 * self.recall * self.precision / total if total else 0.0
+
+
+class MatchMetric(Metric):
+    """A metric whose counts are `MatchCounts`."""
+
+    def __init__(self) -> None:
+        self.counts = MatchCounts()
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another instance."""
+        self.counts += other.counts
+
+    def compute(self) -> Mapping[str, float]:
+        """Return precision, recall and hmean."""
+        return rates(self.counts)

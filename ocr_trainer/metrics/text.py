@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
-from rapidfuzz.distance import LCSseq, Levenshtein
-
 from ocr_trainer.metrics.hangul import has_hangul, to_jamo
 
 LENGTHS = (0, 1, 2, 3, 4, 6, 8, 12, 20, 40)
@@ -99,6 +97,9 @@ class TextTally:
         if truth == read:
             self._add_exact(truth, length, len(folded))
             return
+        # Training builds its metrics before the first step, but scores later.
+        from rapidfuzz.distance import LCSseq, Levenshtein
+
         edits = Levenshtein.editops(truth, read)
         distance = len(edits)
         self.distance += distance

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 
-from ocr_trainer.data.types import Polygon
+from ocr_trainer.data.types import Detections, GroundTruth, Polygon
 from ocr_trainer.metrics.areas import Regions
 from ocr_trainer.metrics.icdar import overlaps_of
-from ocr_trainer.metrics.match_counts import MatchCounts
+from ocr_trainer.metrics.match_counts import MatchCounts, MatchMetric
 
 TOLERANCE = 0.01
 """A fraction up to this that is cut off, or belongs to another text, is not counted."""
@@ -66,3 +66,11 @@ def _other_text(truths: Regions, truth: int, detection: shapely.Geometry) -> sha
 def _kept(lost: np.ndarray) -> np.ndarray:
     """Return 1 - lost; 1 for a fraction within the tolerance."""
     return np.where(lost <= TOLERANCE, 1.0, 1 - lost)
+
+
+class Tiou(MatchMetric):
+    """The metric TIoU."""
+
+    def update(self, prediction: Detections, target: GroundTruth) -> None:
+        """Count one image."""
+        self.counts += evaluate(target.polygons, target.ignore, prediction.polygons)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ocr_trainer.plugin.api import (
-    API,
-    REQUIRED,
-    Bounds,
-    Config,
-    Context,
-    Kind,
-    Options,
-    Plugin,
-    Task,
-    option,
-    plugin_option,
-    sections_option,
-)
-from ocr_trainer.plugin.data_report import DataReport, SkippedItem
-
 if TYPE_CHECKING:
+    from ocr_trainer.plugin.api import (
+        API,
+        REQUIRED,
+        Bounds,
+        Config,
+        Context,
+        Options,
+        Plugin,
+        Task,
+        option,
+        plugin_option,
+        sections_option,
+    )
     from ocr_trainer.plugin.backbone import BackboneConfig
+    from ocr_trainer.plugin.data_report import DataReport, SkippedItem
+    from ocr_trainer.plugin.kind import Kind
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
@@ -89,9 +88,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Commands that only list plugins do not pay for the declarations of all kinds.
-    if name in __all__:
-        from ocr_trainer.plugin import kinds
+    """Import what is used for the first time; listing plugins needs none of the contract."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(kinds, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    modules = (import_module(f"{__name__}.{module}") for module in ("kind", "data_report", "api", "kinds"))
+    value = next(getattr(module, name) for module in modules if hasattr(module, name))
+    globals()[name] = value
+    return value

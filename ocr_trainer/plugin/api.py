@@ -11,40 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ocr_trainer.plugin.data_report import DataReport
+from ocr_trainer.plugin.kind import Kind
 
 API = 1
 """Version of this contract. A plugin states the version it was written for."""
 
 REQUIRED: Any = "???"
 """Default of an option that the user must set."""
-
-
-class Kind(Enum):
-    """The kinds of plugins. `ocr_trainer.plugin.kinds` declares what each of them is."""
-
-    model = "model"
-    dataset = "dataset"
-    logger = "logger"
-    optimizer = "optimizer"
-    schedule = "schedule"
-    augmentation = "augmentation"
-    callback = "callback"
-    backbone = "backbone"
-    metric = "metric"
-    writer = "writer"
-    command = "command"
-    configs = "configs"
-    task = "task"
-
-    @property
-    def entry_points(self) -> str:
-        """The entry-point group that plugins of this kind register in."""
-        return f"ocr_trainer.{self.value.removesuffix('s')}s"
 
 
 @dataclass(frozen=True)
@@ -193,7 +170,7 @@ class Context:
     """Optimizer step, counted from 0, at which a resumed run continues; loggers continue from there."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Plugin:
     """The description that all kinds of plugins share. Each kind derives a class that declares the kind."""
 
@@ -219,6 +196,10 @@ class Plugin:
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
     variants: bool = False
     """Whether users choose a variant of the plugin, `NAME/VARIANT`; `config.name` is that text."""
+
+    # One for all kinds: to generate methods takes most of the time of a dataclass.
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary!r}, factory={self.factory!r})"
 
     def errors(self) -> Iterator[str]:
         """Yield what is wrong with the fields that only this kind of plugin has."""

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from ocr_trainer.plugin import PLUGIN_TYPES, discovery
-from ocr_trainer.plugin.api import Config, Context, Kind
+from ocr_trainer.plugin.api import Config, Context
+from ocr_trainer.plugin.kind import Kind
 
 SPLITS = ("train", "val", "test")
 

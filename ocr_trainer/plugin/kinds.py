@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from ocr_trainer.plugin.api import Config, Kind, Plugin, Task, option
+from ocr_trainer.plugin.api import Config, Plugin, Task, option
 from ocr_trainer.plugin.backbone import BackboneConfig
+from ocr_trainer.plugin.kind import Kind
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ModelPlugin(Plugin):
     """A model. Its factory returns a `torch.nn.Module` for its task.
 
@@ -47,7 +48,7 @@ class FormatSignature:
     """Regular expression to search for in the first 4 KiB of such a file."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DatasetPlugin(Plugin):
     """A dataset. Its factory returns an object with `train`, `val` and `test` splits.
 
@@ -82,7 +83,6 @@ class LoggerConfig(Config):
     """Use the logger; `false` turns it off and keeps its options."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoggerPlugin(Plugin):
     """A logger. Its `config` derives from `LoggerConfig`; its factory returns a Lightning `Logger`.
 
@@ -148,7 +148,7 @@ class ScheduleConfig(Config):
     """Fraction of the run's steps in which the learning rate rises to its peak."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SchedulePlugin(Plugin):
     """A learning rate schedule, per optimizer step.
 
@@ -183,7 +183,7 @@ class AugmentationConfig(Config):
     """Before or after the preset. In a list such as augment=[copy_paste,strong], the place in it decides."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AugmentationPlugin(Plugin):
     """An augmentation of training samples, besides that of the task.
 
@@ -206,7 +206,6 @@ class AugmentationPlugin(Plugin):
         return f"augment.steps.{name}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CallbackPlugin(Plugin):
     """A callback. Its factory returns a `lightning.pytorch.Callback`.
 
@@ -222,7 +221,6 @@ class CallbackPlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:CallbackSuite"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BackbonePlugin(Plugin):
     """A backbone, chosen by an option of the model, such as `model.backbone.name=resnet50`.
 
@@ -245,7 +243,7 @@ class BackbonePlugin(Plugin):
         return "model.backbone"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetricPlugin(Plugin):
     """A metric that validation and test compute. Its factory returns an `ocr_trainer.metrics.base.Metric`."""
 
@@ -271,7 +269,7 @@ class MetricPlugin(Plugin):
             yield f"lower_is_better names '{score}', which is not one of its scores"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WriterPlugin(Plugin):
     """A format of result files. Its factory returns an `ocr_trainer.results.writer.Writer`.
 
@@ -331,7 +329,7 @@ class Prediction(Enum):
     """The text of a word or line, as a `Recognizer` does."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TaskPlugin(Plugin):
     """A task: what models learn. Its `factory` is a class derived from `ocr_trainer.tasks.base.LearningTask`.
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
+from typing import NamedTuple
 
-from ocr_trainer.plugin import Kind, allowlist
+from ocr_trainer.plugin import allowlist
+from ocr_trainer.plugin.kind import Kind
 
 GROUPS = {kind.entry_points: kind for kind in Kind}
 BUILT_IN_COMMANDS = (
@@ -34,8 +36,7 @@ DESCRIPTION = re.compile(
 """A description in a `plugin.py` up to its summary: parsing the modules would take twice the time."""
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """An installed plugin, described by the metadata of its distribution."""
 
     kind: Kind
@@ -100,6 +101,7 @@ def _read(distribution: Distribution) -> list[Installed]:
 @lru_cache(maxsize=1)
 def installed() -> tuple[Installed, ...]:
     """Return every installed plugin, sorted by kind and name. Read the disk once per process."""
+    _package.cache_clear()
     found: dict[tuple[str, str, str], Installed] = {}
     for distribution in distributions():
         for plugin in _read(distribution):
@@ -117,7 +119,7 @@ def find_defect(plugin: Installed) -> str | None:
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"
     top = plugin.module.partition(".")[0]
     try:
-        missing = importlib.util.find_spec(top) is None
+        missing = _package(top) is None
     except ValueError:  # a loaded module without __spec__
         missing = False
     if plugin.kind is Kind.configs and not missing and config_folder(plugin) is None:
@@ -126,12 +128,18 @@ def find_defect(plugin: Installed) -> str | None:
 
 
 @cache
+def _package(top: str) -> ModuleSpec | None:
+    """Find a top-level package without importing it. Many plugins share one."""
+    return importlib.util.find_spec(top)
+
+
+@cache
 def config_folder(plugin: Installed) -> Path | None:
     """Return the folder of YAML files that an entry point of the kind `configs` names, or `None`."""
     core = plugin.distribution == allowlist.CORE  # its own folder lies elsewhere in a checkout
     top, *rest = [plugin.module] if core else plugin.module.split(".")
     try:
-        spec = importlib.util.find_spec(top)
+        spec = _package(top)
     except (ImportError, ValueError):
         return None
     places = (spec and spec.submodule_search_locations) or ()
@@ -182,7 +190,7 @@ def _source_file(module: str) -> Path:
     """Return the source file of a module; raise LookupError if its package cannot be found."""
     # `find_spec` of a submodule would import its parent, so only the top level is looked up.
     top, *rest = module.split(".")
-    spec = importlib.util.find_spec(top)
+    spec = _package(top)
     if spec is None or (rest and not spec.submodule_search_locations):
         raise LookupError(module)
     if not rest:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,9 +37,14 @@ class PhaseTimer:
         PhaseTimer._first = None
 
     @classmethod
-    def count_start_up(cls) -> None:
-        """Let the next timer start with the process."""
+    @contextmanager
+    def counting_start_up(cls) -> Iterator[None]:
+        """Let the next timer start with the process, if there is one before the context ends."""
         cls._first = _START
+        try:
+            yield
+        finally:
+            cls._first = None
 
     def end(self, phase: str) -> None:
         """Add the time since the end of the last phase to this phase."""

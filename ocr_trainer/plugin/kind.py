@@ -1,0 +1,28 @@
+"""The names of the kinds of plugins. Listing what is installed needs no more than these."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Kind(Enum):
+    """The kinds of plugins. `ocr_trainer.plugin.kinds` declares what each of them is."""
+
+    model = "model"
+    dataset = "dataset"
+    logger = "logger"
+    optimizer = "optimizer"
+    schedule = "schedule"
+    augmentation = "augmentation"
+    callback = "callback"
+    backbone = "backbone"
+    metric = "metric"
+    writer = "writer"
+    command = "command"
+    configs = "configs"
+    task = "task"
+
+    @property
+    def entry_points(self) -> str:
+        """The entry-point group that plugins of this kind register in."""
+        return f"ocr_trainer.{self.value.removesuffix('s')}s"
