@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 def watch() -> None:
     """Have the interpreter tell of files that are written; such a hook cannot be taken off, only told to rest."""
     sys.addaudithook(_watch)
+    get_temp_dir()  # multiprocessing keeps the first that it makes, and removes it when this process ends
 
 
 @contextmanager
