@@ -149,8 +149,11 @@ class CheckpointCallback(Callback):
         """Register the signal handlers. Lightning's would make processes wait for each other."""
         STOP.register()
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def after_batch(self, trainer: Trainer) -> None:
         """Save the state if it is due. End the run if a signal arrived.
+
+        `build_trainer` has this called when the loggers have the figures of the step: a run that is killed
+        right after it does not repeat the step.
 
         Raises:
             Stopped: A signal arrived, in this process or another; the state is saved.

@@ -24,6 +24,7 @@ from ocr_trainer.engine.callbacks.progress import Progress
 from ocr_trainer.engine.distributed import RestartableDDPStrategy
 from ocr_trainer.engine.loggers import SafeLogger
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.internals.lightning import after_each_batch
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context, Kind, LoggerConfig, discovery
 from ocr_trainer.plugin.build import build
@@ -183,13 +184,17 @@ def build_trainer(
             timeout=timedelta(seconds=run.distributed.timeout),
             find_unused_parameters=run.trainer.strategy == DDP_UNUSED,
         )
-    return make_trainer(
+    trainer = make_trainer(
         **options,
         logger=list(loggers) or False,
         callbacks=[*averaging, *([Progress()] if shown else []), *callbacks],
         plugins=[CheckpointFileIO()],
         default_root_dir=folder,
     )
+    for callback in callbacks:
+        if isinstance(callback, CheckpointCallback):
+            after_each_batch(trainer, callback.after_batch)
+    return trainer
 
 
 def make_trainer(**options: Any) -> Trainer:

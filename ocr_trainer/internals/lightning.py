@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning.pytorch import Trainer
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.strategies import DDPStrategy
 
 __all__ = [
     "DummyExperiment",
     "accumulating",
+    "after_each_batch",
     "backend_and_timeout",
     "batch_finished",
     "is_fast_dev_run",
@@ -23,6 +26,30 @@ __all__ = [
     "training_done",
     "validation_due",
 ]
+
+
+class _EpochLoop(_TrainingEpochLoop):
+    """Lightning's loop over the batches of an epoch, with a hook that comes after the loggers."""
+
+    def __init__(self, replaced: _TrainingEpochLoop, hook: Callable[[Trainer], None]) -> None:
+        super().__init__(replaced.trainer, replaced.min_steps, replaced.max_steps)
+        self._hook = hook
+
+    def advance(self, data_fetcher: Any) -> None:
+        """Train on a batch."""
+        before = self.batch_progress.total.ready
+        super().advance(data_fetcher)
+        # A run that resumes with a validation comes here without a batch.
+        if self.batch_progress.total.ready > before:
+            self._hook(self.trainer)
+
+
+def after_each_batch(trainer: Trainer, hook: Callable[[Trainer], None]) -> None:
+    """Have a function called when a training batch is over: its figures are logged, a validation may follow.
+
+    Call this before training begins. Relies on `_TrainingEpochLoop.advance`, which ends with the loggers.
+    """
+    trainer.fit_loop.epoch_loop = _EpochLoop(trainer.fit_loop.epoch_loop, hook)
 
 
 def accumulating(trainer: Trainer) -> bool:

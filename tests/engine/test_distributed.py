@@ -107,14 +107,14 @@ def stopping_at(step: int) -> None:
     """Have a process be told to end when a step is done."""
     from ocr_trainer.checkpoint.callback import CheckpointCallback
 
-    done = CheckpointCallback.on_train_batch_end
+    done = CheckpointCallback.after_batch
 
-    def on_train_batch_end(keeper: CheckpointCallback, trainer: Any, *rest: Any) -> None:
+    def after_batch(keeper: CheckpointCallback, trainer: Any) -> None:
         if trainer.global_step == step and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGTERM)
-        done(keeper, trainer, *rest)
+        done(keeper, trainer)
 
-    CheckpointCallback.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
+    CheckpointCallback.after_batch = after_batch  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.strategies import DDPStrategy
@@ -108,6 +109,40 @@ def test_a_fast_dev_run_is_known(tmp_path: Path):
     for fast in (False, True):
         trainer = Trainer(fast_dev_run=fast, accelerator="cpu", default_root_dir=tmp_path, logger=False)
         assert internals.is_fast_dev_run(trainer) is fast, "Lightning moved Trainer.fast_dev_run"
+
+
+class Rows(DummyLogger):
+    """Notes the steps of which figures are logged."""
+
+    def __init__(self, events: list[tuple[str, int]]) -> None:
+        super().__init__()
+        self.events = events
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.events.append(("row", step))
+
+
+class Logging(Line):
+    """Logs a figure with each batch."""
+
+    def on_train_batch_end(self, *_: object) -> None:
+        self.log("figure", 1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_batch_is_over_when_its_figures_are_logged(tmp_path: Path):
+    events: list[tuple[str, int]] = []
+    quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    trainer = Trainer(
+        max_steps=3, log_every_n_steps=1, accelerator="cpu", logger=Rows(events), default_root_dir=tmp_path,
+        **quiet,
+    )  # fmt: skip
+    internals.after_each_batch(trainer, lambda trainer: events.append(("over", trainer.global_step)))
+    trainer.fit(Logging(), DataLoader(torch.ones(4, 1)))
+    rows = [event for event in events if event != ("row", 3)]
+    assert rows == [
+        (what, step) for step in range(3) for what, step in (("row", step), ("over", step + 1))
+    ], "_TrainingEpochLoop.advance no longer ends with the loggers"
 
 
 @pytest.mark.filterwarnings("ignore")
