@@ -184,13 +184,13 @@ def test_case_6_flipped_bits_and_truncations_are_found_or_harmless(tmp_path: Pat
     else:
         write_checkpoint(path, RECOGNIZER)
     size = path.stat().st_size
-    random_bits = flipped(path, [(rng.randrange(size), rng.randrange(8)) for _ in range(300)])
-    assert (random_bits["missed"], random_bits.total()) == (0, 300)
-    assert random_bits["found"] > 280
+    random_bits = flipped(path, [(rng.randrange(size), rng.randrange(8)) for _ in range(100)])
+    assert (random_bits["missed"], random_bits.total()) == (0, 100)
+    assert random_bits["found"] > 90
     last_bytes = flipped(path, [(place, rng.randrange(8)) for place in range(size - 90, size)])
     assert (last_bytes["missed"], last_bytes.total()) == (0, 90)
-    lengths = [rng.randrange(size - 200) for _ in range(100)]
-    assert truncated(path, lengths) == {"found": 100}
+    lengths = [rng.randrange(size - 200) for _ in range(40)]
+    assert truncated(path, lengths) == {"found": 40}
     print(f"{random_bits}, {last_bytes}")
 
 

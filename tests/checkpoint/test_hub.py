@@ -113,6 +113,9 @@ def test_an_unreachable_hub_is_reported(hub, monkeypatch):
     hub[1].shutdown()
     hub[1].server_close()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(
+        "time.sleep", lambda seconds: None
+    )  # the library waits longer before each new attempt
     with pytest.raises(
         CheckpointError, match="the hub cannot be reached, and the weights are not in its local cache"
     ):

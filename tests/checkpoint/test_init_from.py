@@ -144,6 +144,7 @@ def test_sizes_that_do_not_fit_are_refused(size: tuple[int, int], targets: dict,
         DetectionTask(model_of()[1], model_of()[0], Path(), 2).check_batch(batch)
 
 
+@pytest.mark.slow
 def test_one_batch_is_learned_by_heart(cli: Cli):
     done = cli("overfit", *SMALL, "model.neck_channels=64", "optimizer.lr=3e-3", "--steps", "200")
     assert done.returncode == 0, done.stderr + done.stdout

@@ -141,7 +141,7 @@ def survive(unbroken: Unbroken, kills: int, folder: Path) -> None:
 
 
 def test_case_1_runs_that_are_killed_end_as_if_nothing_had_happened(unbroken: Unbroken, tmp_path: Path):
-    survive(unbroken, 10, tmp_path)
+    survive(unbroken, 5, tmp_path)
 
 
 @pytest.mark.parametrize("elsewhere", ["temporary files", "the run"])

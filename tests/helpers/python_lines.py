@@ -26,7 +26,12 @@ BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 SMALL = (
     *("model.size=64", "augment.crop=64", "data.batch_size=1", "data.num_workers=0", "model.neck_channels=8"),
     *("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1"),
-    *("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "calibrate.enabled=false"),
+    *(
+        "trainer.max_steps=2",
+        "trainer.accelerator=cpu",
+        "trainer.enable_progress_bar=false",
+        "calibrate.enabled=false",
+    ),
     *("ema.enabled=false", "data.log_images=0", "trainer.check_val_every_n_epoch=1"),
 )
 NAMED_RUN = Path("runs/receipts/2026-11-23_15-04-05")

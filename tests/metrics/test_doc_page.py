@@ -24,6 +24,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(installed: Environment) -> None:
     tests = installed.folder / "ocr-trainer-counted" / "tests"
     done = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests))

@@ -14,6 +14,7 @@ NAME = "ocr-trainer-stripes"
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
 def test_dbnet_trains_on_it(tmp_path: Path):
     environment = Environment.make(tmp_path)

@@ -189,6 +189,7 @@ def test_its_recognizer_trains(acme: Environment, slips: Path):
     assert report["skipped"]["entries"] == [f"{slips / 'train.tsv'}:{line}: the text is empty"]
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(acme: Environment):
     done = acme.python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(acme.folder / NAME / "tests"))
     assert done.returncode == 0, done.stdout + done.stderr
