@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import shapely
 
-from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
@@ -57,7 +55,7 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
     pairs = list(_pairs(gt, pred, set(options.dont_care), data_report))
     for pair in pairs:
         for page in (pair.truth, pair.found):
-            _report_unusable(page, options.metric, data_report)
+            _report_unusable(page, data_report)
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
     elif options.metric == "cleval":
@@ -95,19 +93,12 @@ def _pairs(gt: Submission, pred: Submission, dont_care: set[str], data_report: D
         yield Pair(truth, found.sorted(), [text in dont_care for text in truth.texts])
 
 
-def _report_unusable(page: Page, metric: str, data_report: DataReport) -> None:
-    """Report the outlines that the metric skips."""
+def _report_unusable(page: Page, data_report: DataReport) -> None:
+    """Report the rows that are not outlines, which no metric counts."""
     for line, polygon in zip(page.lines, page.polygons, strict=True):
-        if fault := _fault(polygon, metric):
-            data_report.skip_label(page.file, line, f"{fault}, not scored")
-
-
-def _fault(polygon: Polygon, metric: str) -> str | None:
-    if len(polygon) < 3:
-        return "1 point is not a polygon" if len(polygon) == 1 else f"{len(polygon)} points are not a polygon"
-    if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
-        return "the outline crosses itself or has no area"
-    return None
+        if (count := len(polygon)) < 3:
+            points = "1 point is" if count == 1 else f"{count} points are"
+            data_report.skip_label(page.file, line, f"{points} not a polygon, not scored")
 
 
 def _plugin(pairs: Sequence[Pair], options: ScoreOptions) -> Result:

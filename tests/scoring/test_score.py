@@ -167,17 +167,20 @@ def test_everything_that_is_left_out_is_reported(
     assert all(entry in printed for entry in report["left_out"])
 
 
-def test_outlines_that_cannot_be_scored_are_reported(tmp_path: Path) -> None:
-    rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,0,40,0,40,10,0,10,word\n"
+def test_outlines_that_cross_themselves_count(tmp_path: Path) -> None:
+    """The one row that cannot be used is a single point."""
+    rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,20,40,20,40,30,0,30,word\n"
     gt = folder(tmp_path / "gt", {"1.txt": rows})
-    report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
-    assert report["left_out"] == 2 * [
-        f"{gt}/1.txt:1: the outline crosses itself or has no area, not scored",
-        f"{gt}/1.txt:2: 1 point is not a polygon, not scored",
-    ]
-    assert report["counts"] == {"matched": 1, "truths": 1, "detections": 1, "dont_care": 1}
-    report = scored(tmp_path, gt, gt, "--metric", "cleval", "--form", "poly+text", "--pred-form", "poly+text")
+    forms = ("--form", "poly+text", "--pred-form", "poly+text")
+    report = scored(tmp_path, gt, gt, "--metric", "icdar", *forms)
     assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
+    assert report["counts"] == {"matched": 2, "truths": 2, "detections": 2, "dont_care": 1}
+    for metric in ("cleval", "tiou", "deteval"):
+        report = scored(tmp_path, gt, gt, "--metric", metric, *forms)
+        assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
+    upright = folder(tmp_path / "upright", {"1.txt": rows.replace("40,10,40,0", "40,0,40,10")})
+    report = scored(tmp_path, upright, gt, "--metric", "icdar", *forms)
+    assert (report["counts"]["matched"], report["counts"]["detections"]) == (1, 2)
 
 
 def test_dont_care_sets_the_texts_that_are_not_scored(tmp_path: Path) -> None:
