@@ -21,6 +21,7 @@ def score(
     form: str | None = None,
     pred_form: str | None = None,
     dont_care: Sequence[str] = ("###",),
+    max_skipped: float = 0.01,
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Score prediction files against ground truth files.
@@ -41,16 +42,18 @@ def score(
         form: Row format of the ground truth; detected by default.
         pred_form: Row format of the predictions; detected by default.
         dont_care: Texts that mark "don't care" regions.
+        max_skipped: Largest share of the rows of either side that may be unusable.
         options: Options of the metric's plugin, such as `{"recall": 0.7}` for `deteval`.
 
     Returns:
-        `scores`, from 0 to 1 except for error rates, `counts`, the `forms` of the rows, and in `left_out`
-        every file, row and outline that was not scored, with the reason.
+        `scores`, from 0 to 1 except for error rates, `counts`, the `forms` of the rows, in `read` how many
+        rows there are and how many of them are left out, and in `left_out` every file, row and outline that
+        was not scored, with the reason.
 
     Raises:
         ConfigError: The options contradict each other, or there is no such form or option.
         PluginError: The metric is not installed, cannot be used, or fails.
-        DataError: One side cannot be read, or the two do not match.
+        DataError: One side cannot be read, too much of it cannot be used, or the two do not match.
     """
     from ocr_trainer.config.tasks import prediction
     from ocr_trainer.plugin import DataReport, Kind, MetricPlugin, Prediction, discovery
@@ -60,9 +63,13 @@ def score(
         plugin = discovery.load(Kind.metric, metric)
         assert isinstance(plugin, MetricPlugin)
         _check(metric, iou, ignore_case)
+        if not 0 <= max_skipped <= 1:
+            raise ConfigError(f"max_skipped= must be from 0 to 1, not {max_skipped:g}")
         limit = 0.5 if iou is None else iou
         chosen = ScoreOptions(
-            *(Path(gt), Path(pred), metric, limit, ignore_case, form, pred_form, dont_care), options or {}
+            *(Path(gt), Path(pred), metric, limit, ignore_case, form, pred_form, dont_care),
+            max_skipped,
+            options or {},
         )
         data_report = DataReport()
         if Prediction.regions not in map(prediction, plugin.tasks):

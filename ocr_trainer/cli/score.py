@@ -12,9 +12,11 @@ from ocr_trainer.api import scoring
 from ocr_trainer.cli.flags import as_flags
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.scoring import text_files
-from ocr_trainer.scoring.options import DONT_CARE
-from ocr_trainer.scoring.row_forms import FORMS
+from ocr_trainer.scoring.left_out import left_out_rows
+from ocr_trainer.scoring.options import DONT_CARE, MAX_SKIPPED
+from ocr_trainer.scoring.row_forms import DETECTED
 from ocr_trainer.scoring.score_text import format_confusion
+from ocr_trainer.scoring.shapes import SHAPES
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
@@ -22,8 +24,10 @@ MAX_SHOWN = 10
 FORMAT = f"""\
 Metrics of detections: each side is a folder or a zip with a .txt file per image (gt_img_1.txt,
 res_img_1.txt) and a row per text. The row format is detected, or set with --form and --pred-form:
-{", ".join(map(str, FORMS[:6]))},
-{", ".join(map(str, FORMS[6:]))}
+{", ".join(map(str, DETECTED))}.
+These must be set: {", ".join(name for name, shape in SHAPES.items() if not shape.detected)},
+with +confidence or +text as above. {", ".join(f"{name}: {shape.fields}" for name, shape in SHAPES.items())};
+an angle turns the box clockwise about its center, by radians or degrees.
 
 Metrics of texts: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per
 image, its text. Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same
@@ -39,7 +43,7 @@ def score(words: Sequence[str]) -> int:
         DataError: One side cannot be read, or the two do not match.
     """
     options = _parsed(words)
-    with as_flags("iou", "ignore_case", "form", "pred_form", "metric"):
+    with as_flags("iou", "ignore_case", "form", "pred_form", "metric", "max_skipped"):
         report = scoring.score(
             options.gt,
             options.pred,
@@ -49,6 +53,7 @@ def score(words: Sequence[str]) -> int:
             form=options.form,
             pred_form=options.pred_form,
             dont_care=options.dont_care or DONT_CARE,
+            max_skipped=options.max_skipped,
             options=_metric_options(options.options),
         )
     print(_table(report))
@@ -80,6 +85,13 @@ def _parsed(words: Sequence[str]) -> Namespace:
         help="text that marks don't-care regions (default: ###); repeatable",
     )
     parser.add_argument(
+        "--max-skipped",
+        type=float,
+        default=MAX_SKIPPED,
+        metavar="SHARE",
+        help=f"largest share of rows of either side that may be unusable (default: {MAX_SKIPPED:g})",
+    )
+    parser.add_argument(
         "options", nargs="*", metavar="KEY=VALUE", help="options of the metric, such as recall=0.7 of deteval"
     )
     parser.add_argument("--json", metavar="FILE", help="write the scores and all skipped items")
@@ -97,6 +109,7 @@ def _table(report: dict[str, Any]) -> str:
     """Return the printed table: scores, counts and skipped items."""
     images = {"images": report["images"]} if "images" in report else {}
     rows = [(name, f"{n}") for name, n in (images | report["counts"]).items()]
+    rows += left_out_rows(report)
     rows += [(name, f"{value:.4f}") for name, value in report["scores"].items()]
     width = max(len(name) for name, _ in rows)
     title = f"{report['metric']}, IoU above {report['iou']:g}" if "iou" in report else report["metric"]

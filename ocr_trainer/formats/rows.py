@@ -5,6 +5,7 @@ Not CSV: commas and quotes are part of the text.
 
 from __future__ import annotations
 
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
@@ -119,6 +120,24 @@ def parse_points(fields: Iterable[str]) -> Points:
 def box(left: float, top: float, right: float, bottom: float) -> Points:
     """Return the corners of an upright box, clockwise from the top left."""
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def rotated(x: float, y: float, width: float, height: float, angle: float) -> Points:
+    """Return the corners of a box that is rotated about its center.
+
+    Args:
+        x: Left side before the rotation, in pixels.
+        y: Top side before the rotation.
+        width: Size along x before the rotation.
+        height: Size along y before the rotation.
+        angle: Rotation in radians, clockwise on the screen because y points down.
+    """
+    middle_x, middle_y = x + width / 2, y + height / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [
+        (middle_x + cos * dx - sin * dy, middle_y + sin * dx + cos * dy)
+        for dx, dy in box(-width / 2, -height / 2, width / 2, height / 2)
+    ]
 
 
 def excerpt(row: str) -> str:

@@ -24,18 +24,18 @@ class Regions:
     shapes: np.ndarray
     """shapely geometries, of shape (regions,)."""
     areas: np.ndarray
-    """float64 of shape (regions,), in square pixels."""
+    """float64 of shape (regions,), in square pixels; see `_areas`. That of an outline that crosses itself can
+    differ from the area of its shape."""
     index: np.ndarray
     """int of shape (regions,): the place of each region's outline in the given sequence."""
 
     @classmethod
-    def of(cls, polygons: Sequence[Polygon], crossing: bool = True) -> Self:
+    def of(cls, polygons: Sequence[Polygon]) -> Self:
         """Return the regions of polygons.
 
         Args:
             polygons: Each float of shape (points, 2). Those with fewer than 3 points or a coordinate that is
-                not finite are left out.
-            crossing: Keep outlines that cross themselves or have no area. If not, they are left out, too.
+                not finite are left out. Outlines that cross themselves or have no area are kept.
         """
         import shapely
 
@@ -45,10 +45,11 @@ class Regions:
         coordinates = np.concatenate([polygons[i] for i in usable]).astype(np.float64)
         owners = np.repeat(np.arange(len(usable)), [len(polygons[i]) for i in usable])
         shapes = shapely.polygons(shapely.linearrings(coordinates, indices=owners))
-        valid = shapely.is_valid(shapes)
-        shapes[~valid] = [_even_odd(shape) for shape in shapes[~valid]]
-        regions = cls(shapes, shapely.area(shapes), np.asarray(usable))
-        return regions if crossing else regions[valid]
+        crossing = ~shapely.is_valid(shapes)
+        areas = shapely.area(shapes)
+        shapes[crossing] = [even_odd(shape) for shape in shapes[crossing]]
+        areas[crossing] = _areas(areas[crossing], shapely.area(shapes[crossing]))
+        return cls(shapes, areas, np.asarray(usable))
 
     def __getitem__(self, chosen: np.ndarray) -> Self:
         return type(self)(self.shapes[chosen], self.areas[chosen], self.index[chosen])
@@ -78,8 +79,35 @@ def mostly_inside(regions: Regions, others: Regions, share: float) -> np.ndarray
     return inside
 
 
-def _even_odd(shape: shapely.Polygon) -> shapely.Geometry:
+def intersection_over_union(shared: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the IoU of pairs from the areas that they share and their own: (pairs,), from 0 to 1."""
+    union = a + b - shared
+    iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    # Turns that cancel out can leave a crossing outline less area than it shares.
+    return np.asarray(np.minimum(iou, 1.0))
+
+
+def _areas(shoelace: np.ndarray, enclosed: np.ndarray) -> np.ndarray:
+    """Return the areas of outlines that cross themselves.
+
+    Published scripts take the absolute value of the shoelace formula, in which turns in opposite directions
+    cancel out and what several turns enclose counts several times. Their figures need this. A figure of
+    eight, of which more than half cancels out, would have next to no area and match whatever text it touches:
+    it has the area that it encloses.
+    """
+    return np.where(2 * shoelace > enclosed, shoelace, enclosed)
+
+
+def even_odd(shape: shapely.Polygon) -> shapely.Geometry:
+    """Return what the outline of a polygon encloses an odd number of times, as a valid geometry."""
     import shapely
 
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
-    return shapely.multipolygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
+    ring = shapely.get_exterior_ring(shape)
+    # make_valid would do, but for sides that lie on each other: it forgets that there are two.
+    faces = shapely.get_parts(shapely.polygonize([shapely.union_all([ring])]))
+    x, y = shapely.get_coordinates(shapely.point_on_surface(faces)).T
+    corners = shapely.get_coordinates(ring)
+    (ax, ay), (bx, by) = corners[:-1].T[:, :, None], corners[1:].T[:, :, None]
+    spans = (ay <= y) != (by <= y)
+    crossed = spans & (x < ax + (y - ay) * (bx - ax) / np.where(spans, by - ay, 1))
+    return shapely.union_all(faces[crossed.sum(axis=0) % 2 == 1])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from ocr_trainer.metrics.areas import even_odd
 from ocr_trainer.metrics.character_points import Rings, centers
 
 AREA_PRECISION = 0.3
@@ -142,9 +143,8 @@ def _shapes(rings: Rings) -> np.ndarray:
     if not len(rings.sizes):
         return np.empty(0, dtype=object)
     shapes = shapely.polygons(shapely.linearrings(rings.points, indices=rings.owners))
-    invalid = ~shapely.is_valid(shapes)
-    # Even-odd rule for polygons that cross themselves; buffer(0) drops lines and points, which have no area.
-    shapes[invalid] = shapely.buffer(shapely.make_valid(shapes[invalid]), 0)
+    crossing = ~shapely.is_valid(shapes)
+    shapes[crossing] = [even_odd(shape) for shape in shapes[crossing]]
     return np.asarray(shapes)
 
 

@@ -65,11 +65,15 @@ def evaluate(
 
 
 def _shares(truths: Regions, detections: Regions) -> tuple[np.ndarray, np.ndarray]:
-    """Return the area that each pair shares over that of the truth, and over that of the detection."""
+    """Return the area that each pair shares over that of the truth, and over that of the detection.
+
+    A crossing outline can have less area than it shares; its share is 1.
+    """
     i, j, shared = shared_areas(truths, detections)
     i, j, shared = i[shared > 0], j[shared > 0], shared[shared > 0]
     recall, precision = np.zeros((2, len(truths), len(detections)))
-    recall[i, j], precision[i, j] = shared / truths.areas[i], shared / detections.areas[j]
+    recall[i, j] = np.minimum(shared / truths.areas[i], 1)
+    precision[i, j] = np.minimum(shared / detections.areas[j], 1)
     return recall, precision
 
 

@@ -1,7 +1,9 @@
 """ICDAR detection score: one-to-one matches with an intersection over union (IoU) above 0.5.
 
-Follows the evaluation script of the ICDAR 2015 Robust Reading challenge (task 4.1), in the version used
-for the published results of MhLiao/DB (Liao et al., AAAI 2020).
+Follows the evaluation script of the ICDAR 2015 Robust Reading challenge (task 4.1). Outlines that cross
+themselves count, on both sides, as in that script and in those of curved text (see `areas`). The version
+behind the published results of MhLiao/DB (Liao et al., AAAI 2020) leaves them out, so that a bad detection
+costs nothing there; for outlines that do not cross themselves, all agree.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_trainer.data.types import Polygon
-from ocr_trainer.metrics.areas import Regions, mostly_inside, shared_areas
+from ocr_trainer.metrics.areas import Regions, intersection_over_union, mostly_inside, shared_areas
 
 DONT_CARE_SHARE = 0.5
 """A detection with more than this fraction of its area inside a don't-care region is not scored."""
@@ -24,9 +26,9 @@ class Counts:
 
     matched: int = 0
     cared_truths: int = 0
-    """Ground-truth polygons that are valid and not don't-care."""
+    """Ground-truth polygons that are not don't-care."""
     cared_detections: int = 0
-    """Detections that are valid and not dropped for lying in a don't-care region."""
+    """Detections that are not dropped for lying in a don't-care region."""
     pairs: tuple[tuple[int, int], ...] = ()
     """Matches in an image, as indices (truth, detection); empty in a sum over images."""
 
@@ -59,9 +61,9 @@ class Overlaps:
     """Overlaps of the ground truth and detections of an image, to be matched at any number of thresholds."""
 
     ground_truths: np.ndarray
-    """Indices of the ground truth that is valid and not don't-care."""
+    """Indices of the ground truth that is not don't-care."""
     detections: np.ndarray
-    """Indices of the detections that are valid and not dropped for lying in a don't-care region."""
+    """Indices of the detections that are not dropped for lying in a don't-care region."""
     pairs: np.ndarray
     """int of shape (pairs, 2): positions in `ground_truths` and `detections` that overlap, sorted."""
     iou: np.ndarray
@@ -94,14 +96,15 @@ def overlaps(
 ) -> Overlaps:
     """Compute the overlaps of the detections and the ground truth of an image.
 
-    Polygons that cross themselves, have no area or are not finite are ignored on both sides.
+    Polygons with fewer than 3 points or a coordinate that is not finite are ignored on both sides. Those that
+    cross themselves or have no area count.
 
     Args:
         gt_polygons: Ground truth, each float of shape (points, 2), in pixels.
         gt_ignore: bool, one per truth: don't-care regions, which count neither as missed nor as wrong.
         det_polygons: Detections, each float of shape (points, 2), in the same pixels.
     """
-    gt, det = Regions.of(gt_polygons, crossing=False), Regions.of(det_polygons, crossing=False)
+    gt, det = Regions.of(gt_polygons), Regions.of(det_polygons)
     return overlaps_of(gt, np.asarray(gt_ignore, dtype=bool)[gt.index], det)
 
 
@@ -116,7 +119,7 @@ def overlaps_of(gt: Regions, dont_care: np.ndarray, det: Regions) -> Overlaps:
     det = det[~mostly_inside(det, gt[dont_care], DONT_CARE_SHARE)]
     gt = gt[~dont_care]
     i, j, shared = shared_areas(gt, det)
-    iou = shared / (gt.areas[i] + det.areas[j] - shared)
+    iou = intersection_over_union(shared, gt.areas[i], det.areas[j])
     return Overlaps(gt.index, det.index, np.stack([i, j], axis=1), iou)
 
 

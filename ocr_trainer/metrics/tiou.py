@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from ocr_trainer.data.types import Detections, GroundTruth, Polygon
-from ocr_trainer.metrics.areas import Regions
+from ocr_trainer.metrics.areas import Regions, intersection_over_union
 from ocr_trainer.metrics.icdar import overlaps_of
 from ocr_trainer.metrics.match_counts import MatchCounts, MatchMetric
 
@@ -42,7 +42,7 @@ def evaluate(
     i, j = np.searchsorted(truths.index, pairs[:, 0]), np.searchsorted(detections.index, pairs[:, 1])
     shared = shapely.intersection(truths.shapes[i], detections.shapes[j])
     areas = shapely.area(shared)
-    iou = areas / (truths.areas[i] + detections.areas[j] - areas)
+    iou = intersection_over_union(areas, truths.areas[i], detections.areas[j])
     cut = truths.areas[i] - areas
     others = [
         _other_text(truths, truth, detections.shapes[detection])
@@ -50,8 +50,8 @@ def evaluate(
     ]
     outlier = shapely.area(others) - shapely.area(shapely.intersection(shared, others))
     return MatchCounts(
-        float(np.sum(iou * _kept(cut / truths.areas[i]))),
-        float(np.sum(iou * _kept(outlier / detections.areas[j]))),
+        float(np.sum(iou * _kept(cut, truths.areas[i]))),
+        float(np.sum(iou * _kept(outlier, detections.areas[j]))),
         len(overlaps.ground_truths),
         len(overlaps.detections),
     )
@@ -63,9 +63,10 @@ def _other_text(truths: Regions, truth: int, detection: shapely.Geometry) -> sha
     return shapely.intersection(detection, shapely.union_all(others[shapely.intersects(others, detection)]))
 
 
-def _kept(lost: np.ndarray) -> np.ndarray:
-    """Return 1 - lost; 1 for a fraction within the tolerance."""
-    return np.where(lost <= TOLERANCE, 1.0, 1 - lost)
+def _kept(lost: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Return the share of areas that is not lost, from 0 to 1; 1 if what is lost is within the tolerance."""
+    share = (lost / areas).clip(0, 1)  # a crossing outline can have less area than it shares or loses
+    return np.where(share <= TOLERANCE, 1.0, 1 - share)
 
 
 class Tiou(MatchMetric):

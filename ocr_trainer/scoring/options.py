@@ -9,6 +9,8 @@ from typing import Any
 
 DONT_CARE = ("###",)
 """Texts that mark "don't care" regions by default."""
+MAX_SKIPPED = 0.01
+"""The largest share of the rows of a side that may be unusable, by default; as `data.max_skipped`."""
 
 
 @dataclass(frozen=True)
@@ -31,5 +33,7 @@ class ScoreOptions:
     """Row format of the predictions; None to detect it."""
     dont_care: Sequence[str] = DONT_CARE
     """Texts that mark "don't care" regions."""
+    max_skipped: float = MAX_SKIPPED
+    """The largest share of the rows of a side that may be unusable."""
     metric_options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the metric's plugin."""

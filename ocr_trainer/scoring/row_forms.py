@@ -12,10 +12,13 @@ import numpy as np
 
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import ConfigError, did_you_mean
-from ocr_trainer.formats.rows import NUMBER, box, excerpt
+from ocr_trainer.formats.rows import NUMBER, excerpt, rotated
+from ocr_trainer.scoring.shapes import SHAPES
 
-COORDINATES = {"ltrb": 4, "quad": 8, "poly": 0}
-"""Numbers per outline by shape: an axis-aligned box, four corners, or (0) any even number."""
+MSRA_TD500 = "msra_td500"
+"""The form of MSRA-TD500, `index difficult x y width height angle`; fields are separated by spaces."""
+DIFFICULT = "###"
+"""The text of a row that MSRA-TD500 marks as difficult."""
 
 QUOTED = re.compile(r'"(.*)"')
 DETECTION_ROWS = 2000
@@ -38,7 +41,7 @@ class Form:
     """A row form, written as `quad`, `ltrb+text`, `poly+confidence+text` and so on."""
 
     shape: str
-    """A key of `COORDINATES`."""
+    """A key of `SHAPES`, or `MSRA_TD500`."""
     confidence: bool = False
     """Whether a confidence follows the outline."""
     text: bool = False
@@ -54,8 +57,10 @@ class Form:
             fields: The row, split at commas.
             numbers: How many fields at the beginning are numbers.
         """
+        if self.shape == MSRA_TD500:
+            return len(fields) == 1 and len(row := fields[0].split()) == _leading_numbers(row) == 7
         coordinates, rest = numbers - self.confidence, fields[numbers:]
-        count = COORDINATES[self.shape]
+        count = SHAPES[self.shape].numbers
         if not (coordinates == count if count else coordinates >= 6 and coordinates % 2 == 0):
             return False
         if self.confidence and not 0 <= float(fields[numbers - 1]) <= 1:
@@ -68,8 +73,10 @@ class Form:
         Raises:
             ValueError: The row does not have this form; the message says why.
         """
+        if self.shape == MSRA_TD500:
+            return _parse_msra_td500(row)
         fields = row.split(",")
-        end = (COORDINATES[self.shape] or self._coordinates(fields)) + self.confidence
+        end = (SHAPES[self.shape].numbers or self._coordinates(fields)) + self.confidence
         if len(fields) < end or end - self.confidence < 2:
             raise ValueError(f"not {self}: {excerpt(row)}")
         try:
@@ -82,16 +89,20 @@ class Form:
         if rest and not self.text:
             raise ValueError(f"not {self}, the row has extra fields: {excerpt(row)}")
         confidence = numbers.pop() if self.confidence else 1.0
-        points = np.array(self._outline(numbers), dtype=np.float64).reshape(-1, 2)
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"the confidence {confidence:g} is not from 0 to 1: {excerpt(row)}")
+        points = np.array(SHAPES[self.shape].outline(numbers), dtype=np.float64).reshape(-1, 2)
         return Row(points, confidence, unquoted(rest))
 
-    def _outline(self, numbers: list[float]) -> Sequence[tuple[float, float]] | list[float]:
-        if self.shape != "ltrb":
-            return numbers
-        left, top, right, bottom = numbers
-        if left > right or top > bottom:
-            raise ValueError(f"the box has a negative width or height: {left:g},{top:g},{right:g},{bottom:g}")
-        return box(left, top, right, bottom)
+    def may_hide_angles(self, rows: Sequence[str]) -> bool:
+        """Return whether this form would take the angles of rotated boxes for their texts.
+
+        So it is if all texts are plain numbers, and not all of them are whole, as house numbers are.
+        """
+        if not self.text or SHAPES[self.shape].numbers != 4:
+            return False
+        texts = [",".join(row.split(",")[4 + self.confidence :]) for row in rows]
+        return all(map(NUMBER.fullmatch, texts)) and any(not text.strip().isdigit() for text in texts)
 
     def _coordinates(self, fields: Sequence[str]) -> int:
         """Return how many fields are coordinates of a polygon.
@@ -107,12 +118,25 @@ class Form:
         return numbers - numbers % 2
 
 
-FORMS = tuple(
-    Form(shape, confidence, text)
-    for shape in COORDINATES
-    for confidence in (False, True)
-    for text in (False, True)
+def _parse_msra_td500(row: str) -> Row:
+    fields = row.split()
+    if len(fields) != 7 or _leading_numbers(fields) != 7:
+        raise ValueError(f"not index difficult x y width height angle: {excerpt(row)}")
+    _, difficult, *numbers = map(float, fields)
+    return Row(np.array(rotated(*numbers)), 1.0, DIFFICULT if difficult else "")
+
+
+FORMS = (
+    *(
+        Form(shape, confidence, text)
+        for shape in SHAPES
+        for confidence in (False, True)
+        for text in (False, True)
+    ),
+    Form(MSRA_TD500),
 )
+DETECTED = tuple(form for form in FORMS if form.shape == MSRA_TD500 or SHAPES[form.shape].detected)
+"""Forms that rows can be recognized by."""
 
 
 def form_of(name: str) -> Form:
@@ -144,7 +168,11 @@ def detect(rows: Sequence[str], confidence: bool) -> Form:
     """
     fields = [row.split(",") for row in rows[:: max(1, len(rows) // DETECTION_ROWS)]]
     sample = [(row, _leading_numbers(row)) for row in fields]
-    forms = [form for form in FORMS if confidence or not form.confidence]
+    if len(sample) == _count_with_five_numbers(sample, confidence):
+        raise ValueError(
+            f"rows such as {excerpt(rows[0])} start with five numbers: a box and an angle, or a confidence"
+        )
+    forms = [form for form in DETECTED if confidence or not form.confidence]
     fitting = {form: sum(form.fits(*row) for row in sample) for form in forms}
     best = max(fitting, key=lambda form: fitting[form])
     quad = Form("quad", best.confidence, best.text)
@@ -159,6 +187,13 @@ def detect(rows: Sequence[str], confidence: bool) -> Form:
     if fitting[best] < 0.5 * len(sample):
         raise ValueError(f"only {fitting[best]} of {len(sample)} rows fit {best}, the best form")
     return best
+
+
+def _count_with_five_numbers(sample: Sequence[tuple[list[str], int]], confidence: bool) -> int:
+    """Return how many rows start with five numbers; 0 if the fifth can be a confidence in all of them."""
+    fifths = [float(fields[4]) for fields, numbers in sample if numbers == 5]
+    possible = confidence and all(0 <= fifth <= 1 for fifth in fifths)
+    return 0 if possible else len(fifths)
 
 
 def _leading_numbers(fields: Sequence[str]) -> int:

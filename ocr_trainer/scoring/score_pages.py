@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import shapely
 
-from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
 from ocr_trainer.plugin import DataReport
+from ocr_trainer.scoring.left_out import refuse_unusable, without
 from ocr_trainer.scoring.options import ScoreOptions
 from ocr_trainer.scoring.plugin_metric import compute, page_sample
 from ocr_trainer.scoring.row_forms import form_of
@@ -47,7 +46,8 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
 
     Raises:
         ConfigError: A form does not exist, or has confidences of the ground truth.
-        DataError: A side cannot be read, or no file of one side belongs to one of the other.
+        DataError: A side cannot be read, too much of it cannot be used, or no file of one side belongs to
+            one of the other.
     """
     form, pred_form = (form_of(form) if form else None for form in (options.form, options.pred_form))
     if form is not None and form.confidence:
@@ -55,9 +55,14 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
     gt = read(options.gt, data_report, form, "form=", confidence=False)
     pred = read(options.pred, data_report, pred_form, "pred_form=", confidence=True)
     pairs = list(_pairs(gt, pred, set(options.dont_care), data_report))
-    for pair in pairs:
-        for page in (pair.truth, pair.found):
-            _report_unusable(page, options.metric, data_report)
+    for page in (*gt.pages.values(), *pred.pages.values()):
+        _report_unusable(page, data_report)
+    refuse_unusable(
+        "ground truth", options.gt, gt.counts, data_report, options.max_skipped, _hint(gt, "form=")
+    )
+    refuse_unusable(
+        "predictions", options.pred, pred.counts, data_report, options.max_skipped, _hint(pred, "pred_form=")
+    )
     if options.metric == "icdar":
         result = _icdar(pairs, pred, options.iou)
     elif options.metric == "cleval":
@@ -68,6 +73,11 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
         "metric": options.metric,
         **({"iou": options.iou} if options.metric == "icdar" else {}),
         "images": len(pairs),
+        "read": {
+            "gt": gt.counts.to_dict(),
+            "pred": pred.counts.to_dict(),
+            "without": without(list(gt.pages), list(pred.pages)),
+        },
         "forms": {"gt": str(gt.form), "pred": str(pred.form) if pred.form else None},
         "scores": result.scores,
         "counts": result.counts,
@@ -95,19 +105,23 @@ def _pairs(gt: Submission, pred: Submission, dont_care: set[str], data_report: D
         yield Pair(truth, found.sorted(), [text in dont_care for text in truth.texts])
 
 
-def _report_unusable(page: Page, metric: str, data_report: DataReport) -> None:
-    """Report the outlines that the metric skips."""
+def _hint(side: Submission, option: str) -> str:
+    """Return a line that says which other form the rows may have."""
+    if side.form is None or side.form.shape != "ltrb":
+        return f"\n  they are read as {side.form}; {option} sets another form"
+    other = str(side.form).replace("ltrb", "xywh", 1)
+    return (
+        f"\n  they are read as {side.form}; for left, top, width, height, set {option}{other},"
+        f"\n  for rotated boxes {option}ltrb+angle or {option}cxcywh+angle"
+    )
+
+
+def _report_unusable(page: Page, data_report: DataReport) -> None:
+    """Report the rows that are not outlines, which no metric counts."""
     for line, polygon in zip(page.lines, page.polygons, strict=True):
-        if fault := _fault(polygon, metric):
-            data_report.skip_label(page.file, line, f"{fault}, not scored")
-
-
-def _fault(polygon: Polygon, metric: str) -> str | None:
-    if len(polygon) < 3:
-        return "1 point is not a polygon" if len(polygon) == 1 else f"{len(polygon)} points are not a polygon"
-    if metric == "icdar" and not shapely.is_valid(shapely.polygons(polygon)):
-        return "the outline crosses itself or has no area"
-    return None
+        if (count := len(polygon)) < 3:
+            points = "1 point is" if count == 1 else f"{count} points are"
+            data_report.skip_label(page.file, line, f"{points} not a polygon, not scored")
 
 
 def _plugin(pairs: Sequence[Pair], options: ScoreOptions) -> Result:

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
@@ -19,11 +19,16 @@ import numpy as np
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import split_rows, strip_bom
+from ocr_trainer.formats.rows import excerpt
 from ocr_trainer.plugin import DataReport
+from ocr_trainer.scoring.left_out import RowCounts
 from ocr_trainer.scoring.row_forms import FORMS, Form, detect
 
 MAX_FILE_BYTES = 16 * 2**20
 """Size limit of one file. Enough for 100,000 rows; protects against zip bombs."""
+
+SUFFIXES = (".txt", ".gt")
+"""Suffixes of files of rows; MSRA-TD500 has `.gt`."""
 
 PREFIXES = re.compile(r"(poly_)?(gt_|res_|det_|pred_)?(img_)?(?=.)")
 """Prefixes of file names that are not part of the image's name."""
@@ -62,6 +67,8 @@ class Submission:
     """None if there are no rows."""
     pages: dict[str, Page]
     """Pages by image name."""
+    counts: RowCounts = field(default_factory=RowCounts)
+    """Rows of all files, and those of them that are not outlines in this form."""
 
 
 def read(path: Path, data_report: DataReport, form: Form | None, option: str, confidence: bool) -> Submission:
@@ -97,16 +104,23 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
                 f"cannot detect the form of the rows in '{path}': {fault}\n"
                 f"  set it with {option}, one of {forms}"
             ) from fault
+    elif form is not None and form.may_hide_angles(rows):
+        raise DataError(
+            f"{option}{form} takes the last number of the rows in '{path}', such as {excerpt(rows[0])}, "
+            f"for a text\n  if it is the angle of a rotated box, set {option}ltrb+angle or {option}cxcywh+angle,"
+            "\n  or +degrees; if it is a text, put it in quotes"
+        )
     pages = {image: Page(file) for image, (file, _) in files.items()}
     if form:
         for image, (_, lines) in files.items():
             _parse(pages[image], lines, form, data_report)
-    return Submission(form if rows else None, pages)
+    used = sum(len(polygon) >= 3 for page in pages.values() for polygon in page.polygons)
+    return Submission(form if rows else None, pages, RowCounts(len(rows), len(rows) - used))
 
 
 def image_of(name: str) -> str:
     """Return the name of the image that a file belongs to: its stem without `PREFIXES`."""
-    stem = PurePosixPath(name).stem
+    stem = _posix(name).stem
     return PREFIXES.sub("", stem, count=1)
 
 
@@ -127,11 +141,14 @@ def _parse(page: Page, lines: Lines, form: Form, data_report: DataReport) -> Non
 def _members(path: Path, data_report: DataReport) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each text file, sorted by name."""
     if path.is_dir():
-        for file in sorted(path.iterdir()):
-            if file.is_file() and _is_text(path, file.name, data_report):
+        # Only a folder without files of rows is searched for folders of them, as a zip file is.
+        own = [file for file in sorted(path.iterdir()) if file.is_file()]
+        for file in own if any(map(_has_rows, own)) else sorted(path.rglob("*")):
+            name = file.relative_to(path).as_posix()
+            if file.is_file() and _is_text(path, name, data_report):
                 if file.stat().st_size > MAX_FILE_BYTES:
-                    raise _too_large(f"{path}/{file.name}")
-                yield file.name, file.read_bytes()
+                    raise _too_large(f"{path}/{name}")
+                yield name, file.read_bytes()
         return
     if not path.exists():
         raise DataError(f"there is no folder or zip '{path}'")
@@ -164,10 +181,18 @@ def _too_large(file: str) -> DataError:
     return DataError(f"'{file}' is larger than {MAX_FILE_BYTES >> 20} MiB, the limit for one image's rows")
 
 
+def _posix(name: str) -> PurePosixPath:
+    """Return a path in a zip file, which some programs write with the separators of Windows."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
 def _is_text(path: Path, name: str, data_report: DataReport) -> bool:
-    file = PurePosixPath(name)
-    # macOS adds a metadata file for each file, in the folder `__MACOSX`.
-    if file.suffix.lower() == ".txt" and not file.name.startswith(".") and "__MACOSX" not in file.parts:
+    if _has_rows(_posix(name)):
         return True
     data_report.skip_image(f"{path}/{name}", "not a .txt file, not read")
     return False
+
+
+def _has_rows(file: PurePath) -> bool:
+    # macOS adds a metadata file for each file, in the folder `__MACOSX`.
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and "__MACOSX" not in file.parts

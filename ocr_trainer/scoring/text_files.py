@@ -11,6 +11,8 @@ from ocr_trainer.errors import ConfigError, DataError, did_you_mean
 from ocr_trainer.formats.annotations import read_bytes, read_rows
 from ocr_trainer.formats.rows import excerpt
 from ocr_trainer.plugin import DataReport
+from ocr_trainer.scoring import left_out
+from ocr_trainer.scoring.left_out import RowCounts
 from ocr_trainer.scoring.row_forms import unquoted
 from ocr_trainer.text.normalize import clean
 
@@ -64,6 +66,13 @@ class Texts:
     """Normalized texts by image name without suffix."""
     places: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     """File and line number of each text, by image name; no line number in folders."""
+    rows: int = 0
+    """Rows, or files of a folder."""
+
+    @property
+    def counts(self) -> RowCounts:
+        """The rows, and those of them that cannot be used."""
+        return RowCounts(self.rows, self.rows - len(self.texts))
 
     def by_basename(self) -> Texts:
         """Return a copy whose names have no folders, or `self` if names would then be ambiguous."""
@@ -74,6 +83,7 @@ class Texts:
             self.form,
             {short[name]: text for name, text in self.texts.items()},
             {short[name]: place for name, place in self.places.items()},
+            self.rows,
         )
 
 
@@ -123,8 +133,7 @@ def pairs(gt: Texts, pred: Texts, data_report: DataReport) -> Iterator[tuple[str
     Raises:
         DataError: The sides have no name in common.
     """
-    if not gt.texts.keys() & pred.texts.keys():
-        gt, pred = gt.by_basename(), pred.by_basename()
+    gt, pred = _comparable(gt, pred)
     if pred.texts and not gt.texts.keys() & pred.texts.keys():
         ours, theirs = (next(iter(side.texts)) for side in (gt, pred))
         raise DataError(
@@ -140,12 +149,25 @@ def pairs(gt: Texts, pred: Texts, data_report: DataReport) -> Iterator[tuple[str
         yield text, pred.texts.get(name, "")
 
 
+def without(gt: Texts, pred: Texts) -> dict[str, int]:
+    """Return how many texts of each side the other lacks, as `pairs` compares their names."""
+    gt, pred = _comparable(gt, pred)
+    return left_out.without(list(gt.texts), list(pred.texts))
+
+
+def _comparable(gt: Texts, pred: Texts) -> tuple[Texts, Texts]:
+    """Return both sides; without the folders of their names, if no names match."""
+    if gt.texts.keys() & pred.texts.keys():
+        return gt, pred
+    return gt.by_basename(), pred.by_basename()
+
+
 def _file(path: Path, data_report: DataReport, form: str | None, option: str, truth: bool) -> Texts:
     rows = list(read_rows(path, data_report))
     if not rows:
         return Texts(None)
     form = form or _detect(path, [row for _, row in rows], option, truth)
-    found = Texts(form)
+    found = Texts(form, rows=len(rows))
     for line, row in rows:
         data_report.read(labels=1)
         parsed = FORMS[form](row)
@@ -178,7 +200,7 @@ def _folder(path: Path, data_report: DataReport, truth: bool) -> Texts:
             files.setdefault(parts[1], {})[parts[2].lower()] = file
     if not files:
         raise DataError(f"'{path}' contains no .txt files; there must be one per image")
-    found = Texts("folder")
+    found = Texts("folder", rows=len(files))
     for name, candidates in files.items():
         data_report.read(labels=1)
         file = next(candidates[kind] for kind in (own, "", other) if kind in candidates)
@@ -194,6 +216,7 @@ def _folder(path: Path, data_report: DataReport, truth: bool) -> Texts:
 
 def _add(found: Texts, name: str, text: str, place: tuple[str, int | None], data_report: DataReport) -> None:
     """Add a normalized text to `found`, or report why it cannot be used."""
+    name = name.replace("\\", "/")  # separators of Windows
     if not name:
         data_report.skip_label(*place, "the name is empty, not used")
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.outlines import box
+import shapely
+from helpers.outlines import area, box, enclosed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,15 +36,33 @@ def test_areas_of_any_outlines(pair: list[np.ndarray]) -> None:
     a, b = pair
     first, second = Regions.of([a]), Regions.of([b])
     pixels, others = sampled(a), sampled(b)
-    assert first.areas[0] == pytest.approx(pixels.sum() / SCALE**2, abs=0.3)
+    assert shapely.area(first.shapes[0]) == pytest.approx(pixels.sum() / SCALE**2, abs=0.3)
     _, _, shared = shared_areas(first, second)
     assert shared.sum() == pytest.approx((pixels & others).sum() / SCALE**2, abs=0.3)
+    assert shared.sum() == pytest.approx(enclosed(a, b), abs=1e-6)
+    assert first.areas[0] == pytest.approx(area(a), abs=1e-6)
 
 
-def test_an_outline_that_crosses_itself_is_kept_or_left_out() -> None:
-    bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)])
-    kept, left_out = Regions.of([bow_tie]), Regions.of([bow_tie], crossing=False)
-    assert (kept.areas.tolist(), len(left_out)) == ([50], 0)
+LOOP = np.array([(0, 0), (10, 0), (10, 10), (8, 12), (10, 12), (8, 10), (0, 10)])
+TWICE = np.array([*box(0, 0, 10, 10), *box(0, 0, 4, 4)])
+
+
+@pytest.mark.parametrize(
+    ("outline", "expected", "region"),
+    [
+        (np.array([(0, 0), (10, 10), (10, 0), (0, 10)]), 50, 50),  # all of it cancels out
+        (LOOP, 100, 102),  # a small loop that turns the other way
+        (TWICE, 116, 84),  # a corner that is gone around twice
+        (np.zeros((4, 2)), 0, 0),
+    ],
+    ids=["figure of eight", "loop", "twice", "point"],
+)
+def test_the_area_of_an_outline_that_crosses_itself(
+    outline: np.ndarray, expected: float, region: float
+) -> None:
+    regions = Regions.of([outline])
+    assert regions.areas.tolist() == [expected]
+    assert shapely.area(regions.shapes).tolist() == [region] == [enclosed(outline)]
 
 
 def test_regions_know_the_places_of_their_outlines() -> None:

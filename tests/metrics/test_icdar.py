@@ -6,7 +6,18 @@ import json
 
 import numpy as np
 import pytest
-from helpers.outlines import CTW1500, FIXTURES, ICDAR_2015, TOTAL_TEXT, box, needs_fixtures, published
+from helpers.outlines import (
+    CTW1500,
+    FIXTURES,
+    ICDAR_2015,
+    TOTAL_TEXT,
+    area,
+    box,
+    crossing,
+    enclosed,
+    needs_fixtures,
+    published,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon as Shape
@@ -46,20 +57,25 @@ def test_published_figures(submission: tuple[str, str], key: str) -> None:
 
 
 def twin(ground_truths: list, ignore: list[bool], detections: list) -> Counts:
-    """The challenge's script, loop by loop."""
-    gt = {i: Shape(p) for i, p in enumerate(ground_truths) if Shape(p).is_valid}
-    regions = [shape for i, shape in gt.items() if ignore[i]]
-    cared = {i: shape for i, shape in gt.items() if not ignore[i]}
-    det = {j: Shape(p) for j, p in enumerate(detections) if Shape(p).is_valid}
-    det = {j: s for j, s in det.items() if all(s.intersection(r).area / s.area <= 0.5 for r in regions)}
+    """The challenge's script, loop by loop; what outlines enclose is counted by strips."""
+
+    def shared(i: int, j: int) -> float:
+        return enclosed(ground_truths[i], detections[j])
+
+    gt, det = [area(p) for p in ground_truths], [area(p) for p in detections]
+    kept = [
+        j
+        for j in range(len(det))
+        if not any(ignore[i] and shared(i, j) > 0.5 * det[j] for i in range(len(gt)))
+    ]
     pairs: dict[int, int] = {}
-    for i, truth in cared.items():
-        for j, shape in det.items():
-            if i not in pairs and j not in pairs.values():
-                shared = truth.intersection(shape).area
-                if shared / (truth.area + shape.area - shared) > 0.5:
+    for i in range(len(gt)):
+        for j in kept:
+            if not ignore[i] and i not in pairs and j not in pairs.values():
+                union = gt[i] + det[j] - shared(i, j)
+                if union > 0 and shared(i, j) / union > 0.5:
                     pairs[i] = j
-    return Counts(len(pairs), len(cared), len(det), tuple(pairs.items()))
+    return Counts(len(pairs), ignore.count(False), len(kept), tuple(pairs.items()))
 
 
 # Whole numbers in a small square: many polygons coincide, touch, or share exactly one half.
@@ -80,15 +96,25 @@ def test_agrees_with_its_twin(ground_truths: list, detections: list, data: st.Da
     assert match(ground_truths, ignore, detections) == twin(ground_truths, ignore, detections)
 
 
-def test_agrees_with_its_twin_on_a_crowded_page() -> None:
-    rng = np.random.default_rng(5)
-    corners = rng.uniform(0, 400, (300, 2))
-    ground_truths = [box(x, y, x + 40, y + 15) for x, y in corners]
-    detections = [p + rng.normal(0, 3, 2) for p in ground_truths]
-    ignore = list(rng.random(300) < 0.1)
+@pytest.mark.parametrize("seed", range(6))
+def test_agrees_with_its_twin_where_outlines_cross_themselves(seed: int) -> None:
+    ground_truths, detections = crossing(seed, 32)
+    assert sum(not Shape(p).is_valid for p in (*ground_truths, *detections)) > 24
+    ignore = list(np.random.default_rng(seed).random(32) < 0.2)
     counts = match(ground_truths, ignore, detections)
     assert counts == twin(ground_truths, ignore, detections)
-    assert counts.matched > 100
+    assert 0 < counts.matched < counts.cared_truths
+
+
+def test_agrees_with_its_twin_on_a_crowded_page() -> None:
+    rng = np.random.default_rng(5)
+    corners = rng.uniform(0, 400, (60, 2))
+    ground_truths = [box(x, y, x + 40, y + 15) for x, y in corners]
+    detections = [p + rng.normal(0, 3, 2) for p in ground_truths]
+    ignore = list(rng.random(60) < 0.1)
+    counts = match(ground_truths, ignore, detections)
+    assert counts == twin(ground_truths, ignore, detections)
+    assert counts.matched > 20
 
 
 # By hand
@@ -114,7 +140,13 @@ def test_indices_are_those_of_the_input() -> None:
     bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)])
     ground_truths = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
     detections = [bow_tie, box(50, 0, 60, 10), box(0, 0, 10, 10)]
-    assert match(ground_truths, [False, True, False], detections) == Counts(1, 1, 1, ((2, 2),))
+    assert match(ground_truths, [False, True, False], detections) == Counts(2, 2, 2, ((0, 0), (2, 2)))
+
+
+def test_detections_that_cross_themselves_cost_precision() -> None:
+    bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)])
+    found = match([box(0, 0, 10, 10), box(30, 0, 40, 10)], [False, False], [bow_tie, box(30, 0, 40, 10)])
+    assert (found.matched, found.cared_detections, found.precision) == (1, 2, 0.5)
 
 
 def test_detections_in_a_dont_care_region_are_dropped() -> None:
@@ -129,16 +161,21 @@ def test_detections_in_a_dont_care_region_are_dropped() -> None:
     [
         np.empty((0, 2)),
         np.array([(0, 0), (5, 5)]),
-        np.array([(0, 0), (5, 5), (9, 9)]),
-        np.array([(3, 3), (3, 3), (3, 3), (3, 3)]),
-        np.array([(0, 0), (10, 10), (10, 0), (0, 10)]),
         box(0, 0, np.nan, 10),
         box(0, 0, np.inf, 10),
     ],
 )
-def test_invalid_polygons_are_skipped(polygon: np.ndarray) -> None:
+def test_what_is_no_outline_is_skipped(polygon: np.ndarray) -> None:
     assert match([polygon], [False], [polygon]) == Counts()
     assert match([polygon], [True], [box(0, 0, 1, 1)]) == Counts(cared_detections=1)
+
+
+@pytest.mark.parametrize(
+    "polygon", [np.array([(0, 0), (5, 5), (9, 9)]), np.array([(3, 3), (3, 3), (3, 3), (3, 3)])]
+)
+def test_outlines_without_area_count_and_match_nothing(polygon: np.ndarray) -> None:
+    assert match([polygon], [False], [polygon]) == Counts(0, 1, 1)
+    assert match([box(0, 0, 9, 9)], [True], [polygon]) == Counts(0, 0, 1)
 
 
 def test_counts_add_up_to_figures_of_the_whole_set() -> None:

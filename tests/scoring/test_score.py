@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -151,7 +152,12 @@ def test_everything_that_is_left_out_is_reported(
 ) -> None:
     rows = "0,0,40,10\n5,5\n40,10,0,0\n"
     pred = folder(tmp_path / "pred", {"res_img_1.txt": rows, "res_img_9.txt": rows, "notes.md": ""})
-    report = scored(tmp_path, gt, pred, "--metric", "icdar")
+    report = scored(tmp_path, gt, pred, "--metric", "icdar", "--max-skipped", "0.7")
+    assert report["read"] == {
+        "gt": {"rows": 3, "left_out": 0},
+        "pred": {"rows": 6, "left_out": 4},
+        "without": {"predictions": 1, "ground_truth": 1},
+    }
     place = f"{pred}/res_img"
     assert report["left_out"] == [
         f"{pred}/notes.md: not a .txt file, not read",
@@ -164,20 +170,52 @@ def test_everything_that_is_left_out_is_reported(
     ]
     printed = capsys.readouterr().out
     assert "left out or noted: 7\n" in printed
+    table = [" ".join(line.split()) for line in printed.splitlines()]
+    assert {"predictions left out 4 of 6", "without predictions 1", "without ground truth 1"} <= set(table)
     assert all(entry in printed for entry in report["left_out"])
 
 
-def test_outlines_that_cannot_be_scored_are_reported(tmp_path: Path) -> None:
-    rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,0,40,0,40,10,0,10,word\n"
+@pytest.mark.parametrize("metric", ["icdar", "cleval", "tiou"])
+def test_too_many_unusable_rows_are_refused(tmp_path: Path, gt: Path, metric: str) -> None:
+    """A row that is left out would cost nothing: half of these would score a precision of 1."""
+    pred = folder(tmp_path / "pred", {"res_img_1.txt": "0,0,40,10\n30,20,20,10\n"})
+    for sides in ((gt, pred), (pred, gt)):
+        with pytest.raises(DataError) as caught:
+            score(["--gt", str(sides[0]), "--pred", str(sides[1]), "--metric", metric])
+        what, flag = ("predictions", "--pred-form") if sides[1] == pred else ("ground truth", "--form")
+        assert str(caught.value) == (
+            f"1 of 2 rows of the {what} cannot be used, more than --max-skipped 0.01 allows:\n"
+            f"  {pred}/res_img_1.txt:2: the box has a negative width or height: 30,20,20,10\n"
+            f"  they are read as ltrb; for left, top, width, height, set {flag} xywh,\n"
+            f"  for rotated boxes {flag} ltrb+angle or {flag} cxcywh+angle"
+        )
+    report = scored(tmp_path, gt, pred, "--metric", metric, "--pred-form", "xywh")
+    assert report["read"]["pred"] == {"rows": 2, "left_out": 0}
+
+
+def test_names_with_separators_of_windows(tmp_path: Path, gt: Path) -> None:
+    with ZipFile(tmp_path / "win.zip", "w") as archive:
+        for number in (1, 2):
+            archive.writestr(f"submit\\res_img_{number}.txt", "0,0,40,10\n")
+    report = scored(tmp_path, gt, tmp_path / "win.zip", "--metric", "icdar")
+    assert report["scores"]["hmean"] == 1
+    assert report["left_out"] == []
+
+
+def test_outlines_that_cross_themselves_count(tmp_path: Path) -> None:
+    """The one row that cannot be used is a single point."""
+    rows = "0,0,40,10,40,0,0,10,bow\n39,292,###\n0,20,40,20,40,30,0,30,word\n"
     gt = folder(tmp_path / "gt", {"1.txt": rows})
-    report = scored(tmp_path, gt, gt, "--metric", "icdar", "--form", "poly+text", "--pred-form", "poly+text")
-    assert report["left_out"] == 2 * [
-        f"{gt}/1.txt:1: the outline crosses itself or has no area, not scored",
-        f"{gt}/1.txt:2: 1 point is not a polygon, not scored",
-    ]
-    assert report["counts"] == {"matched": 1, "truths": 1, "detections": 1, "dont_care": 1}
-    report = scored(tmp_path, gt, gt, "--metric", "cleval", "--form", "poly+text", "--pred-form", "poly+text")
+    forms = ("--form", "poly+text", "--pred-form", "poly+text", "--max-skipped", "0.4")
+    report = scored(tmp_path, gt, gt, "--metric", "icdar", *forms)
     assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
+    assert report["counts"] == {"matched": 2, "truths": 2, "detections": 2, "dont_care": 1}
+    for metric in ("cleval", "tiou", "deteval"):
+        report = scored(tmp_path, gt, gt, "--metric", metric, *forms)
+        assert report["left_out"] == 2 * [f"{gt}/1.txt:2: 1 point is not a polygon, not scored"]
+    upright = folder(tmp_path / "upright", {"1.txt": rows.replace("40,10,40,0", "40,0,40,10")})
+    report = scored(tmp_path, upright, gt, "--metric", "icdar", *forms)
+    assert (report["counts"]["matched"], report["counts"]["detections"]) == (1, 2)
 
 
 def test_dont_care_sets_the_texts_that_are_not_scored(tmp_path: Path) -> None:
@@ -204,6 +242,7 @@ def test_no_predictions_at_all(tmp_path: Path, gt: Path) -> None:
             "--ignore-case is for --metric cleval: icdar ignores texts",
         ),
         ("--metric icdar --iou 1", "--iou must be at least 0 and below 1, not 1"),
+        ("--metric icdar --max-skipped 2", "--max-skipped must be from 0 to 1, not 2"),
         ("--metric icdar --form quad+confidence", "--form quad+confidence: ground truth has no confidences"),
     ],
 )

@@ -100,6 +100,12 @@ def test_real_data_against_itself(place: str, form: str, texts: int, tmp_path: P
     assert report["left_out"] == []
 
 
+def test_names_with_separators_of_windows(tmp_path: Path) -> None:
+    gt = written(tmp_path / "gt.txt", "train/1.png\ta\ntest/1.png\tb\n")
+    pred = written(tmp_path / "pred.txt", "train\\1.png\ta\ntest\\1.png\tb\n")
+    assert scored(tmp_path, gt, pred)["counts"]["exact"] == 2
+
+
 def test_names_with_and_without_folders(tmp_path: Path) -> None:
     gt = written(tmp_path / "gt.txt", "train/1.png\ta\ntrain/2.png\tb\n")
     pred = written(tmp_path / "pred.txt", "1.jpg\ta\n2.jpg\tb\n")
@@ -116,7 +122,14 @@ def test_names_with_and_without_folders(tmp_path: Path) -> None:
 def test_everything_that_is_left_out_is_reported(tmp_path: Path) -> None:
     gt = written(tmp_path / "gt.txt", "1.png\ta\n2.png\tb\n2.png\tc\nno tab\n\n3.png\tx\ay\n\tz\n4.png\t\n")
     pred = written(tmp_path / "pred.txt", "1.png\ta\n4.png\t\n5.png\td\n")
-    report = scored(tmp_path, gt, pred)
+    with pytest.raises(DataError, match="4 of 7 rows of the ground truth cannot be used, more than --max-sk"):
+        scored(tmp_path, gt, pred)
+    report = scored(tmp_path, gt, pred, "--max-skipped", "1")
+    assert report["read"] == {
+        "gt": {"rows": 7, "left_out": 4},
+        "pred": {"rows": 3, "left_out": 0},
+        "without": {"predictions": 1, "ground_truth": 1},
+    }
     assert report["left_out"] == [
         f"{gt}:3: duplicate text for '2', not used",
         f"{gt}:4: not of the form tab: 'no tab'",
@@ -151,7 +164,7 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=message):
             scored(tmp_path, gt, path)
     (bad / "1.txt").write_bytes(b"caf\xe9")
-    assert "1.txt: not UTF-8: byte 0xe9" in scored(tmp_path, gt, bad)["left_out"][0]
+    assert "1.txt: not UTF-8: byte 0xe9" in scored(tmp_path, gt, bad, "--max-skipped", "1")["left_out"][0]
     with pytest.raises(DataError, match=r"the ground truth '.*bad' has no texts"):
         scored(tmp_path, bad, gt)
 

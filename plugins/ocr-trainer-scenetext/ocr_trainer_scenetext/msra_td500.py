@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ocr_trainer.formats.annotations import Points
-from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_number
+from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_number, rotated
 
 DIFFICULT = "difficult"
 """Takes the place of a text where the flag is set; the dataset has no texts."""
@@ -30,21 +29,3 @@ class MsraTd500(RowDataset):
         if not math.isfinite(numbers[-1]):
             raise ValueError(f"the angle {numbers[-1]} is not a finite number")
         return rotated(*numbers), DIFFICULT if difficult else ""
-
-
-def rotated(x: float, y: float, width: float, height: float, angle: float) -> Points:
-    """Return the corners of a box that is rotated about its center.
-
-    Args:
-        x: Left side before the rotation, in pixels.
-        y: Top side before the rotation.
-        width: Size along x before the rotation.
-        height: Size along y before the rotation.
-        angle: Rotation in radians, clockwise on the screen because y points down.
-    """
-    middle_x, middle_y = x + width / 2, y + height / 2
-    cos, sin = math.cos(angle), math.sin(angle)
-    return [
-        (middle_x + cos * dx - sin * dy, middle_y + sin * dx + cos * dy)
-        for dx, dy in box(-width / 2, -height / 2, width / 2, height / 2)
-    ]
