@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ocr_trainer.data.types import Recognition
 from ocr_trainer.plugin.options import CtcConfig
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
-from ocr_trainer.text.bidi import visual_order
+from ocr_trainer.text.bidi import logical_order
 
 BLANK = 0
 
@@ -101,7 +101,7 @@ class CtcRecognizer(Recognizer):
 
     def _to_logical(self, visual: str, confidences: np.ndarray, score: float) -> Recognition:
         """Reorder characters from visual order, left to right, to logical order, as typed."""
-        order = visual_order(visual)
+        order = logical_order(visual)
         return Recognition("".join(visual[place] for place in order), confidences[order], score)
 
 

@@ -72,12 +72,18 @@ def render(text: str, face: Face) -> Word | None:
     return word and Word(embolden(word.ink, face.bold), word.ascent)
 
 
-def draw(text: str, font: ImageFont.FreeTypeFont) -> Word | None:
-    """Return a text drawn with a font in one piece, or `None` if it has no ink."""
-    left, top, right, bottom = map(int, font.getbbox(text, anchor="ls"))
+def draw(text: str, font: ImageFont.FreeTypeFont, direction: str | None = None) -> Word | None:
+    """Return a text drawn with a font in one piece, or `None` if it has no ink.
+
+    Args:
+        text: The text, in logical order.
+        font: The font.
+        direction: `ltr` or `rtl`, for a font with Raqm layout; `None`: as the first letter says.
+    """
+    left, top, right, bottom = map(int, font.getbbox(text, anchor="ls", direction=direction))
     # One more pixel on each side: the ink of some fonts exceeds their metrics.
     image = Image.new("L", (right - left + 3, bottom - top + 3))
-    ImageDraw.Draw(image).text((1 - left, 1 - top), text, 255, font, anchor="ls")
+    ImageDraw.Draw(image).text((1 - left, 1 - top), text, 255, font, anchor="ls", direction=direction)
     box = image.getbbox()
     if box is None:
         return None

@@ -7,6 +7,7 @@ from PIL import Image, ImageFilter
 
 from ocr_trainer.data.fonts import needs_shaping, open_font
 from ocr_trainer.data.types import TextImage
+from ocr_trainer.text.bidi import right_to_left
 from ocr_trainer_synthetic import background, text_renderer
 from ocr_trainer_synthetic.generated import GeneratedSplit
 from ocr_trainer_synthetic.plugin import SyntheticTextConfig
@@ -66,7 +67,10 @@ def _padded(
     text: str, face: text_renderer.Face, config: SyntheticTextConfig, rng: np.random.Generator
 ) -> Image.Image:
     """Return the ink of a text with random padding, mode L."""
-    word = text_renderer.draw(text, open_font(face.path, face.size, needs_shaping(text)))
+    shaped = needs_shaping(text)
+    # The direction that models learn: that of most letters.
+    direction = ("rtl" if right_to_left(text) else "ltr") if shaped else None
+    word = text_renderer.draw(text, open_font(face.path, face.size, shaped), direction)
     assert word is not None, "a font that has a character draws it"
     ink = text_renderer.embolden(word.ink, face.bold)
     above = below = 0

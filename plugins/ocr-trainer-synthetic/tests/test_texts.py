@@ -22,6 +22,7 @@ from ocr_trainer.data import fonts
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, DataReport, Task
+from ocr_trainer.text.bidi import to_visual
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 
@@ -230,3 +231,17 @@ def test_shaping_is_asked_for_where_it_is_needed(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(texts, "can_shape", lambda: False)
     with pytest.raises(DataError, match=r"words.txt:1: 'س' has letters that must be joined .* Raqm"):
         dataset(words=listed(tmp_path, "س\n"))
+
+
+@pytest.mark.parametrize("text", ["אב 12 34", "אב 12.5 גד", "בג 5 kg", "ab אבג 12", "ab 12 גדה", "kg אב"])
+def test_a_line_of_two_directions_is_drawn_in_the_order_that_is_learned(text: str):
+    having = fonts.Fonts(fonts.find([], system=True)).having(text) if fonts.can_shape() else []
+    if not having:
+        pytest.skip("no font of this machine has Hebrew letters, or Pillow has no Raqm")
+    config, unpadded = SyntheticTextConfig(padding=0), np.random.default_rng(0)
+    drawn = words._padded(text, text_renderer.Face(having[0], 40), config, unpadded)
+    # Hebrew letters do not join, so a font without shaping draws the same from left to right.
+    expected = text_renderer.draw(to_visual(text), fonts.open_font(having[0], 40)).ink
+    same_size = np.array(drawn.resize(expected.size))  # a pixel of rounding
+    assert abs(drawn.width - expected.width) < 5
+    assert np.corrcoef(same_size.ravel(), np.array(expected).ravel())[0, 1] > 0.8
