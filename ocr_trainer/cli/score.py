@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ocr_trainer.api import scoring
 from ocr_trainer.cli.flags import as_flags
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.scoring import text_files
 from ocr_trainer.scoring.options import DONT_CARE
 from ocr_trainer.scoring.row_forms import FORMS
 from ocr_trainer.scoring.score_text import format_confusion
+from ocr_trainer.text.visible import echo, one_line
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
@@ -51,14 +53,14 @@ def score(words: Sequence[str]) -> int:
             dont_care=options.dont_care or DONT_CARE,
             options=_metric_options(options.options),
         )
-    print(_table(report))
+    echo(_table(report))
     if options.json:
         _write(Path(options.json), report)
     return 0
 
 
 def _parsed(words: Sequence[str]) -> Namespace:
-    parser = ArgumentParser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
+    parser = Parser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
     parser.add_argument("--gt", required=True, metavar="PATH", help="the ground truth")
     parser.add_argument("--pred", required=True, metavar="PATH", help="the predictions")
     parser.add_argument(
@@ -110,7 +112,10 @@ def _table(report: dict[str, Any]) -> str:
     if confusions := report.get("details", {}).get("confusions"):
         lines.append(f"  most often: {', '.join(map(format_confusion, confusions[:MAX_SHOWN]))}")
     if left_out := report["left_out"]:
-        lines += [f"left out or noted: {len(left_out)}", *(f"  {entry}" for entry in left_out[:MAX_SHOWN])]
+        lines += [
+            f"left out or noted: {len(left_out)}",
+            *(f"  {one_line(entry)}" for entry in left_out[:MAX_SHOWN]),
+        ]
     if len(left_out) > MAX_SHOWN:
         lines.append(f"  … and {len(left_out) - MAX_SHOWN} more; --json FILE lists all")
     return "\n".join(lines)
