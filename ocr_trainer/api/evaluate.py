@@ -23,6 +23,7 @@ from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Prediction, Task, discovery
 from ocr_trainer.runs import run_dir
 from ocr_trainer.runs.timing import PhaseTimer
+from ocr_trainer.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -205,7 +206,7 @@ def _find_benchmarks(folder: Path, task: Task) -> dict[Path, str]:
         if readers := [name for name in discovery.matching_datasets(path) if name in readable]:
             found[path] = readers[0]
         else:
-            print(f"ocr-train: skipped {path}: no plugin can read it as a dataset", file=sys.stderr)
+            echo(f"ocr-train: skipped {path}: no plugin can read it as a dataset", file=sys.stderr)
     if not found:
         raise ConfigError(
             f"benchmarks=: '{folder}' holds no folder with texts that a plugin can read\n"

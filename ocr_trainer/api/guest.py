@@ -20,6 +20,7 @@ from typing import Any
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import OcrTrainerError
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
+from ocr_trainer.text.visible import visible
 
 Restore = Callable[[], None]
 
@@ -90,7 +91,7 @@ libraries = Kept(_save_libraries)
 
 @contextmanager
 def guest() -> Iterator[None]:
-    """Restore the process, and mask the values of secrets in the messages of errors.
+    """Restore the process. Mask secrets in the messages of errors, and spell control characters.
 
     Within a run, signals end the run between two steps. Afterwards they reach the process as they would have
     without the run: Ctrl-C raises `KeyboardInterrupt`.
@@ -100,7 +101,7 @@ def guest() -> Iterator[None]:
             with _signal_handlers():
                 yield
         except OcrTrainerError as error:
-            error.args = tuple(redact(str(text)) for text in error.args)
+            error.args = tuple(visible(redact(str(text))) for text in error.args)
             raise
         except Stopped as stopped:
             if in_main_thread() and signal.getsignal(stopped.number) is not STOP:

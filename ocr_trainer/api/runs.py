@@ -25,6 +25,7 @@ from ocr_trainer.runs.resume import (
 )
 from ocr_trainer.runs.signals import Stopped
 from ocr_trainer.runs.timing import PhaseTimer
+from ocr_trainer.text.visible import visible
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -80,8 +81,10 @@ def scores_table(scores: Mapping[str, float], folder: Path) -> str:
     """Return scores as a table in HTML, with the folder as its caption."""
     from html import escape
 
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{value:.4f}</td></tr>" for name, value in scores.items())
-    return f"<table><caption>{escape(str(folder))}</caption>{rows}</table>"
+    rows = "".join(
+        f"<tr><td>{escape(visible(name))}</td><td>{value:.4f}</td></tr>" for name, value in scores.items()
+    )
+    return f"<table><caption>{escape(visible(str(folder)))}</caption>{rows}</table>"
 
 
 def train(*overrides: str, **options: Any) -> Run:

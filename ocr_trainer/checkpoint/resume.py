@@ -11,6 +11,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs.run_dir import is_rank_zero
+from ocr_trainer.text.visible import echo
 
 
 def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: Loader) -> None:
@@ -26,7 +27,7 @@ def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: 
         CheckpointError: The checkpoint does not fit. The message names the difference.
     """
     for reason in point.rejected:
-        print(f"ocr-train: skipped: {reason}", file=sys.stderr)
+        echo(f"ocr-train: skipped: {reason}", file=sys.stderr)
     place, config = point.content["ocr_trainer"]["place"], point.content["ocr_trainer"]["config"]
     if obstacle := run.obstacle(config):
         raise CheckpointError(
@@ -42,12 +43,12 @@ def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: 
     train.start_at(place["epoch"], place["batches"])
     if run.trainer.overfit_batches:
         # Lightning replaces our sampler, which is what can start within an epoch.
-        print(
+        echo(
             "ocr-train: with trainer.overfit_batches, the epoch restarts at its first batch", file=sys.stderr
         )
     if not is_rank_zero():
         return
-    print(
+    echo(
         f"ocr-train: resuming after step {point.content['global_step']}, in epoch {place['epoch'] + 1}, "
         f"from {point.path}",
         file=sys.stderr,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import DataError
+from ocr_trainer.text.visible import echo
 
 
 def check_data(words: Sequence[str]) -> int:
@@ -14,7 +15,7 @@ def check_data(words: Sequence[str]) -> int:
     Raises:
         DataError: More samples are unusable than a run allows, or a split is empty.
     """
-    parser = ArgumentParser("ocr-train check-data", description="Read every sample and list what is broken.")
+    parser = Parser("ocr-train check-data", description="Read every sample and list what is broken.")
     parser.add_argument("overrides", nargs="*", help="as for a run; model=… is optional")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_intermixed_args(words)
@@ -24,9 +25,9 @@ def check_data(words: Sequence[str]) -> int:
     if arguments.json:
         import json
 
-        print(json.dumps(found.to_dict(), indent=2))
+        echo(json.dumps(found.to_dict(), indent=2))
     else:
-        print(found)
+        echo(found)
     if found.problems:
         raise DataError("\n  ".join(found.problems))
     return 0

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ocr_trainer.api.checkpoints import SwappedError
 from ocr_trainer.cli.flags import as_flags
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer.text.visible import echo
 
 
 def test(words: Sequence[str]) -> int:
     """Score a checkpoint, or two end to end, and print the table."""
-    parser = ArgumentParser("ocr-train test", description="Score a checkpoint on the test split.")
+    parser = Parser("ocr-train test", description="Score a checkpoint on the test split.")
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote, or a run directory")
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
     parser.add_argument("--benchmarks", metavar="DIR", help="score a recognizer on each dataset in a folder")
@@ -29,7 +31,7 @@ def test(words: Sequence[str]) -> int:
             margin=arguments.margin,
             benchmarks=arguments.benchmarks,
         )
-    print(scores)
+    echo(scores)
     return 0
 
 
@@ -45,7 +47,7 @@ def checkpoint_flags(command: str, arguments: Namespace) -> Iterator[None]:
         raise CheckpointError(f"{message}\n  swap them: ocr-train {command} {both}") from None
 
 
-def add_recognizer(parser: ArgumentParser) -> None:
+def add_recognizer(parser: Parser) -> None:
     """Add the flags of a recognizer after a detector."""
     parser.add_argument(
         "--recognizer",

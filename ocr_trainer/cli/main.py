@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 from ocr_trainer.cli.commands import command, plugin_commands
 from ocr_trainer.cli.encoding import use_utf8
-from ocr_trainer.cli.messages import print_error, print_traceback
+from ocr_trainer.cli.messages import print_error, print_traceback, print_warning
 from ocr_trainer.errors import OcrTrainerError
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.signals import STOP, Stopped
+from ocr_trainer.text.visible import echo
 
 HELP = """\
 Train OCR models.
@@ -50,18 +52,18 @@ HELP_WORDS = ("-h", "--help", "help")
 def main() -> int:
     """Run the command line and return the exit status: 0, 2 for an error, 128 + the number of a signal."""
     collector.pause()
-    sys.excepthook = print_traceback
+    sys.excepthook, warnings.showwarning = print_traceback, print_warning
     use_utf8()
     with timing.PhaseTimer.counting_start_up(), STOP.listening(keep_if_asked=True):
         return _run_command_line()
 
 
 def _help() -> None:
-    print(HELP, end="")
+    echo(HELP, end="")
     if others := list(plugin_commands()):
-        print("\nCommands of plugins:")
+        echo("\nCommands of plugins:")
     for name, summary in others:
-        print(f"  {f'ocr-train {name}':44} {summary}")
+        echo(f"  {f'ocr-train {name}':44} {summary}")
 
 
 def _run_command_line() -> int:
@@ -73,7 +75,7 @@ def _run_command_line() -> int:
         if words[0] == "--version":
             from importlib.metadata import version
 
-            print(f"ocr-train {version('ocr-trainer')}")
+            echo(f"ocr-train {version('ocr-trainer')}")
             return 0
         if words[0].startswith(("-", "~", "+")) or "=" in words[0]:
             from ocr_trainer.cli.train import train
@@ -85,7 +87,7 @@ def _run_command_line() -> int:
         return 2
     except Stopped as stopped:
         parts = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
-        print("; ".join(parts), file=sys.stderr)
+        echo("; ".join(parts), file=sys.stderr)
         return 128 + stopped.number
     except KeyboardInterrupt:
         return 130

@@ -1,18 +1,21 @@
-"""Messages on standard error: errors, and bugs with their traceback. None reveals a secret."""
+"""Messages on standard error: errors, and bugs with their traceback, warnings. None reveals a secret."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from types import TracebackType
+from typing import TextIO
 
 from ocr_trainer.cli.flags import spelled
+from ocr_trainer.text.visible import echo
 
 
 def print_error(error: object, *parameters: str) -> None:
     """Print an error in one message, with the names of these parameters as flags."""
     from ocr_trainer.config.security import redact
 
-    print(f"ocr-train: {redact(spelled(str(error), *parameters))}", file=sys.stderr)
+    echo(f"ocr-train: {redact(spelled(str(error), *parameters))}", file=sys.stderr)
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -21,4 +24,16 @@ def print_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 
     from ocr_trainer.config.security import redact
 
-    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    echo(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    file: str,
+    line: int,
+    out: TextIO | None = None,
+    source: str | None = None,
+) -> None:
+    """Print a warning as Python does, for `warnings.showwarning`."""
+    echo(warnings.formatwarning(message, category, file, line, source), file=out or sys.stderr, end="")

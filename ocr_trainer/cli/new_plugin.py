@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, did_you_mean
 from ocr_trainer.plugin import Kind, metadata
+from ocr_trainer.text.visible import echo
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Files of a distribution of the plugin `acme`: those of all kinds, and a folder for each kind."""
@@ -24,9 +25,7 @@ def new_plugin(words: Sequence[str]) -> int:
     Raises:
         ConfigError: The name or the kind cannot be used, or the folder exists.
     """
-    parser = ArgumentParser(
-        "ocr-train new-plugin", description="Make a distribution with a plugin of your own."
-    )
+    parser = Parser("ocr-train new-plugin", description="Make a distribution with a plugin of your own.")
     parser.add_argument("name", help="name of the plugin: lower case, digits and _")
     parser.add_argument("--kind", required=True, help=", ".join(kinds()))
     parser.add_argument(
@@ -46,7 +45,7 @@ def new_plugin(words: Sequence[str]) -> int:
         raise ConfigError(f"{folder} exists: choose another name, or another place with --in DIR") from None
     except OSError as error:
         raise ConfigError(f"{folder} cannot be made: {error}") from error
-    print(f"made {folder}\n  next: pip install -e {folder} && pytest {folder}")
+    echo(f"made {folder}\n  next: pip install -e {folder} && pytest {folder}")
     return 0
 
 

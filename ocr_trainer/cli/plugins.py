@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.plugin.kind import Kind
+from ocr_trainer.text.visible import echo, one_line
 
 if TYPE_CHECKING:
     from ocr_trainer.api.catalog import InstalledPlugin
@@ -16,7 +17,7 @@ KINDS = [kind.value for kind in Kind]
 
 def list_plugins(words: Sequence[str]) -> int:
     """Print the installed plugins without importing them."""
-    parser = ArgumentParser("ocr-train list-plugins", description="List the installed plugins.")
+    parser = Parser("ocr-train list-plugins", description="List the installed plugins.")
     parser.add_argument("kind", nargs="?", choices=KINDS, help="list only this kind")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
@@ -26,7 +27,7 @@ def list_plugins(words: Sequence[str]) -> int:
     if arguments.json:
         import json
 
-        print(json.dumps([plugin._asdict() for plugin in found], indent=2))
+        echo(json.dumps([plugin._asdict() for plugin in found], indent=2))
     else:
         _table([[p.kind, p.name, f"{p.distribution} {p.version}", _note(p)] for p in found])
     return 0
@@ -42,25 +43,22 @@ def _note(plugin: InstalledPlugin) -> str:
 
 def _table(rows: list[list[str]]) -> None:
     if not rows:
-        print("no plugins are installed")
+        echo("no plugins are installed")
         return
-    # Text of a third-party plugin could contain terminal escape sequences.
-    rows = [
-        ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cell) for cell in row]
-        for row in rows
-    ]
+    # Before the widths are measured.
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def describe(words: Sequence[str]) -> int:
     """Print a plugin's options with their types, defaults, bounds and descriptions."""
-    parser = ArgumentParser("ocr-train describe", description="Show the options of a plugin.")
+    parser = Parser("ocr-train describe", description="Show the options of a plugin.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("name", help="as list-plugins shows it")
     arguments = parser.parse_args(words)
     from ocr_trainer.api.catalog import describe
 
-    print(describe(arguments.kind, arguments.name))
+    echo(describe(arguments.kind, arguments.name))
     return 0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Config, Kind
+from ocr_trainer.text.visible import echo, one_line
 
 if TYPE_CHECKING:
     from ocr_trainer.engine.callbacks.bar import Report
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def predict(words: Sequence[str]) -> int:
     """Find text in images, read it, or both."""
-    parser = ArgumentParser("ocr-train predict", description="Find text in images, and read it.")
+    parser = Parser("ocr-train predict", description="Find text in images, and read it.")
     parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recognizer's for images of words")
     parser.add_argument(
         "images",
@@ -118,7 +119,7 @@ def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Map
         for page in reader.predict(images, on_error=lambda error: _skip(error, report, next(remaining))):
             files.write(names[next(remaining)], page)
             line = f"{page.source}: {len(page.words)} texts{''.join(f'; {w}' for w in page.warnings)}"
-            report(line, bool(page.warnings))
+            report(one_line(line), bool(page.warnings))
             done, words = done + 1, words + len(page.words)
     _print_summary(done, len(images), f"{words} texts", out)
     files.finish()
@@ -128,6 +129,7 @@ def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:
     """Write the texts of images of words to `readings.jsonl`, an object per line, and `readings.tsv`."""
     from ocr_trainer.engine.callbacks.bar import progress
     from ocr_trainer.results import json_file
+    from ocr_trainer.results.tsv import SEPARATORS
 
     done = 0
     with _writing(out), progress(len(images), "reading") as report:
@@ -137,15 +139,16 @@ def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:
             for page in reader.predict(images, on_error=lambda error: _skip(error, report)):
                 (word,) = page.words
                 assert word.reading is not None
-                print(json_file.row(page.source, word.reading), file=rows)
-                print(f"{page.source}\t{word.text}", file=table)
-                report(f"{page.source}: {word.text}")
+                name = one_line(str(page.source))
+                rows.write(f"{json_file.row(page.source, word.reading)}\n")
+                table.write(f"{name}\t{SEPARATORS.sub(' ', word.text)}\n")
+                report(f"{name}: {one_line(word.text)}")
                 done += 1
     _print_summary(done, len(images), "readings.jsonl, readings.tsv", out)
 
 
 def _skip(error: DataError, report: Report, *_: Path) -> None:
-    print(f"ocr-train: skipped: {error}", file=sys.stderr)
+    echo(f"ocr-train: skipped: {error}", file=sys.stderr)
     report()
 
 
@@ -153,8 +156,8 @@ def _print_summary(done: int, images: int, what: str, out: Path) -> None:
     if not done:
         raise DataError(f"none of the {images} images could be read")
     if images > 1:
-        print(f"{done} of {images} images: {what}")
-    print(out)
+        echo(f"{done} of {images} images: {what}")
+    echo(out)
 
 
 def _names(images: Sequence[Path]) -> dict[Path, str]:

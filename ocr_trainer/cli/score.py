@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ocr_trainer.api import scoring
 from ocr_trainer.cli.flags import as_flags
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.scoring import text_files
 from ocr_trainer.scoring.left_out import left_out_rows
 from ocr_trainer.scoring.options import DONT_CARE, MAX_SKIPPED
 from ocr_trainer.scoring.row_forms import DETECTED
 from ocr_trainer.scoring.score_text import format_confusion
+<<<<<<< HEAD
 from ocr_trainer.scoring.shapes import SHAPES
+=======
+from ocr_trainer.text.visible import echo, one_line
+>>>>>>> a2e301c5a440aea621e86eabbc809825f41f6ed0
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
@@ -56,14 +61,14 @@ def score(words: Sequence[str]) -> int:
             max_skipped=options.max_skipped,
             options=_metric_options(options.options),
         )
-    print(_table(report))
+    echo(_table(report))
     if options.json:
         _write(Path(options.json), report)
     return 0
 
 
 def _parsed(words: Sequence[str]) -> Namespace:
-    parser = ArgumentParser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
+    parser = Parser("ocr-train score", description="Score predictions on disk.", epilog=FORMAT)
     parser.add_argument("--gt", required=True, metavar="PATH", help="the ground truth")
     parser.add_argument("--pred", required=True, metavar="PATH", help="the predictions")
     parser.add_argument(
@@ -123,7 +128,10 @@ def _table(report: dict[str, Any]) -> str:
     if confusions := report.get("details", {}).get("confusions"):
         lines.append(f"  most often: {', '.join(map(format_confusion, confusions[:MAX_SHOWN]))}")
     if left_out := report["left_out"]:
-        lines += [f"left out or noted: {len(left_out)}", *(f"  {entry}" for entry in left_out[:MAX_SHOWN])]
+        lines += [
+            f"left out or noted: {len(left_out)}",
+            *(f"  {one_line(entry)}" for entry in left_out[:MAX_SHOWN]),
+        ]
     if len(left_out) > MAX_SHOWN:
         lines.append(f"  … and {len(left_out) - MAX_SHOWN} more; --json FILE lists all")
     return "\n".join(lines)

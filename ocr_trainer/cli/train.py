@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.flags import as_flags
 from ocr_trainer.cli.messages import print_error
+from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, OcrTrainerError
+from ocr_trainer.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -41,16 +42,16 @@ def resume(words: Sequence[str]) -> int:
 def check(words: Sequence[str]) -> int:
     """Print the configuration of a run."""
     if _has_flags(words):
-        return _each_run(words, lambda run: print(run, end=""))
+        return _each_run(words, lambda run: echo(run, end=""))
     from ocr_trainer.api.checks import check
 
-    print(check(*words), end="")
+    echo(check(*words), end="")
     return 0
 
 
 def overfit(words: Sequence[str]) -> int:
     """Overfit one batch; the exit status is 1 if it was not learned."""
-    parser = ArgumentParser("ocr-train overfit", description="Overfit one batch.")
+    parser = Parser("ocr-train overfit", description="Overfit one batch.")
     parser.add_argument("overrides", nargs="*", help="as for a run")
     parser.add_argument(
         "--steps", type=int, default=300, help="maximum number of steps (default: %(default)s)"
@@ -61,7 +62,7 @@ def overfit(words: Sequence[str]) -> int:
     with as_flags("steps"):
         result = overfit(*arguments.overrides, steps=arguments.steps)
     if result:
-        print(result)
+        echo(result)
         return 0
     print_error(result, "steps")
     return 1

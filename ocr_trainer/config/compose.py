@@ -27,6 +27,7 @@ from ocr_trainer.config.security import check_untrusted_reads, redact
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
+from ocr_trainer.text.visible import echo
 
 __all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config"]
 
@@ -122,7 +123,7 @@ def run_hydra(
             elif flags.cfg:
                 with redirect_stdout(io.StringIO()) as shown:
                     hydra.show_cfg("train", flags.overrides, flags.cfg, flags.package)
-                print(redact(shown.getvalue()), end="")
+                echo(redact(shown.getvalue()), end="")
             elif flags.shell_completion:
                 hydra.shell_completion("train", flags.overrides)
             elif flags.info:

@@ -24,6 +24,7 @@ from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.runs import collector
 from ocr_trainer.tasks.base import LearningTask, task_class
+from ocr_trainer.text.visible import echo
 
 LEARNED = 0.1
 """A batch counts as learned when its loss is at most this share of the first loss."""
@@ -83,7 +84,7 @@ def overfit(run: RunConfig, steps: int) -> Overfit:
     task = kind(model.to(device).train(), run, Path(), loaders.train_images)
     task.check_batch(batch)
     collector.resume()
-    print(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
+    echo(f"{len(batch)} images with {batch.texts} texts, {tuple(batch.images.shape)}, on {device}")
     return Overfit(_learn(task, batch, steps), run.optimizer.lr)
 
 
@@ -112,7 +113,7 @@ def _learn(task: LearningTask[Any], batch: Batch, steps: int) -> list[float]:
         losses.append(float(loss.detach()))
         if step % max(1, steps // LINES) == 0:
             each = ", ".join(f"{name} {float(value.detach()):.4f}" for name, value in parts.items())
-            print(f"step {step}: loss {losses[-1]:.4f} ({each}), {time.perf_counter() - began:.0f} s")
+            echo(f"step {step}: loss {losses[-1]:.4f} ({each}), {time.perf_counter() - began:.0f} s")
         if losses[-1] <= LEARNED * losses[0] or not torch.isfinite(loss):
             break
         optimizer.zero_grad(set_to_none=True)

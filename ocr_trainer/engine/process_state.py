@@ -21,7 +21,7 @@ def save() -> Callable[[], None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     loggers = {
-        logger: (logger.level, logger.handlers[:], logger.propagate, logger.disabled)
+        logger: (logger.level, logger.handlers[:], logger.filters[:], logger.propagate, logger.disabled)
         for logger in (logging.root, logging.getLogger("ocr_trainer"), *_loggers())
     }
 
@@ -39,9 +39,10 @@ def save() -> Callable[[], None]:
         torch.set_default_dtype(dtype)
         cudnn.benchmark, cudnn.deterministic = cudnn_flags
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        for logger, (level, handlers, propagate, disabled) in loggers.items():
+        for logger, (level, handlers, filters, propagate, disabled) in loggers.items():
             logger.setLevel(level)
-            logger.handlers[:], logger.propagate, logger.disabled = handlers, propagate, disabled
+            logger.handlers[:], logger.filters[:] = handlers, filters
+            logger.propagate, logger.disabled = propagate, disabled
 
     return restore
 

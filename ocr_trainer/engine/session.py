@@ -34,6 +34,7 @@ from ocr_trainer.runs import timing
 from ocr_trainer.runs.resume import resume_history
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask, task_class
+from ocr_trainer.text.visible import echo
 
 
 class FirstStepTimer(Callback):
@@ -167,7 +168,7 @@ def initialize_weights(
         return None
     report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
     if is_rank_zero():
-        print(report, file=sys.stderr)
+        echo(report, file=sys.stderr)
     return report
 
 
@@ -176,7 +177,7 @@ def report_dropped_states(point: ResumePoint, callbacks: list[Callback]) -> None
     own = [cls.__qualname__ for cls in (NonfiniteGuard, build.Patience, WeightEma)]
     dropped = dropped_states(point.content, callbacks, [*own, CheckpointCallback.state_key])
     if dropped and is_rank_zero():
-        print(
+        echo(
             f"ocr-train: dropped the state of callbacks that are in {point.path.name}, but not in this run: "
             f"{', '.join(dropped)}",
             file=sys.stderr,

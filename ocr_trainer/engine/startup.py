@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ocr_trainer.config.security import redact
 from ocr_trainer.runs import collector, timing
+from ocr_trainer.text.visible import echo, visible
 
 SILENCED = (
     # Advice against intentional choices.
@@ -38,7 +39,19 @@ class StandardErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. A warning must not end a run if standard error is on a full disk."""
         with suppress(OSError):
-            print(redact(self.format(record)), file=sys.stderr)
+            echo(redact(self.format(record)), file=sys.stderr)
+
+
+class SpelledControls(logging.Filter):
+    """Spells the control characters of a message for every handler, those of the caller's program, too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the message."""
+        record.msg, record.args = visible(record.getMessage()), ()
+        return True
+
+
+SPELLED = SpelledControls()
 
 
 def after_imports(timer: timing.PhaseTimer) -> None:
@@ -54,6 +67,7 @@ def quiet_logs() -> None:
     if not ours.handlers:
         ours.addHandler(StandardErrorHandler())
         ours.setLevel(logging.INFO)
+    ours.addFilter(SPELLED)  # has no effect a second time
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in SILENCED:

@@ -25,6 +25,7 @@ from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
 from ocr_trainer.tasks.base import LearningTask
+from ocr_trainer.text.visible import echo
 
 log = logging.getLogger("ocr_trainer")
 
@@ -171,7 +172,7 @@ def _publish(session: Session, content: dict[str, Any]) -> None:
     failed = storage_of(session.trainer).failed
     report.write(session.folder, content, REPORT if failed is None else BEFORE)
     gain = session.task.calibration_gain(content["calibration"]) if content["calibration"] else ""
-    print(report.table(content, session.folder, gain))
+    echo(report.table(content, session.folder, gain))
     if failed is not None:
         raise CheckpointError(
             f"the run finished, but its last state was not saved: {failed}\n"

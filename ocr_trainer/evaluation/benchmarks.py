@@ -19,6 +19,7 @@ from ocr_trainer.evaluation.test import rebuild, tester
 from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
+from ocr_trainer.text.visible import echo
 
 COLUMNS = ("word_accuracy", "word_accuracy_ignore_case", "word_accuracy_alphanumeric", "cer", "ned_mean")
 SIX = {
@@ -71,7 +72,7 @@ def benchmark(
             run, context, splits = kind.prepare(run, context, open_any(run, context))
         except DataError as error:
             # A broken set must not discard the scores of the others.
-            print(f"ocr-train: skipped {name}: {error}", file=sys.stderr)
+            echo(f"ocr-train: skipped {name}: {error}", file=sys.stderr)
             failed[name] = str(error)
             continue
         run = replace(run, data=replace(run.data, log_images=0))

@@ -19,6 +19,7 @@ from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
+from ocr_trainer.text.visible import one_line
 
 BATCH_SIZE = 16
 """The number of samples that a worker reads before it reports progress."""
@@ -142,9 +143,4 @@ def _table(counts: dict[str, Counts], data_report: DataReport) -> str:
     skipped = skips(data_report, [])
     left_out = [f"{skipped[what]:,} {what}" for what in ("images", "labels", "texts") if skipped[what]]
     lines += ["", f"left out: {', '.join(left_out)}" if left_out else "all of it can be used"]
-    return "\n".join([*lines, *(f"  {_printable(entry)}" for entry in skipped["entries"])])
-
-
-def _printable(text: str) -> str:
-    """Replace unprintable characters: file names may contain line breaks and terminal escape sequences."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return "\n".join([*lines, *(f"  {one_line(entry)}" for entry in skipped["entries"])])

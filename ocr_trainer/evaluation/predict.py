@@ -18,6 +18,7 @@ from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Pipeline, recognize, whole
 from ocr_trainer.results import Page, page_of
 from ocr_trainer.tasks.recognition.data import fit
+from ocr_trainer.text.visible import visible
 
 if TYPE_CHECKING:
     from ocr_trainer.data.inputs import Given
@@ -122,7 +123,7 @@ class Pages(Iterator[Page]):
                 if callable(self._on_error):
                     self._on_error(error)
                 else:
-                    warnings.warn(f"skipped: {error}", stacklevel=4)
+                    warnings.warn(visible(f"skipped: {error}"), stacklevel=4)
                 continue
             del future  # it holds a reference to the image
             yield given, image

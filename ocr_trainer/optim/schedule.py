@@ -13,6 +13,7 @@ from ocr_trainer.plugin import Context, Kind, ScheduleConfig, SchedulePlugin, di
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.runs.run_dir import is_rank_zero
+from ocr_trainer.text.visible import echo
 
 Schedule = Callable[[int, float], float]
 """Maps the optimizer step, from 0, and the number of steps to the learning rate, relative to its peak. The
@@ -66,7 +67,7 @@ def make_scheduler(optimizer: Optimizer, config: ScheduleConfig, context: Contex
     assert isinstance(description, SchedulePlugin)
     if math.isinf(steps) and not description.endless:
         if is_rank_zero():
-            print(
+            echo(
                 f"ocr-train: this run has no last step, which schedule={config.name} needs: "
                 "the learning rate is constant (set trainer.max_steps or trainer.max_epochs)",
                 file=sys.stderr,

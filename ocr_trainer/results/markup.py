@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from ocr_trainer.text.visible import UNSAFE
+
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Word
 
@@ -28,7 +30,9 @@ def serialize(root: ElementTree.Element, head: str) -> str:
     """
     ElementTree.indent(root, " ")
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
-    return f"{head}\n{text}\n".replace("></meta>", " />")
+    text = f"{head}\n{text}\n".replace("></meta>", " />")
+    # A parser reads these references as the characters; a terminal that shows the file obeys none of them.
+    return UNSAFE.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
 def joined(words: Sequence[Word]) -> str:

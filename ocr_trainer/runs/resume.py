@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs.run_dir import CONFIG, hold, is_rank_zero, runs
+from ocr_trainer.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -70,7 +71,7 @@ def is_finished(folder: Path) -> bool:
     if not (folder / REPORT).is_file():
         return False
     if is_rank_zero():
-        print(
+        echo(
             f"the run in {folder} is finished: there is nothing to resume\n"
             f"  its results: {folder / REPORT}\n"
             f"  to train longer: ocr-train resume {folder} trainer.max_epochs=…"
@@ -111,7 +112,7 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
             if _within(change, CHECKPOINT_KEYS)
             else "from here on"
         )
-        print(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
+        echo(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
         _replace(folder / CONFIG, str(run))
     if (folder / REPORT).is_file():

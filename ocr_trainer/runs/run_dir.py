@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ocr_trainer.config.validate import LONGEST_TMPDIR
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.text.visible import echo
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
@@ -129,7 +130,7 @@ def _lock(folder: Path) -> None:
             os.close(lock)
             raise ConfigError(f"the run in {folder} is still running ({holder})") from None
         # Some network file systems have no locks, which must not prevent training.
-        print(f"ocr-train: {folder} cannot be locked: {_reason(error)}", file=sys.stderr)
+        echo(f"ocr-train: {folder} cannot be locked: {_reason(error)}", file=sys.stderr)
     os.truncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
     _held[folder.resolve()] = lock

@@ -34,6 +34,7 @@ from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.optim.optimizer import check_state_fits, group_sizes, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
+from ocr_trainer.text.visible import visible
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
@@ -373,6 +374,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         if self.images and self.trainer.is_global_zero:
             write_images(self.folder / "pictures", [image for image, _ in self.images])
 
+    def print(self, *values: object, **options: Any) -> None:
+        """Print values above the progress bar, with their control characters spelled."""
+        super().print(*(visible(str(value)) for value in values), **options)
+
     def score_notes(self) -> list[str]:
         """Return what was wrong with scores, for report.json."""
         return [f"{fault} (times: {count})" for fault, count in self.score_faults.items()]
@@ -392,7 +397,9 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             for logger in self.trainer.loggers:
                 if hasattr(logger, "log_image"):
                     name = f"{split}/{self.image_key}"
-                    logger.log_image(name, list(images), step=self.global_step, caption=list(captions))
+                    logger.log_image(
+                        name, list(images), step=self.global_step, caption=[*map(visible, captions)]
+                    )
 
     def _choose(self, scores: dict[str, float]) -> None:
         """Note whether the scores of a validation are the best so far. On a tie, the earlier ones stay."""

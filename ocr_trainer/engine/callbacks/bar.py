@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ocr_trainer.text.visible import echo, visible
+
 Report = Callable[..., None]
 """`report(line="", important=False)`: call it once per image; an empty line only advances the bar."""
 
@@ -30,7 +32,7 @@ def progress(images: int, doing: str) -> Iterator[Report]:
 
         def report(line: str = "", important: bool = False) -> None:
             if line and important:
-                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+                bar.console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
             bar.advance(row)
 
         yield report
@@ -38,4 +40,4 @@ def progress(images: int, doing: str) -> Iterator[Report]:
 
 def _print(line: str = "", important: bool = False) -> None:
     if line:
-        print(line, flush=True)
+        echo(line, flush=True)

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichBar
 
+from ocr_trainer.text.visible import visible
+
 INTERVAL = 10.0
 """Seconds between plain lines."""
 
@@ -42,7 +44,9 @@ class Progress(ProgressBar):
     def print(self, *words: Any, **_: Any) -> None:
         """Print a line above the bar."""
         if self.enabled:
-            self.console.print(*words, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(
+                *(visible(str(word)) for word in words), markup=False, highlight=False, soft_wrap=True
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the timer and the bar."""

@@ -15,6 +15,7 @@ from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import named
 from ocr_trainer.tasks.recognition.config import Unknown
 from ocr_trainer.text import normalize
+from ocr_trainer.text.visible import echo
 
 SHOWN = 10
 """How many unknown characters to list, the most frequent first."""
@@ -178,7 +179,7 @@ def check_possible_characters(lacking: set[str], unknown: Unknown, replacement: 
     )
     if unknown is Unknown.error:
         raise DataError(f"{message}\n  {REMEDIES}")
-    print(message, file=sys.stderr)
+    echo(message, file=sys.stderr)
     return {"lacking": "".join(sorted(lacking)), "decision": _decision(unknown, replacement)}
 
 

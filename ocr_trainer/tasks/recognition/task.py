@@ -24,6 +24,7 @@ from ocr_trainer.tasks.recognition.charset import choose, named, remap_charset_r
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.tasks.recognition.tokenizer import encodable, make_tokenizer, to_json
+from ocr_trainer.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits
@@ -169,7 +170,7 @@ def _with_tokenizer(run: RecognitionConfig, charset: str, texts: Iterable[str]) 
         listed = ", ".join(map(named, lost[: coverage.SHOWN]))
         more = f" and {len(lost) - coverage.SHOWN} more" if len(lost) > coverage.SHOWN else ""
         if is_rank_zero():
-            print(f"the tokenizer of model={run.model.name} lacks {listed}{more}", file=sys.stderr)
+            echo(f"the tokenizer of model={run.model.name} lacks {listed}{more}", file=sys.stderr)
     return known, to_json(run, tokenizer)
 
 
@@ -199,7 +200,7 @@ def _covered(
     else:
         coverage.decide(found, unknown, run.charset.replacement)
     if found.unknown and is_rank_zero():
-        print(found, file=sys.stderr)
+        echo(found, file=sys.stderr)
     indices = coverage.usable(found, unknown, split, context.data_report)
     report = {**splits.report, "coverage": [*splits.report.get("coverage", ()), found.to_dict()]}
     usable = split if indices is None else Subset(split, indices)
