@@ -17,11 +17,8 @@ from ocr_trainer.scoring.left_out import left_out_rows
 from ocr_trainer.scoring.options import DONT_CARE, MAX_SKIPPED
 from ocr_trainer.scoring.row_forms import DETECTED
 from ocr_trainer.scoring.score_text import format_confusion
-<<<<<<< HEAD
 from ocr_trainer.scoring.shapes import SHAPES
-=======
 from ocr_trainer.text.visible import echo, one_line
->>>>>>> a2e301c5a440aea621e86eabbc809825f41f6ed0
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""
