@@ -55,6 +55,6 @@ def add_recognizer(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--margin",
         type=float,
-        help="margin around each cropped text, as a fraction of its height; as in the recognizer's training "
-        "if not given",
+        help="margin around each cropped text, as a fraction of its height (default: as in the "
+        "recognizer's training)",
     )

@@ -1,4 +1,4 @@
-"""Messages on standard error: errors, and bugs with their traceback. None reveals a secret."""
+"""Print errors, and tracebacks of bugs, on standard error. Secrets are masked."""
 
 from __future__ import annotations
 

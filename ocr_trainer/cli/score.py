@@ -27,7 +27,7 @@ res_img_1.txt) and a row per text. The row format is detected, or set with --for
 
 Metrics of texts: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per
 image, its text. Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same
-with a confidence behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
+with a confidence after another tab; NAME, "TEXT"; NAME, a space and TEXT.
 """
 
 
