@@ -16,13 +16,13 @@ class InstalledPlugin(NamedTuple):
     kind: str
     """Its kind, such as `model`."""
     name: str
-    """The name that it is chosen by."""
+    """The name that selects it."""
     distribution: str
     version: str
     summary: str
     """What it is, in one line."""
     conflict: bool
-    """Whether several distributions provide the name; then write `distribution:name`."""
+    """Whether several distributions provide the name; if so, select it with `distribution:name`."""
     denied: str | None
     """The rule that denies it, or None."""
     broken: str | None
@@ -61,7 +61,7 @@ def plugins(kind: str | None = None) -> list[InstalledPlugin]:
 
 
 def _counts(plugin: metadata.Installed) -> bool:
-    """Return whether a plugin can be in conflict with others of its name."""
+    """Return whether a plugin can conflict with others of the same name."""
     return plugin.denial is None and not metadata.is_shadowed(plugin)
 
 
@@ -91,5 +91,5 @@ def _kind(name: str) -> Kind:
     kinds = [known.value for known in Kind]
     if name not in kinds:
         guess = did_you_mean(str(name), kinds)
-        raise ConfigError(f"there is no kind of plugins '{name}'.{guess}\n  kinds: {', '.join(kinds)}")
+        raise ConfigError(f"there is no plugin kind '{name}'.{guess}\n  kinds: {', '.join(kinds)}")
     return Kind(name)

@@ -1,4 +1,4 @@
-"""The checkpoints that a caller names, and the configurations in them."""
+"""Read the checkpoints that a caller passes, and compose the configurations in them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TRAINING = ("callback", "optimizer", "schedule")
 """Sections of plugins that only training needs, which may not be installed where a checkpoint is used."""
 NO_SCORES = ("logger=[]", "metric=[]", "checkpoint.monitor=null")
 PREFIX = "recognizer."
-"""Of overrides that are for the model of the recognizer."""
+"""Prefix of overrides for the model of the recognizer."""
 
 
 class SwappedError(CheckpointError):
-    """Detector and recognizer are in each other's place; the last line of the message tells how to swap."""
+    """Detector and recognizer are swapped; the last line of the message shows how to correct it."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Saved:
 
     @property
     def task(self) -> Task:
-        """What its model does.
+        """The task of its model.
 
         Raises:
-            PluginError: The plugin of the model is not there.
+            PluginError: The plugin of the model is missing.
         """
         description = discovery.load(Kind.model, self.model)
         assert isinstance(description, ModelPlugin)
@@ -51,12 +51,12 @@ class Saved:
 
     @property
     def prediction(self) -> Prediction | None:
-        """What its model gives for an image, or None if that is neither where texts are nor a text."""
+        """What its model predicts for an image: regions, a text, or None for anything else."""
         return prediction(self.task)
 
     @property
     def does(self) -> str:
-        """What its model does, for messages."""
+        """What its model does and its name, for messages."""
         does = {
             Prediction.regions: "finds text",
             Prediction.text: "reads text",
@@ -65,13 +65,13 @@ class Saved:
         return f"{does[self.prediction]}: model={self.model}"
 
     def compose(self, overrides: Sequence[str]) -> RunConfig:
-        """Compose the run that the checkpoint is of, with overrides on top."""
+        """Compose the configuration in the checkpoint, with overrides on top."""
         from ocr_trainer.config.compose import compose
 
         return compose(overrides, self._config())
 
     def compose_model(self, overrides: Sequence[str]) -> RunConfig:
-        """Compose the run without what its model does not need: data, scores, and plugins for training."""
+        """Compose only what the model needs: without data, scores and the plugins for training."""
         from ocr_trainer.config.compose import compose
 
         return compose([*NO_SCORES, *overrides], self._config(), without_data=True)
@@ -89,7 +89,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Saved:
     """Read a checkpoint, or the best one of a run directory.
 
     Raises:
-        CheckpointError: It is not there, damaged, or not from ocr-train.
+        CheckpointError: It is missing, damaged, or not written by ocr-train.
     """
     file = Path(path)
     if file.is_dir():
@@ -114,11 +114,11 @@ def _best_in(folder: Path) -> Path:
 def open_checkpoints(
     first: str | os.PathLike[str], recognizer: str | os.PathLike[str] | None
 ) -> tuple[Saved, Saved | None]:
-    """Read a checkpoint and, where it is given, the recognizer's; refuse them in the wrong place.
+    """Read a checkpoint and, if given, that of the recognizer; refuse them if they are swapped.
 
     Raises:
-        CheckpointError: One is not there, damaged or not from ocr-train, or does the wrong task.
-        SwappedError: They are in each other's place.
+        CheckpointError: One is missing, damaged, not written by ocr-train, or of the wrong task.
+        SwappedError: They are swapped.
     """
     if recognizer is None:
         return open_checkpoint(first), None
@@ -144,7 +144,7 @@ def split_overrides(
         margin: The margin around a text, as a fraction of its height, or None.
 
     Raises:
-        ConfigError: An option of the recognizer is given without one, or the margin is out of its range.
+        ConfigError: There are options of a recognizer without one, or the margin is out of range.
     """
     own = [word for word in words if word.lstrip("+~").startswith(PREFIX)]
     if recognizer is None and (own or margin is not None):

@@ -1,4 +1,4 @@
-"""Check what a run would do before it is trained: its configuration, its data, its ability to learn."""
+"""Check a run before training: its configuration, its data, its ability to learn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check(*overrides: str, **options: Any) -> RunConfig:
 
     Args:
         overrides: Overrides as on the command line, such as `"model=dbnet"`.
-        options: The same as dictionaries and values.
+        options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
         The typed configuration, with all defaults; `str()` of it is YAML.
@@ -53,10 +53,11 @@ def check_data(*overrides: str, **options: Any) -> DataCheck:
 
     Args:
         overrides: Overrides of a run; a model is optional.
-        options: The same as dictionaries and values.
+        options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
-        The counts of each split, every item that cannot be used, and why a run would refuse the data.
+        The counts of each split, every item that cannot be used, and the reasons why a run would refuse
+        the data.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -71,7 +72,7 @@ def check_data(*overrides: str, **options: Any) -> DataCheck:
 
 
 def overfit(*overrides: str, steps: int = 300, **options: Any) -> Overfit:
-    """Train on a single batch, to see whether the model can learn. It prints the loss.
+    """Train on a single batch to check that the model can learn, and print the loss.
 
     ```python
     ocr.overfit("experiment=receipts", dataset={"root": "receipts"}, steps=100)
@@ -80,10 +81,10 @@ def overfit(*overrides: str, steps: int = 300, **options: Any) -> Overfit:
     Args:
         overrides: Overrides of a run.
         steps: The maximum number of optimizer steps.
-        options: The same as dictionaries and values.
+        options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
-        The losses. It is true if the loss fell to a tenth, and `str()` of it says what to do if not.
+        The losses. The result is true if the loss fell to a tenth; if not, `str()` of it says what to do.
 
     Raises:
         ConfigError: The configuration is wrong, or `steps` is below 1.

@@ -39,7 +39,7 @@ WHOLE = ("dataset.val_share=0", "dataset.test_share=0")
 
 @dataclass(frozen=True)
 class Scores(Mapping[str, float]):
-    """Scores by name, such as `test/hmean`; of benchmarks, such as `IIIT5k/word_accuracy`."""
+    """Scores by name, such as `test/hmean`, or `IIIT5k/word_accuracy` for benchmarks."""
 
     folder: Path
     """The run directory with the report and pictures of the results."""
@@ -83,7 +83,7 @@ def evaluate(
     benchmarks: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Scores:
-    """Score a checkpoint on the test split of its data, or on val without one.
+    """Score a checkpoint on the test split of its dataset, or on the val split if there is no test split.
 
     ```python
     scores = ocr.evaluate("best.ckpt", "dataset.root=other")
@@ -91,20 +91,20 @@ def evaluate(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is taken.
-        overrides: Changes of the configuration that it was trained with, such as other data. With a
-            recognizer, `"recognizer.KEY=VALUE"` is an option of its model.
-        recognizer: The recognizer of a detector, to score both end to end.
-        margin: Margin around each word that is cut out, from 0 to 1 as a fraction of its height; as in the
-            recognizer's training by default.
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used.
+        overrides: Changes to the configuration that it was trained with, such as other data. With a
+            recognizer, `"recognizer.KEY=VALUE"` sets an option of its model.
+        recognizer: A recognizer's checkpoint, to score detector and recognizer end to end.
+        margin: Margin around each cropped word, from 0 to 1 as a fraction of its height; by default, that of
+            the recognizer's training.
         benchmarks: A folder with one folder per dataset, to score a recognizer on each of them.
-        options: The same as `overrides`, as dictionaries and values.
+        options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
-        The scores. They are also in the report.json of a run directory of their own.
+        The scores. They are also in the report.json of a new run directory.
 
     Raises:
-        CheckpointError: A checkpoint is missing, damaged, does not fit its model, or does the wrong task.
+        CheckpointError: A checkpoint is missing, damaged, does not match its model, or has the wrong task.
         ConfigError: An option is wrong, or options contradict each other.
         OcrTrainerError: The data or a plugin cannot be used.
     """

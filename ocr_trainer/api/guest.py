@@ -1,7 +1,7 @@
-"""Leave the caller's process as it was: no seed, filter, handler or variable of a call outlives it.
+"""Restore the state of the caller's process after a call: seeds, filters, handlers, environment variables.
 
-State of the whole process is saved when the first of several overlapping calls begins, and restored when the
-last one ends: calls in two threads would otherwise restore what the other has changed.
+The state is saved when the first of several overlapping calls begins, and restored when the last one ends.
+Otherwise, of two calls in different threads, each would undo the changes of the other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Kept:
 
 
 def _save_process() -> Restore:
-    """Save what needs neither NumPy nor torch."""
+    """Save the state that belongs neither to NumPy nor to torch."""
     environment, folder = dict(os.environ), _folder()
     hooks, draws = (sys.excepthook, threading.excepthook), random.getstate()
     filters, format_warning = warnings.catch_warnings(), warnings.formatwarning
@@ -86,12 +86,12 @@ def _save_libraries() -> Restore:
 
 _PROCESS = Kept(_save_process)
 libraries = Kept(_save_libraries)
-"""Restores NumPy, torch and the loggers. Imports them, so a configuration must be checked before."""
+"""Restores the state of NumPy, torch and the loggers. It imports them, so check the configuration first."""
 
 
 @contextmanager
 def guest() -> Iterator[None]:
-    """Restore the process. Mask secrets in the messages of errors, and spell control characters.
+    """Restore the state of the process; mask secrets in error messages, and spell control characters.
 
     Within a run, signals end the run between two steps. Afterwards they reach the process as they would have
     without the run: Ctrl-C raises `KeyboardInterrupt`.

@@ -35,27 +35,27 @@ def load(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is taken.
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used.
         overrides: Options of the model, as in `"model.box_threshold=0.6"`, and of the recognizer, as in
             `"recognizer.beam=3"`.
-        recognizer: The recognizer that reads what the detector finds.
-        device: Where the models run, such as `"cpu"` or `"cuda:1"`; the GPU if there is one by default.
-        margin: Margin around each word that is cut out, from 0 to 1 as a fraction of its height; as in the
-            recognizer's training by default.
-        options: The same as `overrides`, as a dictionary: `model={"box_threshold": 0.6}`.
+        recognizer: Checkpoint of the recognizer that reads what the detector finds.
+        device: Device of the models, such as `"cpu"` or `"cuda:1"`; by default, the GPU if there is one.
+        margin: Margin around each cropped word, from 0 to 1 as a fraction of its height; by default, that of
+            the recognizer's training.
+        options: Overrides as keyword arguments: `model={"box_threshold": 0.6}`.
 
     Returns:
-        The reader. Threads can share it, and a process can have many.
+        The reader. Several threads can share it.
 
     Raises:
-        CheckpointError: A checkpoint is missing, damaged, does not fit its model, or does the wrong task.
+        CheckpointError: A checkpoint is missing, damaged, does not match its model, or has the wrong task.
         ConfigError: An option is wrong.
-        PluginError: The plugin of a model is not installed, denied or broken.
+        PluginError: The plugin of a model is missing, denied or broken.
     """
     with guest():
         words, reading = split_overrides(overrides_of(overrides, options), recognizer, margin)
         if other := [word for word in words if not word.lstrip("+~").startswith("model.")]:
-            raise ConfigError(f"{other[0]!r} is no option of a model: load takes only model.… options")
+            raise ConfigError(f"{other[0]!r} is not an option of a model: load takes only model.… options")
         try:
             first, second = open_checkpoints(checkpoint, recognizer)
         except SwappedError as error:

@@ -1,4 +1,4 @@
-"""Options as Python has them, keyword arguments and dictionaries, as overrides in Hydra's grammar."""
+"""Convert keyword arguments and dictionaries to overrides in Hydra's grammar."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ CHOSEN_BY_NAME = frozenset(group for group, kind in GROUPS.items() if not PLUGIN
 def overrides_of(words: Sequence[str], options: Mapping[str, Any]) -> list[str]:
     """Return overrides and options as overrides; options come last.
 
-    A dictionary sets each of its entries, a value by itself sets or chooses a whole section, as in
-    `model="dbnet"`. Strings are taken literally, but for `${...}`, which refers to another value.
+    A dictionary sets each of its entries; any other value sets or chooses a whole section, as in
+    `model="dbnet"`. Strings are literal, except for `${...}`, which refers to another value.
 
     Args:
         words: Overrides in Hydra's grammar.
         options: Sections and values.
 
     Raises:
-        ConfigError: A word is no string, a key is no name, or a value cannot be an option.
+        ConfigError: A word is not a string, a key is not a name, or a value cannot be an option.
     """
     for word in words:
         if not isinstance(word, str):
-            raise ConfigError(f"an override is a string, as in 'seed=1', not {word!r}; options are keywords")
+            hint = "pass options as keyword arguments"
+            raise ConfigError(f"an override is a string, as in 'seed=1', not {word!r}; {hint}")
     return [*words, *_top(options)]
 
 
@@ -53,7 +54,7 @@ def _entries(options: Mapping[Any, Any], path: str) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _entries(value, place)
         else:
-            # `++` also adds what has no default, such as the parts of a dataset.
+            # `++` also adds keys without a default, such as the parts of a dataset.
             yield f"++{place}={literal(value, place)}"
 
 
@@ -71,7 +72,7 @@ def literal(value: Any, path: str) -> str:
         path: The option, for messages.
 
     Raises:
-        ConfigError: The value is nothing of the above.
+        ConfigError: The value has another type.
     """
     if value is None:
         return "null"
@@ -91,7 +92,7 @@ def literal(value: Any, path: str) -> str:
         return f"[{','.join(literal(item, path) for item in value)}]"
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{_key(key, path)}:{literal(item, path)}' for key, item in value.items())}}}"
-    raise ConfigError(f"{path}: a {type(value).__name__} cannot be the value of an option")
+    raise ConfigError(f"{path}: a value of type {type(value).__name__} cannot be an option")
 
 
 def quoted(text: str) -> str:

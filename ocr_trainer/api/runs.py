@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
 
 _training = Lock()
-"""A process trains one run at a time: seeds and the lock of the run directory are those of the process."""
+"""A process trains one run at a time: seeds and the lock of the run directory belong to the process."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Run:
         """Return the finished run in a run directory.
 
         Raises:
-            ConfigError: There is none, or it is not finished.
+            ConfigError: The folder has no run, or the run is not finished.
         """
         from ocr_trainer.config.compose import compose
 
@@ -95,11 +95,11 @@ def train(*overrides: str, **options: Any) -> Run:
     run.scores["test/hmean"], run.folder, run.best
     ```
 
-    Ctrl-C ends it between two steps: the state is saved, and `resume` continues from there.
+    Ctrl-C stops the run after the current step. The run saves its state, and `resume` continues it.
 
     Args:
         overrides: Overrides as on the command line, such as `"model=dbnet"`.
-        options: The same as dictionaries and values: `model="dbnet"` or `trainer={"max_epochs": 5}`.
+        options: Overrides as keyword arguments: `model="dbnet"` or `trainer={"max_epochs": 5}`.
 
     Returns:
         The run. With `resume="auto"`, a run that is finished already is returned as it is.
@@ -116,7 +116,7 @@ def train(*overrides: str, **options: Any) -> Run:
 
 
 def train_run(run: RunConfig, timer: PhaseTimer | None = None) -> Run:
-    """Train a run that is composed already, as the runs of a sweep are.
+    """Train a run whose configuration is already composed, such as one of a sweep.
 
     Args:
         run: A validated configuration.
@@ -141,14 +141,14 @@ def resume(folder: str | os.PathLike[str], *overrides: str, **options: Any) -> R
 
     Args:
         folder: The run directory.
-        overrides: Overrides of its configuration. Those that would make it another run are refused.
-        options: The same as dictionaries and values.
+        overrides: Changes to its configuration. Those that would invalidate its checkpoint are refused.
+        options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
         The run.
 
     Raises:
-        ConfigError: The folder holds no run, the run is active, or an option cannot change.
+        ConfigError: The folder has no run, the run is still active, or an option cannot change.
         OcrTrainerError: As for `train`.
     """
     from ocr_trainer.config.compose import compose
@@ -174,7 +174,7 @@ def _one_at_a_time() -> Iterator[None]:
     if not _training.acquire(blocking=False):
         raise ConfigError(
             "another run is training in this process, and they would share its random generators\n"
-            "  wait for it, or train in a process of its own"
+            "  wait for it, or train in another process"
         )
     try:
         yield
@@ -184,7 +184,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _train_in(folder: Path, run: RunConfig, timer: PhaseTimer) -> Run:
     timer.end("compose")
-    # Around all of it: what is logged after training, such as a requeued job, has the level of a run.
+    # Includes what follows training: messages there, as of a requeued job, need the log level of a run.
     with libraries:
         try:
             from ocr_trainer.engine.train import train

@@ -32,8 +32,8 @@ def score(
     ```
 
     Args:
-        gt: The ground truth: for metrics of detections a folder or a zip with a file per image, for those of
-            texts a file with a row per image, or a folder with a file per image.
+        gt: The ground truth. For metrics of detections: a folder or a zip with a file per image. For metrics
+            of texts: a file with a row per image, or a folder with a file per image.
         pred: The predictions, in the same form.
         metric: The name of a metric plugin: `"icdar"` (boxes by IoU), `"cleval"` (boxes and texts by
             characters), `"deteval"`, `"tiou"`, `"text"` (texts), or one that you installed.

@@ -109,7 +109,7 @@ class ResumableCSVLogger(CSVLogger):
 
 
 def make(config: CSVConfig, context: Context) -> ResumableCSVLogger:
-    """Return a logger to `csv/metrics.csv` in the run's folder.
+    """Return a logger to `csv/metrics.csv` in the run directory.
 
     A resumed run continues the same file. Another run in the same folder writes to
     `csv/2/metrics.csv`, the next to `csv/3/metrics.csv`.

@@ -28,11 +28,11 @@ class Part(Options):
     weight: float = option(1.0, above=0)
     """How often each of its training images comes in an epoch; below 1, epochs take turns."""
     train: int | None = option(None, at_least=0)
-    """Take at most so many of its training images; 0 for none."""
+    """Use at most this many of its training images; 0 for none."""
     val: int | None = option(None, at_least=0)
-    """Take at most so many of its validation images; 0 for none."""
+    """Use at most this many of its validation images; 0 for none."""
     test: int | None = option(None, at_least=0)
-    """Take at most so many of its test images; 0 for none."""
+    """Use at most this many of its test images; 0 for none."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ crops = DatasetPlugin(
 
 @dataclass
 class CSVConfig(LoggerConfig):
-    """Figures as rows of a spreadsheet: csv/metrics.csv in the run's folder."""
+    """Metrics as rows of a spreadsheet: csv/metrics.csv in the run directory."""
 
     flush_every: int = option(1, at_least=1)
     """Rows between two writes to the disk; a run that is killed loses those not written yet."""
@@ -91,7 +91,7 @@ class CSVConfig(LoggerConfig):
 
 csv = LoggerPlugin(
     api=1,
-    summary="figures as rows of csv/metrics.csv in the run's folder",
+    summary="metrics as rows of csv/metrics.csv in the run directory",
     config=CSVConfig,
     factory="ocr_trainer.builtin.csv_logger:make",
 )

@@ -1,4 +1,4 @@
-"""The commands by name: those of ocr-train, and those that plugins bring."""
+"""Look up commands by name: those of ocr-train, and those that plugins provide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocr_trainer.plugin.kind import Kind
 from ocr_trainer.plugin.metadata import BUILT_IN_COMMANDS
 
 Command = Callable[[Sequence[str]], int]
-"""Called with the words after the command; returns the exit status."""
+"""Called with the arguments after the command; returns the exit status."""
 
 OURS = {
     "resume": "train:resume",
@@ -26,7 +26,7 @@ OURS = {
 
 
 def command(word: str) -> Command:
-    """Import and return a command. Plugins are looked up only for words that are none of `OURS`.
+    """Import and return a command. Plugins are looked up only for words that are not in `OURS`.
 
     Raises:
         ConfigError: There is no such command.
@@ -40,7 +40,7 @@ def command(word: str) -> Command:
 
 
 def plugin_commands() -> Iterator[tuple[str, str]]:
-    """Yield name and summary of the commands that other distributions bring, without importing them."""
+    """Yield name and summary of the commands of other distributions, without importing them."""
     from ocr_trainer.plugin import metadata
 
     for plugin in metadata.installed():

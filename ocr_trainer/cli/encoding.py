@@ -1,4 +1,4 @@
-"""Names of files and what is printed are UTF-8, whatever the locale says."""
+"""Use UTF-8 for file names and output, whatever the locale says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 
 
 def use_utf8() -> None:
-    """Start Python again in UTF-8 mode if the locale's names of files are not UTF-8.
+    """Start Python again in UTF-8 mode if the locale does not encode file names as UTF-8.
 
-    It fixes their encoding when it starts, and with LC_ALL=C PYTHONUTF8=0 it could open no file of the name
-    that a list in UTF-8 gives. Then see to it that no character is one that standard output refuses.
+    Python fixes this encoding when it starts: with LC_ALL=C PYTHONUTF8=0, it could not open files that a
+    list in UTF-8 names. Then let standard output escape the characters that it cannot encode.
     """
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
         os.environ["PYTHONUTF8"] = "1"  # for processes that this one starts

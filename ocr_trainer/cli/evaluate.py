@@ -57,6 +57,6 @@ def add_recognizer(parser: Parser) -> None:
     parser.add_argument(
         "--margin",
         type=float,
-        help="margin around each cropped text, as a fraction of its height; as in the recognizer's training "
-        "if not given",
+        help="margin around each cropped text, as a fraction of its height (default: as in the "
+        "recognizer's training)",
     )

@@ -27,7 +27,7 @@ Train OCR models.
   ocr-train -m optimizer.lr=1e-3,3e-3                      a sweep: one run per value
   ocr-train resume RUN_FOLDER [OVERRIDE…]                  resume a run that was stopped or killed
 
-  ocr-train list-plugins [KIND] [--json]       list installed models, datasets and loggers
+  ocr-train list-plugins [KIND] [--json]       list the installed plugins
   ocr-train describe KIND NAME                 show the options of a plugin
   ocr-train check [OVERRIDE…]                  compose and validate a run; print its configuration
   ocr-train check-data [OVERRIDE…] [--json]    read all samples of a dataset; list unusable ones
@@ -38,7 +38,7 @@ Train OCR models.
                                                read it, too; --format WRITER,… chooses the files
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
-  ocr-train new-plugin NAME --kind KIND        make a distribution with a plugin, whose tests pass at once
+  ocr-train new-plugin NAME --kind KIND        create a distribution with a plugin, and tests that pass
 
 Overrides are KEY=VALUE. Plugins and presets are chosen by name: model=crnn logger=[csv,wandb] augment=strong;
 other keys are those that `check` prints: trainer.max_epochs=5

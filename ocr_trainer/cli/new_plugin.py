@@ -1,4 +1,4 @@
-"""`ocr-train new-plugin`: make the folder of a distribution with one plugin, whose tests pass at once."""
+"""`ocr-train new-plugin`: create the folder of a distribution with one plugin, and tests that pass."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ TEMPLATES = Path(__file__).with_name("templates")
 """Files of a distribution of the plugin `acme`: those of all kinds, and a folder for each kind."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 AT_THE_TOP = ("README.md", "pyproject.toml")
-"""Files that are not in the package; nor are the tests."""
+"""Files that belong beside the package, as the tests do."""
 
 
 def new_plugin(words: Sequence[str]) -> int:
-    """Make a distribution; print what to do with it.
+    """Create a distribution, and print the next commands.
 
     Raises:
         ConfigError: The name or the kind cannot be used, or the folder exists.
     """
-    parser = Parser("ocr-train new-plugin", description="Make a distribution with a plugin of your own.")
+    parser = Parser("ocr-train new-plugin", description="Create a distribution with a plugin of your own.")
     parser.add_argument("name", help="name of the plugin: lower case, digits and _")
     parser.add_argument("--kind", required=True, help=", ".join(kinds()))
     parser.add_argument(
-        "--in", dest="parent", type=Path, default=Path(), help="folder to make it in (default: here)"
+        "--in",
+        dest="parent",
+        type=Path,
+        default=Path(),
+        help="parent folder (default: the working directory)",
     )
     arguments = parser.parse_intermixed_args(words)
     kind = _kind(arguments.kind)
@@ -89,7 +93,7 @@ def _render(text: str, name: str, kind: Kind) -> str:
 def _kind(word: str) -> Kind:
     if word not in kinds():
         hint = did_you_mean(word, kinds())
-        raise ConfigError(f"there is no kind '{word}' of plugins.{hint}\n  kinds: {', '.join(kinds())}")
+        raise ConfigError(f"there is no plugin kind '{word}'.{hint}\n  kinds: {', '.join(kinds())}")
     return Kind(word)
 
 

@@ -1,4 +1,4 @@
-"""The commands of ocr-train that come through the door for plugins."""
+"""The commands of ocr-train that are registered as plugins."""
 
 from ocr_trainer.plugin import API, CommandPlugin, Config
 
@@ -10,7 +10,7 @@ check_data = CommandPlugin(
 )
 new_plugin = CommandPlugin(
     api=API,
-    summary="make a distribution with a plugin, whose tests pass at once",
+    summary="create a distribution with a plugin, and tests that pass",
     config=Config,
     factory="ocr_trainer.cli.new_plugin:new_plugin",
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def predict(words: Sequence[str]) -> int:
-    """Find text in images, read it, or both."""
+    """Find text in images, read it, or do both."""
     parser = Parser("ocr-train predict", description="Find text in images, and read it.")
     parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recognizer's for images of words")
     parser.add_argument(
@@ -30,12 +30,14 @@ def predict(words: Sequence[str]) -> int:
         help="images, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
     )
     add_recognizer(parser)
-    parser.add_argument("--out", default="predictions", metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--out", default="predictions", metavar="DIR", help="output folder (default: %(default)s)"
+    )
     parser.add_argument(
         "--format",
         metavar="LIST",
-        help="writers, with commas, as list-plugins writer shows them; json,text,overlay if not given, "
-        "json,overlay without a recognizer; writer.NAME.KEY=VALUE sets their options",
+        help="writers separated by commas; `ocr-train list-plugins writer` lists them (default: "
+        "json,text,overlay, or json,overlay without a recognizer); writer.NAME.KEY=VALUE sets their options",
     )
     arguments = parser.parse_intermixed_args(words)
     overrides, options, named = _split(arguments.images)
@@ -77,7 +79,7 @@ def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str
     """Return the options of each requested result format, by the name of its writer plugin.
 
     Args:
-        listed: The names, with commas; None for the usual ones.
+        listed: The names, separated by commas; None for the defaults.
         options: Words such as `writer.NAME.KEY=VALUE`.
         read: Whether there is a recognizer.
     """
@@ -85,7 +87,7 @@ def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str
     from ocr_trainer.results.files import OWN, check_suffixes, description
 
     if listed is None:
-        # By their full names: a plugin of another distribution may have the same one.
+        # Full names: a plugin of another distribution may have the same short name.
         names = [f"{OWN}{name}" for name in (("json", "text", "overlay") if read else ("json", "overlay"))]
     else:
         names = [name.strip() for name in listed.split(",")]

@@ -33,7 +33,7 @@ an angle turns the box clockwise about its center, by radians or degrees.
 
 Metrics of texts: each side is a file with a row per image, or a folder with a .txt or .gt.txt file per
 image, its text. Forms of rows: {", ".join(text_files.FORMS)}: NAME, a tab and TEXT; the same
-with a confidence behind another tab; NAME, "TEXT"; NAME, a space and TEXT.
+with a confidence after another tab; NAME, "TEXT"; NAME, a space and TEXT.
 """
 
 

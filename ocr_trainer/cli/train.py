@@ -50,7 +50,7 @@ def check(words: Sequence[str]) -> int:
 
 
 def overfit(words: Sequence[str]) -> int:
-    """Overfit one batch; the exit status is 1 if it was not learned."""
+    """Overfit one batch; return 1 if the model did not learn it."""
     parser = Parser("ocr-train overfit", description="Overfit one batch.")
     parser.add_argument("overrides", nargs="*", help="as for a run")
     parser.add_argument(

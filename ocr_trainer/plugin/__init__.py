@@ -88,7 +88,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used for the first time; listing plugins needs none of the contract."""
+    """Import a name when it is first used; listing plugins does not need the contract."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

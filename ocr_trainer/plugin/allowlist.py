@@ -2,8 +2,8 @@
 
 An entry is `name`, `kind/name`, `distribution:name` or `kind/distribution:name`; each part may be a
 pattern, as in `acme-*:*`. A plugin that any rule denies, or that any list of allowed plugins leaves out,
-is not imported. Built-in plugins are always allowed, but can be denied. Whoever allows a model allows the
-backbones and configurations of its distribution.
+is not imported. Built-in plugins are always allowed, but can be denied. A rule that allows a model also
+allows the backbones and configurations of its distribution.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def denial(kind: Kind, distribution: str, name: str, owners: Sequence[tuple[Kind
         kind: The kind of the plugin.
         distribution: Its distribution.
         name: Its name.
-        owners: Kind and name of plugins of the same distribution: to allow one of them allows this one, too.
+        owners: Kind and name of plugins of the same distribution. If one of them is allowed, so is this one.
 
     Raises:
         ConfigError: A rule cannot be parsed.

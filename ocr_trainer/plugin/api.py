@@ -162,8 +162,8 @@ class Context:
     data_report: DataReport = field(default_factory=DataReport)
     """Where a dataset records what it reads and skips."""
     parameter_groups: Sequence[dict[str, Any]] = ()
-    """For an optimizer: what it optimizes, in the form that `torch.optim.Optimizer` takes. Each group has
-    `params`, and the `weight_decay` and `lr` to use for them."""
+    """For an optimizer: the parameter groups, in the form that `torch.optim.Optimizer` takes. Each has
+    `params`, and their `weight_decay` and `lr`."""
     model: Any = None
     """For an optimizer: the `torch.nn.Module` that has these parameters."""
     resume_step: int | None = None
@@ -195,9 +195,9 @@ class Plugin:
     factory: str
     """`package.module:attribute`, called as `factory(config, context)` when a run uses the plugin."""
     variants: bool = False
-    """Whether users choose a variant of the plugin, `NAME/VARIANT`; `config.name` is that text."""
+    """Whether users choose a variant of the plugin as `NAME/VARIANT`, which is then `config.name`."""
 
-    # One for all kinds: to generate methods takes most of the time of a dataclass.
+    # One method for all kinds: generating methods takes most of the time to define a dataclass.
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.summary!r}, factory={self.factory!r})"
 
@@ -207,7 +207,7 @@ class Plugin:
 
     @classmethod
     def choice(cls, name: str) -> str:
-        """Return how a user chooses a plugin of this kind, such as `model=dbnet` or `logger=[csv]`."""
+        """Return the override that selects a plugin of this kind, such as `model=dbnet` or `logger=[csv]`."""
         return f"{cls.group}=[{name}]" if cls.many else f"{cls.group}={name}"
 
     @classmethod

@@ -10,7 +10,7 @@ from ocr_trainer.plugin import API, PLUGIN_TYPES, Config, Plugin, Task
 from ocr_trainer.plugin.metadata import Installed
 
 RENAMED = {"faults": "validate", "lasting": "without_init_weights"}
-"""Methods of a config class that had another name before 0.1.0 was released: nobody would call them now."""
+"""Methods of a config class that were renamed before the release of 0.1.0. The old names are not called."""
 
 
 def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
@@ -31,7 +31,7 @@ def contract_errors(plugin: Installed, loaded: object) -> Iterator[str]:
         yield f"it is written for version {loaded.api} of the plugin contract, but this is version {API}"
     tasks = getattr(loaded, "tasks", (getattr(loaded, "task", None),))
     if any(not isinstance(task, Task | None) for task in tasks):
-        yield 'it names a task by something else than a Task, such as Task("script")'
+        yield 'it refers to a task by something other than a Task, such as Task("script")'
     yield from _config_errors(loaded.config, expected.config_base)
 
 

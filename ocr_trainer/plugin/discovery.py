@@ -228,12 +228,12 @@ def _beginning(path: Path) -> str | None:
 
 
 def import_attribute(plugin: Installed, path: str, role: str) -> Any:
-    """Import what a plugin's description names.
+    """Import an object that a plugin's description names.
 
     Args:
         plugin: The metadata of the plugin.
         path: `package.module:attribute`.
-        role: What it is to the plugin, for messages.
+        role: The role of the object, for messages, such as `factory`.
 
     Raises:
         PluginBroken: It cannot be imported.

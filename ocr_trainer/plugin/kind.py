@@ -1,4 +1,4 @@
-"""The names of the kinds of plugins. Listing what is installed needs no more than these."""
+"""The names of the kinds of plugins. Listing the installed plugins needs only these."""
 
 from __future__ import annotations
 

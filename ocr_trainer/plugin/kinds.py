@@ -1,4 +1,4 @@
-"""The kinds of plugins: the description and the base of the options of each.
+"""The kinds of plugins: the class of descriptions and the base class of options of each.
 
 A kind is a member of `Kind` and a `Plugin` subclass here. Discovery, the configuration, the rules that allow
 and deny, `list-plugins` and `describe` know kinds only through these declarations.
@@ -169,7 +169,7 @@ class SchedulePlugin(Plugin):
 
 
 class Stage(Enum):
-    """When an augmentation comes, relative to the augmentation of the task, which crops and colors."""
+    """When an augmentation runs, relative to that of the task, which crops and changes colors."""
 
     before = "before"
     after = "after"
@@ -185,7 +185,7 @@ class AugmentationConfig(Config):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AugmentationPlugin(Plugin):
-    """An augmentation of training samples, besides that of the task.
+    """An augmentation of training samples, in addition to that of the task.
 
     Its factory returns an `ocr_trainer.data.augmentation.Augmentation`.
     """
@@ -198,11 +198,11 @@ class AugmentationPlugin(Plugin):
     suite: ClassVar[str] = "ocr_trainer.testing:AugmentationSuite"
 
     tasks: tuple[Task, ...]
-    """Tasks whose samples it can vary."""
+    """Tasks whose samples it can augment."""
 
     @classmethod
     def section(cls, name: str) -> str:
-        """Return the key of its options. The section `augment` also holds the task's own options."""
+        """Return the key of its options. The section `augment` also has the task's own options."""
         return f"augment.steps.{name}"
 
 
@@ -258,7 +258,7 @@ class MetricPlugin(Plugin):
     scores: tuple[str, ...]
     """Names of the scores that it may compute; in a run, each follows the metric's name: `NAME_SCORE`."""
     lower_is_better: tuple[str, ...] = ()
-    """Those of the scores that are better the lower they are."""
+    """The scores for which lower is better."""
 
     def errors(self) -> Iterator[str]:
         """Yield the names of scores that cannot be used."""
@@ -273,7 +273,7 @@ class MetricPlugin(Plugin):
 class WriterPlugin(Plugin):
     """A format of result files. Its factory returns an `ocr_trainer.results.writer.Writer`.
 
-    An exception in a writer costs its file of that image only: it is reported, and the others are written.
+    If a writer raises an exception, the core reports it, omits that file, and writes all others.
     """
 
     kind: ClassVar[Kind] = Kind.writer
@@ -286,10 +286,10 @@ class WriterPlugin(Plugin):
     """Whether the format is useless without a recognizer."""
 
     def __post_init__(self) -> None:
-        """Refuse a suffix that is none.
+        """Check the suffix.
 
         Raises:
-            ValueError: It would not make a file beside the others.
+            ValueError: It is not a dot followed by letters and digits.
         """
         if not re.fullmatch(r"(\.[\w-]+)+", self.suffix):
             raise ValueError(f"suffix={self.suffix!r} must be like '.json': a dot, then letters and digits")
@@ -306,7 +306,7 @@ class WriterPlugin(Plugin):
 
 
 class CommandPlugin(Plugin):
-    """A command of `ocr-train`. Its factory is called with the list of words after the command's name.
+    """A command of `ocr-train`. Its factory is called with the list of arguments after the command's name.
 
     It returns the exit status: 0, or 2 for an error. It raises an `OcrTrainerError` to end with a message.
     """
@@ -321,12 +321,12 @@ class CommandPlugin(Plugin):
 
 
 class Prediction(Enum):
-    """What the models of a task give for an image, for `predict` and for end-to-end scores."""
+    """What the models of a task predict for an image, for `predict` and for end-to-end scores."""
 
     regions = "regions"
-    """Where texts are on a page, as a `Detector` does."""
+    """The outlines of the texts on a page, as from a `Detector`."""
     text = "text"
-    """The text of a word or line, as a `Recognizer` does."""
+    """The text of a word or line, as from a `Recognizer`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -350,7 +350,7 @@ class TaskPlugin(Plugin):
 
     @classmethod
     def choice(cls, name: str) -> str:
-        """Return how a user rules out one of several tasks of a name: the model chooses the task by name."""
+        """Return the rule that excludes one of several tasks of one name, since the model names the task."""
         return f"plugins.deny=[task/{name}]"
 
     @classmethod

@@ -1,8 +1,8 @@
 """Find installed plugins without importing them.
 
 The scan loops over `importlib.metadata.distributions` itself: one malformed line in any installed
-distribution makes every lookup of the standard library (and of stevedore) fail, and a loop of our own
-knows which distribution a name comes from.
+distribution makes every lookup of the standard library (and of stevedore) fail, and this loop knows which
+distribution a name comes from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUILT_IN_COMMANDS = (
 )
 """Names of the commands of ocr-train itself. No plugin can replace them."""
 PARTS = (Kind.backbone, Kind.configs)
-"""Kinds that belong to the models of their distribution: who allows the model allows them."""
+"""Kinds that belong to the models of their distribution: a rule that allows the model allows them."""
 HEADER = re.compile(r"^(Name|Version|Summary):[ \t]*(.*)$", re.MULTILINE)
 DESCRIPTION = re.compile(
     r"^(?P<name>\w+)\s*(?::[^=\n]*)?=\s*[\w.]+\([^()]*?"
@@ -114,7 +114,7 @@ def installed() -> tuple[Installed, ...]:
 def find_defect(plugin: Installed) -> str | None:
     """Return a defect of a plugin that is visible without importing it, or `None`."""
     if is_shadowed(plugin):
-        return f"ocr-train has a command '{plugin.name}' itself"
+        return f"ocr-train has a built-in command '{plugin.name}'"
     if not EntryPoint.pattern.match(plugin.target):
         return f"its entry point names {plugin.target!r}, which is not package.module:attribute"
     top = plugin.module.partition(".")[0]
@@ -155,7 +155,7 @@ def config_files(plugin: Installed) -> dict[str, list[Path]]:
 
 
 def is_shadowed(plugin: Installed) -> bool:
-    """Return whether a plugin is a command that has the name of one of ours, which wins."""
+    """Return whether a plugin is a command with the name of a built-in command, which takes precedence."""
     ours = plugin.distribution == allowlist.CORE
     return plugin.kind is Kind.command and plugin.name in BUILT_IN_COMMANDS and not ours
 

@@ -38,7 +38,7 @@ class CallbackSuite(PluginSuite):
         assert not isinstance(callback, Checkpoint), "the trainer writes the checkpoints itself"
 
     def test_it_trains_saves_and_resumes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Its state is in the checkpoint, and it gets it back; it writes inside the run's folder only."""
+        """Its state is in the checkpoint, and it gets it back; it writes inside the run directory only."""
         from ocr_trainer.checkpoint.read import read
 
         folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"

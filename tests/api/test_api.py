@@ -69,9 +69,7 @@ def test_plugins_and_describe_are_what_the_commands_print(capsys, monkeypatch: p
     assert [plugin._asdict() for plugin in ocr.plugins("model")] == rows
     assert {"model", "dataset", "command"} <= {plugin.kind for plugin in ocr.plugins()}
     assert f"{ocr.describe('model', 'dbnet')}\n" == told(capsys, monkeypatch, "describe", "model", "dbnet")
-    with pytest.raises(
-        ocr.ConfigError, match=r"^there is no kind of plugins 'modle'. Did you mean 'model'\?"
-    ):
+    with pytest.raises(ocr.ConfigError, match=r"^there is no plugin kind 'modle'. Did you mean 'model'\?"):
         ocr.plugins("modle")
     with pytest.raises(ocr.PluginNotFound, match="Did you mean 'dbnet'"):
         ocr.describe("model", "dbnt")

@@ -116,7 +116,7 @@ def test_a_run_holds_what_was_passed():
         ),
         ([], {"traner": {"max_epochs": 5}}, "there is no option 'traner'. Did you mean 'trainer'?"),
         ([], {"traner": 5}, "there is no option 'traner'"),
-        ([], {"seed": object()}, "seed: a object cannot be the value of an option"),
+        ([], {"seed": object()}, "seed: a value of type object cannot be an option"),
         ([], {"data": {"a.b": 1}}, "data: 'a.b' cannot be the name of an option"),
         ([], {"data": {3: 1}}, "data: 3 cannot be the name of an option"),
         ([], {"model": "dbnt"}, "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?"),

@@ -74,8 +74,8 @@ def test_help_and_list_show_it(cli, site: Path):
     assert cli("--help").stdout == HELP
     rows = cli("list-plugins", "command", **python_path(site)).stdout
     assert "greet somebody" in rows
-    assert rows.count("BROKEN: ocr-train has a command 'check' itself") == 1
-    assert rows.count("BROKEN: ocr-train has a command 'score' itself") == 1
+    assert rows.count("BROKEN: ocr-train has a built-in command 'check'") == 1
+    assert rows.count("BROKEN: ocr-train has a built-in command 'score'") == 1
     assert rows.count("CONFLICT") == 2  # twin
     assert cli("describe", "command", "greet", **python_path(site)).stdout.startswith(
         "command greet: greet somebody\n"

@@ -143,7 +143,7 @@ def test_nothing_of_the_template_is_left(kind: str):
         (["Acme", "--kind", "model"], "'Acme' cannot be the name of a plugin"),
         (["../acme", "--kind", "model"], "'../acme' cannot be the name of a plugin"),
         (["class", "--kind", "model"], "'class' cannot be the name of a plugin"),
-        (["acme", "--kind", "modell"], "there is no kind 'modell' of plugins. Did you mean 'model'?"),
+        (["acme", "--kind", "modell"], "there is no plugin kind 'modell'. Did you mean 'model'?"),
         (["dbnet", "--kind", "model"], "there is a model plugin 'dbnet' already: ocr-trainer-dbnet"),
     ],
 )

@@ -190,7 +190,7 @@ def test_what_does_not_fit_the_task_is_refused(cli: Cli, compass: Path):
             "plugin",
             'Task("orientation"),\n    factory',
             '"orientation",\n    factory',
-            "the model plugin 'compass' cannot be used: it names a task by something else than a Task",
+            "the model plugin 'compass' cannot be used: it refers to a task by something other than a Task",
         ),
         (
             "plugin",

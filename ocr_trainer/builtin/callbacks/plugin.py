@@ -43,7 +43,7 @@ grad_norm = CallbackPlugin(
 
 @dataclass
 class ProfilerConfig(Config):
-    """torch.profiler for a few training batches; the report is in `profiler` in the run's folder."""
+    """torch.profiler for a few training batches; the report is in `profiler` in the run directory."""
 
     start: int = option(10, at_least=0)
     """Batches before the profiler starts; it then takes one more batch to warm up."""

@@ -132,7 +132,7 @@ class FlatTensorBoardLogger(TensorBoardLogger):
 
 
 def factory(config: TensorBoardConfig, context: Context) -> FlatTensorBoardLogger:
-    """Return a logger that writes to `tensorboard` in the run's folder."""
+    """Return a logger that writes to `tensorboard` in the run directory."""
     folder = str(context.folder / "tensorboard")
     return FlatTensorBoardLogger(
         folder,

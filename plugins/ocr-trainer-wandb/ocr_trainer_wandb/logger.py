@@ -199,7 +199,7 @@ def _fields_or_text(value: Any) -> Any:
 
 
 def factory(config: WandbConfig, context: Context) -> BackgroundWandbLogger:
-    """Return a logger that writes to `wandb` in the run's folder.
+    """Return a logger that writes to `wandb` in the run directory.
 
     Raises:
         ConfigError: WANDB_MODE applies and is not a mode of wandb, or the run must be online and there

@@ -96,7 +96,7 @@ def has_account() -> bool:
 
 
 def earlier_id(folder: Path) -> str | None:
-    """Return the id of the latest wandb run in a run's folder, or None."""
+    """Return the id of the latest wandb run in a run directory, or None."""
     found = [match for path in folder.glob("wandb/*run-*") if (match := RUN_FOLDER.fullmatch(path.name))]
     # Names begin with the time, after the prefix of offline runs.
     return max(found, key=lambda match: match[0].removeprefix("offline-"))[1] if found else None
