@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
@@ -119,8 +120,12 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
-            f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.data_report)}"
+            f"the {name} split of dataset={run.dataset.name} is empty"
+            f"{_skips(context.data_report)}{_notes(context.data_report)}"
         )
+    counts = label_counts(split)
+    if counts is not None and (reason := uncounted(name, counts, len(split), run.dataset)):
+        raise DataError(f"{reason}{_notes(context.data_report)}")
     return split
 
 
@@ -137,7 +142,7 @@ def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataRepor
     if len(broken) > run.data.max_skipped * len(chosen):
         raise DataError(
             f"{len(broken)} of {len(chosen)} checked images cannot be used, more than "
-            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}"
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}{_notes(data_report)}"
         )
 
 
@@ -148,7 +153,7 @@ def refuse_unusable(data_report: DataReport, run: RunConfig) -> None:
         DataError: There are too many; the message lists the first ones.
     """
     for fault in too_many(data_report, run):
-        raise DataError(f"{fault}{_skips(data_report)}")
+        raise DataError(f"{fault}{_skips(data_report)}{_notes(data_report)}")
 
 
 def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
@@ -161,6 +166,11 @@ def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
                 f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
                 f"{run.data.max_skipped:g} allows"
             )
+
+
+def _notes(data_report: DataReport) -> str:
+    """Return the notes about the data as lines of a message."""
+    return "".join(f"\n  {message}" for message in data_report.messages())
 
 
 def _skips(data_report: DataReport, most: int = 10) -> str:

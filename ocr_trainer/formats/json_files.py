@@ -30,11 +30,11 @@ BOUNDED.maxlevel, BOUNDED.maxlist, BOUNDED.maxdict, BOUNDED.maxstring, BOUNDED.m
 
 
 class Word(NamedTuple):
-    """A label in terms of the format: outline, text, and whether it is "don't care"."""
+    """A label in terms of the format: outline, text, and whether or why it is "don't care"."""
 
     points: Points
     text: str = ""
-    ignore: bool = False
+    ignore: bool | str = False
 
 
 def read_json(path: Path) -> Any:

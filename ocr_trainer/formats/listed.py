@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats import untranscribed
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits, PackedStrings
@@ -96,6 +97,7 @@ class ListedDataset(LazySplits[Any]):
         packed: Any = TextImages if self._task is Task.recognition else LabeledImages
         pools: dict[str, Any] = {}
         members: dict[str, dict[str, int]] = {split: {} for split in self._files}
+        self._data_report.order_corners = getattr(self._config, "order_corners", False)
         for split, file in self._files.items():
             folder, assigned = self._images(split), PackedStrings()
             pools[split] = packed(self._usable(file, folder, assigned))
@@ -104,6 +106,8 @@ class ListedDataset(LazySplits[Any]):
                 assignment = assigned[place] if assigned[place] and len(self._files) == 1 else split
                 # By name, not path: the same share must give the same split wherever the dataset is stored.
                 members.setdefault(assignment, {})[image[start:]] = place
+        if packed is LabeledImages:
+            untranscribed.decide(list(pools.values()), self._config, self._data_report)
         if len(pools) > 1:
             refuse_overlap({split: pool.files.names() for split, pool in pools.items()}, self._files)
         shares = {"test": self._config.test_share, "val": self._config.val_share}

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from ocr_trainer.data.images import is_image, names_in
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats import untranscribed
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, read_list, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits
@@ -75,6 +76,7 @@ class PairedDataset(LazySplits[LabeledImages]):
         self._root = open_root(config)
         self._path_guard = PathGuard(self._root, config)
         self._folders = self._find_folders()
+        self._opened: dict[str, LabeledImages] = {}
 
     @abstractmethod
     def read(self, annotation: Path) -> Labels:
@@ -85,8 +87,18 @@ class PairedDataset(LazySplits[LabeledImages]):
         """
 
     def _open(self, split: str) -> LabeledImages | None:
+        images = self._read(split)
+        if images is not None and untranscribed.undecided(images, self._config):
+            every = [other for name in SPLITS if (other := self._read(name)) is not None]
+            untranscribed.decide(every, self._config, self._data_report)
+        return images
+
+    def _read(self, split: str) -> LabeledImages | None:
+        """Read a split, once."""
         pairs = self._members.pop(split, None)  # free the names: they are not needed again
-        return None if pairs is None else LabeledImages(self._labeled(split, pairs))
+        if pairs is not None:
+            self._opened[split] = LabeledImages(self._labeled(split, pairs))
+        return self._opened.get(split)
 
     def _labeled(self, split: str, pairs: Pairs) -> Iterator[tuple[Path, Labels]]:
         folders = self._folders_of(split)
@@ -100,6 +112,7 @@ class PairedDataset(LazySplits[LabeledImages]):
                 annotation = folders.annotations / pair.annotation
                 self._path_guard.check(image)
                 self._path_guard.check(annotation)
+                self._data_report.order_corners = self._config.order_corners
                 labels = self.read(annotation)
             except DataError as error:
                 self._data_report.skip_image(image, str(error))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, read_rows
+from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, mark_reason, read_rows
 from ocr_trainer.formats.paired import PairedDataset
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
@@ -39,6 +39,10 @@ class RowDataset(PairedDataset):
     def is_ignored(self, text: str) -> bool:
         """Return whether a text marks its label as "don't care"."""
         return text in self.dont_care
+
+    def dont_care_reason(self, text: str) -> str:
+        """Return why a label with a text that `is_ignored` is "don't care"."""
+        return mark_reason(text)
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
         """Yield the line number, from 1, and the text of each label."""
@@ -69,8 +73,8 @@ class RowDataset(PairedDataset):
         self, labels: Labels, points: Points, text: str, file: Path, line: int | None, where: str = ""
     ) -> None:
         """Add a label; it is "don't care" if its text says so. `where` prefixes the reason."""
-        ignored = self.is_ignored(text)
-        labels.add(points, "" if ignored else text, ignored, self._data_report, file, line, where)
+        reason = self.dont_care_reason(text) if self.is_ignored(text) else ""
+        labels.add(points, "" if reason else text, reason, self._data_report, file, line, where)
 
 
 def parse_corners(row: str) -> Row:

@@ -22,6 +22,7 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import FunsdConfig, Level
 
 
@@ -42,7 +43,7 @@ class Funsd(PairedDataset):
             form = to_list(read_json(annotation), "form")
         except ValueError as error:
             raise DataError(f"'{annotation}' is not FUNSD: {error}") from error
-        return read_words(self._items(form), _word, self._data_report, annotation)
+        return read_words(self._items(form), self._word, self._data_report, annotation)
 
     def _items(self, form: list[Any]) -> Iterator[tuple[str, Any]]:
         """Yield the name, for messages, and the value of each element to detect."""
@@ -54,7 +55,6 @@ class Funsd(PairedDataset):
             else:
                 yield where, entity
 
-
-def _word(item: dict[str, Any]) -> Word:
-    text = to_text(item.get("text"))
-    return Word(xyxy_to_points(item.get("box")), text, ignore=not text)
+    def _word(self, item: dict[str, Any]) -> Word:
+        text = to_text(item.get("text"))
+        return Word(xyxy_to_points(item.get("box")), text, untranscribed(text, self._config))

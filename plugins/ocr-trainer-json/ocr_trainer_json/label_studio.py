@@ -31,7 +31,7 @@ from ocr_trainer.formats.json_files import (
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.coco import Keyed
-from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
 
 LISTS = ("annotations", "completions")
@@ -102,7 +102,7 @@ class LabelStudio(ListedDataset):
         texts = region["value"].get("text")
         parts = texts if isinstance(texts, list) else [texts]
         text = " ".join(filter(None, (to_text(part) for part in parts)))
-        return Word(_outline(region), text, is_dont_care(text, self._config))
+        return Word(_outline(region), text, dont_care(text, self._config))
 
 
 def _image_name(task: Any) -> str:

@@ -26,7 +26,7 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
-from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
 
 CORNERS = 32
@@ -58,7 +58,7 @@ class Labelme(PairedDataset):
         flagged = isinstance(flags, dict) and any(
             flags.get(flag) is True for flag in self._config.ignore_flags
         )
-        return Word(_outline(shape), text, flagged or is_dont_care(text, self._config))
+        return Word(_outline(shape), text, flagged or dont_care(text, self._config))
 
 
 def _outline(shape: dict[str, Any]) -> Points:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ocr_trainer.data.images import files_in, is_image
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
+from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, Labels, Points
 from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
 from ocr_trainer.formats.xml_files import Element, read_elements
@@ -144,8 +144,10 @@ class XmlDataset(PairedDataset):
             return
         points = [point for point, _ in groupby(points)]
         text = self.text(element).strip() if element.tag == wanted else ""
-        ignore = element.tag != wanted or (self._config.ignore_untranscribed and not text)
-        labels.add(points, text, ignore, self._data_report, annotation, element.line)
+        reason = NO_TRANSCRIPTION if self._config.ignore_untranscribed and not text else ""
+        if element.tag != wanted:
+            reason = f"no {wanted}"
+        labels.add(points, text, reason, self._data_report, annotation, element.line)
         if element.tag != wanted and len(self._data_report.skipped) == entries:
             reason = f"the {element.tag} has no {wanted}: kept as don't care"
             self._data_report.skip_label(annotation, element.line, reason)
