@@ -120,13 +120,24 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
-            f"the {name} split of dataset={run.dataset.name} is empty"
+            f"{empty_split(name, dataset, run.dataset)}"
             f"{_skips(context.data_report)}{_notes(context.data_report)}"
         )
     counts = label_counts(split)
     if counts is not None and (reason := uncounted(name, counts, len(split), run.dataset)):
         raise DataError(f"{reason}{_notes(context.data_report)}")
     return split
+
+
+def empty_split(name: str, dataset: Any, config: Config) -> str:
+    """Return the message for a split without samples, with what to do if there is one image in all."""
+    message = f"the {name} split of dataset={config.name} is empty"
+    share = f"{name}_share"
+    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) > 1:
+        return message
+    return (
+        f"{message}: there is only one image, and dataset.{share} takes none; dataset.{share}=0 does without"
+    )
 
 
 def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:

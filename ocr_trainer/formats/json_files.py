@@ -55,6 +55,15 @@ def read_json(path: Path) -> Any:
         raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
 
 
+def has_key(path: Path, key: str) -> bool:
+    """Return whether a JSON file is an object with a key, or cannot be read."""
+    try:
+        document = read_json(path)
+    except DataError:
+        return True
+    return isinstance(document, dict) and key in document
+
+
 def read_json_rows(path: Path, data_report: DataReport, key: str = "") -> Iterator[tuple[int, str, Any]]:
     """Yield the line number, from 1, the image name and the value of each JSON row that is not blank.
 

@@ -14,6 +14,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.json_files import (
     Word,
+    has_key,
     numbered,
     read_json,
     read_words,
@@ -36,6 +37,10 @@ class Funsd(PairedDataset):
         "train": [("training_data/images", "training_data/annotations")],
         "test": [("testing_data/images", "testing_data/annotations")],
     }
+
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file has a list of labels."""
+        return has_key(path, "form")
 
     def read(self, annotation: Path) -> Labels:
         """Read the labels of a form."""

@@ -15,6 +15,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.json_files import (
     Word,
+    has_key,
     numbered,
     read_json,
     read_words,
@@ -40,6 +41,10 @@ class Labelme(PairedDataset):
 
     suffixes = (".json",)
     usual = (("images", "annotations"), ("images", "labels"), ("images", "labelme"), ("imgs", "labelme"))
+
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file has a list of labels."""
+        return has_key(path, "shapes")
 
     def read(self, annotation: Path) -> Labels:
         """Read the labels of an image."""
