@@ -14,6 +14,8 @@ import os
 import struct
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -25,11 +27,34 @@ from ocr_trainer.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+    | {".jp2", ".j2k", ".jpx", ".heic", ".heif", ".avif"}
+)
 """Suffixes of image files, in lower case."""
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""Accepted formats, by Pillow's names. Formats that execute code, such as EPS, are left out."""
+"""Accepted formats that OpenCV decodes, by Pillow's names."""
+
+MORE_FORMATS = ("JPEG2000", "AVIF", "HEIF")
+"""Accepted formats that Pillow decodes, if it can: HEIF needs the package pillow-heif.
+
+Formats that execute code, such as EPS, are left out.
+"""
+
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"GIF8", "GIF"),
+    (4, b"jP  \r\n\x87\n", "JPEG2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
+    *((4, b"ftyp" + brand, "AVIF") for brand in (b"avif", b"avis")),
+    *((4, b"ftyp" + brand, "HEIF") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")),
+)
+"""Position and value of the bytes that identify a format. BMP has only two, too few to trust."""
 
 PIXEL_LIMIT = 89_478_485
 """Largest number of pixels: a quarter of a GiB of RGB, Pillow's own limit. A3 at 600 dpi has 70 million."""
@@ -60,6 +85,24 @@ def files_in(folder: Path) -> list[Path]:
 def is_image(path: PurePath) -> bool:
     """Return whether a path has the suffix of an image."""
     return path.suffix.lower() in SUFFIXES
+
+
+def kind_of(start: bytes) -> str | None:
+    """Return the format of an image by the first 16 bytes of its file; None if they are of no known one."""
+    return next((kind for at, mark, kind in SIGNATURES if start[at : at + len(mark)] == mark), None)
+
+
+@cache
+def decodable() -> tuple[str, ...]:
+    """Return the accepted formats that can be decoded here, by Pillow's names."""
+    from PIL import Image as Pillow
+
+    with suppress(ImportError):
+        import pillow_heif  # type: ignore[import-not-found, unused-ignore]
+
+        pillow_heif.register_heif_opener()
+    Pillow.init()
+    return tuple(name for name in (*FORMATS, *MORE_FORMATS) if name in Pillow.OPEN)
 
 
 def read_image(path: Path) -> Image:
@@ -160,7 +203,7 @@ def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
 
     try:
         header = _header(io.BytesIO(data))
-        if header.transparent:
+        if header.transparent or header.pillow:
             return _decode_on_white(data), header.orientation
         stored = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), stored)
@@ -177,6 +220,8 @@ class _Header(NamedTuple):
     transparent: bool
     orientation: int
     """EXIF orientation, 1 for none. Always 1 for TIFF, because the decoder applies it itself."""
+    pillow: bool
+    """Whether Pillow decodes the format, not OpenCV."""
 
 
 _PARSER_ERRORS = (SyntaxError, EOFError, LookupError, ArithmeticError, TypeError, struct.error)
@@ -198,19 +243,34 @@ def _header(file: BinaryIO) -> _Header:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about size and odd metadata; the limit is checked below
         try:
-            with Pillow.open(file, formats=FORMATS) as image:
+            with Pillow.open(file, formats=decodable()) as image:
                 width, height = image.size
-                header = _Header(image.has_transparency_data, _orientation(image))
+                other = image.format in MORE_FORMATS
+                header = _Header(image.has_transparency_data, _orientation(image), other)
         except Pillow.DecompressionBombError as error:
             raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
         except BROKEN as error:
-            known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-            raise ValueError(f"it is not {known}, or its header is damaged") from error
+            raise ValueError(_unknown_format(file)) from error
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"it has {width} x {height} pixels, more than {PIXEL_LIMIT:,}")
     if not (width and height):
         raise ValueError("it has no pixels")
     return header
+
+
+def _unknown_format(file: BinaryIO) -> str:
+    """Return why a file that cannot be opened is no usable image."""
+    file.seek(0)
+    kind = kind_of(file.read(16))
+    if kind == "GIF":
+        return "it is GIF, which is not read: convert it to PNG"
+    if kind in MORE_FORMATS and kind not in decodable():
+        package = "the package pillow-heif" if kind == "HEIF" else "another version of Pillow"
+        return f"it is {kind}, which needs {package}; or convert it to JPEG or PNG"
+    if kind is not None:
+        return f"it is {kind}, but its header is damaged"
+    names = [*FORMATS, *(name for name in MORE_FORMATS if name in decodable())]
+    return f"it is not {', '.join(names[:-1])} or {names[-1]}, or its header is damaged"
 
 
 def _orientation(image: Opened) -> int:
@@ -241,7 +301,7 @@ def _decode_on_white(data: bytes) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Pillow.open(io.BytesIO(data), formats=decodable()) as image:
                 return on_white(image)
         except BROKEN as error:
             raise ValueError("it is truncated or damaged") from error
@@ -251,6 +311,8 @@ def on_white(image: Opened) -> Image:
     """Return a partly transparent image on a white background."""
     from PIL import Image as Pillow
 
+    if image.mode.startswith("I"):  # 16 bits, of which Pillow would keep the lower 8
+        image = Pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     rgba = image.convert("RGBA")
     page = Pillow.new("RGB", rgba.size, "white")
     page.paste(rgba, mask=rgba)

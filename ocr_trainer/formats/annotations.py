@@ -34,6 +34,11 @@ ROW_LIMIT = 1 << 20
 MAX_BAD_ROWS = 10_000
 """If none of this many rows can be used, the file is of another format and reading stops."""
 
+NO_TRANSCRIPTION = "no transcription"
+CROSSING = "the outline crosses itself"
+MARKED = "marked as don't care"
+"""Reasons why a label is "don't care"."""
+
 SMALL_OUTLINE = 16
 """Points. Up to this size, comparing all pairs of sides in Python is faster than creating an array."""
 
@@ -47,12 +52,14 @@ class Labels:
     ignore: list[bool] = field(default_factory=list)
     size: tuple[int, int] | None = None
     """Height and width of the image at annotation time, if the format records them."""
+    reasons: list[str] = field(default_factory=list)
+    """Why a label is "don't care"; empty for one that counts."""
 
     def add(
         self,
         points: Points,
         text: str,
-        ignore: bool,
+        ignore: bool | str,
         data_report: DataReport,
         file: Path,
         line: int | None,
@@ -62,12 +69,13 @@ class Labels:
 
         A closed outline is opened by dropping its last point. An outline that crosses itself shows where text
         is but not its shape, so its convex hull is kept as "don't care" and is not learned as background; the
-        data report says so.
+        data report says so. If it has four corners, they are most likely in another order than around the
+        outline: the data report counts them, and `order_corners` of the report puts them in order.
 
         Args:
             points: Corners (x, y) in pixels.
             text: Transcription, empty if unknown.
-            ignore: Whether the region is "don't care".
+            ignore: Whether the region is "don't care", or why it is.
             data_report: Receives the counts and the reasons.
             file: Annotation file, for the report.
             line: Line in the file from 1, if known.
@@ -80,14 +88,24 @@ class Labels:
             data_report.skip_label(file, line, f"{where}{error}")
             return
         if is_self_intersecting(points):
-            data_report.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
-            points, ignore = _convex_hull(points), True
+            data_report.crossed_corners += len(points) == 4
+            if len(points) == 4 and data_report.order_corners:
+                points = order_corners(points)
+            else:
+                data_report.skip_label(file, line, f"{where}{CROSSING}: kept as don't care")
+                points, ignore = _convex_hull(points), CROSSING
         elif abs(_signed_area(points)) < MIN_AREA:
             data_report.skip_label(file, line, f"{where}the outline has no area")
             return
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
-        self.ignore.append(ignore)
+        self.ignore.append(bool(ignore))
+        self.reasons.append(ignore if isinstance(ignore, str) else MARKED * ignore)
+
+
+def mark_reason(text: str) -> str:
+    """Return why a label with a text that marks "don't care" is left out."""
+    return f"the text {text[:20]} means don't care"
 
 
 def read_rows(path: Path, data_report: DataReport) -> Iterator[tuple[int, str]]:
@@ -215,6 +233,14 @@ def _signed_area(points: Points) -> float:
     return 0.5 * sum(
         (x - x0) * (v - y0) - (u - x0) * (y - y0) for (x, y), (u, v) in zip(points, following, strict=True)
     )
+
+
+def order_corners(corners: Points) -> Points:
+    """Return four corners whose sides cross in clockwise order from the first; no point lies inside."""
+    x, y = (sum(values) / 4 for values in zip(*corners, strict=True))
+    ordered = sorted(corners, key=lambda corner: math.atan2(corner[1] - y, corner[0] - x))
+    first = ordered.index(corners[0])
+    return ordered[first:] + ordered[:first]
 
 
 def _convex_hull(points: Points) -> Points:

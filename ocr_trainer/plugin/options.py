@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_trainer.plugin import REQUIRED, Config, option
+from ocr_trainer.plugin import REQUIRED, Config, Options, option
 
 
 @dataclass
@@ -35,7 +35,23 @@ class FolderConfig(Config):
 
 
 @dataclass
-class PairedConfig(FolderConfig):
+class OutlineConfig(Options):
+    """What all datasets of outlines have in common."""
+
+    order_corners: bool = False
+    """Put four corners whose outline crosses itself in order: their hull, from the first corner on."""
+
+
+@dataclass
+class UntranscribedConfig(Options):
+    """Datasets whose labels may lack a transcription."""
+
+    ignore_untranscribed: bool | None = None
+    """Treat text without transcription as "don't care"; if null, unless no label of the dataset has one."""
+
+
+@dataclass
+class PairedConfig(OutlineConfig, FolderConfig):
     """A dataset with one annotation file per image."""
 
     images: Path | None = None
@@ -83,6 +99,11 @@ class ListedConfig(FolderConfig):
 
     images: Path | None = None
     """Folder that image names are relative to; found by name if null."""
+
+
+@dataclass
+class ListedPagesConfig(OutlineConfig, ListedConfig):
+    """A dataset with the outlines of many pages in one file."""
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, to_text
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer_json.coco import join
+from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import CocoTextConfig
 
 
@@ -53,8 +54,8 @@ class CocoText(ListedDataset):
 
     def _word(self, annotation: dict[str, Any]) -> Word:
         text = to_text(annotation.get("utf8_string"), "utf8_string")
-        illegible = annotation.get("legibility") == "illegible"
-        return Word(_outline(annotation), text, illegible or (self._config.ignore_untranscribed and not text))
+        illegible = "it is illegible" if annotation.get("legibility") == "illegible" else ""
+        return Word(_outline(annotation), text, illegible or untranscribed(text, self._config))
 
 
 def _outline(annotation: dict[str, Any]) -> Points:

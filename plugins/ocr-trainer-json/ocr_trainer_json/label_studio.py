@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ocr_trainer.data.images import is_image
+from ocr_trainer.data.listing import is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.json_files import (
@@ -30,8 +32,9 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.formats.names import composed
 from ocr_trainer_json.coco import Keyed
-from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
 
 LISTS = ("annotations", "completions")
@@ -39,6 +42,15 @@ LISTS = ("annotations", "completions")
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """Prefix that Label Studio adds to the name of an uploaded file."""
+
+NOT_KEPT = re.compile(r"[^-\w.]")
+"""Characters that Label Studio removes from the name of an uploaded file, after blanks became `_`."""
+
+CUT = re.compile(r"(.*)_[a-zA-Z0-9]{7}(\.\w+)")
+"""Name of an uploaded file that was cut, without its prefix."""
+
+PATH_LIMIT = 100
+"""Longest path of an upload. Of a longer one, the name is cut and ends in `_` and seven random characters."""
 
 
 class LabelStudio(ListedDataset):
@@ -55,6 +67,54 @@ class LabelStudio(ListedDataset):
         for tail in path_suffixes(name.lstrip("/")):
             path = PurePosixPath(tail)
             yield from dict.fromkeys((tail, path.with_name(UPLOAD.sub("", path.name)).as_posix()))
+
+    def _find(self, name: str, folder: str) -> str:
+        """Return the path of an image: by its name, or by what Label Studio made of it at upload.
+
+        Raises:
+            DataError: If the image is missing, or several images may be meant.
+        """
+        base = PurePosixPath(name).name
+        uploaded = UPLOAD.sub("", base)
+        similar = self._cleaned(folder).get(composed(uploaded), []) if uploaded != base else []
+        if len(similar) > 1 and not Path(folder, base).exists():
+            raise DataError(
+                f"it may be any of {_listed(similar)}, which Label Studio gives one name at upload"
+            )
+        try:
+            return super()._find(name, folder)
+        except DataError:
+            similar = similar or self._cleaned(folder).get(composed(base), []) or self._cut(name, folder)
+            if len(similar) == 1:
+                self._path_guard.check(path := f"{folder}/{similar[0]}")
+                return path
+            if similar:
+                raise DataError(f"it may be any of {_listed(similar)}: rename all but one") from None
+            raise
+
+    def _cleaned(self, folder: str) -> dict[str, list[str]]:
+        """Return the images below a folder by the names that Label Studio gives them at upload."""
+        if folder not in self._uploads:
+            names: dict[str, list[str]] = {}
+            for file in self._names_in(folder).files:
+                if is_image_file(f"{folder}/{file}"):
+                    names.setdefault(composed(cleaned(PurePosixPath(file).name)), []).append(file)
+            self._uploads[folder] = names
+        return self._uploads[folder]
+
+    def _cut(self, name: str, folder: str) -> list[str]:
+        """Return the images whose name Label Studio may have cut, because the path was too long."""
+        path = name.removeprefix("/").removeprefix("data/")
+        match = CUT.fullmatch(UPLOAD.sub("", PurePosixPath(name).name))
+        if match is None or len(path) < PATH_LIMIT:
+            return []
+        start, suffix = composed(match[1]), match[2]
+        known = self._cleaned(folder).items()
+        return [f for key, files in known if key.startswith(start) and key.endswith(suffix) for f in files]
+
+    @cached_property
+    def _uploads(self) -> dict[str, dict[str, list[str]]]:
+        return {}
 
     def read(self, file: Path) -> Iterator[Annotated]:
         """Yield each image of the export with its labels."""
@@ -102,7 +162,17 @@ class LabelStudio(ListedDataset):
         texts = region["value"].get("text")
         parts = texts if isinstance(texts, list) else [texts]
         text = " ".join(filter(None, (to_text(part) for part in parts)))
-        return Word(_outline(region), text, is_dont_care(text, self._config))
+        return Word(_outline(region), text, dont_care(text, self._config))
+
+
+def cleaned(name: str) -> str:
+    """Return the name that Label Studio gives an uploaded file, without its prefix (Django's rule)."""
+    return NOT_KEPT.sub("", name.strip().replace(" ", "_"))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more
 
 
 def _image_name(task: Any) -> str:

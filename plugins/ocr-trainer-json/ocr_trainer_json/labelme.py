@@ -15,6 +15,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.json_files import (
     Word,
+    has_key,
     numbered,
     read_json,
     read_words,
@@ -26,7 +27,7 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
-from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
 
 CORNERS = 32
@@ -40,6 +41,10 @@ class Labelme(PairedDataset):
 
     suffixes = (".json",)
     usual = (("images", "annotations"), ("images", "labels"), ("images", "labelme"), ("imgs", "labelme"))
+
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file has a list of labels."""
+        return has_key(path, "shapes")
 
     def read(self, annotation: Path) -> Labels:
         """Read the labels of an image."""
@@ -58,7 +63,7 @@ class Labelme(PairedDataset):
         flagged = isinstance(flags, dict) and any(
             flags.get(flag) is True for flag in self._config.ignore_flags
         )
-        return Word(_outline(shape), text, flagged or is_dont_care(text, self._config))
+        return Word(_outline(shape), text, flagged or dont_care(text, self._config))
 
 
 def _outline(shape: dict[str, Any]) -> Points:
