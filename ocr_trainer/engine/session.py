@@ -119,6 +119,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     model = build.build_model(run, context)
+    kind.check_fit(model, run, splits)
     weight_report = initialize_weights(model, run, kind)
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)
