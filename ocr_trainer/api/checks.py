@@ -52,7 +52,7 @@ def check_data(*overrides: str, **options: Any) -> DataCheck:
     ```
 
     Args:
-        overrides: Overrides of a run; a model is optional.
+        overrides: Overrides of a run. With a model, it also finds texts that the model cannot learn.
         options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
@@ -64,11 +64,12 @@ def check_data(*overrides: str, **options: Any) -> DataCheck:
         DataError: The dataset cannot be opened.
     """
     with guest():
-        run = _with_some_model(overrides_of(overrides, options))
+        words = overrides_of(overrides, options)
+        run = _with_some_model(words)
         with libraries:
             from ocr_trainer.evaluation.check_data import check_data
 
-            return check_data(run)
+            return check_data(run, heed_model=_names_model(words))
 
 
 def overfit(*overrides: str, steps: int = 300, **options: Any) -> Overfit:
@@ -106,13 +107,16 @@ def _with_some_model(overrides: Sequence[str]) -> RunConfig:
     """Compose the run; without a model, choose one for a task that the dataset supports."""
     from ocr_trainer.config.compose import compose
 
-    keys = {word.partition("=")[0] for word in overrides}
-    models = [] if keys & {"model", "experiment"} else list(_models(overrides))
+    models = [] if _names_model(overrides) else list(_models(overrides))
     for model in models[:-1]:
         # The parts of a combined dataset, such as concat, may support fewer tasks than it does.
         with suppress(ConfigError):
             return compose([f"model={model}", *overrides])
     return compose([*(f"model={model}" for model in models[-1:]), *overrides])
+
+
+def _names_model(overrides: Sequence[str]) -> bool:
+    return not {"model", "experiment"}.isdisjoint(word.partition("=")[0] for word in overrides)
 
 
 def _models(overrides: Sequence[str]) -> Iterator[str]:

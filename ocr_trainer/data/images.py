@@ -167,6 +167,23 @@ def check_image(path: Path) -> str | None:
     return None
 
 
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Return height and width of an image as `read_image` returns it, from its header; None if it is damaged.
+
+    The EXIF orientation of a TIFF is ignored.
+    """
+    from PIL import Image as Pillow
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Pillow.open(path, formats=FORMATS) as image:
+                width, height = image.size
+                return (width, height) if _orientation(image) in SIDEWAYS else (height, width)
+        except (Pillow.DecompressionBombError, *BROKEN):
+            return None
+
+
 SIDEWAYS = range(5, 9)
 """EXIF orientations that swap height and width."""
 

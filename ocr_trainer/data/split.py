@@ -51,11 +51,34 @@ class Subset:
         """Return the name that the user knows a sample by."""
         return name_of(self._split, self._indices[index])
 
+    def text_of(self, index: int) -> str | None:
+        """Return the text of a sample, as `text_of` does."""
+        return text_of(self._split, self._indices[index])
+
+    def size_of(self, index: int) -> tuple[int, int] | None:
+        """Return the size of a sample, as `size_of` does."""
+        return size_of(self._split, self._indices[index])
+
 
 def subsample(split: Split[Any], limit: int) -> Subset:
     """Return at most `limit` samples of a split, evenly spaced."""
     # The double negation rounds the step up, so that no more than `limit` samples remain.
     return Subset(split, range(0, len(split), max(1, -(-len(split) // limit))))
+
+
+def text_of(split: Any, index: int) -> str | None:
+    """Return the text of a recognition sample without reading its image; None if the split has no list."""
+    if hasattr(split, "text_of"):
+        text: str | None = split.text_of(index)
+        return text
+    texts = getattr(split, "texts", None)
+    return None if texts is None else str(texts[index])
+
+
+def size_of(split: Any, index: int) -> tuple[int, int] | None:
+    """Return about the height and width of a sample without decoding it; None if they are not known."""
+    size: tuple[int, int] | None = split.size_of(index) if hasattr(split, "size_of") else None
+    return size
 
 
 def unreadable(split: Split[Any], index: int, error: DataError) -> SkippedItem:

@@ -122,6 +122,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
     print_notes(context.data_report)
     model = build.build_model(run, context)
+    kind.check_fit(model, run, splits)
     weight_report = initialize_weights(model, run, kind)
     loaders = build.build_loaders(run, model, context, splits)
     task = kind(model, run, folder, loaders.train_images)

@@ -13,15 +13,17 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import empty_split, open_dataset, too_many
-from ocr_trainer.data.split import Split, unreadable
+from ocr_trainer.data.split import Split, Splits, name_of, unreadable
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
+from ocr_trainer.engine.build import build_model
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.report import skips
 from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
+from ocr_trainer.tasks.base import FitChecker, task_class
 from ocr_trainer.text.visible import one_line
 
 Reasons = dict[str, dict[str, int]]
@@ -59,13 +61,15 @@ class SampleResult:
 
     counts: Counts = field(default_factory=Counts)
     skipped: list[SkippedItem] = field(default_factory=list)
+    misfit: Any = None
+    """Why the model cannot learn the sample, as its `FitChecker` says."""
 
 
 class CountingSet(TracksCurrentSample[SampleResult]):
-    """Reads and counts each sample of a split."""
+    """Reads and counts each sample of a split, and checks it if there is a checker."""
 
-    def __init__(self, split: Split[Any]) -> None:
-        self.split = split
+    def __init__(self, split: Split[Any], checker: FitChecker | None = None) -> None:
+        self.split, self.checker = split, checker
 
     def __len__(self) -> int:
         return len(self.split)
@@ -79,7 +83,8 @@ class CountingSet(TracksCurrentSample[SampleResult]):
             return SampleResult(skipped=[unreadable(self.split, index, error)])
         if not isinstance(sample, Sample):  # one label: a text, or what another task learns
             texts = int(isinstance(sample, TextImage))
-            return SampleResult(Counts(images=1, labels=1, counted=1, texts=texts), sample.skipped)
+            misfit = self.checker and self.checker(sample, name_of(self.split, index))
+            return SampleResult(Counts(images=1, labels=1, counted=1, texts=texts), sample.skipped, misfit)
         texts = sum(bool(t) and not i for t, i in zip(sample.texts, sample.ignore, strict=True))
         ignored = int(sample.ignore.sum())
         labels = len(sample.polygons)
@@ -118,13 +123,15 @@ class DataCheck:
         return _table(self)
 
 
-def check_data(run: RunConfig) -> DataCheck:
+def check_data(run: RunConfig, heed_model: bool = False) -> DataCheck:
     """Read every sample of every split, and count what can be used.
 
-    This writes no files and builds no model. Of an endless split, it reads the first epoch.
+    This writes no files. Of an endless split, it reads the first epoch.
 
     Args:
-        run: A validated configuration. Its model only determines the task.
+        run: A validated configuration.
+        heed_model: Whether to check that the model can learn the training samples. Otherwise it only
+            determines the task.
 
     Raises:
         DataError: The dataset cannot be opened.
@@ -134,7 +141,12 @@ def check_data(run: RunConfig) -> DataCheck:
     found = context.data_report
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
-    counts = {name: _read(name, split, run, found) for name, split in opened.items()}
+    checker, refused = _checker(run, dataset, opened) if heed_model else (None, None)
+    misfits: list[Any] = []
+    counts = {
+        name: _read(name, split, run, found, checker if name == "train" else None, misfits)
+        for name, split in opened.items()
+    }
     if note_unread := getattr(dataset, "note_unread", None):
         note_unread()
     if not found.images:  # this dataset does not report how much it reads
@@ -142,8 +154,11 @@ def check_data(run: RunConfig) -> DataCheck:
     empty = [empty_split(n, dataset, run.dataset) for n, s in opened.items() if not len(s)]
     known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
     reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
-    problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run)]
-    return DataCheck(counts, found.skipped, problems, found, reasons)
+    problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run), refused]
+    if checker is not None and misfits:
+        problems.append(checker.problem(misfits, counts["train"].labels))
+        found.skipped += [SkippedItem("label", one.name, None, one.reason) for one in misfits]
+    return DataCheck(counts, found.skipped, [problem for problem in problems if problem], found, reasons)
 
 
 def _without_counted(reasons: dict[str, int], counts: Counts) -> dict[str, int]:
@@ -163,15 +178,35 @@ def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> I
                 yield reason
 
 
-def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport) -> Counts:
-    """Read a split and return its counts. Add skipped items to the data report."""
+def _checker(run: RunConfig, dataset: Any, opened: dict[str, Any]) -> tuple[FitChecker | None, str | None]:
+    """Return what checks the training samples, and why a run would refuse the data before that."""
+    context = run_context(run, Path())
+    splits = Splits(opened.get("train"), opened.get("val"), opened.get("test"), dataset=dataset)
+    if not all(len(split) for split in opened.values()):
+        return None, None  # reported as empty
+    try:
+        return task_class(context.task).fit_checker(run, context, splits, build_model), None
+    except DataError as error:
+        return None, str(error)
+
+
+def _read(
+    name: str,
+    split: Split[Any],
+    run: RunConfig,
+    data_report: DataReport,
+    checker: FitChecker | None,
+    misfits: list[Any],
+) -> Counts:
+    """Read a split and return its counts. Add skipped items to the data report, and misfits to the list."""
     total = Counts()
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
-    batches = make_loader(CountingSet(split), keys, BATCH_SIZE, list, run.data)
+    batches = make_loader(CountingSet(split, checker), keys, BATCH_SIZE, list, run.data)
     with report_worker_errors([batches]), progress(len(split), f"reading {name}") as report:
         for result in (result for batch in batches for result in batch):
             total.add(result.counts)
             data_report.skipped += result.skipped
+            misfits += [result.misfit] if result.misfit is not None else []
             report()
     return total
 

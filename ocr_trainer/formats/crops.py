@@ -118,6 +118,15 @@ class Crops(Sequence[TextImage]):
         """Return the name of a crop: its page and the number of its label there, from 1."""
         return f"{_name(self._split, self._pages[index])}#{self._places[index] + 1}"
 
+    def size_of(self, index: int) -> tuple[int, int] | None:
+        """Return about the height and width of a crop; None if the split has labels only with its images."""
+        labels = getattr(self._split, "labels", None)
+        if labels is None:
+            return None
+        polygon = labels(self._pages[index]).polygons[self._places[index]]
+        height, width = text_size(polygon, self.ordered)
+        return max(1, round(height)), max(1, round(width))
+
     def __getitem__(self, index: int) -> TextImage:  # type: ignore[override]
         """Return a crop. It is a copy that the caller may modify.
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ocr_trainer.data.images import read_image
+from ocr_trainer.data.images import image_size, read_image
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.formats.labeled import Files, PackedStrings
 from ocr_trainer.plugin import DataReport
@@ -60,6 +60,10 @@ class TextImages(Sequence[TextImage]):
     def texts(self) -> Texts:
         """One text per sample. Reading it decodes no image."""
         return Texts(self._texts, self._indices)
+
+    def size_of(self, index: int) -> tuple[int, int] | None:
+        """Return height and width of an image from its header; None if that is damaged."""
+        return image_size(Path(self._names[self._indices[index]]))
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -49,6 +49,17 @@ log = logging.getLogger("ocr_trainer")
 
 LOGGED = frozenset({"loss", "lr"})
 """What training logs of every model, after `train/`."""
+
+
+class FitChecker(Protocol):
+    """Checks whether a model can learn samples."""
+
+    def __call__(self, sample: Any, name: str) -> Any:
+        """Return what is wrong with a sample: an object with its `reason`, or None. Workers call this."""
+
+    def problem(self, found: Sequence[Any], checked: int) -> str | None:
+        """Return why a run would refuse the data, from what was found, or None."""
+
 
 CaptionedImage = tuple[Image, str]
 """An image, uint8, (height, width, 3), RGB, and its caption."""
@@ -127,6 +138,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """Skipped samples and labels, each once, in the order in which they were met."""
         self.images: list[CaptionedImage] = []
         """The images of the latest validation or test, for the loggers."""
+        self._batches = 0
+        """Training batches of this epoch, if this process has seen its first one."""
+        self._losses = 0
+        """How many of them gave a loss."""
 
     @classmethod
     def prepare(cls, run: R, context: Context, splits: Splits) -> tuple[R, Context, Splits]:
@@ -136,6 +151,31 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             The run, the context and the splits to use.
         """
         return run, context, splits
+
+    @classmethod
+    def check_fit(cls, model: Any, run: R, splits: Splits) -> None:
+        """Refuse training samples that the model cannot learn, before training.
+
+        Raises:
+            DataError: There are more of them than `data.max_skipped` allows.
+        """
+
+    @classmethod
+    def fit_checker(
+        cls, run: R, context: Context, splits: Splits, build: Callable[[R, Context], Any]
+    ) -> FitChecker | None:
+        """Return what checks the training samples for `check-data`; None for models that take every sample.
+
+        Args:
+            run: The configuration.
+            context: A context that no run uses.
+            splits: The splits, before `prepare`.
+            build: Builds the model of a prepared configuration.
+
+        Raises:
+            DataError: A run would refuse the data.
+        """
+        return None
 
     @staticmethod
     def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -265,11 +305,16 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         if hook := getattr(self.model, "on_step", None):
             hook(step, epoch, total_steps)
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor | None:
+    def training_step(self, batch: Batch, index: int) -> Tensor | None:
         """Return the loss of a batch; None, which makes Lightning skip the step, for one without images."""
         self._record_skipped(batch)
+        if index == 0:
+            self._batches = self._losses = 0
+        if index == self._batches:
+            self._batches += 1
         if not len(batch):
             return self._no_loss()
+        self._losses += 1
         parts = self.loss_parts(batch)
         loss = torch.stack(list(parts.values())).sum()
         self.log("train/loss", loss, prog_bar=True)
@@ -320,18 +365,35 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             self.skipped.setdefault(self.skip_key(entry), entry)
         lost = [entry for entry in self.skipped.values() if entry.what in self.lost_kinds]
         # A single sample never stops a run that has started, however small the dataset.
-        if len(lost) > max(1.0, self.run.data.max_skipped * self.samples):
+        if len(lost) > max(1.0, self.run.data.max_skipped * self._samples_so_far()):
             listed = "\n".join(f"  {entry}" for entry in lost[:10])
             raise DataError(
                 f"{len(lost)} {self.lost_message}, more than data.max_skipped="
                 f"{self.run.data.max_skipped:g} of {self.samples}:\n{listed}"
             )
 
-    def on_train_epoch_end(self) -> None:
-        """Stop if the first epoch had no step: a run of empty batches would look like training."""
-        if self.trainer.global_step == 0 and self.trainer.current_epoch == 0 and self.skipped:
-            listed = "\n".join(f"  {entry}" for entry in list(self.skipped.values())[:10])
-            raise DataError(f"the first epoch has no sample to learn from:\n{listed}")
+    def _samples_so_far(self) -> int:
+        """Return the number of samples. An endless split has new ones in each epoch, which all count."""
+        loader = self.trainer.train_dataloader if self.trainer.training else None
+        endless = getattr(getattr(loader, "dataset", None), "endless", False)
+        return self.samples * (self.trainer.current_epoch + 1 if endless else 1)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Stop after an epoch without a loss: a run of empty batches would look like training.
+
+        Raises:
+            DataError: No batch of the epoch had a sample to learn from, in any process.
+        """
+        # Lightning counts a step for a batch without a loss, too. In a resumed epoch, the earlier batches
+        # are not known.
+        if not self.trainer.is_last_batch or self._batches != batch_idx + 1:
+            return
+        if all_reduce_sum(self._losses) == 0:
+            listed = "".join(f"\n  {entry}" for entry in list(self.skipped.values())[:10])
+            raise DataError(
+                f"epoch {self.trainer.current_epoch + 1} has no sample to learn from: "
+                f"{self.no_text_hint}{listed}"
+            )
 
     @property
     def num_images_to_log(self) -> int:

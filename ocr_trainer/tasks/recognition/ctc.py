@@ -20,6 +20,8 @@ from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text.bidi import logical_order
 
 BLANK = 0
+MAX_ENLARGEMENT = 4
+"""The largest factor by which messages suggest to raise the height of images."""
 
 Labeling = tuple[np.ndarray, np.ndarray, float]
 """Codes, int64, (characters,); confidences, float32, (characters,), 0 to 1; the text's score, 0 to 1."""
@@ -72,6 +74,18 @@ class CtcRecognizer(Recognizer):
             f"the text of {codes} characters{doubled} needs {needed} steps, but the image of"
             f" {width} x {self.config.height} pixels has {given}"
         )
+
+    def remedy(self, codes: int, repeats: int, height: int, width: int) -> tuple[str, int] | None:
+        """Return the height, a multiple of the present one, or the maximum width that gives enough steps."""
+        config = self.config
+        for factor in range(1, MAX_ENLARGEMENT + 1):
+            proportional = round(width * config.height * factor / height)
+            if self.steps(max(proportional, config.min_width)) < codes + repeats:
+                continue
+            if proportional > config.max_width:
+                return "max_width", proportional
+            return "height", config.height * factor
+        return None
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return "ctc": the mean over texts of -log p(text | image) per character.

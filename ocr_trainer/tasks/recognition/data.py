@@ -22,11 +22,11 @@ from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet,
 from ocr_trainer.data.split import Split, Unusable
 from ocr_trainer.data.types import Batch, Image, TextGroundTruth, TextImage
 from ocr_trainer.plugin import Context, SkippedItem
-from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
+from ocr_trainer.tasks.recognition.charset import UnknownCharacter
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
+from ocr_trainer.tasks.recognition.fitting import TextFitter
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text import normalize
-from ocr_trainer.text.bidi import to_visual
 
 BATCH_SIZE = 64
 """Default of `data.batch_size` and `data.eval_batch_size`."""
@@ -58,8 +58,7 @@ class RecognitionSet(TrainingSet[Encoded]):
         from ocr_trainer.tasks.recognition.augment import TextAugmenter
 
         super().__init__(split, run.seed)
-        replacement = run.charset.replacement if run.charset.unknown is Unknown.replace else None
-        self.codec = Codec(model.charset, replacement, model.tokenizer)
+        self.fitter = TextFitter(model, run)
         # Texts that the user chose to skip are reported, but do not count towards data.max_skipped.
         self.unknown = "text" if run.charset.unknown is Unknown.skip else "label"
         self.model = model
@@ -68,22 +67,26 @@ class RecognitionSet(TrainingSet[Encoded]):
 
     def encode(self, sample: TextImage, rng: np.random.Generator) -> Encoded:
         """Return an augmented image and the codes of its text."""
-        sample = self.augment(sample, rng)
+        augmented = self.augment(sample, rng)
+        codes = self._codes(augmented.text)
+        image = fit(self.model.augment(augmented.image, rng), self.model)
+        if self.fitter.fault(codes, image.shape[1]):
+            # Augmentation may have made the image too narrow for its text.
+            codes, image = self._codes(sample.text), fit(sample.image, self.model)
+            if fault := self.fitter.fault(codes, image.shape[1]):
+                raise Unusable("label", fault)
+        return Encoded(image, codes, sample.source)
+
+    def _codes(self, text: str) -> np.ndarray:
         try:
-            text = normalize.clean(sample.text)
-            codes = self.codec.encode(to_visual(text) if self.model.visual else text)
+            codes = self.fitter.encode(text)
         except UnknownCharacter as error:
             raise Unusable(self.unknown, str(error)) from error
         except ValueError as error:
             raise Unusable("label", str(error)) from error
         if not len(codes):
             raise Unusable("label", "the text is empty")
-        image = fit(self.model.augment(sample.image, rng), self.model)
-        repeats = int(np.count_nonzero(codes[1:] == codes[:-1]))
-        if fault := self.model.fault(len(codes), repeats, image.shape[1]):
-            # A limit of the model, not an error in the data: "text" does not count as a lost sample.
-            raise Unusable("text", fault)
-        return Encoded(image, codes, sample.source)
+        return codes
 
 
 Scored = tuple[Image, TextGroundTruth, list[SkippedItem]] | SkippedItem

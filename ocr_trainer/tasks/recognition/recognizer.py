@@ -44,6 +44,19 @@ class Recognizer(TrainableModel, ABC):
         """
         return None
 
+    def remedy(self, codes: int, repeats: int, height: int, width: int) -> tuple[str, int] | None:
+        """Return the option of the model that lets it learn a text that has a `fault`, and the value for it.
+
+        Messages show it, as `model.OPTION=VALUE`. None: no reasonable value does.
+
+        Args:
+            codes: How many codes the text has.
+            repeats: How many of them equal the one before.
+            height: Of the image before resizing, in pixels.
+            width: The same.
+        """
+        return None
+
     def augment(self, image: Image, rng: np.random.Generator) -> Image:
         """Return a training image with the model's own augmentation; the default returns it unchanged.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask
-from ocr_trainer.tasks.recognition import coverage, data
+from ocr_trainer.tasks.recognition import coverage, data, fitting
 from ocr_trainer.tasks.recognition.charset import choose, named, remap_charset_rows
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
@@ -84,6 +84,39 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
             splits = _covered(name, survey, run, context, splits)
         refuse_unusable(context.data_report, run)
         return run, context, replace(splits, test=splits.val) if same else splits
+
+    @classmethod
+    def check_fit(cls, model: Recognizer, run: RecognitionConfig, splits: Splits) -> None:
+        """Refuse training texts that the model cannot learn from their images, and report a few of them.
+
+        Raises:
+            DataError: There are more of them than `data.max_skipped` allows.
+        """
+        fitter = fitting.TextFitter(model, run)
+        report = fitting.check_split(splits.train, fitter, run.model.name, run.data.check_images)
+        # Of a sample of the texts, a single one is not enough to refuse them all.
+        chance = report.checked < len(splits.train) and len(report.misfits) == 1
+        if report.too_many(run.data.max_skipped) and not chance:
+            raise DataError(report.refusal(run.data.max_skipped))
+        if is_rank_zero():
+            for said in (f"{report}\n  they are left out" if report.misfits else None, report.note):
+                if said:
+                    echo(f"ocr-train: {said}", file=sys.stderr)
+
+    @classmethod
+    def fit_checker(
+        cls,
+        run: RecognitionConfig,
+        context: Context,
+        splits: Splits,
+        build: Callable[[RecognitionConfig, Context], Any],
+    ) -> fitting.TextFitChecker | None:
+        """Return what checks the training texts for `check-data`."""
+        if splits.train is None:
+            return None
+        run, context, _ = cls.prepare(run, context, splits)
+        fitter = fitting.TextFitter(build(run, context), run)
+        return fitting.TextFitChecker(fitter, run.model.name, run.data.max_skipped)
 
     @staticmethod
     def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:

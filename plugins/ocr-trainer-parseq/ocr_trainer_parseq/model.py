@@ -14,7 +14,7 @@ from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition import Recognizer
 from ocr_trainer_parseq.network import Decoder, Encoder, initialize_linear
 from ocr_trainer_parseq.permutations import IGNORED, draw_orders, order_targets, visible_context
-from ocr_trainer_parseq.plugin import PARSeqConfig, Size
+from ocr_trainer_parseq.plugin import MAX_LENGTH, PARSeqConfig, Size
 from ocr_trainer_parseq.rand_augment import rand_augment
 
 END = 0
@@ -81,6 +81,10 @@ class PARSeq(Recognizer):
         if codes <= longest:
             return None
         return f"the text of {codes} characters is longer than model.max_length={longest}"
+
+    def remedy(self, codes: int, repeats: int, height: int, width: int) -> tuple[str, int] | None:
+        """Return the `max_length` that takes the text, up to the limit of the option."""
+        return ("max_length", codes) if codes <= MAX_LENGTH else None
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
         """Run the network.

@@ -8,6 +8,9 @@ from enum import Enum
 
 from ocr_trainer.plugin import Config, ModelPlugin, Task, option
 
+MAX_LENGTH = 1024
+"""The limit of `max_length`."""
+
 
 class Size(Enum):
     """Size of the network: PARSeq-Ti and PARSeq in the paper."""
@@ -33,7 +36,7 @@ class PARSeqConfig(Config):
     """Keep the aspect ratio of images and pad them, up to `width`, instead of resizing all to `width`."""
     patch: list[int] = option([4, 8], at_least=1)
     """Height and width of the image patches, in pixels."""
-    max_length: int = option(25, at_least=1, at_most=1024)
+    max_length: int = option(25, at_least=1, at_most=MAX_LENGTH)
     """Longest text, in characters; longer texts are neither learned nor predicted."""
 
     permutations: int = option(6, at_least=1, at_most=1024)
