@@ -11,7 +11,7 @@ import torch
 from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint.upgrade import upgrade
 from ocr_trainer.config.security import refuse_unsafe_loading
-from ocr_trainer.errors import CheckpointError
+from ocr_trainer.errors import CheckpointError, ConfigError
 
 FORMAT = 2
 """The version of a checkpoint's content under the key `ocr_trainer`; 1 lacks the position in training."""
@@ -42,7 +42,10 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} has format {ours.get('format')}; this version of ocr-trainer reads 1 to {FORMAT}"
         )
-    upgrade(checkpoint)
+    try:
+        upgrade(checkpoint, path)
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
     return checkpoint
 
 

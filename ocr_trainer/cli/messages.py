@@ -30,10 +30,10 @@ def print_traceback(kind: type[BaseException], error: BaseException, trace: Trac
 def print_warning(
     message: Warning | str,
     category: type[Warning],
-    file: str,
-    line: int,
-    out: TextIO | None = None,
-    source: str | None = None,
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     """Print a warning as Python does, for `warnings.showwarning`."""
-    echo(warnings.formatwarning(message, category, file, line, source), file=out or sys.stderr, end="")
+    echo(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")
