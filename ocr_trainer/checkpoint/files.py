@@ -60,11 +60,15 @@ def _save(content: dict[str, Any], file: BinaryIO) -> None:
 def verify(path: Path) -> None:
     """Compare each record of a checkpoint with its CRC-32.
 
+    `torch.save` compresses nothing, so a record that is compressed, or larger than the file, is refused
+    before any is read: it could fill the memory.
+
     Raises:
         zipfile.BadZipFile: A record is damaged.
         Exception: The file is not a zip archive, or its structure is damaged; `zipfile` raises many types.
     """
     with zipfile.ZipFile(path) as archive:
+        _check_sizes(archive, path.stat().st_size)
         damaged = archive.testzip()
         # One flipped bit makes a record a folder. torch.load then returns uninitialized memory for it,
         # and testzip finds nothing wrong.
@@ -72,6 +76,18 @@ def verify(path: Path) -> None:
         damaged = damaged or next(folders, None)
     if damaged is not None:
         raise zipfile.BadZipFile(f"the record {damaged!r} is damaged")
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse an archive whose directory promises more than the file holds."""
+    records = archive.infolist()
+    if len({record.filename for record in records}) < len(records):
+        raise zipfile.BadZipFile("it has two records of one name")
+    for record in records:
+        if record.compress_type != zipfile.ZIP_STORED or record.compress_size != record.file_size:
+            raise zipfile.BadZipFile(f"the record {record.filename!r} is compressed, as none of ours is")
+    if sum(record.file_size for record in records) > size:
+        raise zipfile.BadZipFile("its records are larger than the file")
 
 
 def link_as(path: Path, other: Path) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.content import check_resumable, check_usable
 from ocr_trainer.checkpoint.upgrade import upgrade
 from ocr_trainer.config.security import refuse_unsafe_loading
-from ocr_trainer.errors import CheckpointError
+from ocr_trainer.errors import CheckpointError, ConfigError
 
 FORMAT = 2
 """The version of a checkpoint's content under the key `ocr_trainer`; 1 lacks the position in training."""
+
+ADVICE = "give a file that ocr-train wrote, such as checkpoints/best.ckpt in the folder of a run"
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 """The checkpoints of a run: its latest state, the state before it, and the state with the best score."""
@@ -28,22 +36,47 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     refuse_unsafe_loading()
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a checkpoint")
     try:
         files.verify(path)
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what it then refuses
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # zipfile, struct, zlib, pickle and torch each raise their own types on a damaged file.
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {_reason(error)}") from error
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path} was not written by ocr-train: it does not name its model")
+        raise CheckpointError(f"{path} was not written by ocr-train: it does not name its model\n  {ADVICE}")
     if ours.get("format") not in (1, FORMAT):
         raise CheckpointError(
             f"{path} has format {ours.get('format')}; this version of ocr-trainer reads 1 to {FORMAT}"
         )
-    upgrade(checkpoint)
+    try:
+        upgrade(checkpoint, path)
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+    check_usable(checkpoint, path)
     return checkpoint
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read, in our words: torch's advise to run the code in it."""
+    text = str(error)
+    if isinstance(error, OSError):
+        return error.strerror or text
+    if isinstance(error, zipfile.BadZipFile) and "not a zip file" in text:
+        return f"it is not a zip archive, or its end is missing\n  {ADVICE}"
+    if isinstance(error, zipfile.BadZipFile) and text.startswith(("it", "the record")):
+        return text
+    if isinstance(error, pickle.UnpicklingError):
+        named = re.search(r"GLOBAL ([\w.]+)", text)
+        what = f" ({named[1]})" if named else ""
+        return f"it holds more than tensors and plain values{what}\n  {ADVICE}"
+    if "failed locating file" in text or "constants.pkl" in text:
+        return f"it is a zip archive of something else\n  {ADVICE}"
+    return "its content is damaged"
 
 
 def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -54,6 +87,16 @@ def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
         for name, value in checkpoint["state_dict"].items()
         if name.startswith(prefix)
     }
+
+
+def misfit(model: nn.Module, checkpoint: dict[str, Any]) -> str | None:
+    """Return the first tensor, by name, that a model and a checkpoint do not both have in one shape."""
+    own, saved = model.state_dict(), model_state(checkpoint)
+    for name in sorted(own.keys() | saved.keys()):
+        there, here = (tuple(state[name].shape) if name in state else None for state in (saved, own))
+        if there != here:
+            return f"{name} is {there} there, {here} here"
+    return None
 
 
 def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]) -> None:
@@ -99,20 +142,17 @@ def find_newest(folder: Path) -> ResumePoint | None:
     candidates: list[ResumePoint] = []
     rejected: list[str] = []
     for path in (folder / LAST, folder / PREVIOUS, folder / BEST):
-        if not path.is_file():
+        if not path.exists():
             continue
         try:
             content = read(path)
+            check_resumable(content, path)
         except CheckpointError as error:
             rejected.append(str(error))
             continue
-        place = content["ocr_trainer"].get("place")
-        if place is not None and place["whole_step"]:
-            candidates.append(ResumePoint(path, content, rejected))
-            if path.name == LAST:
-                break  # the others are never newer
-        else:
-            rejected.append(f"{path} has no position in training to resume from")
+        candidates.append(ResumePoint(path, content, rejected))
+        if path.name == LAST:
+            break  # the others are never newer
     if candidates:
         # `max` returns the first of equals: calibration may have changed best.ckpt.
         return max(candidates, key=lambda point: point.content["global_step"])

@@ -21,7 +21,8 @@ from ocr_trainer.config.content import code_key_message, code_keys
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
-from ocr_trainer.config.messages import ConfigProblem, explain
+from ocr_trainer.config.messages import SAVED, ConfigProblem, explain
+from ocr_trainer.config.plain_data import kind_of
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_untrusted_reads, redact
 from ocr_trainer.config.validate import refuse
@@ -191,14 +192,17 @@ def _as_experiment(saved: Mapping[str, Any], overrides: Sequence[str]) -> list[s
         names = dict(_saved_plugins(values))
         if unexpected := {"defaults", "hydra"} & set(values):
             raise ValueError(f"{unexpected.pop()} is not part of a run")
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"the saved configuration was not written by ocr-train: {error}") from error
     for group, chosen_names in names.items():
         for name in [chosen_names] if isinstance(chosen_names, str) else chosen_names:
             discovery.find(GROUPS[group], str(name))
     choices = [{f"override /{group}": chosen_names} for group, chosen_names in names.items()]
-    PluginSource.saved = OmegaConf.create({"defaults": choices, **values})
-    return ["experiment=_saved"]
+    try:
+        PluginSource.saved = OmegaConf.create({"defaults": choices, **values})
+    except COMPOSE_ERRORS as error:
+        raise ConfigError(f"the saved configuration cannot be used: {explain(error, []).message}") from error
+    return [SAVED]
 
 
 def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
@@ -208,9 +212,26 @@ def _saved_plugins(saved: Mapping[str, Any]) -> Iterator[tuple[str, str | list[s
             continue
         if group in PRESETS:
             # The values of a preset are saved, but not its name.
-            if steps := saved[group].get("steps"):
-                yield group, [str(section["name"]) for section in steps.values()]
+            if steps := _section(saved[group], group).get("steps"):
+                yield group, _names(steps, f"{group}.steps")
         elif PLUGIN_TYPES[kind].many:
-            yield group, [str(section["name"]) for section in saved[group].values()]
+            yield group, _names(saved[group], group)
         else:
-            yield group, str(saved[group]["name"])
+            yield group, _name(saved[group], group)
+
+
+def _names(sections: Any, path: str) -> list[str]:
+    return [_name(section, f"{path}.{key}") for key, section in _section(sections, path).items()]
+
+
+def _name(section: Any, path: str) -> str:
+    name = _section(section, path).get("name")
+    if not isinstance(name, str):
+        raise ValueError(f"{path} has no name of a plugin")
+    return name
+
+
+def _section(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{path} is {kind_of(value)}, not a section")
+    return value

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ocr_trainer.config.plain_data import MAX_VALUES
 from ocr_trainer.errors import ConfigError
 
 CODE_KEYS = frozenset(("_target_", "_partial_", "_args_", "_recursive_", "_convert_", "_call_"))
@@ -16,8 +17,6 @@ HYDRA_OPTIONS = (
 )
 """Hydra options that a command line may set, besides those of its launcher and sweeper."""
 HYDRA_SECTIONS = ("hydra.launcher.", "hydra.sweeper.")
-MAX_VALUES = 100_000
-"""Maximum number of values in a configuration; more indicate a YAML alias bomb."""
 
 
 def code_keys(value: Any) -> Iterator[str]:
@@ -77,12 +76,29 @@ def check_config_file(content: Any, package: str | None) -> Iterator[str]:
             "it sets options of Hydra itself (hydra: …), which is not allowed in a file\n"
             "    set them on the command line instead, such as hydra.sweep.dir=DIR"
         )
+    if "defaults" in content and not _is_defaults_list(content["defaults"]):
+        yield "its defaults must be a list whose entries are names and GROUP: NAME"
+        return
     for choice in _choices(content.get("defaults")):
         if "hydra" in re.split(r"[\s/@:.]+", choice) or ".." in choice or "${" in choice:
             yield (
                 f"its defaults choose '{choice}'\n"
                 "    they may name files beside it and installed plugins, and nothing of Hydra itself"
             )
+
+
+def _is_defaults_list(defaults: Any) -> bool:
+    """Return whether Hydra can read a defaults list. Of others it says only which type they have."""
+    if not isinstance(defaults, list):
+        return False
+    for entry in defaults:
+        values = entry.values() if isinstance(entry, Mapping) and len(entry) == 1 else [entry]
+        for value in values:
+            names = value if isinstance(value, list) and isinstance(entry, Mapping) else [value]
+            optional = value is None and isinstance(entry, Mapping)
+            if not optional and not all(isinstance(name, str) for name in names):
+                return False
+    return True
 
 
 def _choices(defaults: Any) -> Iterator[str]:

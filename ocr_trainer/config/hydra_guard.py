@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ocr_trainer.config.content import check_hydra_options, check_overrides, code_key_message, code_keys
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
+from ocr_trainer.config.plain_data import check_plain
 from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import PluginNotFound
@@ -86,7 +87,9 @@ class GuardedLoader(ConfigLoader):
             return config  # Hydra's own defaults, for --hydra-help
         content = OmegaConf.to_container(config, resolve=False)
         assert isinstance(content, dict)
-        errors = [*check_hydra_options(content.pop("hydra")), *map(code_key_message, code_keys(content))]
+        hydra = content.pop("hydra")
+        check_plain(content, "the configuration")
+        errors = [*check_hydra_options(hydra), *map(code_key_message, code_keys(content))]
         if errors:
             refuse(errors)
         return config

@@ -16,6 +16,7 @@ import yaml
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
+from ocr_trainer.config.plain_data import check_plain, parse_yaml
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
@@ -263,16 +265,24 @@ class ConfigDirSource(FileConfigSource):
             with file.open(encoding="utf-8") as stream:
                 package = self.header(stream.read(512))["package"]
                 stream.seek(0)
-                content = yaml.safe_load(stream)
+                content = parse_yaml(stream.read(), file)
+            check_plain({} if content is None else content, file)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
             if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
-            return super().load_config(config_path)
+            return self._load(config_path, file)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file} cannot be read: {error}") from error
         except RecursionError:
             raise ConfigError(f"{file} nests its values too deeply") from None
+
+    def _load(self, config_path: str, file: Path) -> ConfigResult:
+        """Have Hydra read a file whose content has been checked; it refuses keys that occur twice."""
+        try:
+            return super().load_config(config_path)
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+            raise ConfigError(f"{file} cannot be used: {' '.join(str(error).split())}") from error
 
     @property
     def _folder(self) -> Path:

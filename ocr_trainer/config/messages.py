@@ -22,6 +22,9 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, discovery
 
+SAVED = "experiment=_saved"
+"""The override that chooses a saved configuration; users do not write it."""
+SAVED_FILE = SAVED.replace("=", "/")
 MAX_SHOWN = 100
 """Longest part of an override that messages show, in characters."""
 
@@ -89,6 +92,8 @@ def _find_override(key: str, overrides: Sequence[str]) -> str | None:
 def _origin(error: Exception, override: str | None) -> str:
     """Return where a key comes from: a file if Hydra names one, else the command line."""
     text = str(error)
+    if override == SAVED or text.startswith(f"In '{SAVED_FILE}'"):
+        return " (in the saved configuration)"
     if text.startswith("In '"):
         return f" (in {text.split(chr(39))[1]}.yaml)"
     return f" (from {shown(override)})" if override else ""
@@ -159,10 +164,10 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
         longest = max(overrides, key=len, default="a configuration file")
         return ConfigProblem(f"{shown(longest)} has a number with too many digits", fatal=True)
     if isinstance(error, AttributeError | TypeError | AssertionError):
-        added = [shown(o) for o in overrides if o.startswith("+")] or [shown(o) for o in overrides]
-        return ConfigProblem(
-            f"{' or '.join(added)} adds a key to a value that is null or not a section", fatal=True
-        )
+        given = [override for override in overrides if override != SAVED]
+        added = [shown(o) for o in given if o.startswith("+")] or [shown(o) for o in given]
+        who = " or ".join(added) or "the configuration"
+        return ConfigProblem(f"{who} adds a key to a value that is null or not a section", fatal=True)
     # Hydra chains the cause of an error in an override, but only sets the context for one in a file.
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
     if not isinstance(cause, OmegaConfBaseException):

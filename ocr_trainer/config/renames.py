@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
+from ocr_trainer.config.plain_data import check_plain
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
-from ocr_trainer.errors import PluginError
+from ocr_trainer.errors import ConfigError, PluginError
 from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
 
 RENAMED = {
@@ -79,6 +80,23 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     for old, new in RENAMED.items():
         _move(config, old.split("."), new.split("."))
     return _without_other_tasks(config, cls)
+
+
+def upgrade_saved(content: Any, origin: object) -> dict[str, Any]:
+    """Return a configuration that was saved by a run or in a checkpoint, with the current names.
+
+    Args:
+        content: What was read.
+        origin: Where it was read, for messages.
+
+    Raises:
+        ConfigError: It is nothing that a run saves.
+    """
+    check_plain(content, origin)
+    try:
+        return upgrade(content)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"{origin} was not written by ocr-train, or it was changed") from error
 
 
 def _drop_unused(config: dict[str, Any], *kinds: Kind) -> None:

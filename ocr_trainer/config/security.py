@@ -65,7 +65,12 @@ def check_untrusted_reads(content: Any) -> Iterator[str]:
     from ocr_trainer.internals.hydra import resolver_calls
 
     for path, text in interpolations(content):
-        for resolver, argument in resolver_calls(text):
+        try:
+            calls = list(resolver_calls(text))
+        except RecursionError:
+            yield f"{'.'.join(path)} nests its values too deeply"
+            continue
+        for resolver, argument in calls:
             if "$" in resolver or (resolver == "oc.env" and not re.fullmatch(r"\w+", argument)):
                 yield f"{'.'.join(path)}: {text} must name the variable that it reads: ${{oc.env:NAME}}"
             elif resolver == "oc.env" and not _anyone_may_read(argument):

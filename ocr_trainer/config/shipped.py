@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.content import check_config_file
+from ocr_trainer.config.plain_data import check_plain, parse_yaml
 from ocr_trainer.errors import ConfigError, PluginConflict, PluginDenied
 from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import Kind, discovery
@@ -106,7 +107,9 @@ def read(group: str, name: str) -> tuple[DictConfig, dict[str, str | None]]:
     try:
         text = path.read_text(encoding="utf-8")
         header = FileConfigSource.header(text[:512])
-        if errors := list(check_config_file(yaml.safe_load(text), header["package"])):
+        loaded = parse_yaml(text, path.name)
+        check_plain(loaded, path.name)
+        if errors := list(check_config_file(loaded, header["package"])):
             raise ConfigError(errors[0])
         content = OmegaConf.create(text)
         if not isinstance(content, DictConfig):

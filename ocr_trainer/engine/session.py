@@ -16,7 +16,7 @@ from torch import nn
 from ocr_trainer.checkpoint.callback import CheckpointCallback
 from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
-from ocr_trainer.checkpoint.resume import prepare_resume
+from ocr_trainer.checkpoint.resume import check_state, prepare_resume
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
@@ -143,6 +143,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
         logger.log_hyperparams(plain(run))
     if point is not None:
         prepare_resume(point, run, model, loaders.train)
+        check_state(point, run, trainer)
         report_dropped_states(point, trainer.callbacks)  # type: ignore[attr-defined]
     return Session(
         run,

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 
-from ocr_trainer.checkpoint.read import model_state
+from ocr_trainer.checkpoint.read import misfit, model_state
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
@@ -36,10 +36,9 @@ def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
         PluginError: The model's plugin is not installed or cannot be used.
     """
     model = build.build_model(run, run_context(run, folder))
-    try:
-        model.load_state_dict(model_state(saved))
-    except RuntimeError as error:
-        raise CheckpointError(f"the weights do not fit model={run.model.name}: {error}") from error
+    if difference := misfit(model, saved):
+        raise CheckpointError(f"the weights do not fit model={run.model.name}: {difference}")
+    model.load_state_dict(model_state(saved))
     return model.eval()
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "after_each_batch",
     "backend_and_timeout",
     "batch_finished",
+    "convert_restore_errors",
     "is_fast_dev_run",
     "logged_step",
     "normalize_position",
@@ -149,6 +150,34 @@ def normalize_position(checkpoint: dict[str, Any], validate: bool, whole_step: b
         "is_last_batch": False,
     }
     return fit["epoch_progress"]["current"]["processed"], batches["current"]["ready"]
+
+
+def convert_restore_errors(trainer: Trainer, ours: type[Exception], replacement: Exception) -> None:
+    """Have one exception raised for whatever restoring a checkpoint raises.
+
+    Relies on `_CheckpointConnector._restore_modules_and_callbacks` and `restore_training_state`, which the
+    Trainer calls before and after it has set up the strategy.
+
+    Args:
+        trainer: The Trainer.
+        ours: The class of exceptions that stay as they are.
+        replacement: What is raised for any other.
+    """
+
+    def converting(restore: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any, **options: Any) -> None:
+            try:
+                restore(*args, **options)
+            except ours:
+                raise
+            except Exception as error:
+                raise replacement from error
+
+        return call
+
+    connector = trainer._checkpoint_connector
+    for name in ("_restore_modules_and_callbacks", "restore_training_state"):
+        setattr(connector, name, converting(getattr(connector, name)))
 
 
 def backend_and_timeout(strategy: DDPStrategy) -> tuple[str, timedelta | None]:

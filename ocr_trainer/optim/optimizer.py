@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from torch import nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import CheckpointError, ConfigError, OcrTrainerError
@@ -14,6 +15,12 @@ from ocr_trainer.optim.groups import ParameterGroup, parameter_groups, some
 from ocr_trainer.plugin import Context, Kind, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
+
+ADAM = frozenset(("step", "exp_avg", "exp_avg_sq"))
+STATES: dict[type, frozenset[str]] = {Adam: ADAM, AdamW: ADAM}
+"""The state of a parameter that torch's optimizers need once they have taken a step."""
+SHAPED = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"}
+"""States that have the shape of their parameter, by the names that torch's optimizers have given them."""
 
 
 def make_optimizer(model: nn.Module, run: RunConfig, context: Context) -> Optimizer:
@@ -45,23 +52,62 @@ def group_sizes(groups: Sequence[ParameterGroup]) -> list[int]:
     return [len(group["params"]) for group in groups]
 
 
-def check_state_fits(optimizer: Optimizer, saved: list[int] | None) -> None:
-    """Refuse the state of an optimizer with other groups, of which torch says only that they differ.
+def check_state_fits(optimizer: Optimizer, saved: Mapping[str, Any] | None, step: int = 0) -> None:
+    """Refuse the state of another optimizer: torch accepts most of it, and fails at the next step.
 
     Args:
         optimizer: The optimizer of a resumed run.
-        saved: The sizes of the groups in its checkpoint; None if it starts anew.
+        saved: Its state in the checkpoint; None if it starts anew.
+        step: The number of steps that it has taken.
 
     Raises:
-        CheckpointError: The groups differ.
+        CheckpointError: The groups differ, or a part of the state is missing or of another shape.
     """
-    sizes = group_sizes(optimizer.param_groups)
-    if saved not in (None, sizes):
+    if saved is None:
+        return
+    sizes, there = group_sizes(optimizer.param_groups), group_sizes(saved["param_groups"])
+    if there == sizes:
+        if reason := _missing(optimizer, saved, step):
+            raise CheckpointError(
+                f"the state of the optimizer in the checkpoint is damaged: {reason}\n"
+                "  start a new run from its weights: init_from=…/checkpoints/last.ckpt"
+            )
+    else:
         raise CheckpointError(
-            f"the checkpoint has the state of an optimizer with groups of {saved} parameters; now there are "
+            f"the checkpoint has the state of an optimizer with groups of {there} parameters; now there are "
             f"groups of {sizes}\n  resume with the options and versions of model and optimizer that it had, "
             "or start a new run from its weights: init_from=…/checkpoints/last.ckpt"
         )
+
+
+def _missing(optimizer: Optimizer, saved: Mapping[str, Any], step: int) -> str | None:
+    """Return what is missing or wrong in a state whose groups have the right sizes, or None."""
+    for own, there in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for key, value in own.items():
+            if key != "params" and not (key in there and _alike(value, there[key])):
+                return f"the option {key} of a parameter group"
+        needed = STATES.get(type(optimizer), frozenset())
+        if isinstance(optimizer, SGD) and own["momentum"]:
+            needed = frozenset(("momentum_buffer",))
+        states = [saved["state"].get(index) for index in there["params"]]
+        if needed and step and not any(states):
+            return f"{', '.join(sorted(needed))} of all parameters"
+        for parameter, state in zip(own["params"], states, strict=True):
+            if state is not None and (lacking := needed - set(state)):
+                return f"{', '.join(sorted(lacking))} of a parameter"
+            for name in SHAPED & set(state or ()):
+                if state[name] is not None and getattr(state[name], "shape", None) != parameter.shape:
+                    return f"{name} of a parameter of shape {tuple(parameter.shape)}"
+    return None
+
+
+def _alike(own: Any, saved: Any) -> bool:
+    """Return whether a value of a parameter group can replace another."""
+    if isinstance(own, int | float | Tensor) and not isinstance(own, bool):
+        return isinstance(saved, int | float | Tensor) and not isinstance(saved, bool)
+    if isinstance(own, tuple | list):
+        return isinstance(saved, tuple | list) and len(own) == len(saved) and all(map(_alike, own, saved))
+    return own is None or saved is None or type(own) is type(saved)
 
 
 def _build(run: RunConfig, context: Context, groups: Sequence[ParameterGroup]) -> Optimizer:

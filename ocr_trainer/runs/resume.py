@@ -49,21 +49,24 @@ def saved_config(folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The file is missing or cannot be read.
     """
-    import yaml
+    from ocr_trainer.config.plain_data import read_yaml
+    from ocr_trainer.config.renames import upgrade_saved
 
     path = folder / CONFIG
     try:
-        # The C loader is ten times as fast.
-        config = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{folder} is not a run directory: it has no {CONFIG}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path} is not a run configuration")
-    from ocr_trainer.config.renames import upgrade
+        config = read_yaml(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{folder} is not a run directory: {_what_it_is(folder)}") from error
+    return upgrade_saved(config, path)
 
-    return upgrade(config)
+
+def _what_it_is(folder: Path) -> str:
+    """Return why a path is not a run directory, and what to give instead."""
+    if folder.is_file():
+        run = folder.parent.parent
+        found = f"\n  resume the run that it belongs to: {run}" if (run / CONFIG).is_file() else ""
+        return f"it is a file{found}"
+    return f"it has no {CONFIG}" if folder.is_dir() else "there is no such folder"
 
 
 def is_finished(folder: Path) -> bool:

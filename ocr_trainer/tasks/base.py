@@ -31,7 +31,7 @@ from ocr_trainer.data.types import Batch, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
-from ocr_trainer.optim.optimizer import check_state_fits, group_sizes, make_optimizer
+from ocr_trainer.optim.optimizer import check_state_fits, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
 from ocr_trainer.text.visible import visible
@@ -130,8 +130,9 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """The scores of the best validation so far."""
         self.improved = False
         """Whether the latest validation was the best one so far."""
-        self._saved_groups: list[int] | None = None
-        """The sizes of the parameter groups in the checkpoint that training resumes from."""
+        self._saved_optimizer: Mapping[str, Any] | None = None
+        """The state of the optimizer in the checkpoint that training resumes from."""
+        self._saved_step = 0
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
         self.skipped: dict[Hashable, SkippedItem] = {}
@@ -288,7 +289,8 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """Return the optimizer and its schedule, which advances with each optimizer step."""
         context = run_context(self.run, self.folder)
         optimizer = make_optimizer(self.model, self.run, context)
-        check_state_fits(optimizer, self._saved_groups)
+        check_state_fits(optimizer, self._saved_optimizer, self._saved_step)
+        self._saved_optimizer = None
         scheduler = make_scheduler(
             optimizer, self.run.schedule, context, self.trainer.estimated_stepping_batches
         )
@@ -488,7 +490,11 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
         # Lightning asks for the optimizer only after this.
         for state in checkpoint.get("optimizer_states", ()):
-            self._saved_groups = group_sizes(state["param_groups"])
+            self._saved_optimizer = state
+        # The gradient scaler skips the first steps, which leave no state.
+        scaled = "MixedPrecision" in checkpoint or checkpoint.get("native_amp_scaling_state")
+        skipped = checkpoint.get("callbacks", {}).get("NonfiniteGuard", {}).get("count", 0)
+        self._saved_step = 0 if scaled else checkpoint.get("global_step", 0) - skipped
 
 
 def half_area(side: int) -> int:
