@@ -35,13 +35,20 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
     return Splits(train, val, test, test_split, dataset)
 
 
-def open_test(run: RunConfig, context: Context) -> Splits:
+def open_test(run: RunConfig, context: Context, trained_on: bool = True) -> Splits:
     """Open only the split for testing: test, or val if there is no test split.
+
+    Args:
+        run: The run.
+        context: What the dataset's factory gets.
+        trained_on: Whether the model was trained on this dataset. If not, its train split can be scored, and
+            is opened if there is no other.
 
     Raises:
         DataError: There is neither, or the split is empty or has too many unusable items.
     """
-    name, split = _test_of(_open(run, context)[1])
+    names = ("test", "val") if trained_on else ("test", "val", "train")
+    name, split = _test_of(_open(run, context)[1], names)
     if name is None:
         raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
     return Splits(test=split, test_split=name)

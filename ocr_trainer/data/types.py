@@ -68,6 +68,28 @@ class GroundTruth:
     """Factors for x and y from the original image to the model's image."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a score counts."""
+
+    images: int = 0
+    texts: int = 0
+    """Without "don't care" regions."""
+    dont_care: int = 0
+
+    def __add__(self, other: Scored) -> Scored:
+        return Scored(self.images + other.images, self.texts + other.texts, self.dont_care + other.dont_care)
+
+    @classmethod
+    def of(cls, truth: Any) -> Scored:
+        """Return the counts of one image, whose ground truth is that of a page or of one text."""
+        ignore = getattr(truth, "ignore", None)
+        if ignore is None:
+            return cls(1, 1)
+        dont_care = int(np.count_nonzero(ignore))
+        return cls(1, len(ignore) - dont_care, dont_care)
+
+
 @dataclass(slots=True)
 class TextGroundTruth:
     """The label of a `TextImage` for scoring."""

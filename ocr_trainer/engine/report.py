@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import redact
 from ocr_trainer.config.validate import nested_plugins
+from ocr_trainer.engine import scored_on
 from ocr_trainer.plugin import DataReport, Kind, SkippedItem, allowlist, discovery
 from ocr_trainer.tasks.base import LearningTask
 
@@ -144,6 +145,7 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
         for name, value in report["scores"].items()
         if not shown or name.partition("/")[2] in shown
     ]
+    rows += scored_on.rows(report.get("tested_on", {}))
     if report.get("best_checkpoint"):
         rows.append(("best checkpoint", f"{report['best_checkpoint']} by {report['monitor']}"))
     if calibration := report.get("calibration"):

@@ -18,6 +18,7 @@ from ocr_trainer.checkpoint.read import BEST, LAST, model_state, read, set_optio
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.engine import distributed, report
 from ocr_trainer.engine.loggers import close, failures
+from ocr_trainer.engine.scored_on import scored_on
 from ocr_trainer.engine.session import Session, build_session
 from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import CheckpointError
@@ -143,6 +144,13 @@ def _report(
     return {
         "scores": scores,
         "test_split": session.loaders.test_split,
+        "tested_on": scored_on(
+            session.loaders.test_split,
+            task.scored,
+            session.context.data_report.images,
+            session.run,
+            calibration=calibration,
+        ),
         "calibration": calibration,
         "best_checkpoint": str(checkpoint.relative_to(session.folder)) if checkpoint else None,
         "monitor": task.monitor.key,

@@ -142,6 +142,9 @@ def table(content: Mapping[str, Any], folder: Path) -> str:
     ]
     if content["six"] and content["missing_of_six"]:
         text += ["", f"  missing of the six benchmarks: {', '.join(content['missing_of_six'])}"]
+    others = [f"{name} ({row['split']})" for name, row in content["data"].items() if row["split"] != "test"]
+    if others:
+        text += ["", f"  without a test split, scored on another: {', '.join(others)}"]
     return "\n".join(["", *text, "", str(folder)])
 
 

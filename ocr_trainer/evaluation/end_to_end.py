@@ -20,9 +20,10 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.split import unreadable
-from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
+from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample, Scored
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
+from ocr_trainer.engine.scored_on import same_data, scored_on
 from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import Pipeline, open_pipeline
@@ -130,7 +131,8 @@ def score_end_to_end(
         device="cpu" if run.trainer.accelerator == "cpu" else None,
     )
     context = run_context(run, folder)
-    splits = open_test(run, context)
+    ours = detector.saved["ocr_trainer"]
+    splits = open_test(run, context, same_data(run, ours["config"]))
     print_notes(context.data_report)
     collector.resume()
     timer.end("build")
@@ -150,6 +152,14 @@ def score_end_to_end(
         "margin": pipeline.margin,
         "scores": scores,
         "test_split": splits.test_split,
+        "tested_on": scored_on(
+            splits.test_split,
+            scorer.scored,
+            context.data_report.images,
+            run,
+            ours,
+            ours.get("calibration"),
+        ),
         "images": scorer.count,
         "texts": scorer.counts.texts,
         "notes": scorer.metrics.failures(),
@@ -174,6 +184,7 @@ class _Scorer:
         self.run, self.metrics = run, metrics
         self.count = 0
         """The number of images that could be read."""
+        self.scored = Scored()
         self.counts = EndToEnd()
         self.skipped: list[SkippedItem] = []
         self.images: list[Image] = []
@@ -214,6 +225,7 @@ class _Scorer:
         truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
         self.metrics.update(found, truth)
         self.count += 1
+        self.scored += Scored.of(truth)
         self.counts += count_image(sample, found, recognitions)
         if len(self.images) < self.run.data.log_images:
             page = page_of(sample.source, sample.image.shape[:2], found, recognitions)

@@ -17,6 +17,7 @@ from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
+from ocr_trainer.engine.scored_on import same_data, scored_on
 from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs import collector, timing
@@ -61,10 +62,11 @@ def test(
         OcrTrainerError: The data or a plugin cannot be used.
     """
     after_imports(timer)
+    ours = saved["ocr_trainer"]
     model = rebuild(run, saved, folder)
     context = run_context(run, folder)
     kind = task_class(context.task)
-    run, context, splits = kind.prepare(run, context, open_test(run, context))
+    run, context, splits = kind.prepare(run, context, open_test(run, context, same_data(run, ours["config"])))
     print_notes(context.data_report)
     loader = kind.scoring_loader(splits.test, model, run)
     task = kind(model, run, folder, len(splits.test))
@@ -79,6 +81,14 @@ def test(
         "checkpoint": checkpoint,
         "scores": dict(scores),
         "test_split": splits.test_split,
+        "tested_on": scored_on(
+            splits.test_split,
+            task.scored,
+            context.data_report.images,
+            run,
+            ours,
+            ours.get("calibration"),
+        ),
         "data": splits.report,
         "notes": task.score_notes(),
         **report.summary(run, trainer, task, context.data_report),

@@ -108,7 +108,7 @@ def read(path: Path, data_report: DataReport, form: Form | None, option: str, co
         raise DataError(
             f"{option}{form} takes the last number of the rows in '{path}', such as {excerpt(rows[0])}, "
             f"for a text\n  if it is the angle of a rotated box, set {option}ltrb+angle or "
-            f"{option}cxcywh+angle,\n  or +degrees; if it is a text, put it in quotes"
+            f"{option}cxcywh+angle, or +degrees;\n  if it is a text, put it in quotes"
         )
     pages = {image: Page(file) for image, (file, _) in files.items()}
     if form:

@@ -27,7 +27,7 @@ from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import Loader, all_reduce_sum
 from ocr_trainer.data.seeding import seed_generators
 from ocr_trainer.data.split import Split
-from ocr_trainer.data.types import Batch, Image
+from ocr_trainer.data.types import Batch, Image, Scored
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
@@ -135,6 +135,8 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         self._saved_step = 0
         self.diagnosis: str | None = None
         """Why the latest score is near zero, if it is."""
+        self.scored = Scored()
+        """What the latest validation or test counted."""
         self.skipped: dict[Hashable, SkippedItem] = {}
         """Skipped samples and labels, each once, in the order in which they were met."""
         self.images: list[CaptionedImage] = []
@@ -409,11 +411,13 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def on_validation_epoch_start(self) -> None:
         """Reset the scores. Draw images only if a logger can show them."""
         self._draw = any(hasattr(logger, "log_image") for logger in self.trainer.loggers)
+        self.scored = Scored()
         self.reset_scores()
 
     def on_test_epoch_start(self) -> None:
         """Reset the scores."""
         self._draw = True
+        self.scored = Scored()
         self.reset_scores()
 
     @abstractmethod
@@ -424,6 +428,7 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """Score a batch, unless no image of it could be read."""
         self._record_skipped(batch)
         if len(batch):
+            self.scored = sum(map(Scored.of, batch.ground_truths), self.scored)
             self.score_batch(batch)
 
     test_step = validation_step
@@ -448,6 +453,7 @@ class LearningTask(LightningModule, ABC, Generic[R]):
 
     def _finish(self, split: str) -> None:
         scores = {f"{split}/{name}": value for name, value in self.score(split).items()}
+        self.scored = all_reduce_sum(self.scored)
         if split == "val":
             self._choose(scores)
             # Early stopping needs a value in any case: NaN counts as no improvement.
