@@ -14,6 +14,12 @@ PRECISIONS = (
     *("transformer-engine", "transformer-engine-float16"),
 )
 """Precisions that Lightning supports."""
+PROFILERS = ("simple", "advanced", "pytorch")
+"""Lightning's profilers that write a report."""
+TIME = r"\d+:\d\d:\d\d:\d\d"
+"""The form of a duration."""
+LOST = re.compile(r"ddp_(spawn|fork|notebook)(_find_unused_parameters_(true|false))?")
+"""Strategies that train in processes whose results are lost when training ends."""
 
 
 @dataclass
@@ -81,7 +87,7 @@ class TrainerConfig(Options):
     use_distributed_sampler: bool = False
     """Leave this off: ocr-trainer already shards the data, and Lightning's sampler would replace its own."""
     profiler: str | None = None
-    """simple, advanced, pytorch, …"""
+    """simple, advanced or pytorch: write Lightning's profile to `profiler/` of the run directory."""
     detect_anomaly: bool = False
     """Stop at the first operation that produces NaN (slow)."""
     barebones: bool = False
@@ -93,7 +99,7 @@ class TrainerConfig(Options):
     enable_autolog_hparams: bool = True
     """Log hyperparameters at the start."""
     model_registry: str | None = None
-    """Name in Lightning's model registry to upload checkpoints to."""
+    """Leave this unset: ocr-trainer keeps its checkpoints in the run directory."""
 
     @property
     def endless(self) -> bool:
@@ -111,7 +117,53 @@ class TrainerConfig(Options):
             yield f"precision={self.precision} is not supported; choose one of: {', '.join(PRECISIONS)}"
         if self.gradient_clip_algorithm not in (None, "norm", "value"):
             yield f"gradient_clip_algorithm={self.gradient_clip_algorithm} must be norm or value"
-        if isinstance(self.max_time, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
+        if isinstance(self.max_time, str) and not re.fullmatch(TIME, self.max_time):
             yield f"max_time={self.max_time} must have the form DD:HH:MM:SS"
+        yield from self._contradictions()
+        yield from self._interval_errors()
         if self.endless and not self.max_time:
             yield "training never ends: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+
+    def _contradictions(self) -> Iterator[str]:
+        """Yield options that contradict each other, or that have no effect."""
+        for unit in ("epochs", "steps"):
+            least, most = getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")
+            if least is not None and most not in (None, -1) and least > most:
+                yield f"min_{unit}={least} is more than max_{unit}={most}"
+        if self.deterministic not in (None, True, False, "warn"):
+            yield f"deterministic={self.deterministic} must be true, false or warn"
+        elif self.deterministic and self.benchmark:
+            yield (
+                "benchmark=true lets cuDNN choose algorithms by their speed, which contradicts "
+                f"deterministic={str(self.deterministic).lower()}: set one of them"
+            )
+        if self.gradient_clip_algorithm and self.gradient_clip_val is None:
+            yield "gradient_clip_algorithm has no effect without gradient_clip_val"
+        if self.profiler is not None and self.profiler.lower() not in PROFILERS:
+            yield f"profiler={self.profiler} must be one of: {', '.join(PROFILERS)}"
+        if LOST.fullmatch(self.strategy):
+            yield (
+                f"strategy={self.strategy} trains in processes whose results are lost when training ends: "
+                "use strategy=ddp"
+            )
+        if self.model_registry is not None:
+            yield "model_registry has no effect: ocr-trainer keeps its checkpoints in the run directory"
+
+    def _interval_errors(self) -> Iterator[str]:
+        """Yield why the interval of validation is impossible, whatever the data."""
+        interval = self.val_check_interval
+        is_time = isinstance(interval, str) and re.fullmatch(TIME, interval)
+        if interval is None or is_time:
+            return
+        key = f"val_check_interval={interval}"
+        if isinstance(interval, bool) or not isinstance(interval, int | float):
+            yield f"{key} must be a number of batches, a fraction of an epoch, or a time as DD:HH:MM:SS"
+        elif interval <= 0:
+            yield (
+                f"{key} must be at least 1 batch, or a fraction of an epoch above 0; "
+                "to do without validation, set limit_val_batches=0"
+            )
+        elif isinstance(interval, float) and interval > 1:
+            yield f"{key} must be a fraction of an epoch up to 1.0, or an integer number of batches"
+        elif isinstance(interval, float) and self.check_val_every_n_epoch is None:
+            yield f"{key} must be an integer number of batches if check_val_every_n_epoch=null"

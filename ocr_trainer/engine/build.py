@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -23,6 +22,7 @@ from ocr_trainer.engine.callbacks.guard import CallbackGuard
 from ocr_trainer.engine.callbacks.progress import Progress
 from ocr_trainer.engine.distributed import RestartableDDPStrategy
 from ocr_trainer.engine.loggers import SafeLogger
+from ocr_trainer.engine.trainer_options import check_interval, make_trainer, profiler, show_model_summary
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.internals.lightning import after_each_batch
 from ocr_trainer.optim.ema import WeightEma
@@ -170,6 +170,9 @@ def build_trainer(
     for split in ("train", "val", "test"):
         name, loader = f"limit_{split}_batches", getattr(loaders, split)
         options[name] = at_least_one_batch(options[name], len(loader)) if loader is not None else 0
+    check_interval(run.trainer, batches_of_epoch(options["limit_train_batches"], len(loaders.train)))
+    options["profiler"] = profiler(run.trainer.profiler, folder)
+    show_model_summary(run.trainer)
     # CheckpointCallback replaces Lightning's ModelCheckpoint.
     options["enable_checkpointing"] = False
     if run.trainer.barebones:
@@ -197,20 +200,13 @@ def build_trainer(
     return trainer
 
 
-def make_trainer(**options: Any) -> Trainer:
-    """Return Lightning's Trainer.
-
-    Raises:
-        ConfigError: Lightning does not accept an option, such as a GPU that does not exist.
-    """
-    try:
-        return Trainer(**options)
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"this run cannot start: an option of trainer.* is not possible: {error}"
-        ) from error
-
-
 def at_least_one_batch(limit: int | float | None, batches: int) -> int | float | None:
     """Return a limit of batches, or 1 for a share of less than one batch, which Lightning refuses."""
     return 1 if isinstance(limit, float) and 0 < limit * batches < 1 else limit
+
+
+def batches_of_epoch(limit: int | float | None, batches: int) -> int:
+    """Return how many of the batches of an epoch a limit leaves."""
+    if limit is None:
+        return batches
+    return int(limit * batches) if isinstance(limit, float) else min(limit, batches)

@@ -157,6 +157,7 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
     left_out = ", ".join(f"{skipped[what]} {what}" for what in ("images", "labels", "texts") if skipped[what])
     if left_out:
         rows.append(("left out", f"{left_out} (see report.json)"))
+    rows += [("profile", file) for file in report.get("profiles", ())]
     rows.append(("time", ", ".join(f"{name} {value:.1f} s" for name, value in report["seconds"].items())))
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name.ljust(width)}  {value}" for name, value in rows]

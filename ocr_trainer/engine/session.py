@@ -28,6 +28,7 @@ from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.engine.callbacks.sanity import SanityCheck
 from ocr_trainer.engine.startup import print_notes
+from ocr_trainer.engine.trainer_options import option_errors
 from ocr_trainer.errors import MemoryExhausted
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context
@@ -82,6 +83,7 @@ class Session:
         """Convert errors of workers, of other processes and of memory into errors that explain them.
 
         Raises:
+            ConfigError: Lightning cannot use an option of the Trainer.
             DataError: A data worker failed.
             ProcessLost: Another process of the run ended or does not answer.
             MemoryExhausted: The GPU or the machine is out of memory.
@@ -90,6 +92,7 @@ class Session:
             distributed.joint_shutdown(self.run.distributed.timeout),
             report_worker_errors(self.loaders.all()),
             self._memory_report(),
+            option_errors(),
         ):
             yield
 

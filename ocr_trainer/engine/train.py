@@ -21,6 +21,7 @@ from ocr_trainer.engine.loggers import close, failures
 from ocr_trainer.engine.scored_on import scored_on
 from ocr_trainer.engine.session import Session, build_session
 from ocr_trainer.engine.startup import after_imports
+from ocr_trainer.engine.trainer_options import written_profiles
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
@@ -161,6 +162,7 @@ def _report(
         "notes": session.notes,
         "nonfinite": session.nonfinite.to_dict(),
         "loggers": failures(session.loggers),
+        "profiles": written_profiles(session.folder) if session.run.trainer.profiler else [],
         "resumed": resume_history(session.folder),
         "init_from": weights.to_dict() if weights is not None else None,
         "seconds": timer.seconds,

@@ -19,6 +19,7 @@ from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.scored_on import same_data, scored_on
 from ocr_trainer.engine.startup import after_imports, print_notes
+from ocr_trainer.engine.trainer_options import make_trainer, option_errors
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
@@ -74,7 +75,7 @@ def test(
     trainer = tester(run, loader, loggers, folder)
     collector.resume()
     timer.end("build")
-    with report_worker_errors([loader]):
+    with report_worker_errors([loader]), option_errors():
         scores = trainer.test(task, loader, verbose=False)[0]
     timer.end("test")
     content = {
@@ -100,7 +101,7 @@ def test(
 
 def tester(run: RunConfig, loader: Loader, loggers: Sequence[Logger], folder: Path) -> Trainer:
     """Return a Trainer that runs a test on a loader."""
-    return build.make_trainer(
+    return make_trainer(
         accelerator=run.trainer.accelerator,
         devices=run.trainer.devices,
         precision=run.trainer.precision,

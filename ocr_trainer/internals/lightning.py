@@ -11,6 +11,7 @@ from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning.pytorch import Trainer
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 
 __all__ = [
     "DummyExperiment",
@@ -24,6 +25,7 @@ __all__ = [
     "normalize_position",
     "position",
     "save_alone",
+    "spawns_processes",
     "training_done",
     "validation_due",
 ]
@@ -186,3 +188,11 @@ def backend_and_timeout(strategy: DDPStrategy) -> tuple[str, timedelta | None]:
     Relies on `DDPStrategy._get_process_group_backend` and `_timeout`.
     """
     return strategy._get_process_group_backend(), strategy._timeout
+
+
+def spawns_processes(trainer: Trainer) -> bool:
+    """Return whether a Trainer trains in processes that it forks or spawns, and that end with the training.
+
+    Relies on the class `_MultiProcessingLauncher`.
+    """
+    return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)

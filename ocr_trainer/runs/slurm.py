@@ -1,4 +1,4 @@
-"""Requeue a SLURM job when its time limit is reached."""
+"""SLURM jobs: how their processes are started, and requeuing a job when its time limit is reached."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ log = logging.getLogger("ocr_trainer")
 
 SCONTROL_TIMEOUT = 20.0
 """Seconds to wait for `scontrol`."""
+
+
+def launch_error() -> str | None:
+    """Return why Lightning would wait for processes that SLURM has not started, or None."""
+    here = os.environ
+    # Lightning takes these jobs for interactive ones, and torchrun starts processes itself.
+    if here.get("SLURM_JOB_NAME") in ("bash", "interactive") or "TORCHELASTIC_RUN_ID" in here:
+        return None
+    tasks = here.get("SLURM_NTASKS")
+    if tasks is None:
+        return None
+    by_srun = "SLURM_PROCID" in here and ("SLURM_STEP_ID" in here or "SLURM_STEPID" in here or tasks == "1")
+    alone = "for a single process, start it with: env -u SLURM_NTASKS ocr-train …"
+    if not by_srun:
+        return (
+            f"this is a job of SLURM (SLURM_NTASKS={tasks}), but srun has not started this process: "
+            f"write srun before ocr-train, or {alone}"
+        )
+    if tasks != "1" and "SLURM_NTASKS_PER_NODE" not in here:
+        return (
+            f"this job of SLURM has SLURM_NTASKS={tasks}, but no number of tasks per node: "
+            f"give sbatch --ntasks-per-node instead of --ntasks, or {alone}"
+        )
+    return None
 
 
 def requeue(number: int) -> None:

@@ -129,7 +129,7 @@ def test_images_keep_their_proportions():
     ("odd", "what", "reason"),
     [
         (DataError("torn"), "image", "torn"),
-        ("123456", "text", "6 characters are too many"),
+        ("123456", "label", "6 characters are too many"),
         ("12x", "label", "'x' (U+0078 LATIN SMALL LETTER X) is not in the charset"),
         ("1\x072", "label", "U+0007"),
         (" \n ", "label", "the text is empty"),

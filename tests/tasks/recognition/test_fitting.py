@@ -102,7 +102,7 @@ def test_a_few_texts_are_reported_and_left_out(call: Callable[..., Answer], tmp_
     assert status == 0
     assert "1 of 8 checked training texts cannot be learned by model=crnn:" in said
     assert "\n  model.height=64 would take 1 of them\n  they are left out\n" in said
-    assert "left out        1 labels (see report.json)" in table
+    assert "1 labels (see report.json)" in table
     assert call(*words, "model.height=64")[0] == 0
 
 
