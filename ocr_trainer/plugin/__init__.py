@@ -24,26 +24,28 @@ if TYPE_CHECKING:
     from ocr_trainer.plugin.kinds import (
         GROUPS,
         PLUGIN_TYPES,
-        AugmentationConfig,
-        AugmentationPlugin,
         BackbonePlugin,
-        CallbackPlugin,
         CommandPlugin,
         DatasetPlugin,
         FormatSignature,
-        LoggerConfig,
-        LoggerPlugin,
         MetricPlugin,
         ModelPlugin,
+        Prediction,
+        TaskPlugin,
+        WriterPlugin,
+    )
+    from ocr_trainer.plugin.training_kinds import (
+        AugmentationConfig,
+        AugmentationPlugin,
+        CallbackPlugin,
+        LoggerConfig,
+        LoggerPlugin,
         Nonfinite,
         OptimizerConfig,
         OptimizerPlugin,
-        Prediction,
         ScheduleConfig,
         SchedulePlugin,
         Stage,
-        TaskPlugin,
-        WriterPlugin,
     )
 
 __all__ = [
@@ -93,7 +95,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    modules = (import_module(f"{__name__}.{module}") for module in ("kind", "data_report", "api", "kinds"))
+    modules = (
+        import_module(f"{__name__}.{module}")
+        for module in ("kind", "data_report", "api", "training_kinds", "kinds")
+    )
     value = next(getattr(module, name) for module in modules if hasattr(module, name))
     globals()[name] = value
     return value
