@@ -142,6 +142,8 @@ def _table(counts: dict[str, Counts], data_report: DataReport) -> str:
     skipped = skips(data_report, [])
     left_out = [f"{skipped[what]:,} {what}" for what in ("images", "labels", "texts") if skipped[what]]
     lines += ["", f"left out: {', '.join(left_out)}" if left_out else "all of it can be used"]
+    if skipped["notes"]:
+        lines.append(f"notes on what is used: {skipped['notes']:,}")
     return "\n".join([*lines, *(f"  {_printable(entry)}" for entry in skipped["entries"])])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import DataReport
+from ocr_trainer.plugin.options import ExifOrientation
 
 Points = Sequence[tuple[float, float]]
 
@@ -47,6 +48,8 @@ class Labels:
     ignore: list[bool] = field(default_factory=list)
     size: tuple[int, int] | None = None
     """Height and width of the image at annotation time, if the format records them."""
+    exif: ExifOrientation = ExifOrientation.auto
+    """What the outlines refer to, of a photograph with an EXIF orientation; `auto` if nothing says it."""
 
     def add(
         self,
@@ -88,6 +91,14 @@ class Labels:
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
         self.ignore.append(ignore)
+
+
+def declared(labels: Labels, option: ExifOrientation, usual: ExifOrientation) -> ExifOrientation:
+    """Return what outlines refer to: what the file says, or else the option, or else the format."""
+    frames = (labels.exif, option, usual)
+    if not labels.polygons:  # nothing can lie beside the text
+        return ExifOrientation.ignored
+    return next((frame for frame in frames if frame is not ExifOrientation.auto), ExifOrientation.auto)
 
 
 def read_rows(path: Path, data_report: DataReport) -> Iterator[tuple[int, str]]:

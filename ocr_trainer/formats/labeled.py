@@ -21,8 +21,12 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.plugin.options import ExifOrientation
 
 S = TypeVar("S")
+
+FRAMES = tuple(ExifOrientation)
+"""By their numbers in `PackedLabels`."""
 
 
 class PackedStrings(Sequence[str]):
@@ -55,6 +59,7 @@ class PackedLabels:
         self._point_ends = array("q", [0])
         self._label_ends = array("q", [0])
         self._sizes = array("i")
+        self._exif = bytearray()
 
     def append(self, labels: Labels) -> None:
         """Append the labels of an image."""
@@ -65,6 +70,7 @@ class PackedLabels:
             self._ignore.append(ignored)
         self._label_ends.append(len(self._texts))
         self._sizes.extend(labels.size or (0, 0))
+        self._exif.append(FRAMES.index(labels.exif))
 
     def __getitem__(self, image: int) -> Labels:
         """Return a copy of the labels of an image."""
@@ -79,6 +85,7 @@ class PackedLabels:
             texts=[self._texts[place] for place in range(first, last)],
             ignore=[bool(flag) for flag in self._ignore[first:last]],
             size=(height, width) if height else None,
+            exif=FRAMES[self._exif[image]],
         )
 
 
@@ -145,7 +152,8 @@ class LabeledImages(Sequence[Sample]):
             DataError: If the image cannot be read or has another size than the annotated one.
         """
         file, labels = Path(self._names[self._indices[index]]), self.labels(index)
-        image = read_labeled(file, labels.size)
+        notes: list[str] = []
+        image = read_labeled(file, labels.size, labels.exif, notes)
         size = image.shape[:2]
         if labels.size not in (None, size):
             raise DataError(
@@ -159,14 +167,17 @@ class LabeledImages(Sequence[Sample]):
             ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
             source=str(file),
             skipped=[
-                SkippedItem(
-                    "label",
-                    str(file),
-                    None,
-                    f"label {place} lies outside the image of {_format_size(size)} pixels",
-                )
-                for place, is_outside in enumerate(outside, start=1)
-                if is_outside
+                *(SkippedItem("note", str(file), None, note) for note in notes),
+                *(
+                    SkippedItem(
+                        "label",
+                        str(file),
+                        None,
+                        f"label {place} lies outside the image of {_format_size(size)} pixels",
+                    )
+                    for place, is_outside in enumerate(outside, start=1)
+                    if is_outside
+                ),
             ],
         )
 

@@ -10,12 +10,12 @@ from typing import ClassVar, NamedTuple
 
 from ocr_trainer.data.images import is_image, names_in
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.annotations import Labels, declared
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, read_list, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
-from ocr_trainer.plugin.options import FolderConfig, PairedConfig
+from ocr_trainer.plugin.options import ExifOrientation, FolderConfig, PairedConfig
 
 Names = Sequence[tuple[str, str]]
 """Pairs of folder names, of images and of their annotations."""
@@ -68,6 +68,8 @@ class PairedDataset(LazySplits[LabeledImages]):
     """Folders of each split in the original dataset."""
     usual: ClassVar[Names] = [("images", "gt"), ("images", "annotations")]
     """Common folder names for the whole dataset, or for one split in a subfolder of the split's name."""
+    exif: ClassVar[ExifOrientation] = ExifOrientation.auto
+    """What outlines of the format refer to, of photographs with an EXIF orientation; `auto` if it varies."""
 
     def __init__(self, config: PairedConfig, context: Context) -> None:
         self._config = config
@@ -83,6 +85,10 @@ class PairedDataset(LazySplits[LabeledImages]):
         Raises:
             DataError: If nothing in the file can be used.
         """
+
+    def read_for(self, image: Path, annotation: Path) -> Labels:
+        """Read the annotation file of an image; for formats that need the image to understand the file."""
+        return self.read(annotation)
 
     def _open(self, split: str) -> LabeledImages | None:
         pairs = self._members.pop(split, None)  # free the names: they are not needed again
@@ -100,10 +106,11 @@ class PairedDataset(LazySplits[LabeledImages]):
                 annotation = folders.annotations / pair.annotation
                 self._path_guard.check(image)
                 self._path_guard.check(annotation)
-                labels = self.read(annotation)
+                labels = self.read_for(image, annotation)
             except DataError as error:
                 self._data_report.skip_image(image, str(error))
                 continue
+            labels.exif = declared(labels, self._config.exif_orientation, self.exif)
             yield image, labels
 
     @cached_property

@@ -16,6 +16,7 @@ from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, to_text, xywh_to_points
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import join
 from ocr_trainer_json.plugin import CocoTextConfig
 
@@ -23,6 +24,7 @@ from ocr_trainer_json.plugin import CocoTextConfig
 class CocoText(ListedDataset):
     """Photographs of COCO 2014 and their words."""
 
+    exif = ExifOrientation.ignored
     _config: CocoTextConfig
 
     whole_names = ("cocotext*.json", "COCO_Text*.json", "annotations/cocotext*.json")

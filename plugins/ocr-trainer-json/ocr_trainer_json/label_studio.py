@@ -30,6 +30,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import Keyed
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
@@ -44,6 +45,7 @@ UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 class LabelStudio(ListedDataset):
     """Images annotated with Label Studio."""
 
+    exif = ExifOrientation.applied
     _config: LabelStudioConfig
 
     file_names = ("{split}.json", "annotations/{split}.json")

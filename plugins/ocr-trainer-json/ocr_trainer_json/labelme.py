@@ -26,6 +26,7 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.marks import is_dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
 
@@ -36,6 +37,7 @@ CORNERS = 32
 class Labelme(PairedDataset):
     """Images annotated with labelme."""
 
+    exif = ExifOrientation.applied
     _config: LabelmeConfig
 
     suffixes = (".json",)

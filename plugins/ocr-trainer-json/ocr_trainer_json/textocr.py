@@ -14,6 +14,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import join
 
 ILLEGIBLE = "."
@@ -22,6 +23,7 @@ ILLEGIBLE = "."
 class TextOcr(ListedDataset):
     """Photographs of OpenImages and their words."""
 
+    exif = ExifOrientation.ignored
     file_names = ("TextOCR_*_{split}.json", "textocr_{split}.json", "{split}.json")
     image_folders = (".",)
 

@@ -11,6 +11,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, parse_points
 from ocr_trainer.formats.xml_files import read_elements
+from ocr_trainer.plugin.options import ExifOrientation
 
 COORDINATES = 28
 """Numbers per outline: 14 points."""
@@ -25,6 +26,7 @@ class Ctw1500(RowDataset):
     left, top, right and bottom of an upright box, and 14 points relative to its top left corner.
     """
 
+    exif = ExifOrientation.ignored
     suffixes = (".xml", ".txt")
     prefixes = ("", "000", "gt_")
     folders: ClassVar = {

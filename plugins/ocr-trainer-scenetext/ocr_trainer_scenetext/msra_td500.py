@@ -6,6 +6,7 @@ import math
 
 from ocr_trainer.formats.annotations import Points
 from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_number
+from ocr_trainer.plugin.options import ExifOrientation
 
 DIFFICULT = "difficult"
 """Takes the place of a text where the flag is set; the dataset has no texts."""
@@ -17,6 +18,7 @@ class MsraTd500(RowDataset):
     Rows are `index difficult x y width height angle`; difficult ones mean "don't care".
     """
 
+    exif = ExifOrientation.ignored
     suffixes = (".gt",)
     prefixes = ("", "gt_")
     dont_care = frozenset({DIFFICULT})

@@ -8,8 +8,9 @@ from typing import ClassVar
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Points
 from ocr_trainer.formats.xml_files import Element
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
-from ocr_trainer_xml.document import number, to_points
+from ocr_trainer_xml.document import number, to_frame, to_points
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level
 
 UNITS_PER_INCH = {"mm10": 254, "inch1200": 1200}
@@ -30,6 +31,11 @@ class AltoXml(XmlDataset):
     def image_name(self, elements: list[Element]) -> str:
         """Return the image path that a file states, or an empty string."""
         return _described(elements, "fileName")
+
+    def frame(self, elements: list[Element]) -> ExifOrientation:
+        """Return what a file says of the frame of its coordinates, as our writer does; `auto` if nothing."""
+        settings = (element.text for element in elements if element.tag == "processingStepSettings")
+        return to_frame("\n".join(settings), r"\bexif_orientation=(\w+)")
 
     def scale(self, elements: list[Element], annotation: Path) -> float:
         """Return the pixels per unit of the coordinates; a file without a unit uses pixels.

@@ -18,6 +18,7 @@ from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.document import number
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 
@@ -83,6 +84,10 @@ class XmlDataset(PairedDataset):
     def text(self, element: Element) -> str:
         """Return the transcription of an element."""
 
+    @abstractmethod
+    def frame(self, elements: list[Element]) -> ExifOrientation:
+        """Return what a file says of the frame of its coordinates, as our writers do; `auto` if nothing."""
+
     def scale(self, elements: list[Element], annotation: Path) -> float:
         """Return the pixels per unit of the coordinates.
 
@@ -103,7 +108,7 @@ class XmlDataset(PairedDataset):
             raise DataError(f"'{annotation}' describes {len(pages)} pages instead of one")
         scale = self.scale(elements, annotation)
         size = self._size(pages[0], annotation)
-        labels = Labels(size=size if scale == 1 else None)
+        labels = Labels(size=size if scale == 1 else None, exif=self.frame(elements))
         for element in self._outlined(elements, annotation):
             self._add(labels, element, scale, annotation)
         return labels
