@@ -11,10 +11,8 @@ from ocr_trainer.formats.xml_files import Element
 from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
 from ocr_trainer_xml.document import number, to_frame, to_points
-from ocr_trainer_xml.plugin import AltoXmlConfig, Level
-
-UNITS_PER_INCH = {"mm10": 254, "inch1200": 1200}
-"""Units that need a resolution: tenths of a millimeter and 1/1200 inch."""
+from ocr_trainer_xml.plugin import AltoXmlConfig, Level, Unit
+from ocr_trainer_xml.scale import Scale, scale_of
 
 
 class AltoXml(XmlDataset):
@@ -37,24 +35,20 @@ class AltoXml(XmlDataset):
         settings = (element.text for element in elements if element.tag == "processingStepSettings")
         return to_frame("\n".join(settings), r"\bexif_orientation=(\w+)")
 
-    def scale(self, elements: list[Element], annotation: Path) -> float:
-        """Return the pixels per unit of the coordinates; a file without a unit uses pixels.
+    def scale(self, elements: list[Element], page: Element, annotation: Path, image: Path | None) -> Scale:
+        """Return the pixels per unit of the coordinates; see `scale_of`.
 
         Raises:
-            DataError: The unit is unknown, or needs a resolution that is not given.
+            DataError: The unit is unknown, or needs a resolution that is not given, or is contradicted.
         """
-        unit = _described(elements, "MeasurementUnit").strip() or "pixel"
-        if unit == "pixel":
-            return 1.0
-        if unit not in UNITS_PER_INCH:
-            units = ", ".join(["pixel", *UNITS_PER_INCH])
-            raise DataError(f"'{annotation}' measures in '{unit[:20]}', which is not a unit of ALTO: {units}")
-        if self._config.dpi is None:
+        named = _described(elements, "MeasurementUnit").strip()
+        units = [unit.value for unit in Unit]
+        if named and named not in units:
             raise DataError(
-                f"'{annotation}' measures in {unit}: set the resolution of its image in dots per inch"
-                " (dataset.dpi=300), or export it with the MeasurementUnit pixel"
+                f"'{annotation}' measures in '{named[:20]}', which is not a unit of ALTO: {', '.join(units)}"
             )
-        return self._config.dpi / UNITS_PER_INCH[unit]
+        unit = Unit(named) if named else self._config.unit
+        return scale_of(self._sides(page, annotation), unit, self._config.dpi, image, annotation)
 
     def outline(self, element: Element) -> Points:
         """Return the polygon of an element, or else its box; empty if it has neither.

@@ -21,6 +21,7 @@ from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.document import number
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
+from ocr_trainer_xml.scale import Scale, Sides
 
 READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
 """The dataset that reads each root element."""
@@ -88,13 +89,13 @@ class XmlDataset(PairedDataset):
     def frame(self, elements: list[Element]) -> ExifOrientation:
         """Return what a file says of the frame of its coordinates, as our writers do; `auto` if nothing."""
 
-    def scale(self, elements: list[Element], annotation: Path) -> float:
+    def scale(self, elements: list[Element], page: Element, annotation: Path, image: Path | None) -> Scale:
         """Return the pixels per unit of the coordinates.
 
         Raises:
-            DataError: The unit is unknown, or needs a resolution that is not given.
+            DataError: The unit is unknown, or needs a resolution that is not given, or is contradicted.
         """
-        return 1.0
+        return Scale()
 
     def read(self, annotation: Path) -> Labels:
         """Read the labels of one file; elements that cannot be used are recorded as skipped.
@@ -102,13 +103,25 @@ class XmlDataset(PairedDataset):
         Raises:
             DataError: The file as a whole cannot be used.
         """
+        return self._read(annotation, None)
+
+    def read_for(self, image: Path, annotation: Path) -> Labels:
+        """Read the labels of an image, whose size may give the scale of the coordinates."""
+        return self._read(annotation, image)
+
+    def _read(self, annotation: Path, image: Path | None) -> Labels:
         elements = self._elements(annotation)
         pages = [element for element in elements if element.tag == "Page"]
         if len(pages) != 1:
             raise DataError(f"'{annotation}' describes {len(pages)} pages instead of one")
-        scale = self.scale(elements, annotation)
-        size = self._size(pages[0], annotation)
-        labels = Labels(size=size if scale == 1 else None, exif=self.frame(elements))
+        scale = self.scale(elements, pages[0], annotation, image)
+        sides = self._sides(pages[0], annotation)
+        size = (round(sides[0]), round(sides[1])) if sides and (scale.y, scale.x) == (1, 1) else None
+        labels = Labels(size=size, exif=self.frame(elements))
+        if scale.exif is not ExifOrientation.auto:
+            labels.exif = scale.exif
+        if scale.note:
+            self._data_report.note(annotation, None, scale.note)
         for element in self._outlined(elements, annotation):
             self._add(labels, element, scale, annotation)
         return labels
@@ -135,12 +148,12 @@ class XmlDataset(PairedDataset):
             or (element.tag in coarser and not any(child.tag in names for child in element.children))
         ]
 
-    def _add(self, labels: Labels, element: Element, scale: float, annotation: Path) -> None:
+    def _add(self, labels: Labels, element: Element, scale: Scale, annotation: Path) -> None:
         """Add an element to the labels; text that was not divided down to the level is "don't care"."""
         wanted = self.tags[self._config.level]
         entries = len(self._data_report.skipped)
         try:
-            points = [(x * scale, y * scale) for x, y in self.outline(element)]
+            points = [(x * scale.x, y * scale.y) for x, y in self.outline(element)]
             if not points:
                 raise ValueError(f"the {element.tag} has no outline")
         except ValueError as error:
@@ -166,8 +179,8 @@ class XmlDataset(PairedDataset):
             )
         return elements
 
-    def _size(self, page: Element, annotation: Path) -> tuple[int, int] | None:
-        """Return height and width, or None if they are missing or 0, as some tools write."""
+    def _sides(self, page: Element, annotation: Path) -> Sides | None:
+        """Return height and width in units of the page, or None if they are missing or 0, as some write."""
         sides = []
         for name in self.size:
             try:
@@ -176,7 +189,7 @@ class XmlDataset(PairedDataset):
                     raise ValueError(f"{side:g} is not the side of an image")
             except ValueError as error:
                 raise DataError(f"'{annotation}', line {page.line}: {name}: {error}") from None
-            sides.append(round(side))
+            sides.append(side)
         return (sides[0], sides[1]) if all(sides) else None
 
     def _pairs(self, folders: Folders) -> Pairs:
