@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
+from ocr_trainer.data.counted import label_counts
 from ocr_trainer.data.split import name_of
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.formats.labeled import LazySplits
@@ -110,6 +112,11 @@ class Mixed(Sequence[Sample | TextImage]):
     def files(self) -> Sequence[Path] | None:
         """One path per sample of an epoch; None unless all parts have `files`."""
         return Each(self, self.file) if self._all_have("files") else None
+
+    def label_counts(self) -> Counter[str] | None:
+        """Return how many labels of the parts are "don't care" by reason; None unless all parts can tell."""
+        counts = [label_counts(samples) for samples, _, _ in self._parts]
+        return None if None in counts else sum((one for one in counts if one is not None), Counter())
 
     @property
     def texts(self) -> Sequence[str] | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -27,11 +29,34 @@ from ocr_trainer.plugin.options import ExifOrientation
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+    | {".jp2", ".j2k", ".jpx", ".heic", ".heif", ".avif"}
+)
 """Suffixes of image files, in lower case."""
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""Accepted formats, by Pillow's names. Formats that execute code, such as EPS, are left out."""
+"""Accepted formats that OpenCV decodes, by Pillow's names."""
+
+MORE_FORMATS = ("JPEG2000", "AVIF", "HEIF")
+"""Accepted formats that Pillow decodes, if it can: HEIF needs the package pillow-heif.
+
+Formats that execute code, such as EPS, are left out.
+"""
+
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"GIF8", "GIF"),
+    (4, b"jP  \r\n\x87\n", "JPEG2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
+    *((4, b"ftyp" + brand, "AVIF") for brand in (b"avif", b"avis")),
+    *((4, b"ftyp" + brand, "HEIF") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")),
+)
+"""Position and value of the bytes that identify a format. BMP has only two, too few to trust."""
 
 PIXEL_LIMIT = 89_478_485
 """Largest number of pixels: a quarter of a GiB of RGB, Pillow's own limit. A3 at 600 dpi has 70 million."""
@@ -62,6 +87,24 @@ def files_in(folder: Path) -> list[Path]:
 def is_image(path: PurePath) -> bool:
     """Return whether a path has the suffix of an image."""
     return path.suffix.lower() in SUFFIXES
+
+
+def kind_of(start: bytes) -> str | None:
+    """Return the format of an image by the first 16 bytes of its file; None if they are of no known one."""
+    return next((kind for at, mark, kind in SIGNATURES if start[at : at + len(mark)] == mark), None)
+
+
+@cache
+def decodable() -> tuple[str, ...]:
+    """Return the accepted formats that can be decoded here, by Pillow's names."""
+    from PIL import Image as Pillow
+
+    with suppress(ImportError):
+        import pillow_heif  # type: ignore[import-not-found, unused-ignore]
+
+        pillow_heif.register_heif_opener()
+    Pillow.init()
+    return tuple(name for name in (*FORMATS, *MORE_FORMATS) if name in Pillow.OPEN)
 
 
 def read_image(path: Path, notes: list[str] | None = None) -> Image:
@@ -181,7 +224,7 @@ def _decode(data: bytes, source: Path | str, notes: list[str] | None = None) -> 
         data, mended = jpeg.complete(data)
         if mended and notes is not None:
             notes.append(jpeg.NOTE)
-        if header.transparent:
+        if header.transparent or header.pillow:
             return _decode_on_white(data), header.orientation
         # Not scaled by OpenCV, which divides by 256 where the pixels have 12 bits.
         form = (
@@ -210,6 +253,8 @@ class _Header(NamedTuple):
     transparent: bool
     orientation: int
     """EXIF orientation, 1 for none."""
+    pillow: bool = False
+    """Whether Pillow decodes the format, not OpenCV."""
     tiff: tiff.Tiff | None = None
 
 
@@ -224,24 +269,39 @@ def _header(file: BinaryIO) -> _Header:
     if not file.read(1):
         raise ValueError("the file is empty")
     file.seek(0)
-    known = f"it is not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, or its header is damaged"
     try:
         if directory := tiff.read_header(file):
-            header = _Header(directory.size, directory.transparent, directory.orientation, directory)
+            header = _Header(directory.size, directory.transparent, directory.orientation, tiff=directory)
         else:
             file.seek(0)
-            with opened(file, FORMATS) as image:
-                header = _Header(image.size[::-1], image.has_transparency_data, _orientation(image))
+            with opened(file, decodable()) as image:
+                other = image.format in MORE_FORMATS
+                header = _Header(image.size[::-1], image.has_transparency_data, _orientation(image), other)
     except DecompressionBombError as error:
         raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
     except BROKEN as error:
-        raise ValueError(known) from error
+        raise ValueError(_unknown_format(file)) from error
     height, width = header.size
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"it has {width} x {height} pixels, more than {PIXEL_LIMIT:,}")
     if not (width and height):
         raise ValueError("it has no pixels")
     return header
+
+
+def _unknown_format(file: BinaryIO) -> str:
+    """Return why a file that cannot be opened is no usable image."""
+    file.seek(0)
+    kind = kind_of(file.read(16))
+    if kind == "GIF":
+        return "it is GIF, which is not read: convert it to PNG"
+    if kind in MORE_FORMATS and kind not in decodable():
+        package = "the package pillow-heif" if kind == "HEIF" else "another version of Pillow"
+        return f"it is {kind}, which needs {package}; or convert it to JPEG or PNG"
+    if kind is not None:
+        return f"it is {kind}, but its header is damaged"
+    names = [*FORMATS, *(name for name in MORE_FORMATS if name in decodable())]
+    return f"it is not {', '.join(names[:-1])} or {names[-1]}, or its header is damaged"
 
 
 def _orientation(image: Opened) -> int:
@@ -268,7 +328,7 @@ def _decode_on_white(data: bytes) -> Image:
         ValueError: If the image is truncated or damaged.
     """
     try:
-        with opened(io.BytesIO(data), FORMATS) as image:
+        with opened(io.BytesIO(data), decodable()) as image:
             return on_white(image)
     except BROKEN as error:
         raise ValueError("it is truncated or damaged") from error

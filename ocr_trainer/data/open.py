@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
@@ -119,9 +120,24 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
-            f"the {name} split of dataset={run.dataset.name} is empty{_skips(context.data_report)}"
+            f"{empty_split(name, dataset, run.dataset)}"
+            f"{_skips(context.data_report)}{_notes(context.data_report)}"
         )
+    counts = label_counts(split)
+    if counts is not None and (reason := uncounted(name, counts, len(split), run.dataset)):
+        raise DataError(f"{reason}{_notes(context.data_report)}")
     return split
+
+
+def empty_split(name: str, dataset: Any, config: Config) -> str:
+    """Return the message for a split without samples, with what to do if there is one image in all."""
+    message = f"the {name} split of dataset={config.name} is empty"
+    share = f"{name}_share"
+    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) > 1:
+        return message
+    return (
+        f"{message}: there is only one image, and dataset.{share} takes none; dataset.{share}=0 does without"
+    )
 
 
 def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:
@@ -137,7 +153,7 @@ def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataRepor
     if len(broken) > run.data.max_skipped * len(chosen):
         raise DataError(
             f"{len(broken)} of {len(chosen)} checked images cannot be used, more than "
-            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}"
+            f"data.max_skipped={run.data.max_skipped:g} allows{_skips(data_report)}{_notes(data_report)}"
         )
 
 
@@ -148,7 +164,7 @@ def refuse_unusable(data_report: DataReport, run: RunConfig) -> None:
         DataError: There are too many; the message lists the first ones.
     """
     for fault in too_many(data_report, run):
-        raise DataError(f"{fault}{_skips(data_report)}")
+        raise DataError(f"{fault}{_skips(data_report)}{_notes(data_report)}")
 
 
 def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
@@ -161,6 +177,11 @@ def too_many(data_report: DataReport, run: RunConfig) -> Iterator[str]:
                 f"{skipped} of {total} {what}s cannot be used, more than data.max_skipped="
                 f"{run.data.max_skipped:g} allows"
             )
+
+
+def _notes(data_report: DataReport) -> str:
+    """Return the notes about the data as lines of a message."""
+    return "".join(f"\n  {message}" for message in data_report.messages())
 
 
 def _skips(data_report: DataReport, most: int = 10) -> str:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from ocr_trainer.data.depth import to_8_bits
 from ocr_trainer.data.types import Image
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def on_white(image: Opened) -> Image:
     """Return a partly transparent image on a white background."""
     from PIL import Image as Pillow
 
+    if image.mode.startswith("I"):  # 16 bits, of which Pillow would keep the lower 8
+        image = Pillow.fromarray(to_8_bits(np.asarray(image)))
     rgba = image.convert("RGBA")
     page = Pillow.new("RGB", rgba.size, "white")
     page.paste(rgba, mask=rgba)

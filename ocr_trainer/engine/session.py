@@ -27,6 +27,7 @@ from ocr_trainer.engine.callbacks.guard import CallbackGuard, check_state_keys, 
 from ocr_trainer.engine.callbacks.nonfinite import NonfiniteGuard
 from ocr_trainer.engine.callbacks.oom import LatestBatch, explain_memory
 from ocr_trainer.engine.callbacks.sanity import SanityCheck
+from ocr_trainer.engine.startup import print_notes
 from ocr_trainer.errors import MemoryExhausted
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context
@@ -118,6 +119,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     context = run_context(run, folder, _first_step(point, folder))
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_splits(run, context))
+    print_notes(context.data_report)
     model = build.build_model(run, context)
     weight_report = initialize_weights(model, run, kind)
     loaders = build.build_loaders(run, model, context, splits)

@@ -8,7 +8,9 @@ import warnings
 from contextlib import suppress
 
 from ocr_trainer.config.security import redact
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.runs import collector, timing
+from ocr_trainer.runs.run_dir import is_rank_zero
 
 SILENCED = (
     # Advice against intentional choices.
@@ -46,6 +48,13 @@ def after_imports(timer: timing.PhaseTimer) -> None:
     quiet_logs()
     collector.freeze_imports()
     timer.end("import")
+
+
+def print_notes(data_report: DataReport) -> None:
+    """Print what the user should know about the data to standard error, in the main process."""
+    if is_rank_zero():
+        for message in data_report.messages():
+            print(f"ocr-train: note: {message}", file=sys.stderr)
 
 
 def quiet_logs() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
-from ocr_trainer.data.open import open_dataset, too_many
+from ocr_trainer.data.open import empty_split, open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
@@ -19,6 +22,9 @@ from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
+
+Reasons = dict[str, dict[str, int]]
+"""The number of labels for each reason of "don't care", by split."""
 
 BATCH_SIZE = 16
 """The number of samples that a worker reads before it reports progress."""
@@ -31,7 +37,9 @@ class Counts:
     images: int = 0
     labels: int = 0
     dont_care: int = 0
-    """Labels marked as "don't care"."""
+    """Labels that are neither learned nor scored."""
+    counted: int = 0
+    """Labels that are learned and scored: the others."""
     texts: int = 0
     """Labels that have a text and are not "don't care"."""
 
@@ -40,6 +48,7 @@ class Counts:
         self.images += other.images
         self.labels += other.labels
         self.dont_care += other.dont_care
+        self.counted += other.counted
         self.texts += other.texts
 
 
@@ -69,9 +78,11 @@ class CountingSet(TracksCurrentSample[SampleResult]):
             return SampleResult(skipped=[unreadable(self.split, index, error)])
         if not isinstance(sample, Sample):  # one label: a text, or what another task learns
             texts = int(isinstance(sample, TextImage))
-            return SampleResult(Counts(images=1, labels=1, texts=texts), sample.skipped)
+            return SampleResult(Counts(images=1, labels=1, counted=1, texts=texts), sample.skipped)
         texts = sum(bool(t) and not i for t, i in zip(sample.texts, sample.ignore, strict=True))
-        counts = Counts(1, len(sample.polygons), int(sample.ignore.sum()), texts)
+        ignored = int(sample.ignore.sum())
+        labels = len(sample.polygons)
+        counts = Counts(1, labels, ignored, labels - ignored, texts)
         return SampleResult(counts, sample.skipped)
 
 
@@ -87,16 +98,23 @@ class DataCheck:
     """Why a run would refuse the data; empty if it would not."""
     data_report: DataReport = field(repr=False)
     """How much was read."""
+    reasons: Reasons = field(default_factory=dict)
+    """How many labels are "don't care" for each reason, by split, where the dataset gives reasons."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts and the skipped items as dictionaries, lists, strings and numbers."""
         return {
-            "splits": {name: asdict(split_counts) for name, split_counts in self.counts.items()},
+            "splits": {
+                name: asdict(split_counts) | {"dont_care_reasons": self.reasons.get(name, {})}
+                for name, split_counts in self.counts.items()
+            },
+            "notes": self.data_report.messages(),
+            "problems": self.problems,
             "skipped": skips(self.data_report, []),
         }
 
     def __str__(self) -> str:
-        return _table(self.counts, self.data_report)
+        return _table(self)
 
 
 def check_data(run: RunConfig) -> DataCheck:
@@ -116,10 +134,32 @@ def check_data(run: RunConfig) -> DataCheck:
     dataset = open_dataset(run, context)
     opened = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
     counts = {name: _read(name, split, run, found) for name, split in opened.items()}
+    if note_unread := getattr(dataset, "note_unread", None):
+        note_unread()
     if not found.images:  # this dataset does not report how much it reads
         found.read(images=sum(map(len, opened.values())))
-    empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
-    return DataCheck(counts, found.skipped, [*empty, *too_many(found, run)], found)
+    empty = [empty_split(n, dataset, run.dataset) for n, s in opened.items() if not len(s)]
+    known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
+    reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
+    problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run)]
+    return DataCheck(counts, found.skipped, problems, found, reasons)
+
+
+def _without_counted(reasons: dict[str, int], counts: Counts) -> dict[str, int]:
+    """Return the reasons of "don't care" labels, the most frequent first, those outside their image too."""
+    named = {reason: number for reason, number in reasons.items() if reason}
+    if counts.dont_care > (total := sum(named.values())):
+        named["outside the image, or without a stated reason"] = counts.dont_care - total
+    return dict(sorted(named.items(), key=lambda item: -item[1]))
+
+
+def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> Iterator[str]:
+    """Yield why a run would refuse splits in which no label counts."""
+    for name, split_counts in counts.items():
+        if split_counts.images and not split_counts.counted:
+            numbers = Counter(reasons[name])
+            if reason := uncounted(name, numbers, split_counts.images, run.dataset):
+                yield reason
 
 
 def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport) -> Counts:
@@ -135,16 +175,25 @@ def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport)
     return total
 
 
-def _table(counts: dict[str, Counts], data_report: DataReport) -> str:
-    heads = ("images", "labels", "don't care", "texts")
-    rows = [("", heads), *((name, asdict(split_counts).values()) for name, split_counts in counts.items())]
+def _table(check: DataCheck) -> str:
+    heads = ("images", "labels", "counted", "don't care", "texts")
+    rows = [("", heads), *((name, _row(counts)) for name, counts in check.counts.items())]
     lines = [f"  {name:5} " + " ".join(f"{value!s:>10}" for value in values) for name, values in rows]
-    skipped = skips(data_report, [])
+    for name, reasons in check.reasons.items():
+        named = ", ".join(f"{number:,} ({reason})" for reason, number in reasons.items())
+        lines += [f"  don't care in {name}: {_printable(named)}"] if named else []
+    lines += [f"note: {_printable(message)}" for message in check.data_report.messages()]
+    skipped = skips(check.data_report, [])
     left_out = [f"{skipped[what]:,} {what}" for what in ("images", "labels", "texts") if skipped[what]]
-    lines += ["", f"left out: {', '.join(left_out)}" if left_out else "all of it can be used"]
-    if skipped["notes"]:
-        lines.append(f"notes on what is used: {skipped['notes']:,}")
+    everything = "nothing is left out" if check.problems else "all of it can be used"
+    lines += ["", f"left out: {', '.join(left_out)}" if left_out else everything]
+    if skipped["remarks"]:
+        lines.append(f"remarks on what is used: {skipped['remarks']:,}")
     return "\n".join([*lines, *(f"  {_printable(entry)}" for entry in skipped["entries"])])
+
+
+def _row(counts: Counts) -> tuple[int, ...]:
+    return counts.images, counts.labels, counts.counted, counts.dont_care, counts.texts
 
 
 def _printable(text: str) -> str:

@@ -23,7 +23,7 @@ from ocr_trainer.data.split import unreadable
 from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
-from ocr_trainer.engine.startup import after_imports
+from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.errors import DataError
 from ocr_trainer.evaluation.pipeline import Pipeline, open_pipeline
 from ocr_trainer.metrics import cleval, icdar
@@ -131,6 +131,7 @@ def score_end_to_end(
     )
     context = run_context(run, folder)
     splits = open_test(run, context)
+    print_notes(context.data_report)
     collector.resume()
     timer.end("build")
     scorer = _Scorer(run, build_metrics(run, context))

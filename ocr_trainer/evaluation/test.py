@@ -17,7 +17,7 @@ from ocr_trainer.data.loader import Loader
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import build, report
-from ocr_trainer.engine.startup import after_imports
+from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
@@ -66,6 +66,7 @@ def test(
     context = run_context(run, folder)
     kind = task_class(context.task)
     run, context, splits = kind.prepare(run, context, open_test(run, context))
+    print_notes(context.data_report)
     loader = kind.scoring_loader(splits.test, model, run)
     task = kind(model, run, folder, len(splits.test))
     loggers = build.build_loggers(run, context)

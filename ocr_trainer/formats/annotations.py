@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,13 +15,11 @@ import numpy as np
 
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.places import COORDINATE_LIMIT as COORDINATE_LIMIT
+from ocr_trainer.formats.places import Place, substitute
+from ocr_trainer.formats.places import Points as Points
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.plugin.options import ExifOrientation
-
-Points = Sequence[tuple[float, float]]
-
-COORDINATE_LIMIT = 1e6
-"""In pixels. A larger coordinate is a typing error and would lose precision in float32."""
 
 MIN_AREA = 0.01
 """In square pixels. A smaller outline is a point or a line."""
@@ -34,6 +32,12 @@ ROW_LIMIT = 1 << 20
 
 MAX_BAD_ROWS = 10_000
 """If none of this many rows can be used, the file is of another format and reading stops."""
+
+NO_TRANSCRIPTION = "no transcription"
+CROSSING = "the outline crosses itself"
+UNUSABLE = "the outline cannot be used"
+MARKED = "marked as don't care"
+"""Reasons why a label is "don't care"."""
 
 SMALL_OUTLINE = 16
 """Points. Up to this size, comparing all pairs of sides in Python is faster than creating an array."""
@@ -50,12 +54,14 @@ class Labels:
     """Height and width of the image at annotation time, if the format records them."""
     exif: ExifOrientation = ExifOrientation.auto
     """What the outlines refer to, of a photograph with an EXIF orientation; `auto` if nothing says it."""
+    reasons: list[str] = field(default_factory=list)
+    """Why a label is "don't care"; empty for one that counts."""
 
     def add(
         self,
-        points: Points,
+        outline: Points | Place,
         text: str,
-        ignore: bool,
+        ignore: bool | str,
         data_report: DataReport,
         file: Path,
         line: int | None,
@@ -65,32 +71,50 @@ class Labels:
 
         A closed outline is opened by dropping its last point. An outline that crosses itself shows where text
         is but not its shape, so its convex hull is kept as "don't care" and is not learned as background; the
-        data report says so.
+        data report says so. If it has four corners, they are most likely in another order than around the
+        outline: the data report counts them, and `order_corners` of the report puts them in order.
+
+        In place of another outline that cannot be used, the label's box is used if there is one, or else a
+        rectangle around its points is kept as "don't care".
 
         Args:
-            points: Corners (x, y) in pixels.
+            outline: Corners (x, y) in pixels, with the label's box if the format has both.
             text: Transcription, empty if unknown.
-            ignore: Whether the region is "don't care".
+            ignore: Whether the region is "don't care", or why it is.
             data_report: Receives the counts and the reasons.
             file: Annotation file, for the report.
             line: Line in the file from 1, if known.
             where: Prefix of the reason, such as "word 3: ".
         """
         data_report.read(labels=1)
+        place = outline if isinstance(outline, Place) else Place(outline)
+        points = place.points
         if len(points) > 1 and tuple(points[0]) == tuple(points[-1]):
             points = points[:-1]
-        if error := polygon_error(points):
-            data_report.skip_label(file, line, f"{where}{error}")
-            return
-        if is_self_intersecting(points):
-            data_report.skip_label(file, line, f"{where}the outline crosses itself: kept as don't care")
-            points, ignore = _convex_hull(points), True
-        elif abs(_signed_area(points)) < MIN_AREA:
-            data_report.skip_label(file, line, f"{where}the outline has no area")
-            return
+        if error := place.error or outline_error(points):
+            usable = substitute(points, place.box, outline_error)
+            if usable is None:
+                data_report.skip_label(file, line, f"{where}{error}")
+                return
+            report = data_report.skip_label if usable.ignore else data_report.remark
+            report(file, line, f"{where}{error}: {usable.remark}")
+            points, ignore = usable.points, UNUSABLE if usable.ignore else ignore
+        elif is_self_intersecting(points):
+            data_report.crossed_corners += len(points) == 4
+            if len(points) == 4 and data_report.order_corners:
+                points = order_corners(points)
+            else:
+                data_report.skip_label(file, line, f"{where}{CROSSING}: kept as don't care")
+                points, ignore = _convex_hull(points), CROSSING
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
-        self.ignore.append(ignore)
+        self.ignore.append(bool(ignore))
+        self.reasons.append(ignore if isinstance(ignore, str) else MARKED * ignore)
+
+
+def mark_reason(text: str) -> str:
+    """Return why a label with a text that marks "don't care" is left out."""
+    return f"the text {text[:20]} means don't care"
 
 
 def declared(labels: Labels, option: ExifOrientation, usual: ExifOrientation) -> ExifOrientation:
@@ -154,6 +178,15 @@ def strip_bom(data: bytes, file: Path | str) -> bytes:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"'{file}' is UTF-16 text; save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def outline_error(points: Points) -> str | None:
+    """Return why points cannot be the outline of a text, or None. One that crosses itself can be one."""
+    if error := polygon_error(points):
+        return error
+    if abs(_signed_area(points)) < MIN_AREA and not is_self_intersecting(points):
+        return "the outline has no area"
+    return None
 
 
 def polygon_error(points: Points) -> str | None:
@@ -226,6 +259,14 @@ def _signed_area(points: Points) -> float:
     return 0.5 * sum(
         (x - x0) * (v - y0) - (u - x0) * (y - y0) for (x, y), (u, v) in zip(points, following, strict=True)
     )
+
+
+def order_corners(corners: Points) -> Points:
+    """Return four corners whose sides cross in clockwise order from the first; no point lies inside."""
+    x, y = (sum(values) / 4 for values in zip(*corners, strict=True))
+    ordered = sorted(corners, key=lambda corner: math.atan2(corner[1] - y, corner[0] - x))
+    first = ordered.index(corners[0])
+    return ordered[first:] + ordered[:first]
 
 
 def _convex_hull(points: Points) -> Points:

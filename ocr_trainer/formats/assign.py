@@ -6,13 +6,14 @@ later does not move any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
+from ocr_trainer.formats.names import NameIndex, composed, path_suffixes, without_suffix
 from ocr_trainer.plugin import DataReport
 
 SPLITS = ("train", "val", "test")
@@ -34,7 +35,7 @@ def assign_splits(names: Iterable[str], shares: Mapping[str, float], seed: int) 
     or more.
 
     Args:
-        names: Names of the images, in any order.
+        names: NameIndex of the images, in any order.
         shares: Fraction of each split, 0 to 1.
         seed: Seed of the hash.
 
@@ -79,12 +80,12 @@ def fill_missing_splits(
 def read_list(path: Path, known: Mapping[str, T], data_report: DataReport) -> dict[str, T]:
     """Return the images that a list file names, in the order of the list.
 
-    A row is a stem or a file name; leading folders are ignored. A row that names no image, or an image that
-    was already named, is recorded in the data report.
+    A row is a stem or a file name; leading folders that do not exist are ignored. A row that names no image,
+    or an image that was already named, is recorded in the data report.
 
     Args:
         path: List file with one image per row.
-        known: Images by stem.
+        known: Images by their relative names without suffix.
         data_report: Receives the counts and the reasons.
 
     Raises:
@@ -93,27 +94,37 @@ def read_list(path: Path, known: Mapping[str, T], data_report: DataReport) -> di
     if not path.is_file():
         raise DataError(f"there is no list file '{path}'")
     listed: dict[str, T] = {}
+    names = NameIndex(known)
     for line, row in read_rows(path, data_report):
-        name = PurePosixPath(row.strip().replace("\\", "/")).name
-        stem = name if name in known else PurePosixPath(name).stem
-        if stem in known and stem not in listed:
+        tails = [stem for tail in path_suffixes(row.strip()) for stem in (tail, without_suffix(tail))]
+        stem = next((found for tail in tails if (found := names.find(tail)) is not None), None)
+        if stem is not None and stem not in listed:
             listed[stem] = known[stem]
             continue
         data_report.read(images=1)
-        reason = "is already listed" if stem in listed else "there is no such image"
+        reason = (
+            "is already listed" if stem is not None else f"there is no such image{_similar(tails, known)}"
+        )
         data_report.skip_image(f"{path}:{line}", f"'{row.strip()}' {reason}")
     return listed
+
+
+def _similar(tails: Sequence[str], known: Iterable[str]) -> str:
+    """Return a hint at an image whose name differs only in case or folder from those that a row may mean."""
+    wanted = {composed(PurePosixPath(tail).name).casefold() for tail in tails[-2:]}
+    similar = next((k for k in known if composed(PurePosixPath(k).name).casefold() in wanted), None)
+    return f"; there is '{similar}'" if similar else ""
 
 
 def refuse_overlap(members: Mapping[str, Iterable[Path | str]], files: Mapping[str, Path]) -> None:
     """Raise an error if two splits share an image: a score on training data is meaningless.
 
     Args:
-        members: Images of each split. Names take a third of the memory of paths.
+        members: Images of each split. NameIndex take a third of the memory of paths.
         files: The file that defines each split.
 
     Raises:
-        DataError: If an image is in two splits. Names both files and the first images.
+        DataError: If an image is in two splits. NameIndex both files and the first images.
     """
     seen: dict[Path | str, str] = {}
     for split, images in members.items():

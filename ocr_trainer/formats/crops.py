@@ -134,7 +134,7 @@ class Crops(Sequence[TextImage]):
             indices = range(*self._span(page)) if self._cache.limit else [index]
             sample = self._split[page]
             crops = self._cache.put(page, self._cut(sample, indices))
-            notes = [entry for entry in sample.skipped if entry.what == "note"]
+            notes = [entry for entry in sample.skipped if entry.what == "remark"]
         crop = crops[self._places[index]]
         if isinstance(crop, str):
             raise DataError(f"'{name}' cannot be cut out: {crop}")

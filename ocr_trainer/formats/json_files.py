@@ -22,6 +22,7 @@ from ocr_trainer.formats.annotations import (
     read_bytes,
     strip_bom,
 )
+from ocr_trainer.formats.places import Place
 from ocr_trainer.plugin import DataReport
 
 BOUNDED = reprlib.Repr()
@@ -30,11 +31,11 @@ BOUNDED.maxlevel, BOUNDED.maxlist, BOUNDED.maxdict, BOUNDED.maxstring, BOUNDED.m
 
 
 class Word(NamedTuple):
-    """A label in terms of the format: outline, text, and whether it is "don't care"."""
+    """A label in terms of the format: outline, text, and whether or why it is "don't care"."""
 
-    points: Points
+    outline: Points | Place
     text: str = ""
-    ignore: bool = False
+    ignore: bool | str = False
 
 
 def read_json(path: Path) -> Any:
@@ -53,6 +54,15 @@ def read_json(path: Path) -> Any:
         ) from error
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, or deep nesting
         raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
+
+
+def has_key(path: Path, key: str) -> bool:
+    """Return whether a JSON file is an object with a key, or cannot be read."""
+    try:
+        document = read_json(path)
+    except DataError:
+        return True
+    return isinstance(document, dict) and key in document
 
 
 def read_json_rows(path: Path, data_report: DataReport, key: str = "") -> Iterator[tuple[int, str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -19,7 +20,7 @@ import numpy as np
 from ocr_trainer.data.images import read_labeled
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.annotations import CROSSING, MARKED, NO_TRANSCRIPTION, Labels
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.plugin.options import ExifOrientation
 
@@ -54,7 +55,8 @@ class PackedLabels:
 
     def __init__(self) -> None:
         self._texts = PackedStrings()
-        self._ignore = bytearray()
+        self._reasons = ["", MARKED]
+        self._ignore = bytearray()  # one index in `_reasons` per label
         self._points = array("f")
         self._point_ends = array("q", [0])
         self._label_ends = array("q", [0])
@@ -63,14 +65,42 @@ class PackedLabels:
 
     def append(self, labels: Labels) -> None:
         """Append the labels of an image."""
-        for polygon, text, ignored in zip(labels.polygons, labels.texts, labels.ignore, strict=True):
+        reasons = labels.reasons
+        if len(reasons) != len(labels.ignore):  # labels that were not added by `Labels.add`
+            reasons = [MARKED * ignored for ignored in labels.ignore]
+        for polygon, text, reason in zip(labels.polygons, labels.texts, reasons, strict=True):
             self._points.frombytes(np.ascontiguousarray(polygon, dtype=np.float32).tobytes())
             self._point_ends.append(len(self._points))
             self._texts.append(text)
-            self._ignore.append(ignored)
+            self._ignore.append(self._code(reason))
         self._label_ends.append(len(self._texts))
         self._sizes.extend(labels.size or (0, 0))
         self._exif.append(FRAMES.index(labels.exif))
+
+    def _code(self, reason: str) -> int:
+        """Return the index of a reason in `_reasons`; a byte has room for 256 of them."""
+        if reason not in self._reasons:
+            if len(self._reasons) == 256:
+                return 1
+            self._reasons.append(reason)
+        return self._reasons.index(reason)
+
+    def counts(self, images: Iterable[int]) -> Counter[str]:
+        """Return how many labels of some images are "don't care" by reason; "" for those that count."""
+        codes: Counter[int] = Counter()
+        for image in images:
+            codes.update(self._ignore[self._label_ends[image] : self._label_ends[image + 1]])
+        return Counter({self._reasons[code]: count for code, count in codes.items()})
+
+    def has_transcriptions(self) -> bool:
+        """Return whether a label has a text that is more than a mark of "don't care"."""
+        kept = {place for place, reason in enumerate(self._reasons) if reason in ("", CROSSING)}
+        return any(self._ignore[place] in kept and self._texts[place] for place in range(len(self._texts)))
+
+    def count_untranscribed(self) -> None:
+        """Let the labels without transcription count."""
+        code = bytes([self._code(NO_TRANSCRIPTION)])
+        self._ignore = self._ignore.replace(code, b"\0")
 
     def __getitem__(self, image: int) -> Labels:
         """Return a copy of the labels of an image."""
@@ -83,7 +113,8 @@ class PackedLabels:
                 for start, end in pairwise(ends)
             ],
             texts=[self._texts[place] for place in range(first, last)],
-            ignore=[bool(flag) for flag in self._ignore[first:last]],
+            ignore=[bool(code) for code in self._ignore[first:last]],
+            reasons=[self._reasons[code] for code in self._ignore[first:last]],
             size=(height, width) if height else None,
             exif=FRAMES[self._exif[image]],
         )
@@ -145,6 +176,18 @@ class LabeledImages(Sequence[Sample]):
         """Return the labels of an image without decoding it."""
         return self._labels[self._indices[index]]
 
+    def label_counts(self) -> Counter[str]:
+        """Return how many labels are "don't care" by reason; "" stands for those that count."""
+        return self._labels.counts(self._indices)
+
+    def has_transcriptions(self) -> bool:
+        """Return whether a label of the images has a text that is more than a mark of "don't care"."""
+        return self._labels.has_transcriptions()
+
+    def count_untranscribed(self) -> None:
+        """Let the labels without transcription count."""
+        self._labels.count_untranscribed()
+
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         """Return a sample. It is a copy that the caller may modify.
 
@@ -167,7 +210,7 @@ class LabeledImages(Sequence[Sample]):
             ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
             source=str(file),
             skipped=[
-                *(SkippedItem("note", str(file), None, note) for note in notes),
+                *(SkippedItem("remark", str(file), None, note) for note in notes),
                 *(
                     SkippedItem(
                         "label",

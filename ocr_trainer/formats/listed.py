@@ -6,21 +6,23 @@ import os.path
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from ocr_trainer.data.listing import is_image_file
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats import untranscribed
 from ocr_trainer.formats.annotations import Labels, declared
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits, PackedStrings
+from ocr_trainer.formats.names import FolderNames, path_suffixes
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.path_guard import PathGuard, escapes_root
 from ocr_trainer.formats.texts import TextImages
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ExifOrientation, ListedConfig
 
-MAX_FOLDERS = 64
-"""Only the last path parts of a name with more folders than this are tried."""
+__all__ = ["Annotated", "ListedDataset", "path_suffixes"]
 
 
 class Annotated(NamedTuple):
@@ -69,6 +71,7 @@ class ListedDataset(LazySplits[Any]):
         self._path_guard = PathGuard(self._root, config)
         files = {split: self._file(split) for split in SPLITS}
         self._files = {split: path for split, path in files.items() if path}
+        self._listings: dict[str, FolderNames] = {}
         if not self._files:
             raise DataError(
                 f"dataset={config.name}: '{self._root}' holds no annotation file\n"
@@ -99,6 +102,7 @@ class ListedDataset(LazySplits[Any]):
         packed: Any = TextImages if self._task is Task.recognition else LabeledImages
         pools: dict[str, Any] = {}
         members: dict[str, dict[str, int]] = {split: {} for split in self._files}
+        self._data_report.order_corners = getattr(self._config, "order_corners", False)
         for split, file in self._files.items():
             folder, assigned = self._images(split), PackedStrings()
             pools[split] = packed(self._usable(file, folder, assigned))
@@ -107,6 +111,8 @@ class ListedDataset(LazySplits[Any]):
                 assignment = assigned[place] if assigned[place] and len(self._files) == 1 else split
                 # By name, not path: the same share must give the same split wherever the dataset is stored.
                 members.setdefault(assignment, {})[image[start:]] = place
+        if packed is LabeledImages:
+            untranscribed.decide(list(pools.values()), self._config, self._data_report)
         if len(pools) > 1:
             refuse_overlap({split: pool.files.names() for split, pool in pools.items()}, self._files)
         shares = {"test": self._config.test_share, "val": self._config.val_share}
@@ -148,8 +154,26 @@ class ListedDataset(LazySplits[Any]):
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on long names
                 self._path_guard.check(path)
                 return path
-        reason = "there is no such image" if inside else f"the name {name!r} leads out of the image folder"
-        raise DataError(reason)
+        if not inside:
+            raise DataError(f"the name {name!r} leads out of the image folder")
+        for candidate in self.names(name):
+            if not escapes_root(candidate) and (found := self._names_in(folder).find(candidate)):
+                self._path_guard.check(path := _join(folder, found))
+                return path
+        raise DataError(f"there is no such image{self._names_in(str(self._root)).hint(name)}")
+
+    def _names_in(self, folder: str) -> FolderNames:
+        """Return the names below a folder, which is listed once and only if a name is not found exactly."""
+        return self._listings.setdefault(folder, FolderNames(folder))
+
+    def note_unread(self) -> None:
+        """Note how many files in the image folders no annotation names, for `check-data`."""
+        used = {name for split in self._splits.values() for name in split.files.names()}
+        for folder in dict.fromkeys(self._images(split) for split in self._files):
+            unread = [f for f in self._names_in(str(folder)).files if _join(str(folder), f) not in used]
+            images = sum(is_image_file(folder / file) for file in unread)
+            if images:
+                self._data_report.note(f"{images:,} images in '{folder}' have no entry in the annotations")
 
     def _file(self, split: str) -> Path | None:
         """Return the annotation file of a split: from the options, or the first match that is free."""
@@ -192,13 +216,6 @@ class ListedDataset(LazySplits[Any]):
             return folder
         folders = (self._root / name.format(split=split) for name in self.image_folders)
         return next((folder for folder in folders if folder.is_dir()), self._root)
-
-
-def path_suffixes(name: str) -> Iterator[str]:
-    """Yield a path, then the path without its first folder, without its first two, and so on."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    starts = range(max(0, len(parts) - MAX_FOLDERS), len(parts))
-    yield from ("/".join(parts[start:]).replace("//", "/") for start in starts)
 
 
 def _join(folder: str, name: str) -> str:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
 
-from ocr_trainer.data.images import is_image, names_in
+from ocr_trainer.data.listing import count_by_suffix, files_below, is_image_file
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats import untranscribed
 from ocr_trainer.formats.annotations import Labels, declared
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, read_list, refuse_overlap
+from ocr_trainer.formats.folders import Folders, FolderSearch, Names, open_root
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits
+from ocr_trainer.formats.names import FolderNames, NameIndex, without_suffix
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
-from ocr_trainer.plugin.options import ExifOrientation, FolderConfig, PairedConfig
+from ocr_trainer.plugin.options import ExifOrientation, PairedConfig
 
-Names = Sequence[tuple[str, str]]
-"""Pairs of folder names, of images and of their annotations."""
-
-
-class Folders(NamedTuple):
-    """Folders of images and of their annotations; may be the same folder."""
-
-    images: Path
-    annotations: Path
+__all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "open_root"]
 
 
 class Pair(NamedTuple):
@@ -36,21 +31,7 @@ class Pair(NamedTuple):
 
 
 Pairs = dict[str, Pair]
-"""By the image's name without suffix."""
-
-
-def open_root(config: FolderConfig) -> Path:
-    """Return the dataset's folder.
-
-    Raises:
-        DataError: If the folder does not exist.
-    """
-    root = Path(config.root).expanduser()
-    if not root.is_dir():
-        raise DataError(
-            f"dataset={config.name}: there is no folder '{root}'\n  set its path: dataset.root=/path/to/it"
-        )
-    return root
+"""By the image's name without suffix, relative to its folder."""
 
 
 class PairedDataset(LazySplits[LabeledImages]):
@@ -76,7 +57,10 @@ class PairedDataset(LazySplits[LabeledImages]):
         self._data_report = context.data_report
         self._root = open_root(config)
         self._path_guard = PathGuard(self._root, config)
-        self._folders = self._find_folders()
+        self._folders = FolderSearch(self._root, config, self.folders, self.usual, self.suffixes).find()
+        for folder in (folder for folders in self._folders.values() for folder in folders):
+            self._path_guard.check(folder)
+        self._opened: dict[str, LabeledImages] = {}
 
     @abstractmethod
     def read(self, annotation: Path) -> Labels:
@@ -90,9 +74,22 @@ class PairedDataset(LazySplits[LabeledImages]):
         """Read the annotation file of an image; for formats that need the image to understand the file."""
         return self.read(annotation)
 
+    def _may_annotate(self, path: Path) -> bool:
+        return path.name.lower().endswith(self.suffixes)
+
     def _open(self, split: str) -> LabeledImages | None:
+        images = self._read(split)
+        if images is not None and untranscribed.undecided(images, self._config):
+            every = [other for name in SPLITS if (other := self._read(name)) is not None]
+            untranscribed.decide(every, self._config, self._data_report)
+        return images
+
+    def _read(self, split: str) -> LabeledImages | None:
+        """Read a split, once."""
         pairs = self._members.pop(split, None)  # free the names: they are not needed again
-        return None if pairs is None else LabeledImages(self._labeled(split, pairs))
+        if pairs is not None:
+            self._opened[split] = LabeledImages(self._labeled(split, pairs))
+        return self._opened.get(split)
 
     def _labeled(self, split: str, pairs: Pairs) -> Iterator[tuple[Path, Labels]]:
         folders = self._folders_of(split)
@@ -100,12 +97,16 @@ class PairedDataset(LazySplits[LabeledImages]):
             image = folders.images / pair.image
             self._data_report.read(images=1)
             if pair.annotation is None:
-                self._data_report.skip_image(image, f"no annotation file for it in '{folders.annotations}'")
+                hint = self._below_root.hint(pair.image, self._may_annotate)
+                self._data_report.skip_image(
+                    image, f"no annotation file for it in '{folders.annotations}'{hint}"
+                )
                 continue
             try:
                 annotation = folders.annotations / pair.annotation
                 self._path_guard.check(image)
                 self._path_guard.check(annotation)
+                self._data_report.order_corners = self._config.order_corners
                 labels = self.read_for(image, annotation)
             except DataError as error:
                 self._data_report.skip_image(image, str(error))
@@ -128,8 +129,8 @@ class PairedDataset(LazySplits[LabeledImages]):
         listed = {image for split in images.values() for image in split}
         for split, folders in self._folders.items():
             if split not in members:
-                taken = {path.name for path in listed if path.parent == folders.images}
-                members[split] = {n: p for n, p in pools[folders].items() if p.image not in taken}
+                pool = pools[folders].items()
+                members[split] = {n: p for n, p in pool if folders.images / p.image not in listed}
         shares = {"test": self._config.test_share, "val": self._config.val_share}
         return fill_missing_splits(members, shares, self._config.split_seed)
 
@@ -146,94 +147,86 @@ class PairedDataset(LazySplits[LabeledImages]):
         """Return the folders of a split: its own, or those it shares with "train"."""
         return self._folders.get(split) or self._folders.get("train") or next(iter(self._folders.values()))
 
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file without an image is of this format, judged by its beginning."""
+        return True
+
     def _pairs(self, folders: Folders) -> Pairs:
-        """Match images and annotations by name. Report those without a partner."""
+        """Match images and annotations by name, in subfolders, too. Report those without a partner."""
+        images, others = self._list_images(folders)
         annotations = self._annotations(folders.annotations)
+        known = NameIndex(annotations)
         pairs: Pairs = {}
-        for image in names_in(folders.images):
-            if not is_image(path := PurePath(image)):
-                continue
-            if path.stem in pairs:
-                other = pairs[path.stem].image
+        alone = []
+        for image in images:
+            path = PurePosixPath(image)
+            stem = without_suffix(image)
+            if stem in pairs:
                 self._data_report.read(images=1)
                 self._data_report.skip_image(
-                    folders.images / image, f"its annotation already belongs to '{other}'"
+                    folders.images / image, f"its annotation already belongs to '{pairs[stem].image}'"
                 )
                 continue
-            names = (f"{prefix}{name}" for prefix in self.prefixes for name in (path.stem, image))
-            name = next((name for name in names if name in annotations), None)
-            pairs[path.stem] = Pair(image, None if name is None else annotations.pop(name))
-        if not self._lists:  # with a list, files that it leaves out may lack an image
-            for annotation in annotations.values():
-                self._data_report.read(images=1)
-                reason = f"no image for this annotation in '{folders.images}'"
-                self._data_report.skip_image(folders.annotations / annotation, reason)
+            tried = (path.with_name(p + n).as_posix() for p in self.prefixes for n in (path.stem, path.name))
+            name = next((found for one in tried if (found := known.find(one)) in annotations), None)
+            if name is None and len(path.parts) > 1:
+                alone.append(image)
+                continue
+            pairs[stem] = Pair(image, None if name is None else annotations.pop(name))
+        self._report_left(folders, annotations.values(), alone, others)
         return pairs
 
+    def _list_images(self, folders: Folders) -> tuple[list[str], list[str]]:
+        """Return the images of a folder, and the files in it that are neither images nor annotations.
+
+        Subfolders are read unless images and annotations lie together in the folder itself.
+        """
+        files = self._files(folders.images)
+        images = [name for name in files if is_image_file(folders.images / name)]
+        direct = [name for name in images if "/" not in name]
+        if direct and folders.images == folders.annotations:
+            if nested := len(images) - len(direct):
+                self._data_report.note(f"{nested:,} images in subfolders of '{folders.images}' are not read")
+            images = direct
+        own = self.suffixes if folders.images == folders.annotations else ()
+        rest = set(files).difference(images)
+        return images, sorted(n for n in rest if "/" not in n and not n.lower().endswith(tuple(own)))
+
+    def _files(self, folder: Path) -> list[str]:
+        """Return the relative names of the files below a folder, without lists and other splits."""
+        lists = set(self._lists.values())
+        homes = {home for folders in self._folders.values() for home in folders} - {folder}
+        return [name for name in files_below(folder, without=homes) if folder / name not in lists]
+
+    def _report_left(
+        self, folders: Folders, annotations: Iterable[str], images: Sequence[str], others: list[str]
+    ) -> None:
+        """Report annotations and nested images without a partner, and count other files."""
+        if images:
+            self._data_report.note(
+                f"{len(images):,} images in subfolders of '{folders.images}' have no annotation file and are"
+                f" not read, such as '{images[0]}'"
+            )
+        for annotation in annotations:
+            path = folders.annotations / annotation
+            if not self.is_annotation(path):
+                others.append(annotation)
+            elif not self._lists:  # with a list, files that it leaves out may lack an image
+                self._data_report.read(images=1)
+                prefix = next((p for p in self.prefixes if p and path.name.startswith(p)), "")
+                hint = self._below_root.hint(path.name.removeprefix(prefix))
+                reason = f"no image for this annotation in '{folders.images}'{hint}"
+                self._data_report.skip_image(path, reason)
+        if others:
+            self._data_report.note(f"other files in '{folders.images}', not read: {count_by_suffix(others)}")
+
+    @cached_property
+    def _below_root(self) -> FolderNames:
+        return FolderNames(self._root)
+
     def _annotations(self, folder: Path) -> dict[str, str]:
-        """Return the names of the annotation files by their stem."""
-        lists = {path.name for path in self._lists.values() if path.parent == folder}
-        names = [name for name in names_in(folder) if name not in lists]
+        """Return the relative names of the annotation files by their name without suffix."""
+        names = self._files(folder)
         found = [n for suffix in self.suffixes for n in names if n.lower().endswith(suffix)]
-        return {PurePath(name).stem: name for name in reversed(found)}  # reversed: the first suffix wins
-
-    def _find_folders(self) -> dict[str, Folders]:
-        """Find the folders: from the options, as in the original, under common names, or one for all."""
-        config, root = self._config, self._root
-        given = {
-            "train": self._given(config.images, config.annotations),
-            "test": self._given(config.test_images, config.test_annotations),
-        }
-        found = {split: given.get(split) or _first(root, self._names(split)) for split in SPLITS}
-        found["train"] = found["train"] or _first(root, self.usual)
-        if not found["train"]:
-            below = {split: root / split for split in SPLITS if (root / split).is_dir()}
-            for split, folder in below.items():
-                found[split] = found[split] or _first(folder, self.usual) or _mixed(folder)
-        if not any(found.values()):
-            found["train"] = _mixed(root)
-        selected = {split: folders for split, folders in found.items() if folders} or self._unknown()
-        for folder in (folder for folders in selected.values() for folder in folders):
-            self._path_guard.check(folder)
-        resolved = {split: folders.images.resolve() for split, folders in selected.items()}
-        for split, folder in resolved.items():
-            if (other := next(s for s, path in resolved.items() if path == folder)) != split:
-                raise DataError(
-                    f"dataset={config.name}: '{folder}' would be both {other} and {split}, but no image"
-                    " may be in two splits\n  set the folder of the other images, or a list for each split"
-                )
-        return selected
-
-    def _names(self, split: str) -> list[tuple[str, str]]:
-        """Return candidate folders of a split: as in the original, or below the common folders."""
-        usual = [(f"{images}/{split}", f"{annotations}/{split}") for images, annotations in self.usual]
-        return [*self.folders.get(split, ()), *usual]
-
-    def _given(self, images: Path | None, annotations: Path | None) -> Folders | None:
-        if images is None or annotations is None:
-            return None
-        for folder in (self._root / images, self._root / annotations):
-            if not folder.is_dir():
-                raise DataError(f"dataset={self._config.name}: there is no folder '{folder}'")
-        return Folders(self._root / images, self._root / annotations)
-
-    def _unknown(self) -> dict[str, Folders]:
-        there = sorted(entry.name + "/" * entry.is_dir() for entry in self._root.iterdir())
-        names = [pair for pairs in (*self.folders.values(), self.usual) for pair in pairs]
-        looked = "; ".join(f"{images}/ with {annotations}/" for images, annotations in dict.fromkeys(names))
-        raise DataError(
-            f"dataset={self._config.name}: '{self._root}' holds no images with annotations\n"
-            f"  looked for: {looked}\n"
-            f"  found: {', '.join(there[:8]) or 'nothing'}{', …' if len(there) > 8 else ''}\n"
-            "  set their paths: dataset.images=… dataset.annotations=…"
-        )
-
-
-def _first(root: Path, names: Names) -> Folders | None:
-    candidates = (Folders(root / images, root / annotations) for images, annotations in names)
-    return next((found for found in candidates if found.images.is_dir() and found.annotations.is_dir()), None)
-
-
-def _mixed(folder: Path) -> Folders | None:
-    """Return a folder that holds both images and their annotations, or None."""
-    return Folders(folder, folder) if any(is_image(PurePath(name)) for name in names_in(folder)) else None
+        # Reversed: the first suffix wins.
+        return {without_suffix(name): name for name in reversed(found)}

@@ -7,10 +7,13 @@ text as background.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ocr_trainer.formats.polygons import COORDINATE_LIMIT, MIN_AREA, Points, polygon_error, signed_area
+Points = Sequence[tuple[float, float]]
+
+COORDINATE_LIMIT = 1e6
+"""In pixels. A larger coordinate is a typing error and would lose precision in float32."""
 
 SLIMNESS = 0.2
 """Height of a text of which only a line is known, as a part of its length."""
@@ -61,24 +64,27 @@ def first_readable(*outlines: Callable[[], Points]) -> Place:
     return Place(read[0], read[1] if len(read) > 1 else None)
 
 
-def outline_error(points: Points) -> str | None:
-    """Return why points cannot be the outline of a text, or None."""
-    if error := polygon_error(points):
-        return error
-    return "the outline has no area" if abs(signed_area(points)) < MIN_AREA else None
+def bounding_box(points: Points) -> Points:
+    """Return the corners of the upright box around points, clockwise from the top left; empty for none."""
+    if not points:
+        return ()
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    top, bottom = min(y for _, y in points), max(y for _, y in points)
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def substitute(points: Points, box: Points | None) -> Usable | None:
+def substitute(points: Points, box: Points | None, error_of: Callable[[Points], str | None]) -> Usable | None:
     """Return what to use in place of an outline that cannot be used; None if nobody knows its place.
 
     Args:
         points: The outline, or what is left of it.
         box: Another outline of the same label, if the format has one.
+        error_of: Returns why points cannot be an outline, or None.
     """
-    if box is not None and outline_error(box) is None:
+    if box is not None and error_of(box) is None:
         return Usable(box, False, "its box is used")
     rectangle = _rectangle(points) or (_rectangle(box) if box is not None else None)
-    return rectangle and Usable(rectangle, True, "kept as don't care")
+    return Usable(rectangle, True, "kept as don't care") if rectangle else None
 
 
 def _rectangle(points: Points) -> Points | None:
@@ -86,8 +92,7 @@ def _rectangle(points: Points) -> Points | None:
     inside = [(x, y) for x, y in points if _is_coordinate(x) and _is_coordinate(y)]
     if not inside:
         return None
-    left, right = min(x for x, _ in inside), max(x for x, _ in inside)
-    top, bottom = min(y for _, y in inside), max(y for _, y in inside)
+    (left, top), _, (right, bottom), _ = bounding_box(inside)
     least = min(max(SLIMNESS * max(right - left, bottom - top), SLIMMEST), THICKEST)
     across, down = (max(0.0, (least - side) / 2) for side in (right - left, bottom - top))
     left, right, top, bottom = left - across, right + across, top - down, bottom + down

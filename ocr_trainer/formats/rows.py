@@ -8,15 +8,22 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, read_rows
+from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, mark_reason, read_rows
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer.formats.places import Place
+from ocr_trainer.plugin import DataReport
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
 """A coordinate where it must be distinguished from text. `1e5` and `nan` are words."""
+
+SAMPLED_ROWS = 20
+"""Number of first rows by which a file without an image is recognized."""
 
 Row = tuple[Points, str]
 """Outline and text of a label."""
@@ -39,6 +46,24 @@ class RowDataset(PairedDataset):
     def is_ignored(self, text: str) -> bool:
         """Return whether a text marks its label as "don't care"."""
         return text in self.dont_care
+
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether one of the first rows of a file has this format, or the file has none."""
+        with suppress(DataError):
+            rows = list(islice(read_rows(path, DataReport()), SAMPLED_ROWS))
+            return not rows or any(self._parses(row) for _, row in rows)
+        return True
+
+    def _parses(self, row: str) -> bool:
+        try:
+            self.parse(row)
+        except ValueError:
+            return False
+        return True
+
+    def dont_care_reason(self, text: str) -> str:
+        """Return why a label with a text that `is_ignored` is "don't care"."""
+        return mark_reason(text)
 
     def rows(self, annotation: Path) -> Iterator[tuple[int, str]]:
         """Yield the line number, from 1, and the text of each label."""
@@ -66,11 +91,17 @@ class RowDataset(PairedDataset):
         return labels
 
     def add(
-        self, labels: Labels, points: Points, text: str, file: Path, line: int | None, where: str = ""
+        self,
+        labels: Labels,
+        outline: Points | Place,
+        text: str,
+        file: Path,
+        line: int | None,
+        where: str = "",
     ) -> None:
         """Add a label; it is "don't care" if its text says so. `where` prefixes the reason."""
-        ignored = self.is_ignored(text)
-        labels.add(points, "" if ignored else text, ignored, self._data_report, file, line, where)
+        reason = self.dont_care_reason(text) if self.is_ignored(text) else ""
+        labels.add(outline, "" if reason else text, reason, self._data_report, file, line, where)
 
 
 def parse_corners(row: str) -> Row:

@@ -74,7 +74,9 @@ class TextImages(Sequence[TextImage]):
         file = self._names[place]
         notes: list[str] = []
         image = read_image(Path(file), notes)
-        return TextImage(image, self._texts[place], file, [SkippedItem("note", file, None, n) for n in notes])
+        return TextImage(
+            image, self._texts[place], file, [SkippedItem("remark", file, None, n) for n in notes]
+        )
 
 
 def is_usable(text: str, data_report: DataReport, file: Path, line: int | None) -> bool:

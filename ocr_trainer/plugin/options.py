@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ocr_trainer.plugin import REQUIRED, Config, option
+from ocr_trainer.plugin import REQUIRED, Config, Options, option
 
 
 class ExifOrientation(Enum):
@@ -44,7 +44,23 @@ class FolderConfig(Config):
 
 
 @dataclass
-class PairedConfig(FolderConfig):
+class OutlineConfig(Options):
+    """What all datasets of outlines have in common."""
+
+    order_corners: bool = False
+    """Put four corners whose outline crosses itself in order: their hull, from the first corner on."""
+
+
+@dataclass
+class UntranscribedConfig(Options):
+    """Datasets whose labels may lack a transcription."""
+
+    ignore_untranscribed: bool | None = None
+    """Treat text without transcription as "don't care"; if null, unless no label of the dataset has one."""
+
+
+@dataclass
+class PairedConfig(OutlineConfig, FolderConfig):
     """A dataset with one annotation file per image."""
 
     images: Path | None = None
@@ -100,6 +116,11 @@ class ListedConfig(FolderConfig):
     exif_orientation: ExifOrientation = ExifOrientation.auto
     """What the labels of photographs that are stored turned or mirrored refer to: the image as it is shown
     (applied), its stored pixels (ignored), or what the file or its format says (auto)."""
+
+
+@dataclass
+class ListedPagesConfig(OutlineConfig, ListedConfig):
+    """A dataset with the outlines of many pages in one file."""
 
 
 @dataclass

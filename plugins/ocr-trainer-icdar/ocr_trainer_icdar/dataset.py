@@ -81,6 +81,10 @@ class Sroie(RowDataset):
         """Return, by its text, whether a label is "don't care"."""
         return bool(text) and not text.strip("*")
 
+    def dont_care_reason(self, text: str) -> str:
+        """Return why a label is "don't care"."""
+        return "a text of asterisks means don't care"
+
 
 class Mtwi(RowDataset):
     """ICPR 2018 MTWI: text lines in web images, corners with decimals; `###` is "don't care"."""

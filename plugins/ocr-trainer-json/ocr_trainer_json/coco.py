@@ -103,4 +103,5 @@ def _gather(runs: Iterable[tuple[int, Labels]], count: int) -> Iterator[Labels]:
             together.polygons += labels.polygons
             together.texts += labels.texts
             together.ignore += labels.ignore
+            together.reasons += labels.reasons
         yield together

@@ -14,6 +14,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.json_files import (
     Word,
+    has_key,
     numbered,
     read_json,
     read_words,
@@ -23,6 +24,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.paired import PairedDataset
 from ocr_trainer.plugin.options import ExifOrientation
+from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import FunsdConfig, Level
 
 
@@ -38,13 +40,17 @@ class Funsd(PairedDataset):
         "test": [("testing_data/images", "testing_data/annotations")],
     }
 
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file has a list of labels."""
+        return has_key(path, "form")
+
     def read(self, annotation: Path) -> Labels:
         """Read the labels of a form."""
         try:
             form = to_list(read_json(annotation), "form")
         except ValueError as error:
             raise DataError(f"'{annotation}' is not FUNSD: {error}") from error
-        return read_words(self._items(form), _word, self._data_report, annotation)
+        return read_words(self._items(form), self._word, self._data_report, annotation)
 
     def _items(self, form: list[Any]) -> Iterator[tuple[str, Any]]:
         """Yield the name, for messages, and the value of each element to detect."""
@@ -56,7 +62,6 @@ class Funsd(PairedDataset):
             else:
                 yield where, entity
 
-
-def _word(item: dict[str, Any]) -> Word:
-    text = to_text(item.get("text"))
-    return Word(xyxy_to_points(item.get("box")), text, ignore=not text)
+    def _word(self, item: dict[str, Any]) -> Word:
+        text = to_text(item.get("text"))
+        return Word(xyxy_to_points(item.get("box")), text, untranscribed(text, self._config))

@@ -21,7 +21,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.plugin.options import ExifOrientation
-from ocr_trainer_json.marks import is_dont_care
+from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import PaddleOcrConfig
 
 
@@ -51,4 +51,4 @@ class PaddleOcr(ListedDataset):
 
     def _word(self, word: dict[str, Any]) -> Word:
         text = to_text(word.get("transcription"), "transcription")
-        return Word(to_points(word.get("points")), text, is_dont_care(text, self._config))
+        return Word(to_points(word.get("points")), text, dont_care(text, self._config))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Options, Task
-from ocr_trainer.plugin.options import ListedConfig, PairedConfig
+from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
+from ocr_trainer.plugin.options import ListedPagesConfig, PairedConfig, UntranscribedConfig
 
 
 class Level(Enum):
@@ -17,18 +17,15 @@ class Level(Enum):
 
 
 @dataclass
-class Marks(Options):
+class Marks(UntranscribedConfig):
     """Options for formats without a flag for "don't care"."""
 
     dont_care: list[str] = field(default_factory=lambda: ["###", "*"])
     """Transcriptions that mean "don't care"."""
 
-    ignore_untranscribed: bool = True
-    """Treat text without transcription as "don't care"; if false, it is text to detect."""
-
 
 @dataclass
-class FunsdConfig(PairedConfig):
+class FunsdConfig(UntranscribedConfig, PairedConfig):
     """The options of `funsd`."""
 
     level: Level = Level.word
@@ -36,15 +33,12 @@ class FunsdConfig(PairedConfig):
 
 
 @dataclass
-class CocoTextConfig(ListedConfig):
+class CocoTextConfig(UntranscribedConfig, ListedPagesConfig):
     """The options of `cocotext`."""
-
-    ignore_untranscribed: bool = True
-    """Treat legible text without transcription, such as foreign scripts, as "don't care"."""
 
 
 @dataclass
-class TextOcrConfig(ListedConfig):
+class TextOcrConfig(UntranscribedConfig, ListedPagesConfig):
     """The options of `textocr`."""
 
 
@@ -60,25 +54,25 @@ class LabelmeConfig(Marks, PairedConfig):
 
 
 @dataclass
-class LabelStudioConfig(Marks, ListedConfig):
+class LabelStudioConfig(Marks, ListedPagesConfig):
     """The options of `label_studio`."""
 
 
 @dataclass
-class PaddleOcrConfig(Marks, ListedConfig):
+class PaddleOcrConfig(Marks, ListedPagesConfig):
     """The options of `paddleocr`."""
 
-    ignore_untranscribed: bool = False
+    ignore_untranscribed: bool | None = False
     """Treat text without transcription as "don't care"; PaddleOCR detects it."""
 
 
 @dataclass
-class MmocrConfig(ListedConfig):
+class MmocrConfig(ListedPagesConfig):
     """The options of `mmocr`."""
 
 
 @dataclass
-class JsonLinesConfig(ListedConfig):
+class JsonLinesConfig(ListedPagesConfig):
     """The options of `jsonl`."""
 
 

@@ -11,17 +11,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text
+from ocr_trainer.formats.annotations import mark_reason
+from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text, xywh_to_points
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.formats.places import first_readable
 from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import join
+from ocr_trainer_json.marks import untranscribed
+from ocr_trainer_json.plugin import TextOcrConfig
 
 ILLEGIBLE = "."
 
 
 class TextOcr(ListedDataset):
     """Photographs of OpenImages and their words."""
+
+    _config: TextOcrConfig
 
     exif = ExifOrientation.ignored
     file_names = ("TextOCR_*_{split}.json", "textocr_{split}.json", "{split}.json")
@@ -37,12 +43,17 @@ class TextOcr(ListedDataset):
         """Yield each image of the file with its labels."""
         images = 0
         pairs = stream_members(file, "imgs"), stream_members(file, "anns")
-        for images, image in enumerate(join(*pairs, _word, self._data_report, file), start=1):  # noqa: B007
+        for images, image in enumerate(join(*pairs, self._word, self._data_report, file), start=1):  # noqa: B007
             yield image._replace(split=None)  # the file is the split; its entries call some of val 'train'
         if not images:
             raise DataError(f"'{file}' is not TextOCR: there are no images \"imgs\"")
 
-
-def _word(annotation: dict[str, Any]) -> Word:
-    text = to_text(annotation.get("utf8_string"), "utf8_string")
-    return Word(pairs_to_points(annotation.get("points")), text, ignore=text in ("", ILLEGIBLE))
+    def _word(self, annotation: dict[str, Any]) -> Word:
+        text = to_text(annotation.get("utf8_string"), "utf8_string")
+        reason = mark_reason(text) if text == ILLEGIBLE else untranscribed(text, self._config)
+        points, box = annotation.get("points"), annotation.get("bbox")
+        outline = first_readable(
+            lambda: pairs_to_points(points),
+            lambda: xywh_to_points(box) if box is not None else (),
+        )
+        return Word(outline, text, reason)

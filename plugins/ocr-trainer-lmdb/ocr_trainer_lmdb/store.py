@@ -57,7 +57,7 @@ class Store:
         key, name = f"image-{index + 1:09}", self.name(index)
         notes: list[str] = []
         image = decode_image(self._value(key), name, notes)
-        return TextImage(image, text, name, [SkippedItem("note", name, None, note) for note in notes])
+        return TextImage(image, text, name, [SkippedItem("remark", name, None, note) for note in notes])
 
     def name(self, index: int) -> str:
         """Return the name of the image at an index, from 0: the folder and the key."""

@@ -23,6 +23,10 @@ class MsraTd500(RowDataset):
     prefixes = ("", "gt_")
     dont_care = frozenset({DIFFICULT})
 
+    def dont_care_reason(self, text: str) -> str:
+        """Return why a label is "don't care"."""
+        return "it is flagged as difficult"
+
     def parse(self, row: str) -> Row:
         """Return the outline of a row, and `DIFFICULT` or an empty text."""
         fields = row.split()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.annotations import NO_TRANSCRIPTION, Labels
 from ocr_trainer.formats.json_files import Word, read_words, to_points, to_size, to_text
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.plugin import DataReport
@@ -35,14 +35,14 @@ def read_document(path: Path) -> Iterator[tuple[str, Entry]]:
 
 
 def read_labels(
-    entry: Entry, file: Path, image: str, ignore_untranscribed: bool, data_report: DataReport
+    entry: Entry, file: Path, image: str, ignore_untranscribed: bool | None, data_report: DataReport
 ) -> Labels:
     """Read the labels of one image; words that cannot be used are recorded as skipped.
 
     Args:
         file: The UFO file, for messages.
         image: The image's name in it.
-        ignore_untranscribed: Whether a word without transcription is "don't care".
+        ignore_untranscribed: Whether a word without transcription is "don't care"; None as for true.
 
     Raises:
         DataError: The entry has no table of words.
@@ -58,8 +58,10 @@ def read_labels(
     return labels
 
 
-def _word(ignore_untranscribed: bool, word: dict[str, Any]) -> Word:
+def _word(ignore_untranscribed: bool | None, word: dict[str, Any]) -> Word:
     """Return a word, or raise a ValueError if its entry is not valid."""
     text = to_text(word.get("transcription"), "transcription")
-    ignore = word.get("illegibility") is True or (ignore_untranscribed and not text)
-    return Word(to_points(word.get("points")), text, ignore)
+    reason = NO_TRANSCRIPTION if not text and ignore_untranscribed is not False else ""
+    if word.get("illegibility") is True:
+        reason = "it is illegible"
+    return Word(to_points(word.get("points")), text, reason)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
-from ocr_trainer.plugin.options import ListedConfig
+from ocr_trainer.plugin.options import ListedPagesConfig, UntranscribedConfig
 
 
 @dataclass
-class UfoConfig(ListedConfig):
+class UfoConfig(UntranscribedConfig, ListedPagesConfig):
     """The options of `ufo`."""
-
-    ignore_untranscribed: bool = True
-    """Treat words with a null or blank transcription as "don't care"; if false, they are text to detect."""
 
 
 ufo = DatasetPlugin(

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ocr_trainer.data.images import is_image
+from ocr_trainer.data.listing import count_by_suffix, is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, refuse_overlap
 from ocr_trainer.formats.labeled import LazySplits
-from ocr_trainer.formats.listed import path_suffixes
+from ocr_trainer.formats.names import FolderNames, NameIndex, composed, path_suffixes
 from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.formats.texts import TextImages, is_usable
@@ -125,13 +125,14 @@ class Lines(LazySplits[TextImages]):
             raise DataError(f"there is no list file '{path}'")
         ends: dict[str, list[str]] = {}
         for name in known:
-            ends.setdefault(PurePosixPath(name).name, []).append(name)
+            ends.setdefault(composed(PurePosixPath(name).name), []).append(name)
+        index = NameIndex(known)
         listed: dict[str, Line] = {}
         for number, row in read_rows(path, self._data_report):
             stems = (stem for tail in path_suffixes(row.strip()) for stem in _stems(tail))
-            key = next((stem for stem in stems if stem in known), None)
+            key = next((found for stem in stems if (found := index.find(stem))), None)
             base = PurePosixPath(row.strip().replace("\\", "/")).name
-            others = next((ends[stem] for stem in _stems(base) if stem in ends), [])
+            others = next((ends[stem] for stem in map(composed, _stems(base)) if stem in ends), [])
             key = key or (others[0] if len(others) == 1 else None)
             if key and key not in listed:
                 listed[key] = known[key]
@@ -149,19 +150,26 @@ class Lines(LazySplits[TextImages]):
         lists = set(self._lists.values())
         images: list[str] = []
         texts: dict[str, str] = {}
+        others: list[str] = []
         for file in self._walk(folder):
             suffix = next((suffix for suffix in GROUND_TRUTH if file.endswith(suffix)), None)
-            if is_image(PurePosixPath(file)):
+            if is_image_file(self._root / file):
                 images.append(file)
             elif suffix and not file.endswith(PREDICTIONS) and self._root / file not in lists:
                 stem = file.removesuffix(suffix)
                 if suffix == GROUND_TRUTH[0] or stem not in texts:
                     texts[stem] = file
+            elif suffix is None and self._root / file not in lists:
+                others.append(file)
+        if others:
+            self._data_report.note(f"other files in '{self._root / folder}': {count_by_suffix(others)}")
+        known = NameIndex(texts)
         lines: dict[str, Line] = {}
         for image in sorted(images, key=_rank):
-            name = next((stem for stem in _stems(image) if stem in texts), None)
+            name = next((found for stem in _stems(image) if (found := known.find(stem))), None)
             if name is None:
-                self._skip(image, "there is no text file beside it (.gt.txt)")
+                hint = self._names.hint(image, lambda path: path.name.endswith(GROUND_TRUTH))
+                self._skip(image, f"there is no text file beside it (.gt.txt){hint}")
             elif not image.endswith(self._config.image_suffix):
                 continue
             elif name in lines:
@@ -169,8 +177,12 @@ class Lines(LazySplits[TextImages]):
             else:
                 lines[name] = Line(image, texts[name])
         for name in texts.keys() - lines.keys() if not self._lists else ():
-            self._skip(texts[name], "there is no image beside it")
+            self._skip(texts[name], f"there is no image beside it{self._names.hint(name)}")
         return {name: lines[name] for name in sorted(lines)}
+
+    @cached_property
+    def _names(self) -> FolderNames:
+        return FolderNames(self._root)
 
     def _walk(self, folder: str) -> Iterator[str]:
         """Yield the files below a folder of the root, except hidden ones, in sorted order."""

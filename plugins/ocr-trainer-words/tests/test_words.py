@@ -92,9 +92,9 @@ def test_blanks_around_a_mark_do_not_count(tmp_path: Path, row: str) -> None:
 
 
 def test_names_without_a_known_suffix_need_the_form(tmp_path: Path) -> None:
-    make(tmp_path, "train.txt", "a.jp2\tone\nb.jp2\ttwo\n", "a.png")
-    (tmp_path / "a.png").rename(tmp_path / "a.jp2")
-    with pytest.raises(DataError, match=r"NAME ends with \.bmp, \.jpeg, .*\n.*dataset\.form=quoted\|tab"):
+    make(tmp_path, "train.txt", "a.pcx\tone\nb.pcx\ttwo\n", "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.pcx")
+    with pytest.raises(DataError, match=r"NAME ends with \.avif, \.bmp, .*\n.*dataset\.form=quoted\|tab"):
         _ = opened(tmp_path)[0].train
     assert list(opened(tmp_path, form=Form.tab)[0].train.texts) == ["one"]
 

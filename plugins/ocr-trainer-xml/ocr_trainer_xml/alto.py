@@ -60,13 +60,40 @@ class AltoXml(XmlDataset):
         polygon = shape.first("Polygon") if shape else None
         if polygon and (points := to_points(polygon.attributes.get("POINTS", ""))):
             return points
-        box = [element.attributes.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
-        if None in box:
+        corners, sides = self.box(element), self._box(element)
+        if sides and not corners:
+            raise ValueError(f"its box is {sides[2]:g} wide and {sides[3]:g} high")
+        return corners
+
+    def box(self, element: Element) -> Points:
+        """Return the box of an element; empty if it has none."""
+        found = self._box(element)
+        if found is None or not (found[2] > 0 and found[3] > 0):
             return []
-        x, y, width, height = (number(side or "") for side in box)
-        if not (width > 0 and height > 0):
-            raise ValueError(f"its box is {width:g} wide and {height:g} high")
+        x, y, width, height = found
         return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
+    @staticmethod
+    def _box(element: Element) -> tuple[float, float, float, float] | None:
+        sides = [element.attributes.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
+        if None in sides:
+            return None
+        x, y, width, height = (number(side or "") for side in sides)
+        return x, y, width, height
+
+    def baseline(self, element: Element) -> Points:
+        """Return the baseline of a line, or where an element begins; empty if it has neither."""
+        line = element.attributes.get("BASELINE", "")
+        if len(line.split()) > 1 or "," in line:  # a single number was its height, before version 4.1
+            return to_points(line)
+        start = [element.attributes.get(name) for name in ("HPOS", "VPOS")]
+        if None in start:
+            return []
+        x, y = (number(side or "") for side in start)
+        width, height = (
+            max(0.0, number(element.attributes.get(name) or "0")) for name in ("WIDTH", "HEIGHT")
+        )
+        return [(x, y), (x + width, y + height)]
 
     def text(self, element: Element) -> str:
         """Return the text of a word, or of the words of a line or of a block, one row per line.

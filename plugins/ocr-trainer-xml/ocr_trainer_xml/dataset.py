@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
-from unicodedata import normalize
 from urllib.parse import unquote
 
-from ocr_trainer.data.images import files_in, is_image
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.formats.annotations import COORDINATE_LIMIT, Labels, Points
+from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, Labels, Points, outline_error
 from ocr_trainer.formats.crops import Crops, ordered_before
+from ocr_trainer.formats.names import NameIndex, without_suffix
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.formats.places import Place, bounding_box
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.document import number
+from ocr_trainer_xml.matching import by_names
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
 from ocr_trainer_xml.scale import Scale, Sides
 
 READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
 """The dataset that reads each root element."""
 
-NAME_LIMIT = 1024
-"""Longest name to normalize, in characters. No file name is longer; NFC is slow on many accents in a row."""
+
+class OtherXml(DataError):
+    """A file is XML of another kind."""
+
+    def __init__(self, message: str, root: str) -> None:
+        super().__init__(message)
+        self.root = root
 
 
 class XmlDataset(PairedDataset):
     """Pages in XML with three splits; subclasses say where the outline and text of an element are.
 
     An outline without transcription is still text and is learned, unless `ignore_untranscribed` is set.
-    Repeated points are dropped, as is the last point of an outline that ends where it began. Elements
-    with only a baseline, or without any outline, are skipped.
+    Repeated points are dropped, as is the last point of an outline that ends where it began. An element
+    without a usable outline has its box, or that of its parts; one with only a baseline is "don't care".
 
     Raises:
         DataError: The folder does not exist or has no annotations in a known layout.
@@ -81,6 +87,22 @@ class XmlDataset(PairedDataset):
             ValueError: The coordinates are not valid points.
         """
 
+    def box(self, element: Element) -> Points:
+        """Return the box of an element that has one besides its outline; empty if it has none.
+
+        Raises:
+            ValueError: The coordinates are not valid points.
+        """
+        return ()
+
+    @abstractmethod
+    def baseline(self, element: Element) -> Points:
+        """Return the baseline of a line in the file's units; empty if it has none.
+
+        Raises:
+            ValueError: The coordinates are not valid points.
+        """
+
     @abstractmethod
     def text(self, element: Element) -> str:
         """Return the transcription of an element."""
@@ -103,13 +125,13 @@ class XmlDataset(PairedDataset):
         Raises:
             DataError: The file as a whole cannot be used.
         """
-        return self._read(annotation, None)
+        return self._labels(annotation, None)
 
     def read_for(self, image: Path, annotation: Path) -> Labels:
         """Read the labels of an image, whose size may give the scale of the coordinates."""
-        return self._read(annotation, image)
+        return self._labels(annotation, image)
 
-    def _read(self, annotation: Path, image: Path | None) -> Labels:
+    def _labels(self, annotation: Path, image: Path | None) -> Labels:
         elements = self._elements(annotation)
         pages = [element for element in elements if element.tag == "Page"]
         if len(pages) != 1:
@@ -121,9 +143,10 @@ class XmlDataset(PairedDataset):
         if scale.exif is not ExifOrientation.auto:
             labels.exif = scale.exif
         if scale.note:
-            self._data_report.note(annotation, None, scale.note)
+            self._data_report.remark(annotation, None, scale.note)
+        parents = {id(child): element for element in elements for child in element.children}
         for element in self._outlined(elements, annotation):
-            self._add(labels, element, scale, annotation)
+            self._add(labels, element, parents.get(id(element)), scale, annotation)
         return labels
 
     def _outlined(self, elements: list[Element], annotation: Path) -> list[Element]:
@@ -148,34 +171,53 @@ class XmlDataset(PairedDataset):
             or (element.tag in coarser and not any(child.tag in names for child in element.children))
         ]
 
-    def _add(self, labels: Labels, element: Element, scale: Scale, annotation: Path) -> None:
+    def _add(
+        self, labels: Labels, element: Element, parent: Element | None, scale: Scale, annotation: Path
+    ) -> None:
         """Add an element to the labels; text that was not divided down to the level is "don't care"."""
         wanted = self.tags[self._config.level]
         entries = len(self._data_report.skipped)
-        try:
-            points = [(x * scale.x, y * scale.y) for x, y in self.outline(element)]
-            if not points:
-                raise ValueError(f"the {element.tag} has no outline")
-        except ValueError as error:
-            self._data_report.read(labels=1)
-            self._data_report.skip_label(annotation, element.line, str(error))
-            return
-        points = [point for point, _ in groupby(points)]
+        place = self._place(element, parent, scale)
         text = self.text(element).strip() if element.tag == wanted else ""
-        ignore = element.tag != wanted or (self._config.ignore_untranscribed and not text)
-        labels.add(points, text, ignore, self._data_report, annotation, element.line)
+        reason = NO_TRANSCRIPTION if self._config.ignore_untranscribed and not text else ""
+        if element.tag != wanted:
+            reason = f"no {wanted}"
+        labels.add(place, text, reason, self._data_report, annotation, element.line)
         if element.tag != wanted and len(self._data_report.skipped) == entries:
             reason = f"the {element.tag} has no {wanted}: kept as don't care"
             self._data_report.skip_label(annotation, element.line, reason)
+
+    def _place(self, element: Element, parent: Element | None, scale: Scale) -> Place:
+        """Return where an element is, in pixels: without an outline, where its parts or its parent are."""
+        points, error = self._scaled(self.outline, element, scale)
+        points = [point for point, _ in groupby(points)]
+        if not (error := error or outline_error(points) or ""):
+            return Place(points)
+        parts = [p for part in element.children for p in self._scaled(self.outline, part, scale)[0]]
+        box = self._scaled(self.box, element, scale)[0] or bounding_box(parts)
+        if not (points or box):
+            points = self._scaled(self.baseline, element, scale)[0]
+        if not (points or box) and parent is not None and parent.tag in self.tags.values():
+            points = self._scaled(self.outline, parent, scale)[0]
+        return Place(points, box or None, error if points or box else f"the {element.tag} has no outline")
+
+    @staticmethod
+    def _scaled(read: Callable[[Element], Points], element: Element, scale: Scale) -> tuple[Points, str]:
+        """Return points of an element in pixels, and why they cannot be read."""
+        try:
+            return [(x * scale.x, y * scale.y) for x, y in read(element)], ""
+        except ValueError as error:
+            return [], str(error)
 
     def _elements(self, annotation: Path, until: str | None = None) -> list[Element]:
         elements = read_elements(annotation, until)
         root = elements[0].tag
         if root != self.root_element:
             reader = f"; dataset={READERS[root]} reads it" if root in READERS else ""
-            raise DataError(
+            raise OtherXml(
                 f"'{annotation}' is not for dataset={self._config.name}: its root element is <{root}>,"
-                f" not <{self.root_element}>{reader}"
+                f" not <{self.root_element}>{reader}",
+                root,
             )
         return elements
 
@@ -194,43 +236,58 @@ class XmlDataset(PairedDataset):
 
     def _pairs(self, folders: Folders) -> Pairs:
         """Match files with the images that they name; files without a partner are recorded as skipped."""
-        images = [path for path in files_in(folders.images) if is_image(path)]
-        known = {_key(path.stem): path for path in reversed(images)}
-        known |= {_key(path.name): path for path in images}
-        homes: dict[Path, Path] = {}
+        images, others = self._list_images(folders)
+        known = by_names(images)
+        index = NameIndex(known)
+        homes: dict[str, Path] = {}
         for annotation, name, error in self._named(folders.annotations):
-            image = known.get(_key(name)) or known.get(_key(PurePosixPath(name).stem))
+            beside = (annotation.relative_to(folders.annotations).parent / name).as_posix()
+            keys = (beside, without_suffix(beside), name, PurePosixPath(name).stem) if name else ()
+            image = next((known[found] for key in keys if (found := index.find(key))), None)
             if image and image not in homes:
                 homes[image] = annotation
                 continue
+            if isinstance(error, OtherXml):
+                others.append(annotation.name)
+                continue
+            reason = str(error or "")
             if image:
-                error = f"its image '{image.name}' already belongs to '{homes[image].name}'"
+                reason = f"its image '{image}' already belongs to '{homes[image].name}'"
             elif self._lists:  # files that a list leaves out need no image
                 continue
             self._data_report.read(images=1)
-            self._data_report.skip_image(annotation, error or self._missing(annotation, name, known, folders))
+            self._data_report.skip_image(
+                annotation, reason or self._missing(annotation, name, known, folders)
+            )
+        alone = [image for image in images if image not in homes and "/" in image]
+        self._report_left(folders, [], alone, others)
         pairs: Pairs = {}
         for image in images:
             home = homes.get(image)
-            pair = Pair(image.name, home.name if home else None)
-            pairs[image.name if image.stem in pairs else image.stem] = pair
+            if home or "/" not in image:
+                stem = without_suffix(image)
+                relative = home.relative_to(folders.annotations).as_posix() if home else None
+                pairs[image if stem in pairs else stem] = Pair(image, relative)
         return pairs
 
-    def _named(self, folder: Path) -> list[tuple[Path, str, str]]:
+    def _named(self, folder: Path) -> list[tuple[Path, str, DataError | None]]:
         """Return each file, the name of its image, and an error if its head cannot be read.
 
-        Files without errors come first, and among them files that are named like their image.
+        Files without errors come first, and among them files that are named like their image. XML of no known
+        format of pages, such as METS, takes no image: its name is empty.
         """
-        files = [path for path in files_in(folder) if path.suffix.lower() in self.suffixes]
-        found = []
+        files = [folder / name for name in self._files(folder) if name.lower().endswith(self.suffixes)]
+        found: list[tuple[Path, str, DataError | None]] = []
         for file in files:
             try:
                 self._path_guard.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
-                found.append((file, named or file.stem, ""))
+                found.append((file, named or file.stem, None))
+            except OtherXml as error:
+                found.append((file, file.stem if error.root in READERS else "", error))
             except DataError as error:  # reported when it is read for the image of its name
-                found.append((file, file.stem, str(error)))
-        return sorted(found, key=lambda one: (bool(one[2]), PurePosixPath(one[1]).stem != one[0].stem))
+                found.append((file, file.stem, error))
+        return sorted(found, key=lambda one: (one[2] is not None, PurePosixPath(one[1]).stem != one[0].stem))
 
     def _image_name(self, annotation: Path) -> str:
         """Return the name of a file's image, without folders: only the image folder is searched."""
@@ -238,20 +295,17 @@ class XmlDataset(PairedDataset):
         name = PurePosixPath(path.replace("\\", "/")).name
         return unquote(name) if "://" in path else name
 
-    @staticmethod
-    def _missing(annotation: Path, name: str, known: Mapping[str, Path], folders: Folders) -> str:
-        if _key(annotation.stem) in known:
-            other = known[_key(annotation.stem)].name
+    def _may_annotate(self, path: Path) -> bool:
+        """Give no hints at files by their name: a file names its image itself."""
+        return False
+
+    def _missing(self, annotation: Path, name: str, known: Mapping[str, str], folders: Folders) -> str:
+        if other := known.get(NameIndex(known).find(annotation.stem) or ""):
             return (
                 f"it names the image '{name}', which is not in '{folders.images}'; dataset.match=stem takes"
                 f" '{other}'"
             )
-        return f"there is no image '{name}' for it in '{folders.images}'"
-
-
-def _key(name: str) -> str:
-    """Return a name for comparison: accents may be composed in the file and decomposed on the disk."""
-    return normalize("NFC", name) if len(name) <= NAME_LIMIT else name
+        return f"there is no image '{name}' for it in '{folders.images}'{self._below_root.hint(name)}"
 
 
 def usual_folders(name: str) -> Names:

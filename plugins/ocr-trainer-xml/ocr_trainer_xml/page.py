@@ -34,13 +34,20 @@ class PageXml(XmlDataset):
         custom = next((one.attributes.get("custom", "") for one in elements if one.tag == "Page"), "")
         return to_frame(custom, r"\bexifOrientation\s*\{\s*value\s*:\s*(\w+)")
 
+    def baseline(self, element: Element) -> Points:
+        """Return the baseline of a line in the file's units; empty if it has none."""
+        return self._points(element.first("Baseline"))
+
     def outline(self, element: Element) -> Points:
         """Return the outline of an element in the file's units; empty if it has none.
 
         Raises:
             ValueError: The coordinates are not valid points.
         """
-        coords = element.first("Coords")
+        return self._points(element.first("Coords"))
+
+    @staticmethod
+    def _points(coords: Element | None) -> Points:
         if coords is None:
             return []
         # Before 2013, each point was an element.

@@ -109,7 +109,7 @@ def test_of_two_files_the_one_named_like_the_image_counts(tmp_path: Path) -> Non
     assert entries == [f"{name}.xml: its image 'm.png' already belongs to 'm.xml'" for name in ("a", "z")]
 
 
-def test_files_of_other_formats_are_entered_and_take_no_image(tmp_path: Path) -> None:
+def test_files_of_other_formats_are_counted_and_take_no_image(tmp_path: Path) -> None:
     for name in ("a", "b"):
         image(tmp_path / f"{name}.png")
     page(tmp_path / "a.page.xml", "a.png")
@@ -119,11 +119,10 @@ def test_files_of_other_formats_are_entered_and_take_no_image(tmp_path: Path) ->
     (tmp_path / "broken.xml").write_text("<PcGts>\n <Page", encoding="utf-8")
     dataset, entries = open_page(tmp_path)
     assert names(dataset.train) == ["a.png"]
+    assert dataset._data_report.notes == [f"other files in '{tmp_path}', not read: 2 .xml"]
     other = "is not for dataset=page_xml: its root element is"
     assert entries == [
-        "a.xml: its image 'a.png' already belongs to 'a.page.xml'",
         "broken.xml: 'broken.xml' is not XML: line 2, column 2: unclosed token",
-        f"mets.xml: 'mets.xml' {other} <mets>, not <PcGts>",
         f"b.png: 'b.xml' {other} <alto>, not <PcGts>; dataset=alto_xml reads it",
     ]
 
