@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 Points = Sequence[tuple[float, float]]
@@ -17,6 +18,8 @@ COORDINATE_LIMIT = 1e6
 
 SLIMNESS = 0.2
 """Height of a text of which only a line is known, as a part of its length."""
+DESCENT = 0.3
+"""How far a text reaches below its baseline, as a part of its height."""
 SLIMMEST, THICKEST = 4.0, 64.0
 """Limits of that height, in pixels."""
 
@@ -73,6 +76,18 @@ def bounding_box(points: Points) -> Points:
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
+def with_text_above(baseline: Points) -> Points:
+    """Return a baseline with points as far above and below it as the text on it may reach."""
+    lengths = (math.dist(one, other) for one, other in pairwise(baseline))
+    height = _height(sum(lengths))
+    return [*baseline, *((x, y + shift) for x, y in baseline for shift in (-height, DESCENT * height))]
+
+
+def _height(length: float) -> float:
+    """Return the height that a text of some length may have."""
+    return min(max(SLIMNESS * length, SLIMMEST), THICKEST)
+
+
 def substitute(points: Points, box: Points | None, error_of: Callable[[Points], str | None]) -> Usable | None:
     """Return what to use in place of an outline that cannot be used; None if nobody knows its place.
 
@@ -93,7 +108,7 @@ def _rectangle(points: Points) -> Points | None:
     if not inside:
         return None
     (left, top), _, (right, bottom), _ = bounding_box(inside)
-    least = min(max(SLIMNESS * max(right - left, bottom - top), SLIMMEST), THICKEST)
+    least = _height(max(right - left, bottom - top))
     across, down = (max(0.0, (least - side) / 2) for side in (right - left, bottom - top))
     left, right, top, bottom = left - across, right + across, top - down, bottom + down
     if right <= 0 or bottom <= 0:

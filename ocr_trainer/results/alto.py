@@ -15,8 +15,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize, unit
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.page import EXIF_ORIENTATION
-from ocr_trainer.results.writer import PRODUCER, Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word

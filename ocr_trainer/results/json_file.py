@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.data.types import Image, Recognition
-from ocr_trainer.results.page import EXIF_ORIENTATION
-from ocr_trainer.results.writer import Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word

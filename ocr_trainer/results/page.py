@@ -13,9 +13,6 @@ from ocr_trainer.data.types import Detections, Image, Polygon, Recognition
 from ocr_trainer.errors import DataError
 from ocr_trainer.results.reading_order import reading_order, right_to_left
 
-EXIF_ORIENTATION = "applied"
-"""What the polygons of a page refer to: the image as viewers show it. Result files say so by this word."""
-
 SHOWN_SIDE = 1600
 """Largest side of a page's picture on the screen, in pixels."""
 

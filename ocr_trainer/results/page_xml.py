@@ -20,8 +20,7 @@ import numpy as np
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, joined, serialize, unit
 from ocr_trainer.results.outline import Outline, hull, outline
-from ocr_trainer.results.page import EXIF_ORIENTATION
-from ocr_trainer.results.writer import PRODUCER, Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word

@@ -15,7 +15,7 @@ from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, 
 from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.names import NameIndex, without_suffix
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
-from ocr_trainer.formats.places import Place, bounding_box
+from ocr_trainer.formats.places import Place, bounding_box, with_text_above
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.plugin.options import ExifOrientation
@@ -191,15 +191,16 @@ class XmlDataset(PairedDataset):
         """Return where an element is, in pixels: without an outline, where its parts or its parent are."""
         points, error = self._scaled(self.outline, element, scale)
         points = [point for point, _ in groupby(points)]
-        if not (error := error or outline_error(points) or ""):
+        error = error or (f"the {element.tag} has no outline" if not points else outline_error(points) or "")
+        if not error:
             return Place(points)
         parts = [p for part in element.children for p in self._scaled(self.outline, part, scale)[0]]
         box = self._scaled(self.box, element, scale)[0] or bounding_box(parts)
         if not (points or box):
-            points = self._scaled(self.baseline, element, scale)[0]
+            points = with_text_above(self._scaled(self.baseline, element, scale)[0])
         if not (points or box) and parent is not None and parent.tag in self.tags.values():
             points = self._scaled(self.outline, parent, scale)[0]
-        return Place(points, box or None, error if points or box else f"the {element.tag} has no outline")
+        return Place(points, box or None, error)
 
     @staticmethod
     def _scaled(read: Callable[[Element], Points], element: Element, scale: Scale) -> tuple[Points, str]:
