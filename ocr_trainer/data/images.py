@@ -1,7 +1,7 @@
 """Read and write images: one decoder, one pixel frame and one size limit for all datasets.
 
 Images are read as viewers show them, with the EXIF orientation applied, because that is how people
-transcribe and predict. Outlines usually refer to the stored pixels; see `read_labeled`. The content of a
+transcribe and predict. Outlines may refer to the stored pixels; see `read_labeled`. The content of a
 file decides its format, not the suffix.
 
 cv2 (300 ms) and Pillow (50 ms) are imported on first use, so listing images stays cheap.
@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePath
@@ -21,8 +18,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ocr_trainer.data import jpeg, tiff
+from ocr_trainer.data.depth import to_8_bits
+from ocr_trainer.data.orientation import TAG, Size, frame_of, oriented, shown_size
+from ocr_trainer.data.pillow import BROKEN, on_white, opened
 from ocr_trainer.data.types import Image
 from ocr_trainer.errors import DataError
+from ocr_trainer.plugin.options import ExifOrientation
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
@@ -105,11 +107,15 @@ def decodable() -> tuple[str, ...]:
     return tuple(name for name in (*FORMATS, *MORE_FORMATS) if name in Pillow.OPEN)
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path, notes: list[str] | None = None) -> Image:
     """Read an image of any bit depth and color mode.
 
-    The EXIF orientation is applied, 16 bits are scaled to 8, transparent pixels are put on white, and
-    only the first frame of a file with several is read.
+    The EXIF orientation is applied, pixels of other depths are scaled to 8 bits, transparent pixels are put
+    on white, and only the first frame of a file with several is read.
+
+    Args:
+        path: Image file.
+        notes: Receives what the user should know about an image that can be read.
 
     Returns:
         uint8 of shape (height, width, 3), RGB.
@@ -117,36 +123,65 @@ def read_image(path: Path) -> Image:
     Raises:
         DataError: If the file is missing, empty, truncated, too large or not an image.
     """
-    return _oriented(*_decode(_read_bytes(path), path))
+    return oriented(*_decode(_read_bytes(path), path, notes))
 
 
-def read_labeled(path: Path, size: tuple[int, int] | None) -> Image:
+def read_labeled(
+    path: Path,
+    size: Size | None,
+    declared: ExifOrientation = ExifOrientation.auto,
+    notes: list[str] | None = None,
+) -> Image:
     """Read an image in the pixel frame that its outlines were drawn in.
 
-    The public datasets annotate the stored pixels and ignore the EXIF orientation. Tools that rotate a
-    photograph before annotation record the size of the rotated image.
+    Tools label what viewers show; the public datasets label the stored pixels. Where the recorded size of
+    the image decides it, it counts; otherwise the declaration does. Without one, the stored pixels are
+    assumed, and `notes` says so.
 
     Args:
         path: Image file.
         size: Height and width at annotation time, if known.
+        declared: What the options, the annotation file or its format say.
+        notes: Receives what the user should know about an image that can be read.
 
     Returns:
-        uint8 of shape (height, width, 3), RGB. Rotated by EXIF only if just the rotated image has `size`.
+        uint8 of shape (height, width, 3), RGB.
 
     Raises:
         DataError: As for `read_image`.
     """
-    pixels, orientation = _decode(_read_bytes(path), path)
-    stored, shown = pixels.shape[:2], pixels.shape[1::-1] if orientation in SIDEWAYS else pixels.shape[:2]
-    return _oriented(pixels, orientation) if stored != size == shown else pixels
+    pixels, orientation = _decode(_read_bytes(path), path, notes)
+    frame = frame_of(pixels.shape[:2], orientation, size, declared)
+    if frame is ExifOrientation.auto and notes is not None:
+        notes.append(
+            f"it has the EXIF orientation {orientation}, and nothing says whether its labels were drawn on"
+            " the image as it is shown or as it is stored: read as stored; if its labels lie beside the"
+            " text, set dataset.exif_orientation=applied"
+        )
+    return oriented(pixels, orientation) if frame is ExifOrientation.applied else pixels
 
 
-def decode_image(data: bytes, source: Path | str) -> Image:
+def stored_size(path: Path) -> tuple[Size, int]:
+    """Return the height and width of the stored pixels, and the EXIF orientation, from the header.
+
+    Raises:
+        DataError: If the image cannot be used.
+    """
+    try:
+        with path.open("rb") as file:
+            header = _header(file)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the image '{path}': {_reason(error)}") from error
+    return header.size, header.orientation
+
+
+def decode_image(data: bytes, source: Path | str, notes: list[str] | None = None) -> Image:
     """Decode the bytes of an image file as `read_image` does.
 
     Args:
         data: Content of the file.
         source: Name of the image for error messages.
+        notes: Receives what the user should know about an image that can be read.
 
     Returns:
         uint8 of shape (height, width, 3), RGB.
@@ -154,7 +189,7 @@ def decode_image(data: bytes, source: Path | str) -> Image:
     Raises:
         DataError: If the data is empty, truncated, too large or not an image.
     """
-    return _oriented(*_decode(data, source))
+    return oriented(*_decode(data, source, notes))
 
 
 def check_image(path: Path) -> str | None:
@@ -167,40 +202,15 @@ def check_image(path: Path) -> str | None:
     return None
 
 
-def image_size(path: Path) -> tuple[int, int] | None:
-    """Return height and width of an image as `read_image` returns it, from its header; None if it is damaged.
+def image_size(path: Path) -> Size | None:
+    """Return height and width of an image as `read_image` returns it, from its header.
 
-    The EXIF orientation of a TIFF is ignored.
+    Return None if the image cannot be used.
     """
-    from PIL import Image as Pillow
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Pillow.open(path, formats=FORMATS) as image:
-                width, height = image.size
-                return (width, height) if _orientation(image) in SIDEWAYS else (height, width)
-        except (Pillow.DecompressionBombError, *BROKEN):
-            return None
-
-
-SIDEWAYS = range(5, 9)
-"""EXIF orientations that swap height and width."""
-
-TURNS: dict[int, Callable[[Image], Image]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
-}
-"""Flip or rotation for each EXIF orientation; 1 needs none."""
-
-
-def _oriented(pixels: Image, orientation: int) -> Image:
-    return np.ascontiguousarray(TURNS[orientation](pixels)) if orientation in TURNS else pixels
+    try:
+        return shown_size(*stored_size(path))
+    except DataError:
+        return None
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -214,36 +224,49 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(f"cannot read the image '{path}': {_reason(error)}") from error
 
 
-def _decode(data: bytes, source: Path | str) -> tuple[Image, int]:
+def _decode(data: bytes, source: Path | str, notes: list[str] | None = None) -> tuple[Image, int]:
     """Return the stored pixels and the EXIF orientation to apply."""
-    import cv2
+    from ocr_trainer.data.opencv import cv2
 
     try:
         header = _header(io.BytesIO(data))
+        if header.tiff:
+            return tiff.decode(data, header.tiff), header.orientation
+        data, mended = jpeg.complete(data)
+        if mended and notes is not None:
+            notes.append(jpeg.NOTE)
         if header.transparent or header.pillow:
             return _decode_on_white(data), header.orientation
-        stored = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), stored)
+        # Not scaled by OpenCV, which divides by 256 where the pixels have 12 bits.
+        form = (
+            cv2.IMREAD_UNCHANGED if _is_deep_png(data) else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+        pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), form)
     except cv2.error as error:
         raise DataError(f"cannot read the image '{source}': {error.err}") from error
     except ValueError as error:
         raise DataError(f"cannot read the image '{source}': {error}") from error
     if pixels is None:
         raise DataError(f"cannot read the image '{source}': it is truncated or damaged")
+    if pixels.dtype != np.uint8:
+        pixels = to_8_bits(pixels)
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), header.orientation
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), header.orientation
 
 
+def _is_deep_png(data: bytes) -> bool:
+    return data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
+
+
 class _Header(NamedTuple):
+    size: Size
     transparent: bool
     orientation: int
-    """EXIF orientation, 1 for none. Always 1 for TIFF, because the decoder applies it itself."""
-    pillow: bool
+    """EXIF orientation, 1 for none."""
+    pillow: bool = False
     """Whether Pillow decodes the format, not OpenCV."""
-
-
-_PARSER_ERRORS = (SyntaxError, EOFError, LookupError, ArithmeticError, TypeError, struct.error)
-BROKEN = (OSError, ValueError, *_PARSER_ERRORS)
-"""Exceptions that Pillow raises on random bytes."""
+    tiff: tiff.Tiff | None = None
 
 
 def _header(file: BinaryIO) -> _Header:
@@ -252,22 +275,24 @@ def _header(file: BinaryIO) -> _Header:
     Raises:
         ValueError: If the image cannot be used; the message is the reason.
     """
-    from PIL import Image as Pillow
+    from PIL.Image import DecompressionBombError
 
     if not file.read(1):
         raise ValueError("the file is empty")
     file.seek(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about size and odd metadata; the limit is checked below
-        try:
-            with Pillow.open(file, formats=decodable()) as image:
-                width, height = image.size
+    try:
+        if directory := tiff.read_header(file):
+            header = _Header(directory.size, directory.transparent, directory.orientation, tiff=directory)
+        else:
+            file.seek(0)
+            with opened(file, decodable()) as image:
                 other = image.format in MORE_FORMATS
-                header = _Header(image.has_transparency_data, _orientation(image), other)
-        except Pillow.DecompressionBombError as error:
-            raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
-        except BROKEN as error:
-            raise ValueError(_unknown_format(file)) from error
+                header = _Header(image.size[::-1], image.has_transparency_data, _orientation(image), other)
+    except DecompressionBombError as error:
+        raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
+    except BROKEN as error:
+        raise ValueError(_unknown_format(file)) from error
+    height, width = header.size
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"it has {width} x {height} pixels, more than {PIXEL_LIMIT:,}")
     if not (width and height):
@@ -300,7 +325,7 @@ def _orientation(image: Opened) -> int:
     tags: Any = Exif()
     try:
         tags.load(data)
-        return int(tags.get(0x0112, 1))
+        return int(tags.get(TAG, 1))
     except BROKEN:
         return 1
 
@@ -313,27 +338,11 @@ def _decode_on_white(data: bytes) -> Image:
     Raises:
         ValueError: If the image is truncated or damaged.
     """
-    from PIL import Image as Pillow
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Pillow.open(io.BytesIO(data), formats=decodable()) as image:
-                return on_white(image)
-        except BROKEN as error:
-            raise ValueError("it is truncated or damaged") from error
-
-
-def on_white(image: Opened) -> Image:
-    """Return a partly transparent image on a white background."""
-    from PIL import Image as Pillow
-
-    if image.mode.startswith("I"):  # 16 bits, of which Pillow would keep the lower 8
-        image = Pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    rgba = image.convert("RGBA")
-    page = Pillow.new("RGB", rgba.size, "white")
-    page.paste(rgba, mask=rgba)
-    return np.array(page)
+    try:
+        with opened(io.BytesIO(data), decodable()) as image:
+            return on_white(image)
+    except BROKEN as error:
+        raise ValueError("it is truncated or damaged") from error
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from ocr_trainer.data.images import BROKEN, decode_image, on_white, read_image
+from ocr_trainer.data.images import decode_image, read_image
+from ocr_trainer.data.pillow import BROKEN, on_white
 from ocr_trainer.data.types import Image
 from ocr_trainer.errors import DataError
 
@@ -43,6 +44,8 @@ class GivenImage:
         """
         self.given = given
         self.source: Path | str = Path(given) if isinstance(given, str | os.PathLike) else name
+        self.notes: list[str] = []
+        """What the user should know about an image that could be read."""
         self._image: Image | None = None
 
     def image(self) -> Image:
@@ -61,10 +64,11 @@ class GivenImage:
 
     def _read(self) -> Image:
         given = self.given
+        self.notes.clear()
         if isinstance(self.source, Path):
-            return read_image(self.source)
+            return read_image(self.source, self.notes)
         if isinstance(given, bytes | bytearray | memoryview):
-            return decode_image(bytes(given), self.source)
+            return decode_image(bytes(given), self.source, self.notes)
         try:
             if _is_pillow(given):
                 return _from_pillow(given)

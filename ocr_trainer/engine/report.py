@@ -82,7 +82,7 @@ def versions() -> dict[str, str]:
 
 
 def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, Any]:
-    """Return the numbers of skipped images, labels and texts, and all entries.
+    """Return the numbers of skipped images, labels and texts and of remarks, and all entries.
 
     Args:
         data_report: What the dataset skipped when it was opened.
@@ -91,10 +91,14 @@ def skips(data_report: DataReport, unreadable: list[SkippedItem]) -> dict[str, A
     # An image with a broken header is in both: it was found at the start, and again when it was read.
     known = {entry.file for entry in data_report.skipped if entry.what == "image"}
     entries = [*data_report.skipped, *(e for e in unreadable if e.what != "image" or e.file not in known)]
+    # Each process that decodes a page remarks the same of it.
+    remarks = dict.fromkeys(entry for entry in entries if entry.what == "remark")
+    entries = [*(entry for entry in entries if entry.what != "remark"), *remarks]
     return {
         "images": sum(entry.what == "image" for entry in entries),
         "labels": sum(entry.what == "label" for entry in entries),
         "texts": sum(entry.what == "text" for entry in entries),
+        "remarks": sum(entry.what == "remark" for entry in entries),
         "of_images": data_report.images,
         "of_labels": data_report.labels,
         "entries": [str(entry) for entry in entries],
@@ -157,6 +161,8 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
     left_out = ", ".join(f"{skipped[what]} {what}" for what in ("images", "labels", "texts") if skipped[what])
     if left_out:
         rows.append(("left out", f"{left_out} (see report.json)"))
+    if remarks := skipped.get("remarks"):
+        rows.append(("remarks", f"{remarks} on what was read (see report.json)"))
     rows += [("profile", file) for file in report.get("profiles", ())]
     rows.append(("time", ", ".join(f"{name} {value:.1f} s" for name, value in report["seconds"].items())))
     width = max(len(name) for name, _ in rows)

@@ -223,6 +223,8 @@ def _table(check: DataCheck) -> str:
     left_out = [f"{skipped[what]:,} {what}" for what in ("images", "labels", "texts") if skipped[what]]
     everything = "nothing is left out" if check.problems else "all of it can be used"
     lines += ["", f"left out: {', '.join(left_out)}" if left_out else everything]
+    if skipped["remarks"]:
+        lines.append(f"remarks on what is used: {skipped['remarks']:,}")
     return "\n".join([*lines, *(f"  {one_line(entry)}" for entry in skipped["entries"])])
 
 

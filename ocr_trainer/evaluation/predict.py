@@ -10,9 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-import cv2
-
 from ocr_trainer.data.inputs import GivenImage, is_stream
+from ocr_trainer.data.opencv import cv2
 from ocr_trainer.data.types import Detections, Image, Recognition
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Pipeline, recognize, whole
@@ -170,7 +169,7 @@ def _page(
     size: tuple[int, int] | None = None,
 ) -> Page:
     """Return the page of an image; `size` is the height and width of an image that was let go."""
-    detections.warnings += _frame_warning(given.source)
+    detections.warnings += [*given.notes, *_frame_warning(given.source)]
     page = page_of(given.source, size or given.image().shape[:2], detections, recognitions)
     page.load_image = given.image
     return page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +15,11 @@ import numpy as np
 
 from ocr_trainer.data.types import Polygon
 from ocr_trainer.errors import DataError
+from ocr_trainer.formats.places import COORDINATE_LIMIT as COORDINATE_LIMIT
+from ocr_trainer.formats.places import Place, substitute
+from ocr_trainer.formats.places import Points as Points
 from ocr_trainer.plugin import DataReport
-
-Points = Sequence[tuple[float, float]]
-
-COORDINATE_LIMIT = 1e6
-"""In pixels. A larger coordinate is a typing error and would lose precision in float32."""
+from ocr_trainer.plugin.options import ExifOrientation
 
 MIN_AREA = 0.01
 """In square pixels. A smaller outline is a point or a line."""
@@ -36,6 +35,7 @@ MAX_BAD_ROWS = 10_000
 
 NO_TRANSCRIPTION = "no transcription"
 CROSSING = "the outline crosses itself"
+UNUSABLE = "the outline cannot be used"
 MARKED = "marked as don't care"
 """Reasons why a label is "don't care"."""
 
@@ -52,12 +52,14 @@ class Labels:
     ignore: list[bool] = field(default_factory=list)
     size: tuple[int, int] | None = None
     """Height and width of the image at annotation time, if the format records them."""
+    exif: ExifOrientation = ExifOrientation.auto
+    """What the outlines refer to, of a photograph with an EXIF orientation; `auto` if nothing says it."""
     reasons: list[str] = field(default_factory=list)
     """Why a label is "don't care"; empty for one that counts."""
 
     def add(
         self,
-        points: Points,
+        outline: Points | Place,
         text: str,
         ignore: bool | str,
         data_report: DataReport,
@@ -72,8 +74,11 @@ class Labels:
         data report says so. If it has four corners, they are most likely in another order than around the
         outline: the data report counts them, and `order_corners` of the report puts them in order.
 
+        In place of another outline that cannot be used, the label's box is used if there is one, or else a
+        rectangle around its points is kept as "don't care".
+
         Args:
-            points: Corners (x, y) in pixels.
+            outline: Corners (x, y) in pixels, with the label's box if the format has both.
             text: Transcription, empty if unknown.
             ignore: Whether the region is "don't care", or why it is.
             data_report: Receives the counts and the reasons.
@@ -82,21 +87,25 @@ class Labels:
             where: Prefix of the reason, such as "word 3: ".
         """
         data_report.read(labels=1)
+        place = outline if isinstance(outline, Place) else Place(outline)
+        points = place.points
         if len(points) > 1 and tuple(points[0]) == tuple(points[-1]):
             points = points[:-1]
-        if error := polygon_error(points):
-            data_report.skip_label(file, line, f"{where}{error}")
-            return
-        if is_self_intersecting(points):
+        if error := place.error or outline_error(points):
+            usable = substitute(points, place.box, outline_error)
+            if usable is None:
+                data_report.skip_label(file, line, f"{where}{error}")
+                return
+            report = data_report.skip_label if usable.ignore else data_report.remark
+            report(file, line, f"{where}{error}: {usable.remark}")
+            points, ignore = usable.points, UNUSABLE if usable.ignore else ignore
+        elif is_self_intersecting(points):
             data_report.crossed_corners += len(points) == 4
             if len(points) == 4 and data_report.order_corners:
                 points = order_corners(points)
             else:
                 data_report.skip_label(file, line, f"{where}{CROSSING}: kept as don't care")
                 points, ignore = _convex_hull(points), CROSSING
-        elif abs(_signed_area(points)) < MIN_AREA:
-            data_report.skip_label(file, line, f"{where}the outline has no area")
-            return
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
         self.ignore.append(bool(ignore))
@@ -106,6 +115,14 @@ class Labels:
 def mark_reason(text: str) -> str:
     """Return why a label with a text that marks "don't care" is left out."""
     return f"the text {text[:20]} means don't care"
+
+
+def declared(labels: Labels, option: ExifOrientation, usual: ExifOrientation) -> ExifOrientation:
+    """Return what outlines refer to: what the file says, or else the option, or else the format."""
+    frames = (labels.exif, option, usual)
+    if not labels.polygons:  # nothing can lie beside the text
+        return ExifOrientation.ignored
+    return next((frame for frame in frames if frame is not ExifOrientation.auto), ExifOrientation.auto)
 
 
 def read_rows(path: Path, data_report: DataReport) -> Iterator[tuple[int, str]]:
@@ -161,6 +178,15 @@ def strip_bom(data: bytes, file: Path | str) -> bytes:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"'{file}' is UTF-16 text; save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def outline_error(points: Points) -> str | None:
+    """Return why points cannot be the outline of a text, or None. One that crosses itself can be one."""
+    if error := polygon_error(points):
+        return error
+    if abs(_signed_area(points)) < MIN_AREA and not is_self_intersecting(points):
+        return "the outline has no area"
+    return None
 
 
 def polygon_error(points: Points) -> str | None:

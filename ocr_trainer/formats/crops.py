@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_trainer.data.types import Image, Polygon, TextImage
+from ocr_trainer.data.types import Image, Polygon, Sample, TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS
@@ -137,21 +137,22 @@ class Crops(Sequence[TextImage]):
             raise IndexError(index)
         page, text = self._pages[index], self._texts[index]
         name = self.name_of(index)
-        crops = self._cache.get(page)
+        crops, notes = self._cache.get(page), []
         if crops is None:
             # Cut all crops of the page while it is decoded: neighbors are usually read soon.
             indices = range(*self._span(page)) if self._cache.limit else [index]
-            crops = self._cache.put(page, self._cut(page, indices))
+            sample = self._split[page]
+            crops = self._cache.put(page, self._cut(sample, indices))
+            notes = [entry for entry in sample.skipped if entry.what == "remark"]
         crop = crops[self._places[index]]
         if isinstance(crop, str):
             raise DataError(f"'{name}' cannot be cut out: {crop}")
         shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
         image = np.broadcast_to(crop, (*crop.shape[:2], 3)).copy()
-        return TextImage(image, text, f'{name} "{shown}"')
+        return TextImage(image, text, f'{name} "{shown}"', notes)
 
-    def _cut(self, page: int, indices: Sequence[int]) -> dict[int, np.ndarray | str]:
+    def _cut(self, sample: Sample, indices: Sequence[int]) -> dict[int, np.ndarray | str]:
         """Return the crops of a page by label number: uint8 images, or the reason one is missing."""
-        sample = self._split[page]
         crops: dict[int, np.ndarray | str] = {}
         for index in indices:
             place = self._places[index]

@@ -10,6 +10,7 @@ import json
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from ocr_trainer.formats.annotations import (
     read_bytes,
     strip_bom,
 )
+from ocr_trainer.formats.places import Place
 from ocr_trainer.plugin import DataReport
 
 BOUNDED = reprlib.Repr()
@@ -29,10 +31,14 @@ BOUNDED = reprlib.Repr()
 BOUNDED.maxlevel, BOUNDED.maxlist, BOUNDED.maxdict, BOUNDED.maxstring, BOUNDED.maxlong = 4, 40, 40, 40, 40
 
 
+OUTLINES = ("points", "polygon", "mask", "box")
+"""Keys under which formats have the points of an outline, as pairs or as a flat list."""
+
+
 class Word(NamedTuple):
     """A label in terms of the format: outline, text, and whether or why it is "don't care"."""
 
-    points: Points
+    outline: Points | Place
     text: str = ""
     ignore: bool | str = False
 
@@ -130,6 +136,8 @@ def read_words(
 ) -> Labels:
     """Return the labels of an image. Values that are not labels are recorded in the data report.
 
+    Of a label that cannot be parsed, what is left of its outline is kept as "don't care".
+
     Args:
         items: JSON values, each with the prefix of its error message.
         parse: Converts an object to a label; raises ValueError if it cannot.
@@ -144,11 +152,23 @@ def read_words(
                 raise ValueError(f"{shown(item)} is not an object")
             word = parse(item)
         except ValueError as error:
-            data_report.read(labels=1)
-            data_report.skip_label(file, line, f"{where}{error}")
-            continue
+            word = Word(Place(_remains(item), error=str(error)))
         labels.add(*word, data_report, file, line, where)
     return labels
+
+
+def _remains(item: Any) -> Points:
+    """Return the points that can be read in an object that is no label as it stands."""
+    outlines = [item.get(key) for key in OUTLINES] if isinstance(item, dict) else []
+    points: list[tuple[float, float]] = []
+    for outline in outlines:
+        pairs = outline if isinstance(outline, list) else []
+        if all(map(_is_number, pairs[:2])):
+            pairs = [pairs[place : place + 2] for place in range(0, len(pairs), 2)]
+        for pair in pairs:
+            with suppress(ValueError):
+                points.append(to_point(pair))
+    return points
 
 
 def numbered(what: str, items: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -22,8 +22,12 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import CROSSING, MARKED, NO_TRANSCRIPTION, Labels
 from ocr_trainer.plugin import SkippedItem
+from ocr_trainer.plugin.options import ExifOrientation
 
 S = TypeVar("S")
+
+FRAMES = tuple(ExifOrientation)
+"""By their numbers in `PackedLabels`."""
 
 
 class PackedStrings(Sequence[str]):
@@ -57,6 +61,7 @@ class PackedLabels:
         self._point_ends = array("q", [0])
         self._label_ends = array("q", [0])
         self._sizes = array("i")
+        self._exif = bytearray()
 
     def append(self, labels: Labels) -> None:
         """Append the labels of an image."""
@@ -70,6 +75,7 @@ class PackedLabels:
             self._ignore.append(self._code(reason))
         self._label_ends.append(len(self._texts))
         self._sizes.extend(labels.size or (0, 0))
+        self._exif.append(FRAMES.index(labels.exif))
 
     def _code(self, reason: str) -> int:
         """Return the index of a reason in `_reasons`; a byte has room for 256 of them."""
@@ -110,6 +116,7 @@ class PackedLabels:
             ignore=[bool(code) for code in self._ignore[first:last]],
             reasons=[self._reasons[code] for code in self._ignore[first:last]],
             size=(height, width) if height else None,
+            exif=FRAMES[self._exif[image]],
         )
 
 
@@ -188,7 +195,8 @@ class LabeledImages(Sequence[Sample]):
             DataError: If the image cannot be read or has another size than the annotated one.
         """
         file, labels = Path(self._names[self._indices[index]]), self.labels(index)
-        image = read_labeled(file, labels.size)
+        notes: list[str] = []
+        image = read_labeled(file, labels.size, labels.exif, notes)
         size = image.shape[:2]
         if labels.size not in (None, size):
             raise DataError(
@@ -202,14 +210,17 @@ class LabeledImages(Sequence[Sample]):
             ignore=np.array(labels.ignore, dtype=bool) | np.array(outside, dtype=bool),
             source=str(file),
             skipped=[
-                SkippedItem(
-                    "label",
-                    str(file),
-                    None,
-                    f"label {place} lies outside the image of {_format_size(size)} pixels",
-                )
-                for place, is_outside in enumerate(outside, start=1)
-                if is_outside
+                *(SkippedItem("remark", str(file), None, note) for note in notes),
+                *(
+                    SkippedItem(
+                        "label",
+                        str(file),
+                        None,
+                        f"label {place} lies outside the image of {_format_size(size)} pixels",
+                    )
+                    for place, is_outside in enumerate(outside, start=1)
+                    if is_outside
+                ),
             ],
         )
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from ocr_trainer.data.listing import is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats import untranscribed
-from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.annotations import Labels, declared
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, refuse_overlap
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits, PackedStrings
 from ocr_trainer.formats.names import FolderNames, path_suffixes
@@ -20,7 +20,7 @@ from ocr_trainer.formats.paired import open_root
 from ocr_trainer.formats.path_guard import PathGuard, escapes_root
 from ocr_trainer.formats.texts import TextImages
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.plugin.options import ListedConfig
+from ocr_trainer.plugin.options import ExifOrientation, ListedConfig
 
 __all__ = ["Annotated", "ListedDataset", "path_suffixes"]
 
@@ -59,6 +59,9 @@ class ListedDataset(LazySplits[Any]):
         ".",
     )
     """Where the images may be, relative to the root. The first existing folder is used."""
+
+    exif: ClassVar[ExifOrientation] = ExifOrientation.auto
+    """What outlines of the format refer to, of photographs with an EXIF orientation; `auto` if it varies."""
 
     def __init__(self, config: ListedConfig, context: Context) -> None:
         self._config = config
@@ -132,6 +135,8 @@ class ListedDataset(LazySplits[Any]):
                     self._data_report.skip_image(f"{file}:{line}", f"'{name}': {error}")
                 continue
             seen.add(image)
+            if isinstance(labels, Labels):
+                labels.exif = declared(labels, self._config.exif_orientation, self.exif)
             assigned.append(assignment or "")
             yield image, labels
 

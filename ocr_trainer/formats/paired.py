@@ -11,14 +11,14 @@ from typing import ClassVar, NamedTuple
 from ocr_trainer.data.listing import count_by_suffix, files_below, is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats import untranscribed
-from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.annotations import Labels, declared
 from ocr_trainer.formats.assign import SPLITS, fill_missing_splits, read_list, refuse_overlap
 from ocr_trainer.formats.folders import Folders, FolderSearch, Names, open_root
 from ocr_trainer.formats.labeled import LabeledImages, LazySplits
 from ocr_trainer.formats.names import FolderNames, NameIndex, without_suffix
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
-from ocr_trainer.plugin.options import PairedConfig
+from ocr_trainer.plugin.options import ExifOrientation, PairedConfig
 
 __all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "open_root"]
 
@@ -49,6 +49,8 @@ class PairedDataset(LazySplits[LabeledImages]):
     """Folders of each split in the original dataset."""
     usual: ClassVar[Names] = [("images", "gt"), ("images", "annotations")]
     """Common folder names for the whole dataset, or for one split in a subfolder of the split's name."""
+    exif: ClassVar[ExifOrientation] = ExifOrientation.auto
+    """What outlines of the format refer to, of photographs with an EXIF orientation; `auto` if it varies."""
 
     def __init__(self, config: PairedConfig, context: Context) -> None:
         self._config = config
@@ -67,6 +69,10 @@ class PairedDataset(LazySplits[LabeledImages]):
         Raises:
             DataError: If nothing in the file can be used.
         """
+
+    def read_for(self, image: Path, annotation: Path) -> Labels:
+        """Read the annotation file of an image; for formats that need the image to understand the file."""
+        return self.read(annotation)
 
     def _may_annotate(self, path: Path) -> bool:
         return path.name.lower().endswith(self.suffixes)
@@ -101,10 +107,11 @@ class PairedDataset(LazySplits[LabeledImages]):
                 self._path_guard.check(image)
                 self._path_guard.check(annotation)
                 self._data_report.order_corners = self._config.order_corners
-                labels = self.read(annotation)
+                labels = self.read_for(image, annotation)
             except DataError as error:
                 self._data_report.skip_image(image, str(error))
                 continue
+            labels.exif = declared(labels, self._config.exif_orientation, self.exif)
             yield image, labels
 
     @cached_property

@@ -17,6 +17,7 @@ from typing import ClassVar
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import MAX_BAD_ROWS, Labels, Points, mark_reason, read_rows
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer.formats.places import Place
 from ocr_trainer.plugin import DataReport
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
@@ -91,11 +92,17 @@ class RowDataset(PairedDataset):
         return labels
 
     def add(
-        self, labels: Labels, points: Points, text: str, file: Path, line: int | None, where: str = ""
+        self,
+        labels: Labels,
+        outline: Points | Place,
+        text: str,
+        file: Path,
+        line: int | None,
+        where: str = "",
     ) -> None:
         """Add a label; it is "don't care" if its text says so. `where` prefixes the reason."""
         reason = self.dont_care_reason(text) if self.is_ignored(text) else ""
-        labels.add(points, "" if reason else text, reason, self._data_report, file, line, where)
+        labels.add(outline, "" if reason else text, reason, self._data_report, file, line, where)
 
 
 def parse_corners(row: str) -> Row:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ocr_trainer.data.images import image_size, read_image
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.formats.labeled import Files, PackedStrings
-from ocr_trainer.plugin import DataReport
+from ocr_trainer.plugin import DataReport, SkippedItem
 
 
 class Texts(Sequence[str]):
@@ -76,7 +76,11 @@ class TextImages(Sequence[TextImage]):
         """
         place = self._indices[index]
         file = self._names[place]
-        return TextImage(read_image(Path(file)), self._texts[place], file)
+        notes: list[str] = []
+        image = read_image(Path(file), notes)
+        return TextImage(
+            image, self._texts[place], file, [SkippedItem("remark", file, None, n) for n in notes]
+        )
 
 
 def is_usable(text: str, data_report: DataReport, file: Path, line: int | None) -> bool:

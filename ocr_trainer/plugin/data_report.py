@@ -11,7 +11,8 @@ class SkippedItem:
     """An image or a label that was skipped, and why."""
 
     what: str
-    """`image` or `label`; or `text`, skipped on purpose, which does not count as unusable data."""
+    """`image` or `label`; `text`, skipped on purpose, which does not count as unusable data; or `remark`, on
+    an image or a label that is used, but not as the file has it."""
     file: str
     """The file that the item comes from."""
     line: int | None
@@ -69,3 +70,7 @@ class DataReport:
     def skip_label(self, file: str | Path, line: int | None, reason: str) -> None:
         """Record a label that cannot be used; `line` counts from 1."""
         self.skipped.append(SkippedItem("label", str(file), line, reason))
+
+    def remark(self, file: str | Path, line: int | None, reason: str) -> None:
+        """Record what the user should know about an image or a label that is used."""
+        self.skipped.append(SkippedItem("remark", str(file), line, reason))

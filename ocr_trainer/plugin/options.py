@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ocr_trainer.plugin import REQUIRED, Config, Options, option
+
+
+class ExifOrientation(Enum):
+    """The frame of labels: the image as viewers show it, or its stored pixels."""
+
+    auto = "auto"
+    applied = "applied"
+    ignored = "ignored"
 
 
 @dataclass
@@ -75,6 +84,10 @@ class PairedConfig(OutlineConfig, FolderConfig):
     test_list: Path | None = None
     """File that lists the test images; if null, `test.txt` where it exists."""
 
+    exif_orientation: ExifOrientation = ExifOrientation.auto
+    """What the labels of photographs that are stored turned or mirrored refer to: the image as it is shown
+    (applied), its stored pixels (ignored), or what the file or its format says (auto)."""
+
     def validate(self) -> Iterator[str]:
         """Yield a message for each invalid combination of options."""
         yield from super().validate()
@@ -99,6 +112,10 @@ class ListedConfig(FolderConfig):
 
     images: Path | None = None
     """Folder that image names are relative to; found by name if null."""
+
+    exif_orientation: ExifOrientation = ExifOrientation.auto
+    """What the labels of photographs that are stored turned or mirrored refer to: the image as it is shown
+    (applied), its stored pixels (ignored), or what the file or its format says (auto)."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize, unit
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.writer import PRODUCER, Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -25,7 +25,7 @@ VERSION = "4.4"
 
 
 def write(page: Page, creator: str, created: datetime) -> str:
-    """Return a page as ALTO; coordinates are in pixels.
+    """Return a page as ALTO; coordinates are in pixels of the image with its EXIF orientation applied.
 
     `WC` is the recognizer's confidence of a text and `GC` that of a character, both 0 to 1. ALTO has no
     place for the detector's confidence.
@@ -66,6 +66,7 @@ def _description(root: Element, page: Page, creator: str, created: datetime) -> 
     processing = SubElement(description, "Processing", ID="ocr")
     SubElement(processing, "processingCategory").text = "contentGeneration"
     SubElement(processing, "processingDateTime").text = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    SubElement(processing, "processingStepSettings").text = f"exif_orientation={EXIF_ORIENTATION}"
     software = SubElement(processing, "processingSoftware")
     name, _, version = clean(creator).partition(" ")
     SubElement(software, "softwareName").text = name

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, serialize
 from ocr_trainer.results.outline import Outline, box, hull, outline
-from ocr_trainer.results.writer import PRODUCER, Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -39,7 +39,7 @@ def write(page: Page, creator: str) -> str:
         SubElement(head, "meta", name=f"ocr-{key}", content=clean(content))
     # A quotation mark would end the file name in the property, and hOCR has no escape for it.
     image = name.replace('"', "%22")
-    title = f'image "{image}"; bbox 0 0 {page.width} {page.height}'
+    title = f'image "{image}"; bbox 0 0 {page.width} {page.height}; x_exif_orientation {EXIF_ORIENTATION}'
     top = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page_1", "title": title})
     if page.right_to_left:
         top.set("dir", "rtl")

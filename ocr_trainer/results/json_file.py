@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.data.types import Image, Recognition
-from ocr_trainer.results.writer import Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -23,6 +23,7 @@ def write(page: Page) -> str:
 def record(page: Page) -> dict[str, Any]:
     """Return a page as dictionaries, lists, strings and numbers."""
     content: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
+    content["exif_orientation"] = EXIF_ORIENTATION
     if page.warnings:
         content["warnings"] = page.warnings
     content["detections"] = [

@@ -2,6 +2,9 @@
 
 S. Pletschacher, A. Antonacopoulos: The PAGE (Page Analysis and Ground-truth Elements) format framework,
 ICPR 2010; the schema is at primaresearch.org. With a line detector, each Word holds a whole line.
+
+The schema has no place for the frame of the coordinates. `custom` of the Page tells it, in the syntax of
+Transkribus: they refer to the image with its EXIF orientation applied.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from ocr_trainer.data.types import Image
 from ocr_trainer.results.markup import clean, joined, serialize, unit
 from ocr_trainer.results.outline import Outline, hull, outline
-from ocr_trainer.results.writer import PRODUCER, Writer
+from ocr_trainer.results.writer import EXIF_ORIENTATION, PRODUCER, Writer
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
@@ -42,6 +45,7 @@ def write(page: Page, creator: str, created: datetime) -> str:
             "imageFilename": clean(PurePath(page.source).name),
             "imageWidth": str(page.width),
             "imageHeight": str(page.height),
+            "custom": f"exifOrientation {{value:{EXIF_ORIENTATION};}}",
         },
     )
     if page.right_to_left:

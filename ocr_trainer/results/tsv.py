@@ -1,5 +1,6 @@
 """Writer of TSV with the columns of Tesseract: a row for the page and each block, paragraph, line and word.
 
+Boxes refer to the image with its EXIF orientation applied; the format has no place to say so.
 Read it as Tesseract's: nothing is quoted (`csv.QUOTE_NONE`). With a line detector, each word row holds a
 whole line.
 """

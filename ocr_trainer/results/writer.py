@@ -15,6 +15,9 @@ from ocr_trainer.plugin import Config, Context
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page
 
+EXIF_ORIENTATION = "applied"
+"""What the polygons of a page refer to: the image as viewers show it. Result files say so by this word."""
+
 PRODUCER = f"ocr-trainer {version('ocr-trainer')}"
 """Name and version of this program, for formats that record what made them."""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -69,7 +70,7 @@ def test_case_64_a_bomb_is_refused_by_its_header(tmp_path: Path, name: str, monk
     decoded: list[Callable[..., object]] = []
     monkeypatch.setattr(cv2, "imdecode", lambda *words: decoded.append(words))
     reason = check_image(path)
-    with pytest.raises(DataError):
+    with nullcontext() if name in READABLE else pytest.raises(DataError):
         decode_image(BOMBS[name], "bomb")
     assert bool(decoded) == (reason is None) == (name in READABLE)
 

@@ -9,6 +9,7 @@ import re
 from typing import ClassVar
 
 from ocr_trainer.formats.rows import Row, RowDataset, box, excerpt, parse_corners, parse_points
+from ocr_trainer.plugin.options import ExifOrientation
 
 SEPARATOR = r"(?:\s*,\s*|\s+)"
 LTRB = re.compile(r"\s*([^,\s]+)" + (SEPARATOR + r"([^,\s]+)") * 3 + f"(?:{SEPARATOR}(.*))?", re.DOTALL)
@@ -22,6 +23,7 @@ class Icdar2013(RowDataset):
     set: left, top, right, bottom and a text in quotes.
     """
 
+    exif = ExifOrientation.ignored
     prefixes = ("gt_", "")
     folders: ClassVar = {
         "train": [
@@ -67,6 +69,7 @@ class Icdar2015(RowDataset):
 class Sroie(RowDataset):
     """ICDAR 2019 SROIE; a text of asterisks only, such as for a Chinese line, is "don't care"."""
 
+    exif = ExifOrientation.ignored
     suffixes = (".csv", ".txt")
     usual: ClassVar = [("img", "box"), ("images", "box"), ("images", "annotations"), ("images", "gt")]
 
@@ -86,6 +89,7 @@ class Sroie(RowDataset):
 class Mtwi(RowDataset):
     """ICPR 2018 MTWI: text lines in web images, corners with decimals; `###` is "don't care"."""
 
+    exif = ExifOrientation.ignored
     folders: ClassVar = {"train": [("image_train", "txt_train")]}
 
     def parse(self, row: str) -> Row:

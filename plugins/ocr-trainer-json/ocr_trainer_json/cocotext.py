@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels, Points
+from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.json_files import Word, pairs_to_points, shown, to_text, xywh_to_points
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.formats.places import Place, first_readable
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import join
 from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import CocoTextConfig
@@ -24,6 +26,7 @@ from ocr_trainer_json.plugin import CocoTextConfig
 class CocoText(ListedDataset):
     """Photographs of COCO 2014 and their words."""
 
+    exif = ExifOrientation.ignored
     _config: CocoTextConfig
 
     whole_names = ("cocotext*.json", "COCO_Text*.json", "annotations/cocotext*.json")
@@ -58,6 +61,9 @@ class CocoText(ListedDataset):
         return Word(_outline(annotation), text, illegible or untranscribed(text, self._config))
 
 
-def _outline(annotation: dict[str, Any]) -> Points:
-    outline = annotation.get("mask") or annotation.get("polygon")
-    return pairs_to_points(outline) if outline else xywh_to_points(annotation.get("bbox"))
+def _outline(annotation: dict[str, Any]) -> Place:
+    polygon, box = annotation.get("mask") or annotation.get("polygon"), annotation.get("bbox")
+    return first_readable(
+        lambda: pairs_to_points(polygon) if polygon else (),
+        lambda: xywh_to_points(box) if box is not None else (),
+    )

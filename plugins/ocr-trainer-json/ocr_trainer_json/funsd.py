@@ -23,6 +23,7 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import FunsdConfig, Level
 
@@ -30,6 +31,7 @@ from ocr_trainer_json.plugin import FunsdConfig, Level
 class Funsd(PairedDataset):
     """Scanned forms in `training_data` and `testing_data`."""
 
+    exif = ExifOrientation.ignored
     _config: FunsdConfig
 
     suffixes = (".json",)

@@ -35,6 +35,7 @@ from ocr_trainer.formats.json_files import (
 from ocr_trainer.formats.listed import Annotated, ListedDataset
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import DataReport, Task
+from ocr_trainer.plugin.options import ExifOrientation
 
 KEYS = ("image", "filename", "file_name")
 """Keys of the image name for recognition; a file uses one of them."""
@@ -58,12 +59,13 @@ class JsonLines(ListedDataset):
     def _pages(self, file: Path) -> Iterator[Annotated]:
         for line, name, row in read_json_rows(file, self._data_report, key="image"):
             try:
-                words, split = to_list(row, "words"), _split(row)
+                words, split, exif = to_list(row, "words"), _split(row), _exif(row)
             except ValueError as error:
                 self._data_report.skip_image(f"{file}:{line}", str(error))
                 continue
             labels = read_words(numbered("word", words), _word, self._data_report, file, line)
             labels.size = to_size(row.get("height"), row.get("width"))
+            labels.exif = exif
             yield Annotated(name, labels, split)
 
     def _texts(self, file: Path) -> Iterator[Annotated]:
@@ -102,6 +104,14 @@ def _split(row: dict[str, Any]) -> str | None:
     if split not in (None, *SPLITS):
         raise ValueError(f"the split is not one of {', '.join(SPLITS)}: {shown(split)}")
     return split
+
+
+def _exif(row: dict[str, Any]) -> ExifOrientation:
+    value = row.get("exif_orientation", ExifOrientation.auto.value)
+    names = [frame.value for frame in ExifOrientation]
+    if value not in names:
+        raise ValueError(f"exif_orientation is not one of {', '.join(names)}: {shown(value)}")
+    return ExifOrientation(value)
 
 
 def _ignore(value: dict[str, Any]) -> bool:

@@ -29,16 +29,23 @@ from ocr_trainer.formats.json_files import (
     to_points,
     to_size,
     to_text,
+    xyxy_to_points,
 )
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.formats.names import composed
+from ocr_trainer.formats.places import Place
+from ocr_trainer.plugin.options import ExifOrientation
+from ocr_trainer_json.brush import brush_box
 from ocr_trainer_json.coco import Keyed
 from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
 
 LISTS = ("annotations", "completions")
 """Keys of the annotations of a task; the second was used before version 1.0."""
+
+CORNERS = 32
+"""Corners of the polygon that replaces an ellipse."""
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """Prefix that Label Studio adds to the name of an uploaded file."""
@@ -56,6 +63,7 @@ PATH_LIMIT = 100
 class LabelStudio(ListedDataset):
     """Images annotated with Label Studio."""
 
+    exif = ExifOrientation.applied
     _config: LabelStudioConfig
 
     file_names = ("{split}.json", "annotations/{split}.json")
@@ -128,10 +136,12 @@ class LabelStudio(ListedDataset):
             self._data_report.read(images=1)
             try:
                 name, result = _image_name(task), self._result(task, f"task {tasks}", file)
+                regions = list(_regions(result, name))
+                _refuse_unplaced(regions)
             except ValueError as error:
                 self._data_report.skip_image(file, f"task {tasks}: {error}")
                 continue
-            yield Annotated(name, self._labels(result, name, file))
+            yield Annotated(name, self._labels(regions, name, file))
         if not tasks:
             raise DataError(f"'{file}' is not Label Studio's: it is not a list of tasks")
 
@@ -152,8 +162,7 @@ class LabelStudio(ListedDataset):
                 )
         return to_list(chosen, "result")
 
-    def _labels(self, result: list[Any], name: str, file: Path) -> Labels:
-        regions = list(_regions(result, name))
+    def _labels(self, regions: list[Keyed], name: str, file: Path) -> Labels:
         labels = read_words(regions, self._word, self._data_report, file)
         labels.size = next((size for _, region in regions if (size := _size(region))), None)
         return labels
@@ -210,26 +219,65 @@ def _size(region: Any) -> tuple[int, int] | None:
     return to_size(region.get("original_height"), region.get("original_width"))
 
 
-def _outline(region: dict[str, Any]) -> Points:
-    """Return the outline of a region in pixels, or raise a ValueError if it has none."""
-    if (size := _size(region)) is None:
-        raise ValueError("it has no original_width and original_height")
-    if region.get("image_rotation"):
-        raise ValueError("the image was rotated in Label Studio before the region was drawn")
-    value = region["value"]
+def _refuse_unplaced(regions: list[Keyed]) -> None:
+    """Refuse an image with a region that nobody can place: its text would be learned as background.
+
+    Raises:
+        ValueError: There is one.
+    """
+    for where, region in regions:
+        if isinstance(region, dict) and "value" in region and _size(region) is None:
+            raise ValueError(f"{where}it has no original_width and original_height")
+        if isinstance(region, dict) and region.get("image_rotation"):
+            raise ValueError(f"{where}the image was rotated in Label Studio before the region was drawn")
+
+
+def _outline(region: dict[str, Any]) -> Points | Place:
+    """Return the outline of a region in pixels, or where it is; raise a ValueError if it has no place."""
+    size, value = _size(region), region["value"]
+    assert size is not None  # see `_refuse_unplaced`
     if "points" in value:
         return [_pixels(point, size) for point in to_points(value["points"])]
-    if not {"x", "y", "width", "height"} <= value.keys():
-        raise ValueError(f"it is neither a rectangle nor a polygon but {' and '.join(region['types'])}")
-    left, top = _pixels(to_point([value["x"], value["y"]]), size)
-    right, down = _pixels(to_point([value["width"], value["height"]]), size)
-    angle = math.radians(to_point([value.get("rotation") or 0, 0])[0])
+    if "vertices" in value:
+        points = [_pixels(to_point([one.get("x"), one.get("y")]), size) for one in _vertices(value)]
+        return points if value.get("closed") is True else _no_outline(points, region)
+    if "rle" in value:
+        left, top, right, bottom = brush_box(value["rle"], size)
+        return Place((), xyxy_to_points([left, top, right, bottom]), "a brush has no outline")
+    start = _pixels(to_point([value.get("x"), value.get("y")]), size)
+    for sides, corners in ((("width", "height"), _rectangle), (("radiusX", "radiusY"), _ellipse)):
+        if value.keys() >= set(sides):
+            across, down = _pixels(to_point([value[side] for side in sides]), size)
+            return _turned(start, corners(across, down), value.get("rotation"))
+    return _no_outline([start], region)
+
+
+def _no_outline(points: Points, region: dict[str, Any]) -> Place:
+    kinds = " and ".join(region["types"])
+    return Place(points, error=f"it is neither a rectangle nor a polygon but {kinds}")
+
+
+def _vertices(value: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one if isinstance(one, dict) else {} for one in to_list(value, "vertices")]
+
+
+def _rectangle(right: float, down: float) -> Points:
+    return (0.0, 0.0), (right, 0.0), (right, down), (0.0, down)
+
+
+def _ellipse(across: float, down: float) -> Points:
+    angles = (2 * math.pi * corner / CORNERS for corner in range(CORNERS))
+    return [(across * math.cos(angle), down * math.sin(angle)) for angle in angles]
+
+
+def _turned(start: tuple[float, float], corners: Points, degrees: Any) -> Points:
+    """Return corners that are relative to a point, turned clockwise around it."""
+    angle = math.radians(to_point([degrees or 0, 0])[0])
     if not math.isfinite(angle):
         raise ValueError(f"the rotation {angle} is not an angle")
     cos, sin = math.cos(angle), math.sin(angle)
     # Clockwise on screen, because y points down. Rotate in pixels: in percent, corners would not stay square.
-    corners = ((0.0, 0.0), (right, 0.0), (right, down), (0.0, down))
-    return [(left + x * cos - y * sin, top + x * sin + y * cos) for x, y in corners]
+    return [(start[0] + x * cos - y * sin, start[1] + x * sin + y * cos) for x, y in corners]
 
 
 def _pixels(percent: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """labelme (Wada 2016): `shapes: [{label, points, shape_type, flags}]`, one file beside each image.
 
 Polygons, rectangles (of two corners or four), oriented rectangles and circles enclose text; for a
-mask, its box is used. Points, lines and line strips enclose nothing and are recorded as skipped. An image and
-its file have the same name; `imagePath` is not read, because images are moved more often than renamed.
+mask, its box is used. Points, lines and line strips only tell where text is: they are "don't care". An image
+and its file have the same name; `imagePath` is not read, because images are moved more often than renamed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ from ocr_trainer.formats.json_files import (
     xyxy_to_points,
 )
 from ocr_trainer.formats.paired import PairedDataset
+from ocr_trainer.formats.places import Place
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelmeConfig
+
+ENCLOSING = ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral")
+"""Types of shapes whose points are the corners of an outline."""
 
 CORNERS = 32
 """Corners of the polygon that replaces a circle."""
@@ -37,6 +42,7 @@ CORNERS = 32
 class Labelme(PairedDataset):
     """Images annotated with labelme."""
 
+    exif = ExifOrientation.applied
     _config: LabelmeConfig
 
     suffixes = (".json",)
@@ -66,16 +72,16 @@ class Labelme(PairedDataset):
         return Word(_outline(shape), text, flagged or dont_care(text, self._config))
 
 
-def _outline(shape: dict[str, Any]) -> Points:
-    """Return the polygon of a shape, or raise a ValueError if it encloses nothing."""
+def _outline(shape: dict[str, Any]) -> Points | Place:
+    """Return the polygon of a shape, or where it is if it encloses nothing."""
     kind, points = shape.get("shape_type") or "polygon", to_points(shape.get("points"))
     if kind in ("rectangle", "mask") and len(points) == 2:
         return xyxy_to_points([*points[0], *points[1]])
     if kind == "circle" and len(points) == 2:
         return _circle(points)
-    if kind in ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"):
+    if kind in ENCLOSING:
         return points
-    raise ValueError(f"a shape of type '{shown(kind)}' with {len(points)} points encloses no text")
+    return Place(points, error=f"a shape of type '{shown(kind)}' with {len(points)} points encloses no text")
 
 
 def _circle(points: Points) -> Points:

@@ -32,6 +32,7 @@ from ocr_trainer.formats.json_files import (
 )
 from ocr_trainer.formats.json_streams import stream_elements
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.formats.places import Place, bounding_box, first_readable
 from ocr_trainer.plugin import Task
 from ocr_trainer_json.coco import Keyed, join
 
@@ -131,9 +132,12 @@ def _by_id(objects: Iterator[Any]) -> Iterator[Keyed]:
 
 def _word(instance: dict[str, Any]) -> Word:
     text, ignore = to_text(instance.get("text")), instance.get("ignore")
-    outline = instance.get("polygon")
-    points = pairs_to_points(outline) if outline else xyxy_to_points(instance.get("bbox"))
-    return Word(points, text, ignore in (True, 1))
+    polygon, box = instance.get("polygon"), instance.get("bbox")
+    outline = first_readable(
+        lambda: pairs_to_points(polygon) if polygon else (),
+        lambda: xyxy_to_points(box) if box is not None else (),
+    )
+    return Word(outline, text, ignore in (True, 1))
 
 
 def _old_word(annotation: dict[str, Any]) -> Word:
@@ -141,12 +145,19 @@ def _old_word(annotation: dict[str, Any]) -> Word:
     return Word(_old_outline(annotation), text, crowd in (True, 1))
 
 
-def _old_outline(annotation: dict[str, Any]) -> Points:
-    if box := annotation.get("box"):
-        return pairs_to_points(box)
+def _old_outline(annotation: dict[str, Any]) -> Place:
+    corners, box = annotation.get("box"), annotation.get("bbox")
     parts = annotation.get("segmentation")
-    if not (parts and isinstance(parts, list)):  # a dict is a run-length encoded bitmap
-        return xywh_to_points(annotation.get("bbox"))
+    parts = parts if isinstance(parts, list) else []  # a dict is a run-length encoded bitmap
+    return first_readable(
+        lambda: pairs_to_points(corners) if corners else (),
+        lambda: _only_part(parts),
+        lambda: xywh_to_points(box) if box is not None else (),
+        lambda: bounding_box([point for part in parts for point in pairs_to_points(part)]),
+    )
+
+
+def _only_part(parts: list[Any]) -> Points:
     if len(parts) > 1:
         raise ValueError(f"the segmentation has {len(parts)} parts, but a label has one")
-    return pairs_to_points(parts[0])
+    return pairs_to_points(parts[0]) if parts else ()

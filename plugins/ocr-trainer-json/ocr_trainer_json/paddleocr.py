@@ -20,6 +20,7 @@ from ocr_trainer.formats.json_files import (
     to_text,
 )
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import PaddleOcrConfig
 
@@ -27,6 +28,7 @@ from ocr_trainer_json.plugin import PaddleOcrConfig
 class PaddleOcr(ListedDataset):
     """Datasets with PaddleOCR's label files."""
 
+    exif = ExifOrientation.applied
     _config: PaddleOcrConfig
 
     file_names = ("{split}*label*.txt", "{split}.txt", "det/{split}.txt", "{split}/{split}.txt")

@@ -12,9 +12,11 @@ from typing import Any
 
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import mark_reason
-from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text
+from ocr_trainer.formats.json_files import Word, pairs_to_points, to_text, xywh_to_points
 from ocr_trainer.formats.json_streams import stream_members
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
+from ocr_trainer.formats.places import first_readable
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_json.coco import join
 from ocr_trainer_json.marks import untranscribed
 from ocr_trainer_json.plugin import TextOcrConfig
@@ -27,6 +29,7 @@ class TextOcr(ListedDataset):
 
     _config: TextOcrConfig
 
+    exif = ExifOrientation.ignored
     file_names = ("TextOCR_*_{split}.json", "textocr_{split}.json", "{split}.json")
     image_folders = (".",)
 
@@ -48,4 +51,9 @@ class TextOcr(ListedDataset):
     def _word(self, annotation: dict[str, Any]) -> Word:
         text = to_text(annotation.get("utf8_string"), "utf8_string")
         reason = mark_reason(text) if text == ILLEGIBLE else untranscribed(text, self._config)
-        return Word(pairs_to_points(annotation.get("points")), text, reason)
+        points, box = annotation.get("points"), annotation.get("bbox")
+        outline = first_readable(
+            lambda: pairs_to_points(points),
+            lambda: xywh_to_points(box) if box is not None else (),
+        )
+        return Word(outline, text, reason)

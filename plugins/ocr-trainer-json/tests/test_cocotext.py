@@ -124,19 +124,21 @@ def test_bad_entries_are_named(tmp_path: Path, opened: Any, entries: Any, pictur
     write(tmp_path / "train.json", imgs, anns)
     dataset, context = opened(name, train_file=Path("train.json"), val_share=0)
     assert names(dataset.train) == ["a.png", "b.png"]
-    assert dataset.train.labels(0).ignore == [False, True]
+    # The others have a box, which COCO-Text has as well as an outline; a text that is no text is "don't care".
+    assert dataset.train.labels(0).ignore == [False, False, False, True, True, False]
+    assert [len(polygon) for polygon in dataset.train.labels(0).polygons] == [4] * 6
     assert (context.data_report.images, context.data_report.labels) == (5, 9)
     assert entries(context) == [
         'train.json: image 2: there is no "file_name", the name of an image',
         'train.json: image 3: there is no "file_name", the name of an image',
-        "train.json: a.png, annotation 11: 5 numbers do not form points: there must be an even number",
-        "train.json: a.png, annotation 12: [1, 1, 9, 1, 9, 5, 1, '5'] is not a list of numbers",
-        "train.json: a.png, annotation 13: the utf8_string is neither text nor null: ['x']",
+        "train.json: a.png, annotation 11: 5 numbers do not form points: there must be an even number: its box is used",
+        "train.json: a.png, annotation 12: [1, 1, 9, 1, 9, 5, 1, '5'] is not a list of numbers: its box is used",
+        "train.json: a.png, annotation 13: the utf8_string is neither text nor null: ['x']: kept as don't care",
         "train.json: annotation 14: there is no image 2",
         "train.json: annotation 15: there is no image 99",
         "train.json: annotation 16: it has no image_id",
         "train.json: a.png, annotation 17: the outline crosses itself: kept as don't care",
-        "train.json: a.png, annotation 18: 1 point is not a polygon",
+        "train.json: a.png, annotation 18: 1 point is not a polygon: its box is used",
         "gone.png: there is no such image",
     ]
 

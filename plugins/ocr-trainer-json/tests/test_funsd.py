@@ -93,19 +93,19 @@ def test_bad_files_and_words_are_entered(tmp_path: Path, opened: Any, entries: A
     dataset, context = opened("funsd", val_share=0)
     sample = dataset.train[0]
     assert len(dataset.train) == 1
-    assert sample.texts == ["TO:", "", "12"]
-    assert sample.ignore.tolist() == [False, True, False]
+    assert sample.texts == ["TO:", "", "12", "", "", "x", "", "x"]
+    assert sample.ignore.tolist() == [False, True, False, *[True] * 5]
     assert sample.polygons[0].tolist() == [[10, 2], [19, 2], [19, 8], [10, 8]]
     folder, file = "training_data/annotations", "training_data/annotations/good, &1.json"
     assert (context.data_report.images, context.data_report.labels) == (6, 11)
     assert sorted(entries(context)) == [
         f"{folder}/gone.json: no image for this annotation in 'training_data/images'",
         f"{file}: entity 1, word 10: word is not an object",
-        f"{file}: entity 1, word 4: [1, 1, 5] is not a box [left, top, right, bottom]",
-        f"{file}: entity 1, word 5: [1, 1, 5, '5'] is not a box [left, top, right, bottom]",
-        f"{file}: entity 1, word 6: the outline has no area",
-        f"{file}: entity 1, word 7: the text is neither text nor null: ['x']",
-        f"{file}: entity 1, word 8: the coordinate inf is not a finite number",
+        f"{file}: entity 1, word 4: [1, 1, 5] is not a box [left, top, right, bottom]: kept as don't care",
+        f"{file}: entity 1, word 5: [1, 1, 5, '5'] is not a box [left, top, right, bottom]: kept as don't care",
+        f"{file}: entity 1, word 6: the outline has no area: kept as don't care",
+        f"{file}: entity 1, word 7: the text is neither text nor null: ['x']: kept as don't care",
+        f"{file}: entity 1, word 8: the coordinate inf is not a finite number: kept as don't care",
         f"{file}: entity 1, word 9: None is not a box [left, top, right, bottom]",
         f"{file}: entity 2: 3 is not an object",
         f"training_data/images/cut.png: '{folder}/cut.json' is not JSON: line 2, column 14: Expecting value",

@@ -128,10 +128,7 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     picture("a.png", "b.png")
     result = [
         entry("good", "rectangle", PLACE),
-        entry("ellipse", "ellipse", {"x": 50, "y": 50, "radiusX": 4, "radiusY": 2, "rotation": 0}),
         entry("brush", "brushlabels", {"format": "rle", "rle": [0, 1], "brushlabels": ["x"]}),
-        entry("turned", "rectangle", PLACE, image_rotation=90),
-        entry("sizeless", "rectangle", PLACE, original_width=None),
         entry("text", "rectangle", PLACE | {"width": "40"}),
         entry("angle", "rectangle", PLACE | {"rotation": 1e999}),
         entry("points", "polygon", {"points": [[1, 2], [3]]}),
@@ -155,22 +152,19 @@ def test_bad_tasks_and_regions_are_entered(tmp_path: Path, opened: Any, entries:
     (tmp_path / "train.json").write_text(valid[:-1] + "," + json.dumps(more)[1:])
     dataset, context = opened("label_studio", val_share=0)
     assert [path.name for path in dataset.train.files] == ["a.png"]
-    assert dataset.train.labels(0).texts == [""]
-    assert (context.data_report.images, context.data_report.labels) == (10, 11)
+    assert dataset.train.labels(0).ignore == [False, True]
+    assert (context.data_report.images, context.data_report.labels) == (10, 8)
     found = entries(context)
-    assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 11: entry is not an object"]
-    assert [line.partition("region ")[2] for line in found[1:10]] == [
-        "ellipse: it is neither a rectangle nor a polygon but ellipse",
-        "brush: it is neither a rectangle nor a polygon but brushlabels",
-        "turned: the image was rotated in Label Studio before the region was drawn",
-        "sizeless: it has no original_width and original_height",
+    assert found[:1] == ["train.json: /data/upload/1/0a1b2c3d-a.png, entry 8: entry is not an object"]
+    assert [line.partition("region ")[2] for line in found[1:7]] == [
+        "brush: its rle is truncated",
         "text: [40.0, '20.0'] is not a point [x, y]".replace("[40.0, '20.0']", "['40', 20.0]"),
         "angle: the rotation inf is not an angle",
         "points: [3] is not a point [x, y]",
-        "flat: the outline has no area",
+        "flat: the outline has no area: kept as don't care",
         "words: the text is neither text nor null: ['x']",
     ]
-    assert found[10:] == [
+    assert found[7:] == [
         "train.json: task 2: it is not annotated",
         "train.json: task 3: its annotation was cancelled",
         "train.json: task 4: its data has no image name: b.txt",

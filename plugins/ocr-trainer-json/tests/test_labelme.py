@@ -44,8 +44,10 @@ def test_the_shapes_of_labelme(tmp_path: Path, opened: Any, entries: Any, pictur
     write(tmp_path / folder / "page 1.json", *shapes)
     dataset, context = opened("labelme", val_share=0)
     sample = dataset.train[0]
-    assert sample.texts == ["Genaxis Theatre", "[06]", "word", "word", "word", "word", "O"]
-    assert not sample.ignore.any()
+    assert sample.texts[:7] == ["Genaxis Theatre", "[06]", "word", "word", "word", "word", "O"]
+    assert sample.ignore.tolist() == [False] * 7 + [True] * 5
+    for polygon, points in zip(sample.polygons[7:], (QUAD[:2], QUAD[:1], QUAD, QUAD, QUAD[:1]), strict=True):
+        assert all(Polygon(polygon).covers(Point(point)) for point in points)
     assert Polygon(sample.polygons[1]).bounds == (1, 1.25, 9.5, 5)
     assert [sample.polygons[n].tolist() for n in (0, 2, 3, 4)] == [QUAD] * 4
     assert Polygon(sample.polygons[5]).bounds == (2, 2, 6, 4)
@@ -54,11 +56,11 @@ def test_the_shapes_of_labelme(tmp_path: Path, opened: Any, entries: Any, pictur
     assert np.allclose(np.hypot(*(sample.polygons[6] - [10, 5]).T), 5, atol=1e-4)
     place = f"{folder}/page 1.json".removeprefix("./")
     assert entries(context) == [
-        f"{place}: shape 8: a shape of type 'line' with 2 points encloses no text",
-        f"{place}: shape 9: a shape of type 'point' with 1 points encloses no text",
-        f"{place}: shape 10: a shape of type 'linestrip' with 4 points encloses no text",
-        f"{place}: shape 11: a shape of type 'points' with 4 points encloses no text",
-        f"{place}: shape 12: 1 point is not a polygon",
+        f"{place}: shape 8: a shape of type 'line' with 2 points encloses no text: kept as don't care",
+        f"{place}: shape 9: a shape of type 'point' with 1 points encloses no text: kept as don't care",
+        f"{place}: shape 10: a shape of type 'linestrip' with 4 points encloses no text: kept as don't care",
+        f"{place}: shape 11: a shape of type 'points' with 4 points encloses no text: kept as don't care",
+        f"{place}: shape 12: 1 point is not a polygon: kept as don't care",
     ]
     assert (context.data_report.images, context.data_report.labels) == (1, 12)
 
@@ -96,8 +98,8 @@ def test_bad_files_are_entered(tmp_path: Path, opened: Any, entries: Any, pictur
     assert [path.name for path in dataset.train.files] == ["a.png"]
     assert (context.data_report.images, context.data_report.labels) == (5, 4)
     assert sorted(entries(context)) == [
-        "a.json: shape 1: the label is neither text nor null: ['a']",
-        "a.json: shape 2: 1 is not a point [x, y]",
+        "a.json: shape 1: the label is neither text nor null: ['a']: kept as don't care",
+        "a.json: shape 2: 1 is not a point [x, y]: kept as don't care",
         "a.json: shape 3: it has no list of points",
         "a.json: shape 4: 7 is not an object",
         "cut.png: 'cut.json' is not JSON: line 1, column 13: Expecting value",

@@ -138,17 +138,20 @@ def test_oddities_of_a_data_list(tmp_path: Path, opened: Any, entries: Any, pict
     (tmp_path / "textdet_train.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"data_list": lists}).encode())
     dataset, context = opened("mmocr", val_share=0)
     labels = labels_of(dataset.train)
-    assert {name: one.ignore for name, one in labels.items()} == {"a b, &.png": [False, True], "c.png": []}
+    assert {name: one.ignore for name, one in labels.items()} == {
+        "a b, &.png": [False, *[True] * 4],
+        "c.png": [],
+    }
     assert labels["a b, &.png"].polygons[0].tolist() == QUAD
-    assert labels["a b, &.png"].texts == ["7", ""]
+    assert labels["a b, &.png"].texts == ["7", *[""] * 4]
     assert (context.data_report.images, context.data_report.labels) == (8, 8)
     file, image = "textdet_train.json", "textdet_train.json: a b, &.png, instance"
     assert entries(context) == [
-        f"{image} 3: 5 numbers do not form points: there must be an even number",
-        f"{image} 4: 2 points are not a polygon",
+        f"{image} 3: 5 numbers do not form points: there must be an even number: kept as don't care",
+        f"{image} 4: 2 points are not a polygon: kept as don't care",
         f"{image} 5: {{'x': 1}} is not a list of numbers",
-        f"{image} 6: the coordinate nan is not a finite number",
-        f"{image} 7: None is not a box [left, top, right, bottom]",
+        f"{image} 6: the coordinate nan is not a finite number: kept as don't care",
+        f"{image} 7: it has no outline",
         f"{image} 8: None is not an object",
         "gone.png: there is no such image",
         "../a b, &.png/../..: the name '../a b, &.png/../..' leads out of the image folder",
@@ -173,15 +176,15 @@ def test_oddities_of_coco(tmp_path: Path, opened: Any, entries: Any, picture: An
     (tmp_path / "instances_training.json").write_text(json.dumps(document))
     dataset, context = opened("mmocr", val_share=0)
     labels = labels_of(dataset.train)["a.png"]
-    assert [polygon.tolist() for polygon in labels.polygons] == [QUAD, QUAD]
-    assert labels.ignore == [False, True]
+    assert [polygon.tolist() for polygon in labels.polygons] == [QUAD] * 3
+    assert labels.ignore == [False, False, True]
     assert (context.data_report.images, context.data_report.labels) == (4, 5)
     file = "instances_training.json"
     assert entries(context) == [
         f'{file}: image 2: there is no "file_name", the name of an image',
         f"{file}: image 1: its id is already in use",
         f'{file}: image #4: there is no "file_name", the name of an image',
-        f"{file}: a.png, annotation 2: the segmentation has 2 parts, but a label has one",
+        f"{file}: a.png, annotation 2: the segmentation has 2 parts, but a label has one: its box is used",
         f"{file}: annotation 3: there is no image 2",
         f"{file}: annotation #5: it has no image_id",
     ]

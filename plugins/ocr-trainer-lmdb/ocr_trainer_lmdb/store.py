@@ -12,6 +12,7 @@ from pathlib import Path
 from ocr_trainer.data.images import decode_image
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
+from ocr_trainer.plugin import SkippedItem
 from ocr_trainer_lmdb.tree import Entry, Tree
 
 DATA = "data.mdb"
@@ -54,7 +55,9 @@ class Store:
         """
         text = self.text(index)
         key, name = f"image-{index + 1:09}", self.name(index)
-        return TextImage(decode_image(self._value(key), name), text, name)
+        notes: list[str] = []
+        image = decode_image(self._value(key), name, notes)
+        return TextImage(image, text, name, [SkippedItem("remark", name, None, note) for note in notes])
 
     def name(self, index: int) -> str:
         """Return the name of the image at an index, from 0: the folder and the key."""

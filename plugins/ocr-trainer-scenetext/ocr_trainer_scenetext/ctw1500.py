@@ -4,13 +4,16 @@ Connection*, Pattern Recognition 2019), in the three formats of its releases.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import Labels
-from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, excerpt, parse_points
-from ocr_trainer.formats.xml_files import read_elements
+from ocr_trainer.formats.annotations import Labels, Points
+from ocr_trainer.formats.places import first_readable
+from ocr_trainer.formats.rows import NUMBER, Row, RowDataset, box, excerpt, parse_number, parse_points
+from ocr_trainer.formats.xml_files import Element, read_elements
+from ocr_trainer.plugin.options import ExifOrientation
 
 COORDINATES = 28
 """Numbers per outline: 14 points."""
@@ -25,6 +28,7 @@ class Ctw1500(RowDataset):
     left, top, right and bottom of an upright box, and 14 points relative to its top left corner.
     """
 
+    exif = ExifOrientation.ignored
     suffixes = (".xml", ".txt")
     prefixes = ("", "000", "gt_")
     folders: ClassVar = {
@@ -55,14 +59,17 @@ class Ctw1500(RowDataset):
         if annotation.suffix.lower() != ".xml":
             return super().read(annotation)
         labels = Labels()
-        for line, box in boxes(annotation):
+        for element in boxes(annotation):
+            texts = {child.tag: child.text for child in element.children}
             try:
-                points = parse_points(box.get("segs", "").split(","))
+                outline = first_readable(
+                    partial(parse_points, texts.get("segs", "").split(",")), partial(_upright, element)
+                )
             except ValueError as fault:
                 self._data_report.read(labels=1)
-                self._data_report.skip_label(annotation, line, str(fault))
+                self._data_report.skip_label(annotation, element.line, str(fault))
                 continue
-            self.add(labels, points, box.get("label", "").strip(), annotation, line)
+            self.add(labels, outline, texts.get("label", "").strip(), annotation, element.line)
         return labels
 
     def parse(self, row: str) -> Row:
@@ -79,8 +86,8 @@ class Ctw1500(RowDataset):
         return parse_points(fields[:COORDINATES]), ",".join(fields[COORDINATES:]).strip()
 
 
-def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the line of each `<box>` of an XML file, with its texts by tag, such as `label` and `segs`.
+def boxes(path: Path) -> list[Element]:
+    """Return each `<box>` of an XML file.
 
     Raises:
         DataError: If the file cannot be read, is damaged, or is not CTW1500's.
@@ -88,8 +95,13 @@ def boxes(path: Path) -> list[tuple[int, dict[str, str]]]:
     elements = read_elements(path)
     if all(element.tag != "image" for element in elements):  # other XML would pass for an image without text
         raise DataError(f"'{path}' has no <image>: it is XML, but not CTW1500's")
-    return [
-        (element.line, {child.tag: child.text for child in element.children})
-        for element in elements
-        if element.tag == "box"
-    ]
+    return [element for element in elements if element.tag == "box"]
+
+
+def _upright(element: Element) -> Points:
+    """Return the upright box of a `<box>`, which it has besides the outline; empty if it has none."""
+    names = ("left", "top", "width", "height")
+    if not element.attributes.keys() >= set(names):
+        return ()
+    left, top, width, height = (parse_number(element.attributes[name]) for name in names)
+    return box(left, top, left + width, top + height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_number, rotated
+from ocr_trainer.plugin.options import ExifOrientation
 
 DIFFICULT = "difficult"
 """Takes the place of a text where the flag is set; the dataset has no texts."""
@@ -16,6 +17,7 @@ class MsraTd500(RowDataset):
     Rows are `index difficult x y width height angle`; difficult ones mean "don't care".
     """
 
+    exif = ExifOrientation.ignored
     suffixes = (".gt",)
     prefixes = ("", "gt_")
     dont_care = frozenset({DIFFICULT})

@@ -14,6 +14,7 @@ from typing import ClassVar
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
 from ocr_trainer.formats.rows import Row, RowDataset, excerpt, parse_points, parse_polygon
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_scenetext.mat import Value, read_cells
 
 RECORD = re.compile(
@@ -48,6 +49,7 @@ class TotalText(RowDataset):
     `x1,y1,…,xn,yn,TEXT` (`img1.jpg.txt`, from the authors of DB).
     """
 
+    exif = ExifOrientation.ignored
     suffixes = (".txt", ".mat")
     prefixes = ("poly_gt_", "gt_", "")
     dont_care = frozenset({"#", "###"})

@@ -89,20 +89,20 @@ def test_bad_words_are_entered_by_name(tmp_path: Path) -> None:
     }
     make(tmp_path, "train.json", {"a.jpg": image(words)})
     dataset, context = open_ufo(tmp_path, val_share=0)
-    assert dataset.train[0].ignore.tolist() == [False, True]
+    assert dataset.train[0].ignore.tolist() == [False, *[True] * 9]
     assert context.data_report.labels == len(words)
     assert entries(context, tmp_path) == [
         "train.json: a.jpg, word 'no points': it has no list of points",
         "train.json: a.jpg, word 'null': None is not an object",
-        "train.json: a.jpg, word 'two': 2 points are not a polygon",
-        "train.json: a.jpg, word 'nan': the coordinate nan is not a finite number",
-        "train.json: a.jpg, word 'huge': the coordinate inf is not a finite number",
-        "train.json: a.jpg, word 'text': ['1', '1'] is not a point [x, y]",
-        "train.json: a.jpg, word 'flag': [True, 1] is not a point [x, y]",
-        "train.json: a.jpg, word 'three': [1, 2, 3] is not a point [x, y]",
-        "train.json: a.jpg, word 'list text': the transcription is neither text nor null: ['a']",
+        "train.json: a.jpg, word 'two': 2 points are not a polygon: kept as don't care",
+        "train.json: a.jpg, word 'nan': the coordinate nan is not a finite number: kept as don't care",
+        "train.json: a.jpg, word 'huge': the coordinate inf is not a finite number: kept as don't care",
+        "train.json: a.jpg, word 'text': ['1', '1'] is not a point [x, y]: kept as don't care",
+        "train.json: a.jpg, word 'flag': [True, 1] is not a point [x, y]: kept as don't care",
+        "train.json: a.jpg, word 'three': [1, 2, 3] is not a point [x, y]: kept as don't care",
+        "train.json: a.jpg, word 'list text': the transcription is neither text nor null: ['a']: kept as don't care",
         "train.json: a.jpg, word 'bow tie': the outline crosses itself: kept as don't care",
-        "train.json: a.jpg, word 'line': the outline has no area",
+        "train.json: a.jpg, word 'line': the outline has no area: kept as don't care",
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from ocr_trainer.plugin import DatasetPlugin, FormatSignature, Task
-from ocr_trainer.plugin.options import FolderConfig, ListedConfig
+from ocr_trainer.plugin.options import ExifOrientation, FolderConfig, ListedConfig
 
 
 class Form(Enum):
@@ -34,6 +35,12 @@ class WordsConfig(ListedConfig):
 
     dont_care: list[str] = field(default_factory=lambda: ["###"])
     """Texts that mean "don't care"; images with such a text are left out."""
+
+    def validate(self) -> Iterator[str]:
+        """Yield a message for each invalid combination of options."""
+        yield from super().validate()
+        if self.exif_orientation is not ExifOrientation.auto:
+            yield "words have no outlines: their images are read as they are shown, without exif_orientation"
 
 
 @dataclass

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, Labels, Points
+from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, Labels, Points, outline_error
 from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.names import NameIndex, without_suffix
 from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.formats.places import Place, bounding_box, with_text_above
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.document import number
 from ocr_trainer_xml.matching import by_names
 from ocr_trainer_xml.plugin import Level, Match, XmlConfig
+from ocr_trainer_xml.scale import Scale, Sides
 
 READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
 """The dataset that reads each root element."""
@@ -37,8 +40,8 @@ class XmlDataset(PairedDataset):
     """Pages in XML with three splits; subclasses say where the outline and text of an element are.
 
     An outline without transcription is still text and is learned, unless `ignore_untranscribed` is set.
-    Repeated points are dropped, as is the last point of an outline that ends where it began. Elements
-    with only a baseline, or without any outline, are skipped.
+    Repeated points are dropped, as is the last point of an outline that ends where it began. An element
+    without a usable outline has its box, or that of its parts; one with only a baseline is "don't care".
 
     Raises:
         DataError: The folder does not exist or has no annotations in a known layout.
@@ -84,17 +87,37 @@ class XmlDataset(PairedDataset):
             ValueError: The coordinates are not valid points.
         """
 
+    def box(self, element: Element) -> Points:
+        """Return the box of an element that has one besides its outline; empty if it has none.
+
+        Raises:
+            ValueError: The coordinates are not valid points.
+        """
+        return ()
+
+    @abstractmethod
+    def baseline(self, element: Element) -> Points:
+        """Return the baseline of a line in the file's units; empty if it has none.
+
+        Raises:
+            ValueError: The coordinates are not valid points.
+        """
+
     @abstractmethod
     def text(self, element: Element) -> str:
         """Return the transcription of an element."""
 
-    def scale(self, elements: list[Element], annotation: Path) -> float:
+    @abstractmethod
+    def frame(self, elements: list[Element]) -> ExifOrientation:
+        """Return what a file says of the frame of its coordinates, as our writers do; `auto` if nothing."""
+
+    def scale(self, elements: list[Element], page: Element, annotation: Path, image: Path | None) -> Scale:
         """Return the pixels per unit of the coordinates.
 
         Raises:
-            DataError: The unit is unknown, or needs a resolution that is not given.
+            DataError: The unit is unknown, or needs a resolution that is not given, or is contradicted.
         """
-        return 1.0
+        return Scale()
 
     def read(self, annotation: Path) -> Labels:
         """Read the labels of one file; elements that cannot be used are recorded as skipped.
@@ -102,15 +125,28 @@ class XmlDataset(PairedDataset):
         Raises:
             DataError: The file as a whole cannot be used.
         """
+        return self._labels(annotation, None)
+
+    def read_for(self, image: Path, annotation: Path) -> Labels:
+        """Read the labels of an image, whose size may give the scale of the coordinates."""
+        return self._labels(annotation, image)
+
+    def _labels(self, annotation: Path, image: Path | None) -> Labels:
         elements = self._elements(annotation)
         pages = [element for element in elements if element.tag == "Page"]
         if len(pages) != 1:
             raise DataError(f"'{annotation}' describes {len(pages)} pages instead of one")
-        scale = self.scale(elements, annotation)
-        size = self._size(pages[0], annotation)
-        labels = Labels(size=size if scale == 1 else None)
+        scale = self.scale(elements, pages[0], annotation, image)
+        sides = self._sides(pages[0], annotation)
+        size = (round(sides[0]), round(sides[1])) if sides and (scale.y, scale.x) == (1, 1) else None
+        labels = Labels(size=size, exif=self.frame(elements))
+        if scale.exif is not ExifOrientation.auto:
+            labels.exif = scale.exif
+        if scale.note:
+            self._data_report.remark(annotation, None, scale.note)
+        parents = {id(child): element for element in elements for child in element.children}
         for element in self._outlined(elements, annotation):
-            self._add(labels, element, scale, annotation)
+            self._add(labels, element, parents.get(id(element)), scale, annotation)
         return labels
 
     def _outlined(self, elements: list[Element], annotation: Path) -> list[Element]:
@@ -135,27 +171,44 @@ class XmlDataset(PairedDataset):
             or (element.tag in coarser and not any(child.tag in names for child in element.children))
         ]
 
-    def _add(self, labels: Labels, element: Element, scale: float, annotation: Path) -> None:
+    def _add(
+        self, labels: Labels, element: Element, parent: Element | None, scale: Scale, annotation: Path
+    ) -> None:
         """Add an element to the labels; text that was not divided down to the level is "don't care"."""
         wanted = self.tags[self._config.level]
         entries = len(self._data_report.skipped)
-        try:
-            points = [(x * scale, y * scale) for x, y in self.outline(element)]
-            if not points:
-                raise ValueError(f"the {element.tag} has no outline")
-        except ValueError as error:
-            self._data_report.read(labels=1)
-            self._data_report.skip_label(annotation, element.line, str(error))
-            return
-        points = [point for point, _ in groupby(points)]
+        place = self._place(element, parent, scale)
         text = self.text(element).strip() if element.tag == wanted else ""
         reason = NO_TRANSCRIPTION if self._config.ignore_untranscribed and not text else ""
         if element.tag != wanted:
             reason = f"no {wanted}"
-        labels.add(points, text, reason, self._data_report, annotation, element.line)
+        labels.add(place, text, reason, self._data_report, annotation, element.line)
         if element.tag != wanted and len(self._data_report.skipped) == entries:
             reason = f"the {element.tag} has no {wanted}: kept as don't care"
             self._data_report.skip_label(annotation, element.line, reason)
+
+    def _place(self, element: Element, parent: Element | None, scale: Scale) -> Place:
+        """Return where an element is, in pixels: without an outline, where its parts or its parent are."""
+        points, error = self._scaled(self.outline, element, scale)
+        points = [point for point, _ in groupby(points)]
+        error = error or (f"the {element.tag} has no outline" if not points else outline_error(points) or "")
+        if not error:
+            return Place(points)
+        parts = [p for part in element.children for p in self._scaled(self.outline, part, scale)[0]]
+        box = self._scaled(self.box, element, scale)[0] or bounding_box(parts)
+        if not (points or box):
+            points = with_text_above(self._scaled(self.baseline, element, scale)[0])
+        if not (points or box) and parent is not None and parent.tag in self.tags.values():
+            points = self._scaled(self.outline, parent, scale)[0]
+        return Place(points, box or None, error)
+
+    @staticmethod
+    def _scaled(read: Callable[[Element], Points], element: Element, scale: Scale) -> tuple[Points, str]:
+        """Return points of an element in pixels, and why they cannot be read."""
+        try:
+            return [(x * scale.x, y * scale.y) for x, y in read(element)], ""
+        except ValueError as error:
+            return [], str(error)
 
     def _elements(self, annotation: Path, until: str | None = None) -> list[Element]:
         elements = read_elements(annotation, until)
@@ -169,8 +222,8 @@ class XmlDataset(PairedDataset):
             )
         return elements
 
-    def _size(self, page: Element, annotation: Path) -> tuple[int, int] | None:
-        """Return height and width, or None if they are missing or 0, as some tools write."""
+    def _sides(self, page: Element, annotation: Path) -> Sides | None:
+        """Return height and width in units of the page, or None if they are missing or 0, as some write."""
         sides = []
         for name in self.size:
             try:
@@ -179,7 +232,7 @@ class XmlDataset(PairedDataset):
                     raise ValueError(f"{side:g} is not the side of an image")
             except ValueError as error:
                 raise DataError(f"'{annotation}', line {page.line}: {name}: {error}") from None
-            sides.append(round(side))
+            sides.append(side)
         return (sides[0], sides[1]) if all(sides) else None
 
     def _pairs(self, folders: Folders) -> Pairs:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from ocr_trainer.plugin.options import ExifOrientation
+
 
 def number(text: str) -> float:
     """Return a number.
@@ -28,3 +32,11 @@ def to_points(text: str) -> list[tuple[float, float]]:
     if invalid := next((pair for pair in pairs if len(pair) != 2), None):
         raise ValueError(f"{','.join(invalid)[:40]!r} is not a point x,y")
     return [(number(x), number(y)) for x, y in pairs]
+
+
+def to_frame(text: str, pattern: str) -> ExifOrientation:
+    """Return the frame of coordinates that a pattern finds as a word in a text; `auto` if it finds none."""
+    found = re.search(pattern, text)
+    return next(
+        (frame for frame in ExifOrientation if found and frame.value == found[1]), ExifOrientation.auto
+    )

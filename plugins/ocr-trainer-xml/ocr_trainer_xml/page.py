@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from ocr_trainer.formats.annotations import Points
 from ocr_trainer.formats.xml_files import Element
+from ocr_trainer.plugin.options import ExifOrientation
 from ocr_trainer_xml.dataset import XmlDataset, usual_folders
-from ocr_trainer_xml.document import number, to_points
+from ocr_trainer_xml.document import number, to_frame, to_points
 from ocr_trainer_xml.plugin import Level
 
 
@@ -28,13 +29,25 @@ class PageXml(XmlDataset):
         """Return the image path that a file states, or an empty string."""
         return elements[-1].attributes.get("imageFilename", "")
 
+    def frame(self, elements: list[Element]) -> ExifOrientation:
+        """Return what a file says of the frame of its coordinates, as our writer does; `auto` if nothing."""
+        custom = next((one.attributes.get("custom", "") for one in elements if one.tag == "Page"), "")
+        return to_frame(custom, r"\bexifOrientation\s*\{\s*value\s*:\s*(\w+)")
+
+    def baseline(self, element: Element) -> Points:
+        """Return the baseline of a line in the file's units; empty if it has none."""
+        return self._points(element.first("Baseline"))
+
     def outline(self, element: Element) -> Points:
         """Return the outline of an element in the file's units; empty if it has none.
 
         Raises:
             ValueError: The coordinates are not valid points.
         """
-        coords = element.first("Coords")
+        return self._points(element.first("Coords"))
+
+    @staticmethod
+    def _points(coords: Element | None) -> Points:
         if coords is None:
             return []
         # Before 2013, each point was an element.

@@ -25,6 +25,14 @@ class Match(Enum):
     stem = "stem"
 
 
+class Unit(Enum):
+    """The units of ALTO: pixels, tenths of a millimeter, 1/1200 inch."""
+
+    pixel = "pixel"
+    mm10 = "mm10"
+    inch1200 = "inch1200"
+
+
 @dataclass
 class XmlConfig(PairedConfig):
     """The options of both formats."""
@@ -49,7 +57,11 @@ class AltoXmlConfig(XmlConfig):
     """The options of `alto_xml`."""
 
     dpi: float | None = option(None, above=0)
-    """Resolution of the images in dots per inch, for files in `mm10` or `inch1200`; not needed for pixels."""
+    """Resolution of the images in dots per inch, for files in `mm10` or `inch1200` that do not give the size
+    of their page; pages that do are scaled to their images."""
+
+    unit: Unit | None = None
+    """Unit of files that state none; if null, their pages are scaled to their images."""
 
 
 def _signatures(folder: str, root_element: str) -> Iterator[FormatSignature]:

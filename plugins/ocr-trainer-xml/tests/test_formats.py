@@ -138,7 +138,7 @@ def test_units_of_alto(tmp_path: Path, unit: str, dpi: float | None, corner: flo
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (alto("", "mm10"), "a.xml' measures in mm10: set the resolution of its image in dots per inch (dataset.dpi=300), or export it with the MeasurementUnit pixel"),
+        (alto("", "mm10"), "a.xml' measures in mm10 and does not give the size of its page: set the resolution of its image in dots per inch (dataset.dpi=300), or export it with the MeasurementUnit pixel"),
         (alto("", "mm"), "a.xml' measures in 'mm', which is not a unit of ALTO: pixel, mm10, inch1200"),
         (alto("", attributes='WIDTH="foo" HEIGHT="1"'), "a.xml', line 1: WIDTH: 'foo' is not a number"),
         (page("", 'imageWidth="-1"'), "a.xml', line 1: imageWidth: -1 is not the side of an image"),
@@ -178,21 +178,21 @@ def test_labels_of_no_use_are_entered_with_their_line(tmp_path: Path) -> None:
         line('<Coords points="nan,1 5,5 9,9"/>'), line('<Coords><Point x="1"/></Coords>'),
     ]  # fmt: skip
     labels, entries = read(tmp_path, page("\n" + "\n".join(kinds)))
-    assert labels.ignore == [False, True]
+    assert labels.ignore == [False, *[True] * 5]
     assert entries == [
-        "a.xml:3: the TextLine has no outline",
+        "a.xml:3: the TextLine has no outline: kept as don't care",
         "a.xml:4: the TextLine has no outline",
         "a.xml:5: '3' is not a point x,y",
         "a.xml:6: 'x' is not a number",
-        "a.xml:7: 1 point is not a polygon",
+        "a.xml:7: 1 point is not a polygon: kept as don't care",
         "a.xml:8: the outline crosses itself: kept as don't care",
-        "a.xml:9: the outline has no area",
-        "a.xml:10: the coordinate nan is not a finite number",
+        "a.xml:9: the outline has no area: kept as don't care",
+        "a.xml:10: the coordinate nan is not a finite number: kept as don't care",
         "a.xml:11: '' is not a number",
     ]
     boxes = '\n<TextLine BASELINE="5"/>\n<TextLine HPOS="4" VPOS="4" WIDTH="0" HEIGHT="8"/>\n<TextLine HPOS="a" VPOS="4" WIDTH="0" HEIGHT="8"/>'
     assert read(tmp_path, alto(boxes))[1] == [
         "a.xml:2: the TextLine has no outline",
-        "a.xml:3: its box is 0 wide and 8 high",
+        "a.xml:3: its box is 0 wide and 8 high: kept as don't care",
         "a.xml:4: 'a' is not a number",
     ]
