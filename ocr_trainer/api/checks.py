@@ -40,7 +40,24 @@ def check(*overrides: str, **options: Any) -> RunConfig:
     from ocr_trainer.config.compose import compose
 
     with guest():
-        return compose(overrides_of(overrides, options))
+        run = compose(overrides_of(overrides, options))
+        check_output_dir(run)
+        return run
+
+
+def check_output_dir(run: RunConfig) -> None:
+    """Refuse an `output_dir` in which no run directory can be created.
+
+    Raises:
+        ConfigError: There is a reason why it cannot.
+    """
+    from ocr_trainer.runs.run_dir import why_no_folder
+
+    if reason := why_no_folder(run.output_dir / run.exp_name):
+        raise ConfigError(
+            f"cannot create a run directory in {run.output_dir / run.exp_name}: {reason}\n"
+            "  choose another folder with output_dir=…"
+        )
 
 
 def check_data(*overrides: str, **options: Any) -> DataCheck:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Sequence
+from itertools import takewhile
 
 from ocr_trainer.cli.commands import command, plugin_commands
 from ocr_trainer.cli.encoding import use_utf8
 from ocr_trainer.cli.messages import print_error, print_traceback, print_warning
-from ocr_trainer.errors import OcrTrainerError
+from ocr_trainer.errors import ConfigError, OcrTrainerError
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.signals import STOP, Stopped
@@ -66,9 +68,25 @@ def _help() -> None:
         echo(f"  {f'ocr-train {name}':44} {summary}")
 
 
+def _refuse_hyphens(words: Sequence[str]) -> None:
+    """Refuse overrides that look like flags, as in `--optimizer.lr=0.1`.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for word in takewhile(lambda word: word != "--", words):
+        key, equals, value = word.partition("=")
+        if key.startswith("--") and "." in key and "/" not in key:
+            raise ConfigError(
+                f"there is no flag {key}: options have no hyphens\n"
+                f"  write {key.lstrip('-').replace('-', '_')}={value if equals else 'VALUE'}"
+            )
+
+
 def _run_command_line() -> int:
     try:
         words = allowlist.pop_rules(sys.argv[1:])
+        _refuse_hyphens(words)
         if not words or words[0] in HELP_WORDS or (words[0] == "check" and words[-1] in HELP_WORDS):
             _help()
             return 0

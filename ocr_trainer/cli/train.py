@@ -41,9 +41,14 @@ def resume(words: Sequence[str]) -> int:
 
 def check(words: Sequence[str]) -> int:
     """Print the configuration of a run."""
+    from ocr_trainer.api.checks import check, check_output_dir
+
+    def one(run: RunConfig) -> None:
+        check_output_dir(run)
+        echo(run, end="")
+
     if _has_flags(words):
-        return _each_run(words, lambda run: echo(run, end=""))
-    from ocr_trainer.api.checks import check
+        return _each_run(words, one)
 
     echo(check(*words), end="")
     return 0

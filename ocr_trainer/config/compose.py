@@ -7,6 +7,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,10 +22,11 @@ from ocr_trainer.config.content import code_key_message, code_keys
 from ocr_trainer.config.convert import to_run_config
 from ocr_trainer.config.hydra_guard import guarded, restricted_resolvers
 from ocr_trainer.config.hydra_source import NO_DATASET, PRESETS, PluginSource, plugin_schema
-from ocr_trainer.config.messages import SAVED, ConfigProblem, explain
+from ocr_trainer.config.messages import SAVED, ConfigProblem, explain, without_hyphens
 from ocr_trainer.config.plain_data import kind_of
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.security import check_untrusted_reads, redact
+from ocr_trainer.config.tasks import run_config_classes
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
@@ -135,6 +137,10 @@ def run_hydra(
                 hydra.run("train", attempt, flags.overrides)
     except COMPOSE_ERRORS as error:
         _refuse([explain(error, flags.overrides)])
+    except OSError as error:  # the errors of runs do not come here
+        raise ConfigError(
+            f"the folder of the sweep cannot be created: {error}\n  choose another folder with output_dir=…"
+        ) from error
     if crashes:
         raise crashes[0]
 
@@ -164,11 +170,25 @@ def _flags(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     flags, others = parser.parse_known_intermixed_args(arguments)
     known = [word for action in parser._actions for word in action.option_strings]
     if others:
-        flag = others[0].partition("=")[0]
-        raise ConfigError(f"there is no flag {flag}.{did_you_mean(flag, known)}\n  flags: {', '.join(known)}")
+        raise ConfigError(_unknown_flag(others[0], known))
     if flags.config_dir is not None and not flags.config_dir.is_dir():
         raise ConfigError(f"--config-dir: there is no folder '{flags.config_dir}'")
     return flags
+
+
+def _unknown_flag(word: str, known: Sequence[str]) -> str:
+    """Return the message for a word with hyphens that is no flag: it may be meant as an override."""
+    flag, _, value = word.partition("=")
+    key = flag.lstrip("-").replace("-", "_")
+    sections = {field.name for _, cls in run_config_classes() for field in fields(cls)}
+    if "." in key or key in sections:
+        return f"there is no flag {flag}: options have no hyphens\n  write {without_hyphens(word)}"
+    taking_values = ("--config-dir", "--package", "--cfg", "--info")
+    meant = did_you_mean(flag, taking_values if value else [name for name in known if len(name) > 3])
+    return (
+        f"there is no flag {flag}.{meant}\n  flags: {', '.join(known)}\n"
+        "  options of a run have no hyphens: KEY=VALUE, such as trainer.max_epochs=5"
+    )
 
 
 def _clean_up_after_sweeper() -> None:

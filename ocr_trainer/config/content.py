@@ -12,10 +12,12 @@ from ocr_trainer.errors import ConfigError
 CODE_KEYS = frozenset(("_target_", "_partial_", "_args_", "_recursive_", "_convert_", "_call_"))
 """Keys that make Hydra instantiate code."""
 HYDRA_OPTIONS = (
-    *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.output_subdir", "hydra.verbose"),
-    *("hydra.job.name", "hydra.job.chdir", "hydra/launcher", "hydra/sweeper"),
+    *("hydra.output_subdir", "hydra.verbose", "hydra.job.name", "hydra.job.chdir"),
+    *("hydra/launcher", "hydra/sweeper"),
 )
 """Hydra options that a command line may set, besides those of its launcher and sweeper."""
+HYDRA_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+"""Options for the folders of Hydra's own runs, which ocr-train does not have."""
 HYDRA_SECTIONS = ("hydra.launcher.", "hydra.sweeper.")
 
 
@@ -52,6 +54,12 @@ def check_overrides(overrides: Iterable[str]) -> Iterator[str]:
         option, _, package = override.lstrip("+~").partition("=")[0].partition("@")
         if any(part in CODE_KEYS for part in re.split("[./@:]", f"{option}@{package}")):
             yield code_key_message(option, f" (from {override!r})")
+        elif option in HYDRA_FOLDERS:
+            yield (
+                f"{override!r} sets a folder of Hydra, which ocr-train does not use\n"
+                "    runs, those of a sweep, too, go to OUTPUT_DIR/EXP_NAME/TIME: "
+                "set output_dir=DIR and exp_name=NAME"
+            )
         elif any(
             _is_hydra_option(place) and not _is_harmless(place) for place in (option, *package.split(":"))
         ):
@@ -74,7 +82,7 @@ def check_config_file(content: Any, package: str | None) -> Iterator[str]:
     if any(str(key).partition(".")[0] == "hydra" for key in content) or _is_hydra_option(package or ""):
         yield (
             "it sets options of Hydra itself (hydra: …), which is not allowed in a file\n"
-            "    set them on the command line instead, such as hydra.sweep.dir=DIR"
+            "    set them on the command line instead, such as hydra.job.name=NAME"
         )
     if "defaults" in content and not _is_defaults_list(content["defaults"]):
         yield "its defaults must be a list whose entries are names and GROUP: NAME"

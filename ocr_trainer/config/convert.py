@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.hydra_source import plugin_schema
-from ocr_trainer.config.messages import explain, unknown, unresolved
+from ocr_trainer.config.messages import explain, shown, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import (
     check_folder_name,
@@ -35,6 +35,9 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
         ConfigError: The configuration is invalid; the message lists all errors.
         PluginError: A plugin that it names cannot be used.
     """
+    if removed := [field.name for field in fields(run_class(config)) if field.name not in config]:
+        # Without a model there are no other sections.
+        refuse([*errors, *map(_removed, ["model"] if "model" in removed else removed)])
     references: dict[tuple[str, ...], str] = {}
     if unresolvable := list(_resolve(config, references)):
         refuse([*errors, *unresolvable])  # no other check can read the values
@@ -70,6 +73,11 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
         refuse(found)
     remember_references(configuration, references)
     return run
+
+
+def _removed(name: str) -> str:
+    """Return the message for a section or option that an override such as `~trainer` removes."""
+    return f"a run needs '{name}': leave ~{name} out"
 
 
 def run_class(config: DictConfig) -> type[RunConfig]:
@@ -136,8 +144,10 @@ def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iter
         config: The configuration.
         references: Receives the interpolations that read the environment: path and text.
     """
+    at = ""
     try:
         for path, text in interpolations(OmegaConf.to_container(config, resolve=False)):
+            at = f"{'.'.join(path)}={shown(text)}: "
             before, node = environment_reads(), config
             for key in path[:-1]:
                 node = node[int(key) if isinstance(node, ListConfig) else key]
@@ -146,9 +156,10 @@ def _resolve(config: DictConfig, references: dict[tuple[str, ...], str]) -> Iter
                 OmegaConf.to_container(value, resolve=True)
             if environment_reads() > before:
                 references[path] = text
+        at = ""
         OmegaConf.resolve(config)
     except (OmegaConfBaseException, RecursionError) as error:
-        yield unresolved(error)  # OmegaConf leaves the key and value of this error empty
+        yield f"{at}{unresolved(error)}"  # OmegaConf leaves the key and value of this error empty
 
 
 def _unknown_keys(node: DictConfig, path: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from ocr_trainer.config.hydra_source import PRESETS, PluginSource
 from ocr_trainer.config.renames import new_name, task_of
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
-from ocr_trainer.plugin import GROUPS, discovery
+from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
 
 SAVED = "experiment=_saved"
 """The override that chooses a saved configuration; users do not write it."""
@@ -31,6 +31,10 @@ MAX_SHOWN = 100
 
 GROUP = re.compile(r"Could not override '([^'@]+)")
 """Hydra's message for an override of a config group that does not exist."""
+SEVERAL = re.compile(r"Ambiguous value for argument '(.+)'$", re.MULTILINE)
+"""Hydra's message for an override with several values where no sweep is meant."""
+RAISED = re.compile(r"(\w+) raised while resolving interpolation: ?(.*)")
+"""OmegaConf's message for a resolver that raises an exception."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,40 @@ def _missing(error: MissingConfigException, overrides: Sequence[str]) -> ConfigP
     )
 
 
+def without_hyphens(word: str) -> str:
+    """Return an override for a word such as `--optimizer.lr=0.1`."""
+    key, equals, value = word.lstrip("-").partition("=")
+    return f"{key.replace('-', '_')}={value}" if equals else f"{key.replace('-', '_')}=VALUE"
+
+
+def _several_values(override: str) -> str:
+    """Return the message for an override such as `optimizer.lr=1e-3,3e-3` without a sweep."""
+    key, _, value = override.partition("=")
+    group = key.lstrip("+")
+    lines = [f"{shown(override)} gives several values", f"for a run with each of them, add -m: -m {override}"]
+    if group not in GROUPS or PLUGIN_TYPES[GROUPS[group]].many:
+        lines.append(f"for a list, add brackets: {key}=[{value}]")
+    if group not in GROUPS:
+        lines.append(f"for one text with commas, quote it: \"{key}='{value}'\"")
+    return "\n    ".join(lines)
+
+
+def _not_removable(text: str, cause: str, removed: Sequence[str]) -> ConfigProblem:
+    """Return the problem of an override such as `~optimizer.lr`, which removes what cannot be removed."""
+    override = next((o for o in removed if f"'{o[1:]}'" in text), None)
+    override = override or next((o for o in removed if _key(o).rpartition(".")[2] in cause), removed[-1])
+    key = _key(override)
+    what = "there is nothing to remove" if "Could not delete" in text else "an option cannot be removed"
+    if key in GROUPS and PLUGIN_TYPES[GROUPS[key]].many:
+        message = f"{shown(override)}: a list cannot be removed\n    for none, set {key}=[]"
+    else:
+        message = (
+            f"{shown(override)}: {what}\n"
+            f"    leave the override out for the default, or set a value: {key}=VALUE"
+        )
+    return ConfigProblem(message, override)
+
+
 def unresolved(error: Exception) -> str:
     """Return why an interpolation cannot be resolved."""
     if isinstance(error, RecursionError):
@@ -133,7 +171,19 @@ def unresolved(error: Exception) -> str:
             f"${{{name}:…}} cannot be used\n"
             "    a configuration may use ${KEY}, ${oc.select:KEY,DEFAULT}, ${oc.env:NAME} and ${now:FORMAT}"
         )
-    return str(error).splitlines()[0]
+    return _without_type(str(error).splitlines()[0])
+
+
+def _without_type(reason: str) -> str:
+    """Return OmegaConf's first line without the exception of a resolver, if it names one."""
+    if "HydraConfig was not set" in reason:
+        return (
+            "${hydra:…} has a value only in the runs of a sweep (-m), and never in exp_name or output_dir: "
+            "write the value itself"
+        )
+    if raised := RAISED.match(reason):
+        return f"an interpolation cannot be resolved: {raised[2] or raised[1]}"
+    return reason
 
 
 def explain(error: Exception, overrides: Sequence[str], path: str = "") -> ConfigProblem:
@@ -148,9 +198,17 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
         )
     if isinstance(error, OverrideParseException):
         advice = "write key=value, and quote a value with spaces or special characters: \"key='a b'\""
+        if str(error.override).startswith("-"):
+            advice = f"options have no hyphens: {without_hyphens(error.override)}"
         return ConfigProblem(
             f"the override {shown(error.override)} cannot be parsed\n    {advice}", error.override
         )
+    if several := SEVERAL.match(str(error)):
+        return ConfigProblem(_several_values(several[1]), several[1])
+    if removed := [o for o in overrides if o.startswith("~")]:
+        reason = str(error.__cause__ or error.__context__ or error)
+        if "does not support deletion" in reason or "Could not delete" in str(error):
+            return _not_removable(str(error), reason, removed)
     if "Config group override must be a string" in str(error):
         override = next((o for o in overrides if o.endswith("=null") or o.startswith("=")), None)
         return ConfigProblem(
@@ -186,7 +244,7 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
         below = _key(override) if override is not None else key
         renamed = below if below.startswith(f"{key}.") and new_name(below) is not None else key
         return ConfigProblem(unknown(renamed, options, origin), override)
-    reason = str(cause.msg or cause).splitlines()[0]
+    reason = _without_type(str(cause.msg or cause).splitlines()[0])
     if " is not a subclass of " in reason and is_dataclass(owner := cause.object_type):
         section = get_type_hints(owner).get(key.rpartition(".")[2])
         options = [f"{key}.{field.name}" for field in fields(section)] if is_dataclass(section) else []

@@ -19,6 +19,11 @@ LOCK = ".lock"
 INHERITED = "OCR_TRAINER_RUN_FOLDER"
 """Environment variable that passes rank zero's run directory to processes that Lightning starts."""
 
+VIRTUAL = frozenset(
+    ("proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "pstore", "bpf")
+)
+"""File systems of Linux that hold no files of users."""
+
 _held: dict[Path, int] = {}
 """File descriptors of the locks that this process holds, by run directory."""
 
@@ -51,6 +56,32 @@ def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
         ) from error
     _settle(folder)
     return folder
+
+
+def why_no_folder(place: Path) -> str | None:
+    """Return why no folder can be made in a place, or None if nothing says so. This writes nothing."""
+    try:
+        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            return f"'{there}' is not a folder"
+        if _file_system(there.resolve()) in VIRTUAL:
+            return f"'{there}' belongs to the system, which has no room for files there"
+        if not os.access(there, os.W_OK | os.X_OK):
+            return f"'{there}' cannot be written"
+    except (OSError, ValueError) as error:
+        return _reason(error)
+    return None
+
+
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system of a folder; "" where the system does not list them."""
+    mounts = Path("/proc/self/mounts")
+    found = ("", "")
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines() if mounts.exists() else ():
+        _, point, kind, *_ = line.split(" ")
+        if folder.is_relative_to(point) and len(point) >= len(found[0]):
+            found = (point, kind)
+    return found[1]
 
 
 def hold(folder: Path) -> None:

@@ -30,7 +30,7 @@ BAD = {
     "model.sise=640": "Did you mean 'model.size'?",
     "logger.csv.nme=x": "Did you mean 'logger.csv.name'?",
     "+ema.decai=1": "Did you mean 'ema.decay'?",
-    "~trainer.max_epoch": "'trainer.max_epoch' does not exist",
+    "~trainer.max_epoch": "'~trainer.max_epoch': there is nothing to remove",
     # values of another type
     "optimizer.lr=abc": "could not be converted to Float",
     "optimizer.lr=": "optimizer.lr",

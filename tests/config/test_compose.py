@@ -252,7 +252,9 @@ def test_the_error_of_a_missing_plugin_is_its_own():
 
 
 def test_an_interpolation_that_stands_for_nothing():
-    assert said("exp_name=${nope}") == "this run cannot start:\n  - Interpolation key 'nope' not found"
+    assert said("exp_name=${nope}") == (
+        "this run cannot start:\n  - exp_name='${nope}': Interpolation key 'nope' not found"
+    )
 
 
 @pytest.mark.parametrize(

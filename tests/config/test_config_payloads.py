@@ -137,7 +137,7 @@ def test_case_52_the_refusal_says_what_to_do(trap: Trap):
     message = refused(lambda: through("--config-dir", str(given), "experiment=mine"))
     assert message == (
         f"{given.resolve()}/experiment/mine.yaml: it sets options of Hydra itself (hydra: …), which is not allowed in a file\n"
-        "    set them on the command line instead, such as hydra.sweep.dir=DIR"
+        "    set them on the command line instead, such as hydra.job.name=NAME"
     )
 
 
@@ -187,19 +187,17 @@ def test_case_51_what_sweeps_need_of_hydra_can_be_set(tmp_path: Path, monkeypatc
     words = [
         "-m",
         "optimizer.lr=1e-3,3e-3",
-        "hydra.sweep.dir=swept",
-        "hydra.sweep.subdir=x",
         "hydra.job.name=mine",
     ]
     words += [
         "hydra.sweeper.max_batch_size=1",
         "hydra/launcher=basic",
         "hydra.verbose=false",
-        "hydra.run.dir=there",
     ]
     run_hydra(lambda run: runs.append(run.optimizer.lr), pytest.fail, words)
     assert runs == [1e-3, 3e-3]
-    assert (tmp_path / "swept" / "multirun.yaml").is_file()
+    (file,) = tmp_path.glob("runs/default/sweep-*/multirun.yaml")
+    assert file.is_file()
 
 
 def test_case_56_a_model_is_the_name_of_an_installed_plugin(monkeypatch: pytest.MonkeyPatch):

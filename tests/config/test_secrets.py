@@ -162,9 +162,10 @@ def test_case_62_neither_do_tracebacks_and_messages(place: Path):
     refused = ocr_train(place, *WORDS, "seed=${oc.env:TOKEN}", "exp_name=../${oc.env:TOKEN}")
     assert refused.returncode == 2
     assert "Value '${oc.env:TOKEN}' of type 'str' could not be converted to Integer" in refused.stderr
-    swept = ocr_train(place, "-m", *WORDS, "logger=[]", "dataset.fail=true,true", "hydra.sweep.dir=swept")
+    swept = ocr_train(place, "-m", *WORDS, "logger=[]", "dataset.fail=true,true", "output_dir=swept")
     assert swept.returncode == 1, swept.stderr
-    assert "https://***@example.org" in (place / "work" / "swept" / "multirun.yaml").read_text()
+    (file,) = (place / "work" / "swept").glob("*/sweep-*/multirun.yaml")
+    assert "https://***@example.org" in file.read_text()
     for done in (crashed, refused, swept):
         assert canaries_in((done.stdout + done.stderr).encode()) == []
     assert left_behind(place) == {}

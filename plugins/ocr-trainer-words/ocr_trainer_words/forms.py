@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ocr_trainer.data.images import SUFFIXES
+from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.rows import excerpt
 from ocr_trainer_words.plugin import Form
 
@@ -29,6 +31,11 @@ NAMES = ("filename", "file_name", "file", "image", "image_path", "img_path", "im
 """Names of the image column in a header, in lower case."""
 TEXTS = ("text", "words", "word", "label", "transcription", "transcript", "ground_truth", "gt")
 """Names of the text column in a header."""
+SYNONYMS = {
+    **{"training": "train", "testing": "test"},
+    **dict.fromkeys(("valid", "validation", "dev", "eval"), "val"),
+}
+"""Other words for the splits in a column `split`."""
 
 
 def quoted(row: str) -> Row:
@@ -104,8 +111,54 @@ def _has_letter(row: str) -> bool:
     return match is not None and any(map(str.isalpha, match[2]))
 
 
-def by_header(row: str) -> Parser | None:
-    """Return the parser for rows below a header such as `filename,words`; None if `row` is no header."""
+@dataclass(frozen=True)
+class Table:
+    """A list whose first row names its columns."""
+
+    columns: list[str]
+    delimiter: str
+    name: int
+    text: int
+    split: int | None
+
+    def parse(self, row: str) -> Row:
+        """Return the name and the text of a row."""
+        fields = self._split_row(row)
+        if self.text == len(self.columns) - 1:  # unquoted text may contain the delimiter
+            return fields[self.name], self.delimiter.join(fields[self.text :])
+        return fields[self.name], fields[self.text]
+
+    def split_of(self, row: str) -> str | None:
+        """Return the split that a row names, or None if it names none.
+
+        Raises:
+            ValueError: It is not one of train, val and test.
+        """
+        if self.split is None or not (value := self._split_row(row)[self.split].strip()):
+            return None
+        split = SYNONYMS.get(value.lower(), value.lower())
+        if split not in SPLITS:
+            raise ValueError(f"the split is not one of {', '.join(SPLITS)}: {excerpt(value)}")
+        return split
+
+    @property
+    def unused(self) -> list[str]:
+        """The columns that are not read; those without a name by their numbers."""
+        used = {self.name, self.text, self.split}
+        named = enumerate(self.columns)
+        return [repr(column) if column else f"number {i + 1}" for i, column in named if i not in used]
+
+    def _split_row(self, row: str) -> list[str]:
+        fields = row.split("\t") if self.delimiter == "\t" else _fields(row, ",")
+        if len(fields) <= max(self.name, self.text, self.split or 0):
+            raise ValueError(
+                f"{len(fields)} of the {len(self.columns)} columns of the header: {excerpt(row)}"
+            )
+        return fields
+
+
+def by_header(row: str) -> Table | None:
+    """Return the columns of a header such as `filename,words`; None if `row` is no header."""
     delimiter = "\t" if "\t" in row else ","
     try:
         columns = [column.strip().lower() for column in _fields(row, delimiter)]
@@ -114,16 +167,7 @@ def by_header(row: str) -> Parser | None:
     name, text = _first(NAMES, columns), _first(TEXTS, columns)
     if name is None or text is None:
         return None
-
-    def parse(row: str) -> Row:
-        fields = row.split("\t") if delimiter == "\t" else _fields(row, ",")
-        if len(fields) <= max(name, text):
-            raise ValueError(f"{len(fields)} of the {len(columns)} columns of the header: {excerpt(row)}")
-        if text == len(columns) - 1:  # unquoted text may contain the delimiter
-            return fields[name], delimiter.join(fields[text:])
-        return fields[name], fields[text]
-
-    return parse
+    return Table(columns, delimiter, name, text, _first(("split",), columns))
 
 
 def _fields(row: str, delimiter: str) -> list[str]:

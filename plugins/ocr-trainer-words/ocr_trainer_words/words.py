@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,10 @@ from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import DataReport
-from ocr_trainer_words.forms import FORMS, Parser, by_header, find_form
+from ocr_trainer_words.forms import FORMS, Parser, Table, by_header, find_form
 from ocr_trainer_words.plugin import LISTS, WHOLE_LISTS, Form, WordsConfig
+
+log = logging.getLogger("ocr_trainer")
 
 SAMPLED_ROWS = 100
 """Number of first rows that the form of a list and the folder of its images are detected from."""
@@ -41,25 +44,36 @@ class Words(ListedDataset):
             DataError: The file cannot be read or is not such a list.
         """
         data_report, dont_care = self._data_report, {mark.strip() for mark in self._config.dont_care}
-        parse, header = self._parser(file)
+        parse, header, table = self._parser(file)
+        if table is not None:
+            self._name_unused(file, table)
         for line, row in read_rows(file, data_report):
             if line == header:
                 continue
             try:
                 name, text = parse(row)
+                split = table.split_of(row) if table is not None else None
             except ValueError as error:
                 data_report.read(labels=1)
                 data_report.skip_label(file, line, str(error))
                 continue
             data_report.read(images=1, labels=1)
             if text.strip() not in dont_care and is_usable(text, data_report, file, line):
-                yield Annotated(name.strip(), text, None, line)
+                yield Annotated(name.strip(), text, split, line)
 
-    def _parser(self, file: Path) -> tuple[Parser, int]:
-        """Return the parser of a list and the line number of its header, 0 if it has none."""
+    def _name_unused(self, file: Path, table: Table) -> None:
+        """Log the columns that are not read."""
+        unused = table.unused
+        if table.split is not None and len(self._files) > 1:
+            unused.append("'split' (each split has its own list)")
+        if unused:
+            log.info("%s: columns that are not used: %s", file, ", ".join(unused))
+
+    def _parser(self, file: Path) -> tuple[Parser, int, Table | None]:
+        """Return the parser of a list, the line number of its header, and its columns; 0 and None without."""
         rows = list(islice(read_rows(file, DataReport()), SAMPLED_ROWS))
-        if rows and self._config.form in (None, Form.csv, Form.tab) and (parse := by_header(rows[0][1])):
-            return parse, rows[0][0]
+        if rows and self._config.form in (None, Form.csv, Form.tab) and (table := by_header(rows[0][1])):
+            return table.parse, rows[0][0], table
         form = self._config.form or find_form([row for _, row in rows])
         if form is None and rows:
             raise DataError(
@@ -68,14 +82,14 @@ class Words(ListedDataset):
                 f"  where NAME ends with {', '.join(sorted(SUFFIXES))}\n"
                 f"  or set the form: dataset.form={'|'.join(form.value for form in Form)}"
             )
-        return FORMS[form or Form.space], 0
+        return FORMS[form or Form.space], 0, None
 
     def _images(self, split: str) -> Path:
         """Return the folder that names are relative to: `images`, or the first one with an image."""
         if self._config.images:
             return super()._images(split)
         file = self._files[split]
-        parse, header = self._parser(file)
+        parse, header, _ = self._parser(file)
         names = []
         for line, row in islice(read_rows(file, DataReport()), SAMPLED_ROWS):
             try:

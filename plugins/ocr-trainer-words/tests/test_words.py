@@ -213,3 +213,35 @@ def test_real_lists() -> None:
     labels = json.loads((DATA / "toy_mmocr" / "rec_toy_dataset" / "labels.json").read_text())["data_list"]
     assert list(dataset.train.texts) == [one["instances"][0]["text"] for one in labels]
     assert dataset.train[9].image.ndim == 3
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_column_names_the_split_of_each_row(tmp_path: Path, delimiter: str) -> None:
+    splits = ["train", "val", "Validation", "test", "train", "dev", "", "fold3"]
+    rows = [["id", "image_path", "transcription", "split", "source"]]
+    rows += [[str(n), f"w{n}.png", f"text{n}", split, "scan"] for n, split in enumerate(splits)]
+    file = "labels.csv" if delimiter == "," else "labels.tsv"
+    make(
+        tmp_path, file, "".join(delimiter.join(row) + "\n" for row in rows), *(f"w{n}.png" for n in range(8))
+    )
+    dataset, context = opened(tmp_path, val_share=0.5)
+    texts = {split: list(getattr(dataset, split).texts) for split in ("train", "val", "test")}
+    assert texts == {
+        "train": ["text0", "text4", "text6"],
+        "val": ["text1", "text2", "text5"],
+        "test": ["text3"],
+    }
+    assert entries(context) == [f"{tmp_path / file}:9: the split is not one of train, val, test: 'fold3'"]
+
+
+def test_columns_that_are_not_used_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, "train.csv", ",file,text,Score,split\n0,a.png,one,0.5,val\n", "a.png")
+    make(tmp_path, "val.csv", "file,text\nb.png,two\n", "b.png")
+    with caplog.at_level("INFO", logger="ocr_trainer"):
+        dataset, _ = opened(tmp_path)
+        # Each split has its own list here, which decides.
+        assert list(dataset.train.texts) == ["one"]
+    (message,) = caplog.messages
+    assert message.endswith(
+        "train.csv: columns that are not used: number 1, 'score', 'split' (each split has its own list)"
+    )

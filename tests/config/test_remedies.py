@@ -1,0 +1,100 @@
+"""Words in the manner of other tools: each is refused with what to write instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ocr_trainer.cli.main import main
+from ocr_trainer.config.compose import compose
+from ocr_trainer.errors import ConfigError
+
+Answer = tuple[int, str, str]
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Answer]:
+    """Run a command line; return exit status, standard output and standard error."""
+
+    def run(*words: str) -> Answer:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
+        status = main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return status, said.out, said.err
+
+    return run
+
+
+REMEDIES = {
+    "optimizer.lr=1e-3,3e-3": ["add -m: -m optimizer.lr=1e-3,3e-3", "\"optimizer.lr='1e-3,3e-3'\""],
+    "charset.characters=abc,def": ["\"charset.characters='abc,def'\"", "charset.characters=[abc,def]"],
+    "logger=csv,wandb": ["logger=[csv,wandb]", "-m logger=csv,wandb"],
+    "model=crnn,parseq": ["-m model=crnn,parseq"],
+    "--optimizer.lr=0.001": ["there is no flag --optimizer.lr: options have no hyphens", "write optimizer.lr=0.001"],
+    "--seed=3": ["write seed=3"],
+    "--output-dir=here": ["write output_dir=here"],
+    "--trainer.max-epochs=3": ["write trainer.max_epochs=3"],
+    "--lr=3": ["there is no flag --lr.", "options of a run have no hyphens: KEY=VALUE"],
+    "--multirn": ["Did you mean '--multirun'?"],
+    "~optimizer.lr": ["an option cannot be removed", "set a value: optimizer.lr=VALUE"],
+    "~trainer": ["a run needs 'trainer': leave ~trainer out"],
+    "~model": ["a run needs 'model': leave ~model out"],
+    "~logger": ["for none, set logger=[]"],
+    "~nothing": ["there is nothing to remove"],
+    "hydra.run.dir=there": ["set output_dir=DIR and exp_name=NAME"],
+    "hydra.sweep.dir=there": ["set output_dir=DIR and exp_name=NAME"],
+    "exp_name=${hydra:job.name}": ["exp_name='${hydra:job.name}': ${hydra:…} has a value only in the runs"],
+    "exp_name=${now:}": ["an interpolation cannot be resolved"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", REMEDIES)
+def test_a_word_is_refused_with_its_remedy(call: Callable[..., Answer], tmp_path: Path, word: str):
+    for command in (["check"], []):
+        status, _, said = call(*command, "model=crnn", "dataset=words", "dataset.root=x", word)
+        assert status == 2
+        for part in REMEDIES[word]:
+            assert part in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_remedies_of_several_words_come_in_one_message():
+    with pytest.raises(ConfigError) as caught:
+        compose(["model=crnn", "optimizer.lr=1,2", "~optimizer.weight_decay", "trainer.max_epoch=3"])
+    for part in ("-m optimizer.lr=1,2", "'~optimizer.weight_decay'", "Did you mean 'trainer.max_epochs'?"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["overfit", "check-data", "resume"])
+def test_other_commands_say_so_too(call: Callable[..., Answer], command: str):
+    status, _, said = call(command, "model=crnn", "--trainer.max_epochs=3")
+    assert status == 2
+    assert "write trainer.max_epochs=3" in said
+
+
+def test_folders_of_a_sweep_are_refused(call: Callable[..., Answer], tmp_path: Path):
+    status, _, said = call("-m", "optimizer.lr=1,2", "hydra.sweep.subdir=x")
+    assert status == 2
+    assert "set output_dir=DIR and exp_name=NAME" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
+@pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file"])
+def test_a_place_without_room_for_runs_is_refused(call: Callable[..., Answer], tmp_path: Path, place: str):
+    (tmp_path / "file").write_text("")
+    status, _, said = call("check", f"output_dir={place}")
+    assert status == 2
+    assert "choose another folder with output_dir=…" in said
+    status, _, said = call("check", "-m", f"output_dir={place}")
+    assert status == 2
+    assert "choose another folder with output_dir=…" in said
+    assert call("check", "output_dir=new/a/b")[0] == 0
+    assert not (tmp_path / "new").exists()
