@@ -133,11 +133,9 @@ def empty_split(name: str, dataset: Any, config: Config) -> str:
     """Return the message for a split without samples, with what to do if there is one image in all."""
     message = f"the {name} split of dataset={config.name} is empty"
     share = f"{name}_share"
-    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) > 1:
+    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) != 1:
         return message
-    return (
-        f"{message}: there is only one image, and dataset.{share} takes none; dataset.{share}=0 does without"
-    )
+    return f"{message}: there is only one image, which is not divided; dataset.{share}=0 does without"
 
 
 def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:
