@@ -31,6 +31,7 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
     if train is None:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
     val = opened("val") if run.trainer.limit_val_batches != 0 else None
+    note_undivided(dataset, run, context.data_report)
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
     return Splits(train, val, test, test_split, dataset)
 
@@ -127,7 +128,7 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
-            f"{empty_split(name, dataset, run.dataset)}"
+            f"the {name} split of dataset={run.dataset.name} is empty"
             f"{_skips(context.data_report)}{_notes(context.data_report)}"
         )
     counts = label_counts(split)
@@ -136,15 +137,13 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     return split
 
 
-def empty_split(name: str, dataset: Any, config: Config) -> str:
-    """Return the message for a split without samples, with what to do if there is one image in all."""
-    message = f"the {name} split of dataset={config.name} is empty"
-    share = f"{name}_share"
-    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) > 1:
-        return message
-    return (
-        f"{message}: there is only one image, and dataset.{share} takes none; dataset.{share}=0 does without"
-    )
+def note_undivided(dataset: Any, run: RunConfig, data_report: DataReport) -> None:
+    """Note that a dataset of one image has no val split, although a share of it was to be one."""
+    share = getattr(run.dataset, "val_share", 0)
+    if share and dataset.train is not None and len(dataset.train) == 1 and dataset.val is None:
+        data_report.note(
+            f"dataset={run.dataset.name} has only one image: dataset.val_share={share:g} makes no val split"
+        )
 
 
 def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:

@@ -12,7 +12,7 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
-from ocr_trainer.data.open import empty_split, open_dataset, too_many
+from ocr_trainer.data.open import note_undivided, open_dataset, too_many
 from ocr_trainer.data.split import Split, Splits, name_of, unreadable
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
@@ -151,7 +151,8 @@ def check_data(run: RunConfig, heed_model: bool = False) -> DataCheck:
         note_unread()
     if not found.images:  # this dataset does not report how much it reads
         found.read(images=sum(map(len, opened.values())))
-    empty = [empty_split(n, dataset, run.dataset) for n, s in opened.items() if not len(s)]
+    note_undivided(dataset, run, found)
+    empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
     known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
     reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
     problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run), refused]

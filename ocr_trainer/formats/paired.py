@@ -20,7 +20,7 @@ from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
 from ocr_trainer.plugin.options import ExifOrientation, PairedConfig
 
-__all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "open_root"]
+__all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "is_flat", "open_root"]
 
 
 class Pair(NamedTuple):
@@ -154,7 +154,7 @@ class PairedDataset(LazySplits[LabeledImages]):
     def _pairs(self, folders: Folders) -> Pairs:
         """Match images and annotations by name, in subfolders, too. Report those without a partner."""
         images, others = self._list_images(folders)
-        annotations = self._annotations(folders.annotations)
+        annotations = self._annotations(folders.annotations, not is_flat(folders, images))
         known = NameIndex(annotations)
         pairs: Pairs = {}
         alone = []
@@ -183,8 +183,8 @@ class PairedDataset(LazySplits[LabeledImages]):
         """
         files = self._files(folders.images)
         images = [name for name in files if is_image_file(folders.images / name)]
-        direct = [name for name in images if "/" not in name]
-        if direct and folders.images == folders.annotations:
+        if is_flat(folders, images):
+            direct = [name for name in images if "/" not in name]
             if nested := len(images) - len(direct):
                 self._data_report.note(f"{nested:,} images in subfolders of '{folders.images}' are not read")
             images = direct
@@ -201,13 +201,20 @@ class PairedDataset(LazySplits[LabeledImages]):
     def _report_left(
         self, folders: Folders, annotations: Iterable[str], images: Sequence[str], others: list[str]
     ) -> None:
-        """Report annotations and nested images without a partner, and count other files."""
+        """Report annotations without an image, and count nested files without a partner and other files."""
+        annotations = list(annotations)
+        deeper = [annotation for annotation in annotations if "/" in annotation]
+        if deeper and not self._lists:
+            self._data_report.note(
+                f"{len(deeper):,} annotation files in subfolders of '{folders.annotations}' have no image and"
+                f" are not read, such as '{deeper[0]}'"
+            )
         if images:
             self._data_report.note(
                 f"{len(images):,} images in subfolders of '{folders.images}' have no annotation file and are"
                 f" not read, such as '{images[0]}'"
             )
-        for annotation in annotations:
+        for annotation in (annotation for annotation in annotations if "/" not in annotation):
             path = folders.annotations / annotation
             if not self.is_annotation(path):
                 others.append(annotation)
@@ -224,9 +231,14 @@ class PairedDataset(LazySplits[LabeledImages]):
     def _below_root(self) -> FolderNames:
         return FolderNames(self._root)
 
-    def _annotations(self, folder: Path) -> dict[str, str]:
+    def _annotations(self, folder: Path, nested: bool) -> dict[str, str]:
         """Return the relative names of the annotation files by their name without suffix."""
-        names = self._files(folder)
+        names = [name for name in self._files(folder) if nested or "/" not in name]
         found = [n for suffix in self.suffixes for n in names if n.lower().endswith(suffix)]
         # Reversed: the first suffix wins.
         return {without_suffix(name): name for name in reversed(found)}
+
+
+def is_flat(folders: Folders, images: Sequence[str]) -> bool:
+    """Return whether images and annotations lie together, directly in one folder."""
+    return folders.images == folders.annotations and any("/" not in name for name in images)
