@@ -10,8 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
+from ocr_trainer.builtin.concat import Mixed
 from ocr_trainer.cli.main import main
+from ocr_trainer.data.split import Subset, size_of, text_of
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.crops import Crops
+from ocr_trainer.formats.labeled import LabeledImages
+from ocr_trainer.formats.texts import TextImages
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.testing.recognizers import picture
 
 Answer = tuple[int, str, str]
@@ -130,3 +138,32 @@ def test_generated_texts_are_checked_too(call: Callable[..., Answer]):
     status, _, said = call(*MODELS["parseq"], *words, *SHORT[:4])
     assert status == 2
     assert "model.max_length=30 would take" in said
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_of_a_photo_is_that_of_what_is_read(tmp_path: Path, orientation: int):
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    Pillow.new("RGB", (60, 20)).save(tmp_path / "a.jpg", exif=exif)
+    split = TextImages([(tmp_path / "a.jpg", "abc")])
+    assert split.size_of(0) == split[0].image.shape[:2]
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    assert split.size_of(0) is None
+
+
+def test_a_combination_of_datasets_knows_texts_and_sizes(tmp_path: Path):
+    for name, width in (("a", 60), ("b", 30)):
+        Pillow.new("RGB", (width, 20)).save(tmp_path / f"{name}.png")
+    first, second = (TextImages([(tmp_path / f"{name}.png", name)]) for name in "ab")
+    mixed = Subset(Mixed([(first, 1, 1), (second, 1, 1)], endless=True), [1, 0])
+    assert [text_of(mixed, 0), text_of(mixed, 1)] == ["b", "a"]
+    assert [size_of(mixed, 0), size_of(mixed, 1)] == [(20, 30), (20, 60)]
+
+
+def test_crops_know_about_their_sizes(tmp_path: Path):
+    box = np.array([[20, 30], [79, 30], [79, 49], [20, 49]], np.float32)
+    Pillow.new("RGB", (160, 120)).save(tmp_path / "page.png")
+    pages = LabeledImages([(tmp_path / "page.png", Labels([box], ["abc"], [False]))])
+    crops = Crops(pages, DataReport())
+    height, width = crops[0].image.shape[:2]
+    assert crops.size_of(0) == pytest.approx((height, width), abs=1)
