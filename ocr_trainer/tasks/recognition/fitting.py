@@ -209,7 +209,7 @@ def remedies(misfits: Sequence[Misfit]) -> Iterator[str]:
         counts[option] += 1
         values[option] = max(value, values.get(option, 0))
     for option, count in counts.most_common():
-        yield f"model.{option}={values[option]} would take {count} of them"
+        yield f"with model.{option}={values[option]}, the model can learn {count} of them"
     if hopeless:
         yield (
             f"{hopeless} of them are far too long: are they the texts of these images? "

@@ -74,7 +74,11 @@ def test_texts_that_are_too_long_refuse_a_run_and_its_data(
     assert f"2 of 8 checked training texts cannot be learned by model={model}:\n" in said
     assert said.count("the text of 140 characters") == 2
     assert "data.max_skipped=0.01 allows 0" in said
-    remedy = "model.max_length=140 would take 2" if model == "parseq" else "2 of them are far too long"
+    remedy = (
+        "with model.max_length=140, the model can learn 2 of them"
+        if model == "parseq"
+        else "2 of them are far too long"
+    )
     assert remedy in said
     status, table, again = call("check-data", *words)
     assert status == 2
@@ -109,7 +113,7 @@ def test_a_few_texts_are_reported_and_left_out(call: Callable[..., Answer], tmp_
     status, table, said = call(*words, "data.max_skipped=0.2")
     assert status == 0
     assert "1 of 8 checked training texts cannot be learned by model=crnn:" in said
-    assert "\n  model.height=64 would take 1 of them\n  they are left out\n" in said
+    assert "\n  with model.height=64, the model can learn 1 of them\n  they are left out\n" in said
     assert "1 labels (see report.json)" in table
     assert call(*words, "model.height=64")[0] == 0
 
@@ -137,7 +141,7 @@ def test_generated_texts_are_checked_too(call: Callable[..., Answer]):
     words = ["dataset=synthetic", 'dataset.text.pattern="[a-z]{30}"', "dataset.text.train_texts=80"]
     status, _, said = call(*MODELS["parseq"], *words, *SHORT[:4])
     assert status == 2
-    assert "model.max_length=30 would take" in said
+    assert "with model.max_length=30, the model can learn" in said
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
