@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ocr_trainer.builtin.plugin import ConcatConfig
 from ocr_trainer.data.counted import label_counts
 from ocr_trainer.data.split import name_of
+from ocr_trainer.data.split import name_of, size_of, text_of
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.formats.labeled import LazySplits
 from ocr_trainer.plugin import Context, Kind
@@ -101,6 +102,14 @@ class Mixed(Sequence[Sample | TextImage]):
     def name_of(self, index: int) -> str:
         """Return the name of the sample at an index, for messages."""
         return name_of(*self._locate(index))
+
+    def size_of(self, index: int) -> tuple[int, int] | None:
+        """Return the size of the sample at an index without decoding it, as `data.split.size_of` does."""
+        return size_of(*self._locate(index))
+
+    def text_of(self, index: int) -> str | None:
+        """Return the text of the sample at an index, as `data.split.text_of` does."""
+        return text_of(*self._locate(index))
 
     def text(self, index: int) -> str:
         """Return the text of the sample at an index, without decoding its image."""

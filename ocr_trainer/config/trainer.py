@@ -55,7 +55,7 @@ class TrainerConfig(Options):
     limit_test_batches: int | float | None = option(None, at_least=0)
     """The same for the test; 0 turns it off."""
     limit_predict_batches: int | float | None = option(None, at_least=0)
-    """The same for prediction."""
+    """Leave this unset: `predict` reads the images that it is given."""
     overfit_batches: int | float = option(0.0, at_least=0)
     """Train and validate on the same few batches; a float is a fraction of all batches."""
     val_check_interval: Any = None
@@ -146,6 +146,8 @@ class TrainerConfig(Options):
                 f"strategy={self.strategy} trains in processes whose results are lost when training ends: "
                 "use strategy=ddp"
             )
+        if self.limit_predict_batches is not None:
+            yield "limit_predict_batches has no effect: ocr-train predict reads the images that it is given"
         if self.model_registry is not None:
             yield "model_registry has no effect: ocr-trainer keeps its checkpoints in the run directory"
 

@@ -142,7 +142,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     check_state_keys(callbacks, guards)
     trainer = build.build_trainer(run, loaders, loggers, callbacks, folder)
     distributed.check_enough_samples(loaders.samples(), trainer.world_size)
-    for logger in loggers:
+    for logger in loggers if run.trainer.enable_autolog_hparams else ():
         logger.log_hyperparams(plain(run))
     if point is not None:
         prepare_resume(point, run, model, loaders.train)

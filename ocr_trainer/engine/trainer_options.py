@@ -87,7 +87,9 @@ def check_interval(config: TrainerConfig, batches: int) -> None:
         ConfigError: It is more than there are.
     """
     interval = config.val_check_interval
-    if isinstance(interval, int) and config.check_val_every_n_epoch is not None and interval > batches:
+    if not isinstance(interval, int) or config.check_val_every_n_epoch is None:
+        return
+    if 0 < batches < interval:
         raise ConfigError(
             f"trainer.val_check_interval={interval} is more than the {batches} batches of an epoch\n"
             f"  use 1 to {batches}, or a fraction of an epoch up to 1.0\n"

@@ -53,6 +53,7 @@ def test_the_default_options_make_a_trainer():
         ({"strategy": "ddp_fork_find_unused_parameters_true"}, "use strategy=ddp"),
         ({"strategy": "ddp_notebook"}, "use strategy=ddp"),
         ({"profiler": "foo"}, "profiler=foo must be one of: simple, advanced, pytorch"),
+        ({"limit_predict_batches": 3}, "limit_predict_batches has no effect"),
         ({"model_registry": "mine"}, "model_registry has no effect"),
         ({"val_check_interval": 0}, "val_check_interval=0 must be at least 1 batch"),
         ({"val_check_interval": 0.0}, "must be at least 1 batch"),

@@ -72,6 +72,15 @@ def test_the_table_of_modules_is_printed(call: Callable[..., Answer]):
     assert "Trainable params" not in table + said
 
 
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_the_configuration_is_logged_unless_it_is_not_wanted(
+    call: Callable[..., Answer], tmp_path: Path, wanted: str
+):
+    assert call(f"enable_autolog_hparams={wanted}")[0] == 0
+    (folder,) = tmp_path.glob("runs/*/*/csv")
+    assert (folder / "hparams.yaml").is_file() is (wanted == "true")
+
+
 def test_errors_of_plugins_stay_errors():
     def plugin() -> None:
         raise MisconfigurationException("of a plugin")

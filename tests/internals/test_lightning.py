@@ -196,3 +196,12 @@ def test_what_a_checkpoint_says_of_it(positions: Positions):
     }  # fmt: skip
     assert needed <= positions.keys, f"Lightning's checkpoints have no {needed - positions.keys} any more"
     assert positions.places == [(epoch, batch) for epoch in (0, 1) for batch in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "spawned"),
+    [("auto", False), ("ddp", False), ("ddp_spawn", True), ("ddp_fork", True), ("ddp_notebook", True)],
+)
+def test_processes_that_lightning_spawns_are_recognized(strategy: str, spawned: bool):
+    trainer = Trainer(strategy=strategy, accelerator="cpu", devices=1, logger=False)
+    assert internals.spawns_processes(trainer) is spawned

@@ -170,20 +170,26 @@ def check_split(split: Any, fitter: TextFitter, model: str, limit: int) -> FitRe
     if limit and len(split) and size_of(split, 0) is None:
         limit = min(limit, DECODED)
     indices = range(0, len(split), -(-len(split) // limit)) if limit and len(split) else range(0)
-    misfits, on_end = [], 0
+    misfits: list[Misfit] = []
+    checked = on_end = decoded = 0
     for index in indices:
         text, size = text_of(split, index), size_of(split, index)
+        unknown = text is None or size is None
+        if unknown and decoded == DECODED:
+            continue  # of a part that does not know the sizes of its images
+        decoded += unknown
         if text is None or size is None or fitter.misfit(text, size):
             try:
                 sample: TextImage = split[index]  # the size of a header, or of an outline, is not exact
             except DataError:
                 continue  # found and reported when it is read for training
             text, size = sample.text, (sample.image.shape[0], sample.image.shape[1])
+        checked += 1
         if misfit := fitter.misfit(text, size):
             misfits.append(replace(misfit, name=name_of(split, index)))
         else:
             on_end += stands_on_end(text, size)
-    return FitReport(model, len(indices), misfits, on_end)
+    return FitReport(model, checked, misfits, on_end)
 
 
 def remedies(misfits: Sequence[Misfit]) -> Iterator[str]:
@@ -203,7 +209,7 @@ def remedies(misfits: Sequence[Misfit]) -> Iterator[str]:
         counts[option] += 1
         values[option] = max(value, values.get(option, 0))
     for option, count in counts.most_common():
-        yield f"model.{option}={values[option]} would take {count} of them"
+        yield f"with model.{option}={values[option]}, the model can learn {count} of them"
     if hopeless:
         yield (
             f"{hopeless} of them are far too long: are they the texts of these images? "

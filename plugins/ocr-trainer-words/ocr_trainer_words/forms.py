@@ -161,13 +161,14 @@ def by_header(row: str) -> Table | None:
     """Return the columns of a header such as `filename,words`; None if `row` is no header."""
     delimiter = "\t" if "\t" in row else ","
     try:
-        columns = [column.strip().lower() for column in _fields(row, delimiter)]
+        columns = [column.strip() for column in _fields(row, delimiter)]
     except ValueError:
         return None
-    name, text = _first(NAMES, columns), _first(TEXTS, columns)
+    known = [column.lower() for column in columns]
+    name, text = _first(NAMES, known), _first(TEXTS, known)
     if name is None or text is None:
         return None
-    return Table(columns, delimiter, name, text, _first(("split",), columns))
+    return Table(columns, delimiter, name, text, _first(("split",), known))
 
 
 def _fields(row: str, delimiter: str) -> list[str]:

@@ -243,5 +243,5 @@ def test_columns_that_are_not_used_are_named(tmp_path: Path, caplog: pytest.LogC
         assert list(dataset.train.texts) == ["one"]
     (message,) = caplog.messages
     assert message.endswith(
-        "train.csv: columns that are not used: number 1, 'score', 'split' (each split has its own list)"
+        "train.csv: columns that are not used: number 1, 'Score', 'split' (each split has its own list)"
     )

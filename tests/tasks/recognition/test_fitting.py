@@ -10,8 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
+from ocr_trainer.builtin.concat import Mixed
 from ocr_trainer.cli.main import main
+from ocr_trainer.data.split import Subset, size_of, text_of
+from ocr_trainer.formats.annotations import Labels
+from ocr_trainer.formats.crops import Crops
+from ocr_trainer.formats.labeled import LabeledImages
+from ocr_trainer.formats.texts import TextImages
+from ocr_trainer.plugin import DataReport
 from ocr_trainer.testing.recognizers import picture
 
 Answer = tuple[int, str, str]
@@ -66,7 +74,11 @@ def test_texts_that_are_too_long_refuse_a_run_and_its_data(
     assert f"2 of 8 checked training texts cannot be learned by model={model}:\n" in said
     assert said.count("the text of 140 characters") == 2
     assert "data.max_skipped=0.01 allows 0" in said
-    remedy = "model.max_length=140 would take 2" if model == "parseq" else "2 of them are far too long"
+    remedy = (
+        "with model.max_length=140, the model can learn 2 of them"
+        if model == "parseq"
+        else "2 of them are far too long"
+    )
     assert remedy in said
     status, table, again = call("check-data", *words)
     assert status == 2
@@ -101,7 +113,7 @@ def test_a_few_texts_are_reported_and_left_out(call: Callable[..., Answer], tmp_
     status, table, said = call(*words, "data.max_skipped=0.2")
     assert status == 0
     assert "1 of 8 checked training texts cannot be learned by model=crnn:" in said
-    assert "\n  model.height=64 would take 1 of them\n  they are left out\n" in said
+    assert "\n  with model.height=64, the model can learn 1 of them\n  they are left out\n" in said
     assert "1 labels (see report.json)" in table
     assert call(*words, "model.height=64")[0] == 0
 
@@ -129,4 +141,33 @@ def test_generated_texts_are_checked_too(call: Callable[..., Answer]):
     words = ["dataset=synthetic", 'dataset.text.pattern="[a-z]{30}"', "dataset.text.train_texts=80"]
     status, _, said = call(*MODELS["parseq"], *words, *SHORT[:4])
     assert status == 2
-    assert "model.max_length=30 would take" in said
+    assert "with model.max_length=30, the model can learn" in said
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_of_a_photo_is_that_of_what_is_read(tmp_path: Path, orientation: int):
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    Pillow.new("RGB", (60, 20)).save(tmp_path / "a.jpg", exif=exif)
+    split = TextImages([(tmp_path / "a.jpg", "abc")])
+    assert split.size_of(0) == split[0].image.shape[:2]
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    assert split.size_of(0) is None
+
+
+def test_a_combination_of_datasets_knows_texts_and_sizes(tmp_path: Path):
+    for name, width in (("a", 60), ("b", 30)):
+        Pillow.new("RGB", (width, 20)).save(tmp_path / f"{name}.png")
+    first, second = (TextImages([(tmp_path / f"{name}.png", name)]) for name in "ab")
+    mixed = Subset(Mixed([(first, 1, 1), (second, 1, 1)], endless=True), [1, 0])
+    assert [text_of(mixed, 0), text_of(mixed, 1)] == ["b", "a"]
+    assert [size_of(mixed, 0), size_of(mixed, 1)] == [(20, 30), (20, 60)]
+
+
+def test_crops_know_about_their_sizes(tmp_path: Path):
+    box = np.array([[20, 30], [79, 30], [79, 49], [20, 49]], np.float32)
+    Pillow.new("RGB", (160, 120)).save(tmp_path / "page.png")
+    pages = LabeledImages([(tmp_path / "page.png", Labels([box], ["abc"], [False]))])
+    crops = Crops(pages, DataReport())
+    height, width = crops[0].image.shape[:2]
+    assert crops.size_of(0) == pytest.approx((height, width), abs=1)
