@@ -42,7 +42,7 @@ def check_usable(checkpoint: Mapping[str, Any], path: Path) -> None:
             raise _wrong(path, f"in its weights, {name} is not a tensor but of type {type(value).__name__}")
         if reason := _unusable(value):
             raise _wrong(path, f"its weight {name} {reason}")
-    if found := [name for name, value in weights.items() if not _finite(value)]:
+    if found := [name for name, value in weights.items() if not is_finite(value)]:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise _wrong(
             path,
@@ -60,7 +60,7 @@ def _unusable(value: Tensor) -> str | None:
     return None
 
 
-def _finite(value: Tensor) -> bool:
+def is_finite(value: Tensor) -> bool:
     """Return whether a tensor holds finite numbers only, or is a mask of 0 and minus infinity."""
     if not (value.is_floating_point() or value.is_complex()) or bool(torch.isfinite(value).all()):
         return True
@@ -139,7 +139,7 @@ def check_average(checkpoint: Mapping[str, Any], path: Path) -> None:
         there = weights.get(name)
         if not isinstance(there, Tensor) or there.shape != value.shape or _unusable(there):
             raise _wrong(path, f"{name} is missing in the weights beside their moving average")
-        if not _finite(there):
+        if not is_finite(there):
             raise _wrong(path, f"{name} beside its moving average is not finite")
 
 
@@ -162,7 +162,7 @@ def _check_optimizer(optimizer: Mapping[str, Any], path: Path) -> None:
         if len(set(parts)) > 1 or None in parts:
             raise _wrong(path, "the state of its optimizer lacks parts for some parameters")
     for name, value in _tensors(states):
-        if _unusable(value) or not _finite(value):
+        if _unusable(value) or not is_finite(value):
             raise _wrong(path, f"the state of its optimizer is not finite: {name}")
 
 
