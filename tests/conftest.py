@@ -17,12 +17,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
     """Undo what a command does to its process: environment, signals, hook of exceptions, garbage collector."""
     environment = dict(os.environ)
     hook = sys.excepthook
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

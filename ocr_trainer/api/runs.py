@@ -15,6 +15,7 @@ from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs import run_dir
+from ocr_trainer.runs.identity import make_identity, write_identity
 from ocr_trainer.runs.resume import (
     REPORT,
     begin_resume,
@@ -165,7 +166,10 @@ def resume(folder: str | os.PathLike[str], *overrides: str, **options: Any) -> R
 
 def create_run_dir(run: RunConfig) -> Path:
     """Create the run directory and save the configuration there."""
-    return run_dir.claim(run.output_dir, run.exp_name, str(run))
+    folder = run_dir.claim(run.output_dir, run.exp_name, str(run))
+    if run_dir.is_rank_zero():
+        write_identity(folder, make_identity(run))
+    return folder
 
 
 @contextmanager

@@ -6,6 +6,7 @@ that Lightning would restore, because Lightning passes over some of what is miss
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def check_usable(checkpoint: Mapping[str, Any], path: Path) -> None:
             raise _wrong(path, f"in its weights, {name} is not a tensor but of type {type(value).__name__}")
         if reason := _unusable(value):
             raise _wrong(path, f"its weight {name} {reason}")
-    if found := [name for name, value in weights.items() if not _finite(value)]:
+    if found := [name for name, value in weights.items() if not is_finite(value)]:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise _wrong(
             path,
@@ -59,7 +60,7 @@ def _unusable(value: Tensor) -> str | None:
     return None
 
 
-def _finite(value: Tensor) -> bool:
+def is_finite(value: Tensor) -> bool:
     """Return whether a tensor holds finite numbers only, or is a mask of 0 and minus infinity."""
     if not (value.is_floating_point() or value.is_complex()) or bool(torch.isfinite(value).all()):
         return True
@@ -81,6 +82,7 @@ def check_resumable(checkpoint: Mapping[str, Any], path: Path) -> None:
     if not place["whole_step"]:
         raise CheckpointError(f"{path} has no position in training to resume from")
     fit = _section(_section(checkpoint, "loops", path), "fit_loop", path)
+    _check_counts(checkpoint["loops"], path)
     for name in COUNTERS:
         _check_counters(_section(fit, name, path), name, path)
     optimizer = _section(_section(fit, STEPS, path), "optimizer", path)
@@ -99,6 +101,8 @@ def check_resumable(checkpoint: Mapping[str, Any], path: Path) -> None:
     schedule = _only(checkpoint, "lr_schedulers", path)
     if not _has(schedule, {"last_epoch": int, "_step_count": int, "base_lrs": list, "_last_lr": list}):
         raise _wrong(path, "the state of its schedule (lr_schedulers) is damaged")
+    if not all(map(_is_rate, (*schedule["base_lrs"], *schedule["_last_lr"]))):
+        raise _wrong(path, "the learning rates of its schedule (lr_schedulers) are damaged")
     if not isinstance(scores := checkpoint["ocr_trainer"].get("best_scores", {}), dict) or not all(
         isinstance(name, str) and isinstance(score, float | int) for name, score in scores.items()
     ):
@@ -135,7 +139,7 @@ def check_average(checkpoint: Mapping[str, Any], path: Path) -> None:
         there = weights.get(name)
         if not isinstance(there, Tensor) or there.shape != value.shape or _unusable(there):
             raise _wrong(path, f"{name} is missing in the weights beside their moving average")
-        if not _finite(there):
+        if not is_finite(there):
             raise _wrong(path, f"{name} beside its moving average is not finite")
 
 
@@ -144,15 +148,21 @@ def _check_optimizer(optimizer: Mapping[str, Any], path: Path) -> None:
     groups, states = optimizer.get("param_groups"), optimizer.get("state")
     if not isinstance(groups, list) or not groups or not isinstance(states, dict):
         raise _wrong(path, "the state of its optimizer is damaged")
+    taken: set[int] = set()
     for group in groups:
-        if not _has(group, {"params": list}) or not isinstance(group.get("lr"), float | int | Tensor):
+        rates = [group.get(key, 0.0) for key in ("lr", "initial_lr")] if isinstance(group, dict) else [None]
+        if not _has(group, {"params": list}) or not all(map(_is_rate, rates)):
             raise _wrong(path, "a parameter group of its optimizer is damaged")
+        for index in group["params"]:
+            if not _is_count(index) or index in taken:
+                raise _wrong(path, "the parameters of its optimizer are not numbered one by one")
+            taken.add(index)
         members = [states[index] for index in group["params"] if index in states]
         parts = [frozenset(state) if isinstance(state, dict) else None for state in members]
         if len(set(parts)) > 1 or None in parts:
             raise _wrong(path, "the state of its optimizer lacks parts for some parameters")
     for name, value in _tensors(states):
-        if _unusable(value) or not _finite(value):
+        if _unusable(value) or not is_finite(value):
             raise _wrong(path, f"the state of its optimizer is not finite: {name}")
 
 
@@ -164,17 +174,23 @@ def _tensors(states: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _check_counters(counters: dict[str, Any], name: str, path: Path) -> None:
-    """Refuse anything but counts in nested tables of counts. Lightning takes 0 for those that are missing."""
+    """Refuse counters that lack a count. Lightning takes 0 for those that are missing."""
     complete = all(
         _has(counters.get(part), {"ready": int, "completed": int}) for part in ("total", "current")
     )
-    rest: list[Any] = [counters] if complete else [None]
+    if not complete:
+        raise _wrong(path, f"its position in training is damaged ({name})")
+
+
+def _check_counts(loops: dict[str, Any], path: Path) -> None:
+    """Refuse anything but counts in the nested tables of Lightning's loops."""
+    rest: list[Any] = [loops]
     while rest:
         item = rest.pop()
         if isinstance(item, dict):
             rest += item.values()
         elif not (_is_count(item) or isinstance(item, bool)):
-            raise _wrong(path, f"its position in training is damaged ({name})")
+            raise _wrong(path, "its position in training is damaged (loops)")
 
 
 def _section(content: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
@@ -203,6 +219,13 @@ def _has(value: Any, types: Mapping[str, type]) -> bool:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_rate(value: Any) -> bool:
+    """Return whether a value can be a learning rate."""
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and _is_rate(value.item())
+    return isinstance(value, float | int) and math.isfinite(value) and value >= 0
 
 
 def _wrong(path: Path, reason: str) -> CheckpointError:

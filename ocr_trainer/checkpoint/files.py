@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import shutil
 import zipfile
 from contextlib import suppress
@@ -15,6 +17,11 @@ from typing import Any, BinaryIO
 
 import torch
 
+OTHER = (
+    "it is not a zip archive",
+    "it holds more than tensors and plain values",
+    "it is a zip archive of something else",
+)
 FOLDER = 0x10
 """The DOS attribute of a zip record that marks a folder."""
 
@@ -76,6 +83,36 @@ def verify(path: Path) -> None:
         damaged = damaged or next(folders, None)
     if damaged is not None:
         raise zipfile.BadZipFile(f"the record {damaged!r} is damaged")
+
+
+def reason(error: Exception) -> str:
+    """Return why a file of torch cannot be read, in our words. torch's advise to run the code in it.
+
+    It starts with one of `OTHER` if the file is probably none of torch's, or not of one that holds data only.
+    """
+    text = str(error)
+    if isinstance(error, OSError):
+        return error.strerror or text
+    if isinstance(error, zipfile.BadZipFile) and text.startswith(("it", "the record")):
+        return text
+    if isinstance(error, zipfile.BadZipFile) and "not a zip file" in text:
+        return f"{OTHER[0]}, or its end is missing"
+    if isinstance(error, pickle.UnpicklingError):
+        named = re.search(r"GLOBAL ([\w.]+)", text)
+        return f"{OTHER[1]}{f' ({named[1]})' if named else ''}"
+    if "failed locating file" in text or "constants.pkl" in text:
+        return OTHER[2]
+    return "its content is damaged"
+
+
+def check_sizes(path: Path) -> None:
+    """Refuse a zip archive of torch whose records are larger than the file, before any is read.
+
+    Raises:
+        zipfile.BadZipFile: They are, or a record is compressed, or two have one name.
+    """
+    with zipfile.ZipFile(path) as archive:
+        _check_sizes(archive, path.stat().st_size)
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:

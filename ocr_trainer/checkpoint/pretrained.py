@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.content import is_finite
 from ocr_trainer.checkpoint.hub import fetch
 from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
@@ -110,10 +112,11 @@ def read_tensors(path: Path, weights: str) -> dict[str, Tensor]:
     option = f"model.backbone.weights={weights}"
     try:
         tensors = _read_safetensors(path, option) if path.suffix == ".safetensors" else _read_torch(path)
-    # torch.load raises any of these for a damaged file.
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{option} cannot be read: {reason}") from error
+    except CheckpointError:
+        raise
+    # zipfile, struct, pickle and torch each raise their own types for a damaged file.
+    except Exception as error:
+        raise CheckpointError(f"{option} cannot be read: {files.reason(error)}") from error
     for table in TABLES:
         if isinstance(tensors, dict) and isinstance(tensors.get(table), dict):
             tensors = tensors[table]
@@ -121,11 +124,15 @@ def read_tensors(path: Path, weights: str) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
     ):
         raise CheckpointError(f"{option} is not a state_dict (a table of named tensors)")
+    if found := [name for name, value in tensors.items() if not is_finite(value)]:
+        raise CheckpointError(f"{option} has weights that are not finite: {_abbreviate(found)}")
     return tensors
 
 
 def _read_torch(path: Path) -> object:
     refuse_unsafe_loading()
+    if zipfile.is_zipfile(path):  # older files are none
+        files.check_sizes(path)
     with warnings.catch_warnings():
         # torch warns about pickles that it did not write, and then refuses them.
         warnings.simplefilter("ignore", UserWarning)
@@ -143,7 +150,7 @@ def _read_safetensors(path: Path, option: str) -> object:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{option} cannot be read: {error}") from error
+        raise CheckpointError(f"{option} cannot be read: it is no safetensors file, or damaged") from error
 
 
 def _abbreviate(names: list[str]) -> str:

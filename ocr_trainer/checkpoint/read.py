@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 import warnings
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +42,9 @@ def read(path: str | Path) -> dict[str, Any]:
             checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # zipfile, struct, zlib, pickle and torch each raise their own types on a damaged file.
     except Exception as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {_reason(error)}") from error
+        reason = files.reason(error)
+        advice = f"\n  {ADVICE}" if reason.startswith(files.OTHER) else ""
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}{advice}") from error
     ours = checkpoint.get("ocr_trainer") if isinstance(checkpoint, dict) else None
     if not isinstance(ours, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by ocr-train: it does not name its model\n  {ADVICE}")
@@ -59,24 +58,6 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(str(error)) from error
     check_usable(checkpoint, path)
     return checkpoint
-
-
-def _reason(error: Exception) -> str:
-    """Return why a file cannot be read, in our words: torch's advise to run the code in it."""
-    text = str(error)
-    if isinstance(error, OSError):
-        return error.strerror or text
-    if isinstance(error, zipfile.BadZipFile) and "not a zip file" in text:
-        return f"it is not a zip archive, or its end is missing\n  {ADVICE}"
-    if isinstance(error, zipfile.BadZipFile) and text.startswith(("it", "the record")):
-        return text
-    if isinstance(error, pickle.UnpicklingError):
-        named = re.search(r"GLOBAL ([\w.]+)", text)
-        what = f" ({named[1]})" if named else ""
-        return f"it holds more than tensors and plain values{what}\n  {ADVICE}"
-    if "failed locating file" in text or "constants.pkl" in text:
-        return f"it is a zip archive of something else\n  {ADVICE}"
-    return "its content is damaged"
 
 
 def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -3,18 +3,69 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from lightning.pytorch import Trainer
 from torch import nn
 
 from ocr_trainer.checkpoint.content import check_average, check_callback
-from ocr_trainer.checkpoint.read import ResumePoint, misfit
-from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.checkpoint.read import BEST, ResumePoint, misfit, read
+from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.loader import Loader
 from ocr_trainer.errors import CheckpointError, OcrTrainerError
 from ocr_trainer.internals.lightning import convert_restore_errors
+from ocr_trainer.runs.identity import PLACES, read_identity
+from ocr_trainer.runs.resume import differences, within
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.text.visible import echo
+
+
+def check_same_run(point: ResumePoint, run: RunConfig, folder: Path) -> None:
+    """Refuse a checkpoint of another run in the folder of this one, such as one with another seed.
+
+    Checkpoints of earlier versions have no identity; their options are compared.
+
+    Args:
+        point: The checkpoint to resume from. The best one beside it is checked, too: it would be tested.
+        run: The configuration of the resumed run.
+        folder: Its folder.
+
+    Raises:
+        CheckpointError: A checkpoint is of another run.
+    """
+    contents = {point.path: point.content}
+    best = point.path.with_name(BEST)
+    if best.is_file() and not best.samefile(point.path):
+        with suppress(CheckpointError):  # a damaged one is replaced by the next best
+            contents[best] = read(best)
+    for path, content in contents.items():
+        own, saved = read_identity(folder), content["ocr_trainer"].get("run")
+        others = list(differences(content["ocr_trainer"]["config"], plain(run)))
+        found = [change for change in others if _identifies(change, run, moved=not (own and saved))]
+        if (own != saved) if own and saved else found:
+            listed = "".join(f"\n  - {change}" for change in found)
+            raise CheckpointError(
+                f"{path} is of another run than the folder {folder}{':' if found else ''}{listed}\n"
+                f"  to start a new run with its weights: init_from={path}\n"
+                "  to resume this run, move that file elsewhere"
+            )
+
+
+def _identifies(change: str, run: RunConfig, moved: bool) -> bool:
+    """Return whether an option that differs is one that makes it another run.
+
+    Args:
+        change: The option and its values, as `differences` yields them.
+        run: The configuration of this run.
+        moved: Whether the data may have moved since the checkpoint was saved.
+    """
+    name = change.partition(":")[0]
+    # The options of a model may be calibrated; its tensors are compared anyway.
+    ours = (*run.CHANGEABLE, *PLACES, "model", "charset")
+    return (
+        within(change, run.IDENTITY) and not within(change, ours) and not (moved and name.endswith(".root"))
+    )
 
 
 def check_state(point: ResumePoint, run: RunConfig, trainer: Trainer) -> None:
@@ -56,7 +107,11 @@ def prepare_resume(point: ResumePoint, run: RunConfig, model: nn.Module, train: 
     for reason in point.rejected:
         echo(f"ocr-train: skipped: {reason}", file=sys.stderr)
     place, config = point.content["ocr_trainer"]["place"], point.content["ocr_trainer"]["config"]
-    if obstacle := run.obstacle(config):
+    try:
+        obstacle = run.obstacle(config)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{point.path} cannot be used: its configuration is damaged") from error
+    if obstacle:
         raise CheckpointError(
             f"{point.path} {obstacle}\n  start a new run with these weights: init_from={point.path}"
         )

@@ -18,5 +18,5 @@ def upgrade(checkpoint: dict[str, Any], origin: object) -> None:
     """
     ours = checkpoint["ocr_trainer"]
     ours["config"] = upgrade_saved(ours.get("config", {}), f"the configuration in {origin}")
-    if states := checkpoint.get("callbacks"):
+    if isinstance(states := checkpoint.get("callbacks"), dict):
         checkpoint["callbacks"] = {CALLBACKS.get(key, key): state for key, state in states.items()}

@@ -150,7 +150,7 @@ def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:
 
 
 def _skip(error: DataError, report: Report, *_: Path) -> None:
-    echo(f"ocr-train: skipped: {error}", file=sys.stderr)
+    echo(f"ocr-train: skipped: {one_line(str(error))}", file=sys.stderr)
     report()
 
 

@@ -33,9 +33,13 @@ def resume(words: Sequence[str]) -> int:
     """Resume a run."""
     if not words:
         raise ConfigError("ocr-train resume: no run given. Name its folder: ocr-train resume RUN_FOLDER")
+    parser = Parser("ocr-train resume", description="Resume a run that was stopped or killed.")
+    parser.add_argument("folder", metavar="RUN_FOLDER", help="the folder of the run")
+    parser.add_argument("overrides", nargs="*", help="changes of its options, such as trainer.max_epochs=60")
+    arguments = parser.parse_intermixed_args(words)
     from ocr_trainer.api.runs import resume
 
-    resume(*words)
+    resume(arguments.folder, *arguments.overrides)
     return 0
 
 

@@ -52,7 +52,7 @@ def validate_run(run: RunConfig) -> Iterator[str]:
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
         )
     if run.init_from is not None and not run.init_from.is_file():
-        yield f"init_from={run.init_from}: the file does not exist"
+        yield f"init_from={run.init_from}: {_why_no_file(run.init_from)}"
     yield from _name_errors(run)
     temporary = os.environ.get("TMPDIR", "")
     if (
@@ -64,6 +64,13 @@ def validate_run(run: RunConfig) -> Iterator[str]:
             f"TMPDIR={temporary} is too long for the sockets of data workers: "
             f"set it to a path of at most {LONGEST_TMPDIR} bytes, or data.num_workers=0"
         )
+
+
+def _why_no_file(path: Path) -> str:
+    if not path.is_dir():
+        return "the file does not exist"
+    best = path / "checkpoints" / "best.ckpt"
+    return f"that is a folder, not a checkpoint{f': init_from={best}' if best.is_file() else ''}"
 
 
 def validate_options(options: Options, path: str = "") -> Iterator[str]:

@@ -114,7 +114,9 @@ class WorkerMonitor:
 
 WORKER_MONITOR = WorkerMonitor()
 """The monitor of this process; there is one SIGCHLD handler per process."""
-GROUP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+GROUP_SIGNALS = {
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+}
 """Signals sent to the whole process group. Only the main process handles them; it still needs its workers."""
 
 

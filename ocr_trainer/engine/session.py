@@ -16,7 +16,7 @@ from torch import nn
 from ocr_trainer.checkpoint.callback import CheckpointCallback
 from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weights
 from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
-from ocr_trainer.checkpoint.resume import check_state, prepare_resume
+from ocr_trainer.checkpoint.resume import check_same_run, check_state, prepare_resume
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.data.open import open_splits
@@ -33,6 +33,7 @@ from ocr_trainer.errors import MemoryExhausted
 from ocr_trainer.optim.ema import WeightEma
 from ocr_trainer.plugin import Context
 from ocr_trainer.runs import timing
+from ocr_trainer.runs.identity import make_identity, write_identity
 from ocr_trainer.runs.resume import resume_history
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask, task_class
@@ -116,7 +117,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     Raises:
         OcrTrainerError: The data, a checkpoint or a plugin cannot be used.
     """
-    point = _resume_point(folder)
+    point = _resume_point(run, folder)
     if point is not None:
         run = replace(run, model=run.model.without_init_weights(), init_from=None)
     seed_everything(run.seed, verbose=False)
@@ -191,10 +192,14 @@ def report_dropped_states(point: ResumePoint, callbacks: list[Callback]) -> None
         )
 
 
-def _resume_point(folder: Path) -> ResumePoint | None:
+def _resume_point(run: RunConfig, folder: Path) -> ResumePoint | None:
     """Return the newest checkpoint of a run, and prepare its folder for new checkpoints."""
     point = find_newest(folder / "checkpoints")
+    if point is not None:
+        check_same_run(point, run, folder)
     if is_rank_zero():
+        saved = point.content["ocr_trainer"].get("run") if point is not None else None
+        write_identity(folder, saved or make_identity(run))
         prepare_folder(folder / "checkpoints", point)
     return point
 

@@ -96,8 +96,8 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
     refused = [
         change
         for change in changes
-        if _within(change, run.IDENTITY)
-        and not _within(change, run.CHANGEABLE)
+        if within(change, run.IDENTITY)
+        and not within(change, run.CHANGEABLE)
         and not change.partition(":")[0].endswith(".root")
     ]
     if refused:
@@ -111,9 +111,7 @@ def begin_resume(folder: Path, run: RunConfig, overrides: Sequence[str] = ()) ->
     hold(folder)
     for change in changes:
         effect = (
-            "no effect: the checkpoint's value is used"
-            if _within(change, CHECKPOINT_KEYS)
-            else "from here on"
+            "no effect: the checkpoint's value is used" if within(change, CHECKPOINT_KEYS) else "from here on"
         )
         echo(f"ocr-train: {redact(change)} ({effect})", file=sys.stderr)
     if changes:
@@ -146,7 +144,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "
             yield f"{name}: {before[key]} before, {now[key]} now"
 
 
-def _within(change: str, keys: Sequence[str]) -> bool:
+def within(change: str, keys: Sequence[str]) -> bool:
+    """Return whether a difference, as `differences` yields them, is one of these options or below one."""
     name = change.partition(":")[0]
     return any(name == key or name.startswith(f"{key}.") for key in keys)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from types import FrameType
 
 REPEAT_DELAY = 5.0
 """Seconds after which another Ctrl-C stops the run at once; users often press it several times in a row."""
+
+
+HANGUP, QUIT = (getattr(signal, name, None) for name in ("SIGHUP", "SIGQUIT"))
+r"""The signals of a terminal that is lost, and of Ctrl-\; None on systems without them."""
 
 
 class Stopped(BaseException):
@@ -40,7 +45,7 @@ class Stop:
         self.asked: int | None = None
         self.patient = False
         self._since = 0.0
-        self._listening = False
+        self._listening = self._ending = False
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Record the signal; raise if training is not going to check for it.
@@ -52,6 +57,12 @@ class Stop:
         if again and now - self._since <= REPEAT_DELAY:
             # The cleanup after the first signal must not be interrupted.
             return
+        if self._ending and self.asked is not None:
+            os._exit(128 + self.asked)  # nothing is left that could handle an exception
+        if number == HANGUP:
+            _leave_lost_terminal()
+        if number == QUIT:
+            signal.signal(number, signal.SIG_DFL)  # a second one ends a process that hangs
         if self.patient and not (again and number == signal.SIGINT):
             if not again:
                 # Unlike print, os.write is safe while another print is in progress.
@@ -66,7 +77,9 @@ class Stop:
         """Install this handler; only the main thread can."""
         if in_main_thread():
             for number in _numbers():
-                signal.signal(number, self)
+                # `nohup` has a run ignore SIGHUP; that is what its user wants.
+                if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self)
 
     @contextmanager
     def listening(self, keep_if_asked: bool = False) -> Iterator[None]:
@@ -74,7 +87,7 @@ class Stop:
         if self._listening or not in_main_thread():
             yield
             return
-        self.asked, self._listening = None, True
+        self.asked, self._listening, self._ending = None, True, False
         before = {number: signal.getsignal(number) for number in _numbers()}
         self.register()
         try:
@@ -82,10 +95,23 @@ class Stop:
         finally:
             self._listening = False
             # The process is about to end; further signals must not disturb that.
-            if not (keep_if_asked and self.asked):
+            self._ending = keep_if_asked and self.asked is not None
+            if not self._ending:
                 self.asked = None
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+
+def _leave_lost_terminal() -> None:
+    """Write to nowhere what would go to a terminal that is gone: an error would keep a run from saving."""
+    for descriptor in (1, 2):
+        try:
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\n")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def in_main_thread() -> bool:
@@ -94,7 +120,8 @@ def in_main_thread() -> bool:
 
 
 def _numbers() -> list[int]:
-    return [n for n in (signal.SIGINT, signal.SIGTERM, requeue_signal()) if n is not None]
+    numbers = (signal.SIGINT, signal.SIGTERM, HANGUP, QUIT, requeue_signal())
+    return [int(number) for number in numbers if number is not None]
 
 
 STOP = Stop()

@@ -34,6 +34,7 @@ from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.optim.optimizer import check_state_fits, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
+from ocr_trainer.runs.identity import read_identity
 from ocr_trainer.text.visible import visible
 
 if TYPE_CHECKING:
@@ -488,7 +489,10 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         # Files of initial weights may be gone by the time the checkpoint is used.
         without_init_weights = replace(self.run, model=self.run.model.without_init_weights(), init_from=None)
         checkpoint.setdefault("ocr_trainer", {}).update(
-            format=FORMAT, config=plain(without_init_weights), best_scores=self.best_scores
+            format=FORMAT,
+            config=plain(without_init_weights),
+            best_scores=self.best_scores,
+            run=read_identity(self.folder),
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

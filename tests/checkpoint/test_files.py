@@ -23,7 +23,7 @@ from helpers.states import copied, killed_by, killing_at, save, state, steps, st
 
 from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint.callback import CheckpointFileIO
-from ocr_trainer.checkpoint.read import BEST, LAST, PREVIOUS, find_newest, prepare_folder, read
+from ocr_trainer.checkpoint.read import ADVICE, BEST, LAST, PREVIOUS, find_newest, prepare_folder, read
 from ocr_trainer.errors import CheckpointError
 
 
@@ -240,7 +240,8 @@ def test_case_6_a_damaged_last_is_passed_over(kept: Path):
     assert taken is not None
     assert taken.path == kept / PREVIOUS
     assert taken.rejected == [
-        f"{path} cannot be read as a checkpoint: File is not a zip file" for path in (last, kept / BEST)
+        f"{path} cannot be read as a checkpoint: it is not a zip archive, or its end is missing\n  {ADVICE}"
+        for path in (last, kept / BEST)
     ]
 
 

@@ -16,13 +16,31 @@ from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint.read import FORMAT, LAST, PREVIOUS, read
 
 PLACE = {"epoch": 0, "batches": 0, "whole_step": True}
+COUNTS = {"ready": 0, "completed": 0}
+
+
+def loops(step: int) -> dict[str, Any]:
+    """Return the position of Lightning's loops before the first batch, but after so many optimizer steps."""
+    nothing = {"total": COUNTS, "current": COUNTS}
+    steps = {"total": {"ready": step, "completed": step}, "current": COUNTS}
+    optimizer = {"step": steps, "zero_grad": nothing}
+    names = ("epoch_progress", "epoch_loop.batch_progress", "epoch_loop.scheduler_progress")
+    fit = dict.fromkeys(names, nothing) | {"epoch_loop.state_dict": {"_batches_that_stepped": step}}
+    progress = {"epoch_loop.automatic_optimization.optim_progress": {"optimizer": optimizer}}
+    return {"fit_loop": fit | progress}
 
 
 def state(step: int, size: int = 300) -> dict[str, Any]:
     """Return the least that a checkpoint must hold."""
     weights = torch.randn(size, generator=torch.Generator().manual_seed(step))
-    ours = {"format": FORMAT, "place": PLACE}
-    return {"state_dict": {"model.w": weights}, "global_step": step, "ocr_trainer": ours}
+    ours = {"format": FORMAT, "place": PLACE, "config": {"model": {"name": "dbnet"}, "distributed": {}}}
+    training = {
+        "loops": loops(step),
+        "callbacks": {},
+        "optimizer_states": [{"state": {}, "param_groups": [{"params": [0], "lr": 0.1}]}],
+        "lr_schedulers": [{"last_epoch": 0, "_step_count": 0, "base_lrs": [], "_last_lr": []}],
+    }
+    return {"state_dict": {"model.w": weights}, "global_step": step, "ocr_trainer": ours, **training}
 
 
 def save(folder: Path, step: int, size: int = 300) -> None:
