@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from ocr_trainer.builtin.plugin import ConcatConfig
 from ocr_trainer.data.counted import label_counts
-from ocr_trainer.data.split import name_of
 from ocr_trainer.data.split import name_of, size_of, text_of
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.formats.labeled import LazySplits

@@ -155,7 +155,12 @@ def check_data(run: RunConfig, heed_model: bool = False) -> DataCheck:
     empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
     known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
     reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
-    problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run), refused]
+    problems = [*empty, *too_many(found, run), refused]
+    for name, reason in _uncounted(counts, reasons, run):
+        if name == "test":  # a run trains all the same, but does not score it
+            found.note(reason.replace("\\n  ", "; "))
+        else:
+            problems.append(reason)
     if checker is not None and misfits:
         problems.append(checker.problem(misfits, counts["train"].labels))
         found.skipped += [SkippedItem("label", one.name, None, one.reason) for one in misfits]
@@ -170,13 +175,13 @@ def _without_counted(reasons: dict[str, int], counts: Counts) -> dict[str, int]:
     return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 
-def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> Iterator[str]:
-    """Yield why a run would refuse splits in which no label counts."""
+def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> Iterator[tuple[str, str]]:
+    """Yield the splits in which no label counts, and why."""
     for name, split_counts in counts.items():
         if split_counts.images and not split_counts.counted:
             numbers = Counter(reasons[name])
             if reason := uncounted(name, numbers, split_counts.images, run.dataset):
-                yield reason
+                yield name, reason
 
 
 def _checker(run: RunConfig, dataset: Any, opened: dict[str, Any]) -> tuple[FitChecker | None, str | None]:

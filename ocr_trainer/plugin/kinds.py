@@ -66,6 +66,8 @@ class DatasetPlugin(Plugin):
     A split may also have:
 
     - `files`, one `Path` per sample: training first checks their headers, and messages name them;
+    - `label_counts()`, for detection, a `Counter` of the labels by the reason why they are "don't care", and
+      "" for those that count: a run refuses a split in which none counts;
     - `name_of(index)`: the name of a sample in messages, where it has no file of its own;
     - `texts`, for recognition, one string per sample, read without decoding an image: they supply the
       charset, and characters missing from the charset are reported before training. A dataset whose texts

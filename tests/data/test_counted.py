@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_trainer.config.compose import compose
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.counted import label_counts, uncounted
+from ocr_trainer.data.open import open_splits, open_test
+from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.labeled import LabeledImages
-from ocr_trainer.plugin import Config, DataReport
+from ocr_trainer.plugin import Config, Context, DataReport, Task
 from ocr_trainer.plugin.options import OutlineConfig, UntranscribedConfig
 
 QUAD = [(1.0, 1.0), (9.0, 1.0), (9.0, 5.0), (1.0, 5.0)]
@@ -86,3 +90,49 @@ def test_flags_and_reasons_are_both_accepted(reason: bool | str):
     labels.add(QUAD, "A", reason, DataReport(), Path("a.txt"), None)
     assert labels.ignore == [True]
     assert labels.reasons == ["marked as don't care" if reason is True else reason]
+
+
+def made(root: Path, texts: dict[str, str]) -> RunConfig:
+    """Make a dataset with one page per split, whose word has the text of its split."""
+    from PIL import Image as Pillow
+
+    (root / "images").mkdir()
+    (root / "gt").mkdir()
+    for name, text in texts.items():
+        Pillow.new("RGB", (20, 10)).save(root / "images" / f"{name}.png")
+        (root / "gt" / f"gt_{name}.txt").write_text(f"1,1,9,1,9,5,1,5,{text}\n", encoding="utf-8")
+        (root / f"{name}.txt").write_text(f"{name}\n", encoding="utf-8")
+    return compose(["model=dbnet", "dataset=icdar2015", f"dataset.root='{root}'"])
+
+
+@pytest.mark.parametrize("refused", ["train", "val"])
+def test_a_train_or_val_split_without_a_counted_label_is_refused(tmp_path: Path, refused: str):
+    run = made(tmp_path, {name: "###" if name == refused else "A" for name in ("train", "val")})
+    with pytest.raises(
+        DataError, match=rf"^no label of the {refused} split .*\n  1 of 1: the text ### means"
+    ):
+        open_splits(run, Context(task=Task.detection))
+
+
+def test_a_test_split_without_one_is_noted_in_training_and_refused_by_test(tmp_path: Path):
+    run = made(tmp_path, {"train": "A", "val": "B", "test": "###"})
+    context = Context(task=Task.detection)
+    splits = open_splits(run, context)
+    assert (len(splits.train), len(splits.val), splits.test, splits.test_split) == (1, 1, None, None)
+    (note,) = context.data_report.messages()
+    assert note.startswith(
+        "the test split is not scored: no label of the test split of dataset=icdar2015 counts"
+    )
+    with pytest.raises(DataError, match=r"^no label of the test split"):
+        open_test(run, Context(task=Task.detection))
+
+
+def test_one_image_is_not_divided_and_that_is_noted(tmp_path: Path):
+    run = made(tmp_path, {"train": "A"})
+    (tmp_path / "train.txt").unlink()
+    context = Context(task=Task.detection)
+    splits = open_splits(run, context)
+    assert (len(splits.train), splits.val) == (1, None)
+    assert context.data_report.messages() == [
+        "dataset=icdar2015 has only one image: dataset.val_share=0.1 makes no val split"
+    ]

@@ -294,5 +294,7 @@ def test_content_decides_what_is_an_image_and_other_files_are_counted(tmp_path: 
     (tmp_path / "gt" / "classes.txt").write_text("receipt\nlogo\n")
     dataset, context = opened(tmp_path, val_share=0)
     assert (stems(dataset.train), entries(context, tmp_path)) == (["a", "b"], [])
-    counts = "2 .pdf, 1 .db, 1 .md, 1 .txt"
-    assert context.data_report.notes == [f"other files in '{tmp_path / 'images'}', not read: {counts}"]
+    assert context.data_report.notes == [
+        f"other files in '{tmp_path / folder}', not read: {counts}"
+        for folder, counts in (("images", "2 .pdf, 1 .db, 1 .md"), ("gt", "1 .txt"))
+    ]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ocr_trainer.data.images import SUFFIXES
+from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.rows import excerpt
 from ocr_trainer_words.plugin import Form

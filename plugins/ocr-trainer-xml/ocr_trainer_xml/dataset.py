@@ -237,11 +237,12 @@ class XmlDataset(PairedDataset):
 
     def _pairs(self, folders: Folders) -> Pairs:
         """Match files with the images that they name; files without a partner are recorded as skipped."""
-        images, others = self._list_images(folders)
+        images = self._list_images(folders)
         known = by_names(images)
         index = NameIndex(known)
         homes: dict[str, Path] = {}
         deeper: list[str] = []
+        others: list[str] = []
         for annotation, name, error in self._named(folders.annotations, not is_flat(folders, images)):
             beside = (annotation.relative_to(folders.annotations).parent / name).as_posix()
             keys = (beside, without_suffix(beside), name, PurePosixPath(name).stem) if name else ()
@@ -258,7 +259,8 @@ class XmlDataset(PairedDataset):
             elif not self._lists:  # files that a list leaves out need no image
                 self._skip(annotation, str(error or self._missing(annotation, name, known, folders)))
         alone = [image for image in images if image not in homes and "/" in image]
-        self._report_left(folders, deeper, alone, others)
+        self._report_left(folders, deeper, alone)
+        self._note_others(folders.annotations, others)
         pairs: Pairs = {}
         for image in images:
             home = homes.get(image)
@@ -267,10 +269,6 @@ class XmlDataset(PairedDataset):
                 relative = home.relative_to(folders.annotations).as_posix() if home else None
                 pairs[image if stem in pairs else stem] = Pair(image, relative)
         return pairs
-
-    def _skip(self, annotation: Path, reason: str) -> None:
-        self._data_report.read(images=1)
-        self._data_report.skip_image(annotation, reason)
 
     def _named(self, folder: Path, nested: bool) -> list[tuple[Path, str, DataError | None]]:
         """Return each file, the name of its image, and an error if its head cannot be read.
