@@ -66,6 +66,21 @@ class GroundTruth:
     """Height and width of the image as the model sees it, without padding."""
     scale: tuple[float, float]
     """Factors for x and y from the original image to the model's image."""
+    tiling: Any = None
+    """How a long page is cut, an `ocr_trainer.tasks.detection.tiles.Tiling`; None for a whole page."""
+
+    @property
+    def tiles(self) -> int:
+        """The number of images that the model sees of this page."""
+        return 1 if self.tiling is None else len(self.tiling.starts)
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Height and width of each of these images, without padding."""
+        if self.tiling is None:
+            return self.size
+        (height, width), (fx, fy) = self.tiling.tile, self.scale
+        return round(height * fy), round(width * fx)
 
 
 @dataclass(frozen=True, slots=True)

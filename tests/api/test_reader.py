@@ -295,7 +295,11 @@ def test_what_is_no_checkpoint(det: Path, rec: Path, tmp_path: Path):
     [
         (["recognizer.beam=3"], {}, "recognizer.beam=3 needs a recognizer: add recognizer=CKPT"),
         ([], {"margin": 0.1}, "margin= needs a recognizer: add recognizer=CKPT"),
-        (["dataset.root=x"], {}, "'dataset.root=x' is no option of a model: load takes only model.… options"),
+        (
+            ["dataset.root=x"],
+            {},
+            "'dataset.root=x' is no option of a model: load takes only model.… and tiles.… options",
+        ),
         (["model.sise=3"], {}, "Did you mean 'model.size'?"),
         ([], {"device": "tpu0x"}, "device='tpu0x' cannot be used: "),
         ([], {"device": "cuda:99"}, "device='cuda:99' cannot be used: "),
