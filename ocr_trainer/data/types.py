@@ -183,4 +183,14 @@ class Recognition:
     scores: np.ndarray
     """float32 of shape (characters,), 0 to 1: one score per character of `text`."""
     score: float
-    """Score of the whole text, 0 to 1."""
+    """Probability of the whole text as the model sees it, 0 to 1. It falls with the length of the text."""
+
+    @property
+    def confidence(self) -> float:
+        """Confidence in the whole text, 0 to 1: the mean of those in its characters.
+
+        Unlike the probability of the text, it does not fall with its length, and it tells texts that were
+        read right from others slightly better. If the text is empty, it is the probability of that.
+        """
+        mean = float(np.mean(self.scores, dtype=np.float64)) if len(self.scores) else float(self.score)
+        return min(max(mean, 0.0), 1.0)
