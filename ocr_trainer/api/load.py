@@ -54,8 +54,10 @@ def load(
     """
     with guest():
         words, reading = split_overrides(overrides_of(overrides, options), recognizer, margin)
-        if other := [word for word in words if not word.lstrip("+~").startswith("model.")]:
-            raise ConfigError(f"{other[0]!r} is not an option of a model: load takes only model.… options")
+        if other := [word for word in words if not word.lstrip("+~").startswith(("model.", "tiles."))]:
+            raise ConfigError(
+                f"{other[0]!r} is not an option of a model: load takes only model.… and tiles.… options"
+            )
         try:
             first, second = open_checkpoints(checkpoint, recognizer)
         except SwappedError as error:

@@ -64,13 +64,15 @@ def predict(words: Sequence[str]) -> int:
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Split the arguments into overrides of the models, options of writers, and names of images."""
-    overrides = [word for word in words if word.startswith(("model.", "recognizer.")) and "=" in word]
+    overrides = [
+        word for word in words if word.startswith(("model.", "tiles.", "recognizer.")) and "=" in word
+    ]
     options = [word for word in words if word.startswith("writer.") and "=" in word]
     named = [word for word in words if word not in overrides and word not in options]
     for word in named:
         if "=" in word and not Path(word).exists():
             raise ConfigError(
-                f"'{word}' is not an image, and predict accepts only options of model.… and writer.…"
+                f"'{word}' is not an image, and predict accepts only options of model.…, tiles.… and writer.…"
             )
     return overrides, options, named
 

@@ -66,6 +66,21 @@ class GroundTruth:
     """Height and width of the image as the model sees it, without padding."""
     scale: tuple[float, float]
     """Factors for x and y from the original image to the model's image."""
+    tiling: Any = None
+    """How a long page is cut, an `ocr_trainer.tasks.detection.tiles.Tiling`; None for a whole page."""
+
+    @property
+    def tiles(self) -> int:
+        """The number of images that the model sees of this page."""
+        return 1 if self.tiling is None else len(self.tiling.starts)
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Height and width of each of these images, without padding."""
+        if self.tiling is None:
+            return self.size
+        (height, width), (fx, fy) = self.tiling.tile, self.scale
+        return round(height * fy), round(width * fx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +183,14 @@ class Recognition:
     scores: np.ndarray
     """float32 of shape (characters,), 0 to 1: one score per character of `text`."""
     score: float
-    """Score of the whole text, 0 to 1."""
+    """Probability of the whole text as the model sees it, 0 to 1. It falls with the length of the text."""
+
+    @property
+    def confidence(self) -> float:
+        """Confidence in the whole text, 0 to 1: the mean of those in its characters.
+
+        Unlike the probability of the text, it does not fall with its length, and it tells texts that were
+        read right from others slightly better. If the text is empty, it is the probability of that.
+        """
+        mean = float(np.mean(self.scores, dtype=np.float64)) if len(self.scores) else float(self.score)
+        return min(max(mean, 0.0), 1.0)

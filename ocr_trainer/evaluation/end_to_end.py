@@ -20,7 +20,7 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.data.split import unreadable
-from ocr_trainer.data.types import Detections, GroundTruth, Image, Recognition, Sample, Scored
+from ocr_trainer.data.types import Detections, Image, Recognition, Sample, Scored
 from ocr_trainer.engine import build, report
 from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.scored_on import same_data, scored_on
@@ -35,7 +35,7 @@ from ocr_trainer.results import page_of
 from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import write_images
-from ocr_trainer.tasks.detection.data import fit
+from ocr_trainer.tasks.detection.data import prepare_page
 from ocr_trainer.text import normalize
 
 MAX_SIDE = 1600
@@ -220,9 +220,7 @@ class _Scorer:
         found, recognitions = pipeline(sample.image)
         assert pipeline.detector is not None
         assert recognitions is not None
-        image, scale = fit(sample.image, pipeline.detector)
-        size = (image.shape[0], image.shape[1])
-        truth = GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+        _, truth = prepare_page(sample, pipeline.detector, pipeline.tiles)
         self.metrics.update(found, truth)
         self.count += 1
         self.scored += Scored.of(truth)

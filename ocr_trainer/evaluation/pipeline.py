@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.test import rebuild
 from ocr_trainer.formats.rectify import cut
 from ocr_trainer.tasks.detection import Detector
+from ocr_trainer.tasks.detection.config import TilesConfig
 from ocr_trainer.tasks.detection.data import fit, pad
+from ocr_trainer.tasks.detection.tiles import BORDER, merge, plan
 from ocr_trainer.tasks.recognition.data import prepare
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
@@ -31,14 +33,25 @@ Saved = tuple[RunConfig, dict[str, Any]]
 """A run and the content of its checkpoint."""
 
 
-@torch.inference_mode()
-def detect(model: Detector, image: Image) -> Detections:
-    """Return the detections in one image, with polygons in pixels of the image.
+def detect(model: Detector, image: Image, config: TilesConfig | None = None) -> Detections:
+    """Return the detections in one page, with polygons in its pixels.
 
     Args:
         model: A detector in evaluation mode.
         image: uint8, (height, width, 3), RGB.
+        config: How long pages are cut into tiles. The model sees one tile at a time.
     """
+    height, width = image.shape[:2]
+    tiling = plan(model, height, width, config or TilesConfig())
+    if tiling is None:
+        return _detect(model, image)
+    found = [_detect(model, tile) for tile in tiling.cut(image)]
+    return merge(tiling, found, BORDER / model.scale(*tiling.tile))
+
+
+@torch.inference_mode()
+def _detect(model: Detector, image: Image) -> Detections:
+    """Return the detections in one image that the model sees as a whole."""
     resized, (fx, fy) = fit(image, model)
     outputs = model(pad([resized], model.stride).to(_device(model)))
     detections = model.decode(outputs, [(resized.shape[0], resized.shape[1])])[0]
@@ -82,6 +95,8 @@ class Pipeline:
     recognizer: Recognizer | None = None
     margin: float = 0.0
     """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
+    tiles: TilesConfig = field(default_factory=TilesConfig)
+    """How the detector cuts long pages."""
 
     @property
     def models(self) -> list[torch.nn.Module]:
@@ -103,7 +118,7 @@ class Pipeline:
         if self.detector is None:
             assert self.recognizer is not None
             return whole(image.shape[:2]), recognize(self.recognizer, [image])
-        detections = detect(self.detector, image)
+        detections = detect(self.detector, image, self.tiles)
         return detections, self.read(image, detections) if self.recognizer else None
 
     def read(self, image: Image, detections: Detections) -> list[Recognition]:
@@ -162,7 +177,8 @@ def open_pipeline(
     )
     if detector is not None and recognizer is not None and margin is None:
         margin = trained_margin(recognizer[1]["ocr_trainer"]["config"])
-    return Pipeline(finds, reads, margin or 0.0)
+    tiles = getattr(detector[0], "tiles", None) if detector is not None else None
+    return Pipeline(finds, reads, margin or 0.0, tiles or TilesConfig())
 
 
 def default_device() -> torch.device:

@@ -27,8 +27,8 @@ VERSION = "4.4"
 def write(page: Page, creator: str, created: datetime) -> str:
     """Return a page as ALTO; coordinates are in pixels of the image with its EXIF orientation applied.
 
-    `WC` is the recognizer's confidence of a text and `GC` that of a character, both 0 to 1. ALTO has no
-    place for the detector's confidence.
+    `GC` is the recognizer's confidence of a character and `WC` that of a text, the mean of its characters',
+    both 0 to 1. ALTO has no place for the detector's confidence.
 
     Args:
         page: Results for an image.
@@ -90,7 +90,7 @@ def _line(block: Element, name: str, texts: Sequence[Word], page: Page) -> None:
         string = _element(line, "String", f"{name}_string_{number}", outline(text, page))
         string.set("CONTENT", clean(text.text))  # the schema requires it, even without a recognizer
         if text.reading:
-            string.set("WC", unit(text.reading.score))
+            string.set("WC", unit(text.confidence))
             for character, score in zip(string.attrib["CONTENT"], text.reading.scores, strict=True):
                 SubElement(string, "Glyph", CONTENT=character, GC=unit(float(score)))
 

@@ -73,7 +73,7 @@ def _word(line: Element, name: str, word: Word, page: Page) -> None:
     title = f"{_bbox([points])}; poly {' '.join(map(str, points.ravel().tolist()))}"
     if word.reading:
         # The specification wants percent.
-        title += f"; x_wconf {round(100 * min(max(float(word.reading.score), 0.0), 1.0))}"
+        title += f"; x_wconf {round(100 * word.confidence)}"
     element.set("title", title)
     element.text = clean(word.text)
 

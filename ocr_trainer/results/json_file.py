@@ -1,4 +1,8 @@
-"""Writer of JSON: one object per page, or one JSON line per text image."""
+"""Writer of JSON: one object per page, or one JSON line per text image.
+
+`page.schema.json` and `reading.schema.json`, beside this module, are their JSON Schemas. Keys are stable: one
+that goes or changes its meaning raises `VERSION`.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,34 @@ if TYPE_CHECKING:
     from ocr_trainer.results.page import Page, Word
 
 
+VERSION = 1
+"""The version of what is written, as in its schemas."""
+
+
 def write(page: Page) -> str:
-    """Return a page as JSON: `detections` in reading order, with block and line numbers from 0.
+    """Return a page as JSON: `detections` in reading order, one per row, with block and line numbers from 0.
 
     Without a recognizer, detections have no `text`, `text_score` and `character_scores`.
     """
-    return json.dumps(record(page), indent=1, ensure_ascii=False) + "\n"
+    content = record(page)
+    rows = [json.dumps(detection, ensure_ascii=False) for detection in content.pop("detections")]
+    head = "".join(
+        f" {json.dumps(key)}: {json.dumps(content[key], ensure_ascii=False)},\n" for key in content
+    )
+    listed = "\n  " + ",\n  ".join(rows) + "\n " if rows else ""
+    return f'{{\n{head} "detections": [{listed}]\n}}\n'
 
 
 def record(page: Page) -> dict[str, Any]:
     """Return a page as dictionaries, lists, strings and numbers."""
-    content: dict[str, Any] = {"image": page.source, "width": page.width, "height": page.height}
-    content["exif_orientation"] = EXIF_ORIENTATION
-    if page.warnings:
-        content["warnings"] = page.warnings
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "image": page.source,
+        "width": page.width,
+        "height": page.height,
+        "exif_orientation": EXIF_ORIENTATION,
+        "warnings": list(page.warnings),
+    }
     content["detections"] = [
         {**_detection(word), "block": b, "line": n}
         for b, block in enumerate(page.blocks)
@@ -45,13 +63,14 @@ class JsonWriter(Writer):
 
 def row(source: str, reading: Recognition) -> str:
     """Return the recognized text of a text image as one line of JSON, without a newline."""
-    return json.dumps({"image": source, **_reading(reading)}, ensure_ascii=False)
+    return json.dumps({"version": VERSION, "image": source, **_reading(reading)}, ensure_ascii=False)
 
 
 def _detection(word: Word) -> dict[str, Any]:
     record = {
-        "polygon": word.polygon.round(2).astype(float).tolist(),
-        "score": round(word.score, 4),
+        # First to float64: a float32 that is rounded to 19.6 is 19.600000381 as a number of JSON.
+        "polygon": word.polygon.astype(float).round(2).tolist(),
+        "score": _unit(word.score),
     }
     return record | _reading(word.reading) if word.reading else record
 
@@ -59,6 +78,10 @@ def _detection(word: Word) -> dict[str, Any]:
 def _reading(reading: Recognition) -> dict[str, Any]:
     return {
         "text": reading.text,
-        "text_score": round(float(reading.score), 4),
-        "character_scores": reading.scores.astype(float).round(4).tolist(),
+        "text_score": _unit(reading.confidence),
+        "character_scores": [_unit(score) for score in reading.scores.tolist()],
     }
+
+
+def _unit(score: float) -> float:
+    return round(min(max(float(score), 0.0), 1.0), 4)

@@ -35,8 +35,11 @@ class Word:
 
     @property
     def confidence(self) -> float:
-        """Confidence of the recognizer in the text, or of the detector without a recognizer; 0 to 1."""
-        return float(self.reading.score) if self.reading else self.score
+        """Confidence of the recognizer in the text, or of the detector without a recognizer; 0 to 1.
+
+        That of a text is the mean of the confidences in its characters.
+        """
+        return self.reading.confidence if self.reading else self.score
 
 
 @dataclass(slots=True, repr=False)

@@ -97,8 +97,8 @@ def _coords(parent: Element, points: Outline) -> Element:
 
 
 def _reading(parent: Element, text: str, words: Sequence[Word]) -> None:
-    """Add the recognized text with the mean of the words' scores; without a recognizer, add nothing."""
-    scores = [word.reading.score for word in words if word.reading]
+    """Add the recognized text with the mean confidence of its words; without a recognizer, add nothing."""
+    scores = [word.reading.confidence for word in words if word.reading]
     if scores:
         reading = SubElement(parent, "TextEquiv", conf=unit(float(np.mean(scores))))
         SubElement(reading, "Unicode").text = text

@@ -43,7 +43,8 @@ def write(page: Page) -> str:
     """Return a page as TSV. A block is one paragraph.
 
     Numbers count from 1; those of finer levels than the row's are 0. Boxes are in pixels. `conf` is the
-    recognizer's confidence of a word in percent, and -1 in all other rows and without a recognizer.
+    recognizer's confidence of a word in percent, the mean of its characters', and -1 in all other rows and
+    without a recognizer.
     """
     rows = ["\t".join(COLUMNS), *_rows(page)]
     return "".join(f"{row}\n" for row in rows)
@@ -75,6 +76,6 @@ def _row(level: Level, numbers: Sequence[int], points: Outline, text: Word | Non
     fields = [int(level), 1, *numbers, *[0] * (4 - len(numbers)), left, top, right - left, bottom - top]
     conf, words = "-1", ""
     if text is not None and text.reading is not None:
-        conf = f"{100 * min(max(float(text.reading.score), 0.0), 1.0):.2f}"
+        conf = f"{100 * text.confidence:.2f}"
         words = SEPARATORS.sub(" ", text.text)
     return "\t".join([*map(str, fields), conf, words])

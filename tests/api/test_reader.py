@@ -298,7 +298,7 @@ def test_what_is_no_checkpoint(det: Path, rec: Path, tmp_path: Path):
         (
             ["dataset.root=x"],
             {},
-            "'dataset.root=x' is not an option of a model: load takes only model.… options",
+            "'dataset.root=x' is not an option of a model: load takes only model.… and tiles.… options",
         ),
         (["model.sise=3"], {}, "Did you mean 'model.size'?"),
         ([], {"device": "tpu0x"}, "device='tpu0x' cannot be used: "),

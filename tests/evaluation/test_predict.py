@@ -233,7 +233,7 @@ def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp
         (["recognizer.beam=3"], "recognizer.beam=3 needs a recognizer: add --recognizer CKPT"),
         (
             ["dataset.root=x"],
-            "'dataset.root=x' is not an image, and predict accepts only options of model.… and writer.…",
+            "'dataset.root=x' is not an image, and predict accepts only options of model.…, tiles.… and writer.…",
         ),
         (["--recognizer", "REC", "--margin", "2"], "--margin must be at least 0 and at most 1, not 2"),
         (["--recognizer", "REC", "recognizer.bea=3"], "bea"),

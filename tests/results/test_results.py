@@ -14,7 +14,8 @@ from helpers.pages import AWKWARD, WHEN, page, reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.results import Page, hocr, json_file, page_xml, plain, shown_path
+from ocr_trainer.data.types import Detections, Recognition
+from ocr_trainer.results import Page, alto, hocr, json_file, page_of, page_xml, plain, shown_path, tsv
 from ocr_trainer.results.outline import hull
 
 PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"
@@ -177,8 +178,24 @@ def test_json_contains_all_fields():
     assert [(d["block"], d["line"]) for d in (first, nothing, last)] == [(0, 0), (0, 0), (0, 1)]
 
 
+def test_all_formats_give_the_mean_confidence_of_the_characters():
+    """The probability of the text, 0.2, would fall with its length."""
+    read = Recognition("abcd", np.array([0.5, 0.9, 0.9, 0.9], np.float32), 0.2)
+    polygon = np.array([(10, 10), (60, 10), (60, 30), (10, 30)], np.float32)
+    found = page_of("a.png", (90, 200), Detections([polygon], np.ones(1, np.float32)), [read])
+    (word,) = found.words
+    assert word.confidence == pytest.approx(0.8)
+    assert json.loads(json_file.write(found))["detections"][0]["text_score"] == 0.8
+    assert "x_wconf 80" in hocr.write(found, "x")
+    assert 'WC="0.8000"' in alto.write(found, "x", WHEN)
+    assert page_xml.write(found, "x", WHEN).count('<TextEquiv conf="0.8000">') == 3
+    assert "\t80.00\tabcd\n" in tsv.write(found)
+    assert Recognition("", np.empty(0, np.float32), 0.3).confidence == 0.3
+
+
 def test_a_json_line_of_a_text_image():
     assert json.loads(json_file.row("a.png", reading("x\u2028y"))) == {
+        "version": 1,
         "image": "a.png",
         "text": "x\u2028y",
         "text_score": 0.5,

@@ -21,7 +21,7 @@ from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch, GroundTruth
 from ocr_trainer.metrics import icdar
 from ocr_trainer.tasks.detection.detector import Detector
-from ocr_trainer.tasks.detection.scoring import Outputs, decode, images_of, threads
+from ocr_trainer.tasks.detection.scoring import Outputs, decode, images_of, run_network, threads
 
 SCORE_THRESHOLDS = np.round(np.arange(0.3, 0.91, 0.05), 2)
 
@@ -89,10 +89,10 @@ def calibrate(
             if not len(batch):
                 continue
             with precision():
-                outputs = model(batch.images.to(device))
+                outputs = run_network(model, batch, batch.images.to(device))
             # Copy to the host once, not in each variant's thread.
             outputs = {name: value.cpu() for name, value in outputs.items()}
-            for one, truth in zip(images_of(outputs, len(batch)), batch.ground_truths, strict=True):
+            for one, truth in zip(images_of(outputs, batch.ground_truths), batch.ground_truths, strict=True):
                 count = partial(_count, outputs=one, truth=truth, levels=levels)
                 counts += np.stack(list(pool.map(count, variants)))
                 images += 1

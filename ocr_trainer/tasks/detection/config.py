@@ -66,6 +66,18 @@ class CalibrateConfig(Options):
 
 
 @dataclass
+class TilesConfig(Options):
+    """Long pages, cut into overlapping tiles for validation, test and prediction."""
+
+    enabled: bool = True
+    """Cut a long page into tiles, if the model would otherwise see it shrunk to less than its tiles."""
+    aspect: float = option(3.0, at_least=1, at_most=20)
+    """Length of a tile as a multiple of the page's short side. Pages up to a third longer are not cut."""
+    overlap: float = option(0.25, at_least=0.05, at_most=0.5)
+    """Fraction of a tile's length by which neighboring tiles overlap, at least. Longer texts are joined."""
+
+
+@dataclass
 class DetectionConfig(RunConfig):
     """The configuration of a detection run."""
 
@@ -74,5 +86,7 @@ class DetectionConfig(RunConfig):
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Augmentation of the training images."""
+    tiles: TilesConfig = field(default_factory=TilesConfig)
+    """Long pages, cut into overlapping tiles."""
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     """Calibration of thresholds on the validation split."""

@@ -15,8 +15,9 @@ from ocr_trainer.data.split import Split, subsample
 from ocr_trainer.data.types import Batch, GroundTruth, Image, Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, SkippedItem
-from ocr_trainer.tasks.detection.config import DetectionConfig
+from ocr_trainer.tasks.detection.config import DetectionConfig, TilesConfig
 from ocr_trainer.tasks.detection.detector import Detector
+from ocr_trainer.tasks.detection.tiles import plan
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
 """Defaults of `data.batch_size` and `data.eval_batch_size`."""
@@ -62,11 +63,32 @@ Scored = tuple[Image, GroundTruth, list[SkippedItem]] | SkippedItem
 class DetectionScoringSet(ScoringSet):
     """Images of a split at the model's scale, with their labels."""
 
+    def __init__(self, split: Split[Sample], model: Detector, tiles: TilesConfig | None = None) -> None:
+        super().__init__(split, model)
+        self.tiles = tiles or TilesConfig()
+
     def prepare(self, sample: Sample) -> tuple[Image, GroundTruth]:
-        """Return the resized image, and its labels in pixels of the original image."""
-        image, scale = fit(sample.image, self.model)
+        """Return the resized image, or the tiles of a long page, and the labels in the original's pixels."""
+        return prepare_page(sample, self.model, self.tiles)
+
+
+def prepare_page(sample: Sample, model: Detector, config: TilesConfig) -> tuple[Image, GroundTruth]:
+    """Return a page as the model sees it, and its labels in pixels of the original image.
+
+    Returns:
+        uint8, (height, width, 3), or (tiles, height, width, 3) for a long page; and the labels.
+    """
+    height, width = sample.image.shape[:2]
+    tiling = plan(model, height, width, config)
+    if tiling is None:
+        image, scale = fit(sample.image, model)
         size = (image.shape[0], image.shape[1])
-        return image, GroundTruth(sample.polygons, sample.texts, sample.ignore, sample.source, size, scale)
+    else:
+        parts, scales = zip(*(fit(tile, model) for tile in tiling.cut(sample.image)), strict=True)
+        image, scale = np.stack(parts), scales[0]
+        size = (round(height * scale[1]), round(width * scale[0]))
+    labels = (sample.polygons, sample.texts, sample.ignore, sample.source)
+    return image, GroundTruth(*labels, size, scale, tiling)
 
 
 def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
@@ -132,7 +154,8 @@ class ScoringCollate:
         skipped = [item for item in items if isinstance(item, SkippedItem)]
         usable = [item for item in items if not isinstance(item, SkippedItem)]
         skipped += [entry for _, _, entries in usable for entry in entries]
-        images = pad([image for image, _, _ in usable], self.stride) if usable else NO_IMAGES
+        parts = [part for image, _, _ in usable for part in (image if image.ndim == 4 else [image])]
+        images = pad(parts, self.stride) if usable else NO_IMAGES
         return Batch(images, {}, ground_truths=[truth for _, truth, _ in usable], skipped=skipped)
 
 
@@ -157,7 +180,8 @@ def scoring_loader(split: Split[Sample], model: Detector, run: DetectionConfig) 
     """Return a loader that yields each sample of a split once, in order."""
     keys = KeyedSampler(len(split), run.seed, shuffle=False)
     size = run.data.eval_batch_size or EVAL_BATCH_SIZE
-    return make_loader(DetectionScoringSet(split, model), keys, size, ScoringCollate(model.stride), run.data)
+    pages = DetectionScoringSet(split, model, run.tiles)
+    return make_loader(pages, keys, size, ScoringCollate(model.stride), run.data)
 
 
 def calibration_loader(split: Split[Sample], model: Detector, run: DetectionConfig) -> Loader | None:

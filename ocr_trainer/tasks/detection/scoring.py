@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ocr_trainer.data.geometry import resize_points
-from ocr_trainer.data.types import Detections, GroundTruth
+from ocr_trainer.data.types import Batch, Detections, GroundTruth
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.tasks.detection.detector import Detector
+from ocr_trainer.tasks.detection.tiles import BORDER, merge
 
 Outputs = dict[str, Tensor]
 """The outputs of `Detector.forward`, by name; the first axis is the batch."""
@@ -44,7 +45,7 @@ class Scorer:
 
     def add(self, outputs: Outputs, ground_truths: Sequence[GroundTruth]) -> list[Future[Scored]]:
         """Start scoring a batch and return one future per image."""
-        images = images_of(outputs, len(ground_truths))
+        images = images_of(outputs, ground_truths)
         futures = [self._pool.submit(self._score, o, t) for o, t in zip(images, ground_truths, strict=True)]
         self._waiting.extend(futures)
         while len(self._waiting) > self._max_waiting:
@@ -71,14 +72,31 @@ class Scorer:
         return found, metrics
 
 
+def run_network(model: Detector, batch: Batch, images: Tensor | None = None) -> Outputs:
+    """Return the outputs of a batch for scoring; of tiles one by one, so that memory is bounded.
+
+    Args:
+        model: The detector.
+        batch: The batch.
+        images: The images of the batch on the model's device, if they are not there yet.
+    """
+    images = batch.images if images is None else images
+    if all(truth.tiling is None for truth in batch.ground_truths):
+        outputs: Outputs = model(images)
+        return outputs
+    parts: list[Outputs] = [model(image[None]) for image in images]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
 def decode(model: Detector, outputs: Outputs, truth: GroundTruth) -> Detections:
-    """Decode the outputs for one image; polygons are in pixels of the original image."""
+    """Decode the outputs for one page; polygons are in pixels of the original image."""
     # Inference mode is thread-local: the mode of the main thread does not apply here.
     with torch.inference_mode():
-        (found,) = model.decode(outputs, [truth.size])
+        found = model.decode(outputs, [truth.tile_size] * truth.tiles)
     fx, fy = truth.scale
-    found.polygons = resize_points(found.polygons, 1 / fx, 1 / fy)
-    return found
+    for tile in found:
+        tile.polygons = resize_points(tile.polygons, 1 / fx, 1 / fy)
+    return found[0] if truth.tiling is None else merge(truth.tiling, found, BORDER / min(fx, fy))
 
 
 def threads() -> int:
@@ -86,6 +104,15 @@ def threads() -> int:
     return max(1, min(8, (os.cpu_count() or 1) // 2))
 
 
-def images_of(outputs: Outputs, count: int) -> Iterator[Outputs]:
-    """Yield the outputs for each image of a batch."""
-    return ({name: value[n : n + 1] for name, value in outputs.items()} for n in range(count))
+def images_of(outputs: Outputs, ground_truths: Sequence[GroundTruth]) -> Iterator[Outputs]:
+    """Yield the outputs for each page of a batch: of one image, or of its tiles."""
+    for part in page_slices(ground_truths):
+        yield {name: value[part] for name, value in outputs.items()}
+
+
+def page_slices(ground_truths: Sequence[GroundTruth]) -> Iterator[slice]:
+    """Yield which images of a batch are those of each page."""
+    start = 0
+    for truth in ground_truths:
+        yield slice(start, start + truth.tiles)
+        start += truth.tiles

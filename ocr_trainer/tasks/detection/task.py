@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ocr_trainer.tasks.detection.scoring import Scored
 
 ToDraw = tuple[Tensor, GroundTruth, Future["Scored"]]
-"""An image to draw, uint8, (3, height, width), its labels, and the result of scoring it."""
+"""A page to draw, uint8, (tiles, 3, height, width), its labels, and the result of scoring it."""
 
 
 class DetectionTask(LearningTask[DetectionConfig]):
@@ -92,13 +92,17 @@ class DetectionTask(LearningTask[DetectionConfig]):
 
     def score_batch(self, batch: Batch) -> None:
         """Run the network. The scorer decodes and counts in its threads."""
-        outputs = self.model(batch.images)
+        from ocr_trainer.tasks.detection.scoring import page_slices, run_network
+
+        outputs = run_network(self.model, batch)
         scored = self.scorer.add(outputs, batch.ground_truths)
         # The diagnosis of a score near zero decodes this image again.
-        self.latest = {name: value[-1:] for name, value in outputs.items()}, batch.ground_truths[-1]
-        for place, (truth, future) in enumerate(zip(batch.ground_truths, scored, strict=True)):
+        last = batch.ground_truths[-1]
+        self.latest = {name: value[-last.tiles :] for name, value in outputs.items()}, last
+        parts = page_slices(batch.ground_truths)
+        for part, truth, future in zip(parts, batch.ground_truths, scored, strict=True):
             if len(self.to_draw) < self.num_images_to_log:
-                self.to_draw.append((batch.images[place].cpu(), truth, future))
+                self.to_draw.append((batch.images[part].cpu(), truth, future))
 
     def score(self, split: str) -> dict[str, float]:
         """Wait for the last images and return precision, recall and hmean."""
@@ -127,12 +131,25 @@ def _draw(pixels: Tensor, truth: GroundTruth, scored: Future[Scored]) -> Image:
     from ocr_trainer.results.draw import draw
 
     found, _ = scored.result()
-    height, width = truth.size
     fx, fy = truth.scale
     return draw(
-        np.ascontiguousarray(pixels[:, :height, :width].permute(1, 2, 0).numpy()),
+        _page(pixels.permute(0, 2, 3, 1).numpy(), truth),
         resize_points(found.polygons, fx, fy),
         scores=found.scores,
         truth=resize_points(truth.polygons, fx, fy),
         truth_ignore=truth.ignore,
     )
+
+
+def _page(parts: np.ndarray, truth: GroundTruth) -> Image:
+    """Return a page as the model sees it, put together from its tiles: uint8, (height, width, 3)."""
+    height, width = truth.tile_size
+    if truth.tiling is None:
+        return np.ascontiguousarray(parts[0, :height, :width])
+    page = np.zeros((*truth.size, 3), dtype=np.uint8)
+    axis = 1 - truth.tiling.axis  # rows are y
+    for start, part in zip(truth.tiling.starts, parts, strict=True):
+        first = min(round(start * truth.scale[truth.tiling.axis]), truth.size[axis] - truth.tile_size[axis])
+        place = slice(first, first + truth.tile_size[axis])
+        page[(place,) if axis == 0 else (slice(None), place)] = part[:height, :width]
+    return page
