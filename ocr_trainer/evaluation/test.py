@@ -70,6 +70,7 @@ def test(
     run, context, splits = kind.prepare(run, context, open_test(run, context, same_data(run, ours["config"])))
     loader = kind.scoring_loader(splits.test, model, run)
     task = kind(model, run, folder, len(splits.test))
+    task.restore_training(ours)
     loggers = build.build_loggers(run, context)
     trainer = tester(run, loader, loggers, folder)
     collector.resume()
