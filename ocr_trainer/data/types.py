@@ -132,6 +132,8 @@ class Batch:
     """Recognition only: int64 of shape (batch,), columns of each image that are not padding."""
     sources: list[str] = field(default_factory=list)
     """The `source` of each sample of a training batch."""
+    heights: np.ndarray | None = None
+    """Detection only: how many texts of a training batch have each height in pixels."""
 
     def __len__(self) -> int:
         return int(self.images.shape[0])

@@ -20,6 +20,7 @@ from ocr_trainer.formats.rectify import cut
 from ocr_trainer.tasks.detection import Detector
 from ocr_trainer.tasks.detection.config import TilesConfig
 from ocr_trainer.tasks.detection.data import fit, pad
+from ocr_trainer.tasks.detection.heights import least_learned, warn_of_small_texts
 from ocr_trainer.tasks.detection.tiles import BORDER, merge, plan
 from ocr_trainer.tasks.recognition.data import prepare
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
@@ -33,20 +34,26 @@ Saved = tuple[RunConfig, dict[str, Any]]
 """A run and the content of its checkpoint."""
 
 
-def detect(model: Detector, image: Image, config: TilesConfig | None = None) -> Detections:
+def detect(
+    model: Detector, image: Image, config: TilesConfig | None = None, least: int | None = None
+) -> Detections:
     """Return the detections in one page, with polygons in its pixels.
 
     Args:
         model: A detector in evaluation mode.
         image: uint8, (height, width, 3), RGB.
         config: How long pages are cut into tiles. The model sees one tile at a time.
+        least: The least height of texts that the model has learned, in pixels as it sees them.
     """
     height, width = image.shape[:2]
     tiling = plan(model, height, width, config or TilesConfig())
     if tiling is None:
-        return _detect(model, image)
-    found = [_detect(model, tile) for tile in tiling.cut(image)]
-    return merge(tiling, found, BORDER / model.scale(*tiling.tile))
+        scale, found = model.scale(height, width), _detect(model, image)
+    else:
+        scale = model.scale(*tiling.tile)
+        found = merge(tiling, [_detect(model, tile) for tile in tiling.cut(image)], BORDER / scale)
+    found.warnings += warn_of_small_texts(found.polygons, scale, least)
+    return found
 
 
 @torch.inference_mode()
@@ -97,6 +104,8 @@ class Pipeline:
     """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
     tiles: TilesConfig = field(default_factory=TilesConfig)
     """How the detector cuts long pages."""
+    least: int | None = None
+    """The least height of texts that the detector has learned, in pixels as it sees them."""
 
     @property
     def models(self) -> list[torch.nn.Module]:
@@ -118,7 +127,7 @@ class Pipeline:
         if self.detector is None:
             assert self.recognizer is not None
             return whole(image.shape[:2]), recognize(self.recognizer, [image])
-        detections = detect(self.detector, image, self.tiles)
+        detections = detect(self.detector, image, self.tiles, self.least)
         return detections, self.read(image, detections) if self.recognizer else None
 
     def read(self, image: Image, detections: Detections) -> list[Recognition]:
@@ -178,7 +187,8 @@ def open_pipeline(
     if detector is not None and recognizer is not None and margin is None:
         margin = trained_margin(recognizer[1]["ocr_trainer"]["config"])
     tiles = getattr(detector[0], "tiles", None) if detector is not None else None
-    return Pipeline(finds, reads, margin or 0.0, tiles or TilesConfig())
+    least = least_learned(detector[1]["ocr_trainer"]) if detector is not None else None
+    return Pipeline(finds, reads, margin or 0.0, tiles or TilesConfig(), least)
 
 
 def default_device() -> torch.device:

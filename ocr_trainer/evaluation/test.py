@@ -71,6 +71,7 @@ def test(
     print_notes(context.data_report)
     loader = kind.scoring_loader(splits.test, model, run)
     task = kind(model, run, folder, len(splits.test))
+    task.restore_training(ours)
     loggers = build.build_loggers(run, context)
     trainer = tester(run, loader, loggers, folder)
     collector.resume()

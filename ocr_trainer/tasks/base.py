@@ -495,9 +495,17 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             run=read_identity(self.folder),
         )
 
+    def restore_training(self, saved: Mapping[str, Any]) -> None:
+        """Restore what a checkpoint says about its training, for a test.
+
+        Args:
+            saved: The entry `ocr_trainer` of the checkpoint.
+        """
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the best scores so far."""
         self.best_scores = checkpoint["ocr_trainer"].get("best_scores", {})
+        self.restore_training(checkpoint["ocr_trainer"])
         # Lightning asks for the optimizer only after this.
         for state in checkpoint.get("optimizer_states", ()):
             self._saved_optimizer = state

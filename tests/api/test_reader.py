@@ -60,7 +60,7 @@ def test_an_image_may_have_many_types(reader: ocr.Reader, tmp_path: Path):
     assert page.words
     assert page.text == "".join(page.words[0].text)
     assert 0 <= page.words[0].confidence <= 1
-    assert page.words[0].confidence == page.words[0].reading.score
+    assert page.words[0].confidence == page.words[0].reading.confidence
     assert page.words[0].polygon.shape[1:] == (2,)
     pillow = Image.fromarray(IMAGE)
     images = [str(path), path, encoded(), bytearray(encoded()), memoryview(encoded()), pillow]

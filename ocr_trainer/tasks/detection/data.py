@@ -17,6 +17,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.tasks.detection.config import DetectionConfig, TilesConfig
 from ocr_trainer.tasks.detection.detector import Detector
+from ocr_trainer.tasks.detection.heights import count_heights
 from ocr_trainer.tasks.detection.tiles import plan
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
@@ -30,6 +31,7 @@ class Encoded:
     image: Image | None = None
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     texts: int = 0
+    heights: np.ndarray | None = None
     source: str = ""
     skipped: list[SkippedItem] = field(default_factory=list)
 
@@ -54,7 +56,8 @@ class DetectionSet(TrainingSet[Encoded]):
         """Return an augmented crop and its targets."""
         sample = self.augment(sample, rng)
         texts = int(np.count_nonzero(~sample.ignore))
-        return Encoded(sample.image, self.model.encode(sample), texts, sample.source)
+        counts = count_heights(sample.polygons, sample.ignore)
+        return Encoded(sample.image, self.model.encode(sample), texts, counts, sample.source)
 
 
 Scored = tuple[Image, GroundTruth, list[SkippedItem]] | SkippedItem
@@ -136,6 +139,7 @@ def collate_training(items: Sequence[Encoded]) -> Batch:
         texts=sum(item.texts for item in usable),
         skipped=skipped,
         sources=[item.source for item in usable],
+        heights=np.sum([item.heights for item in usable if item.heights is not None], axis=0),
     )
 
 

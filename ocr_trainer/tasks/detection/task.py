@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ocr_trainer.data.geometry import resize_points
+from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.detection import Icdar
@@ -20,6 +22,7 @@ from ocr_trainer.tasks.base import LearningTask, half_area
 from ocr_trainer.tasks.detection import data
 from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
+from ocr_trainer.tasks.detection.heights import HIGHEST, KEY, MANY, count_small, least_learned
 
 if TYPE_CHECKING:
     from ocr_trainer.tasks.detection.scoring import Scored
@@ -36,6 +39,29 @@ class DetectionTask(LearningTask[DetectionConfig]):
     training_loader = staticmethod(data.training_loader)
     scoring_loader = staticmethod(data.scoring_loader)
     calibration_loader = staticmethod(data.calibration_loader)
+
+    def __init__(self, model: Any, run: DetectionConfig, folder: Path, samples: int) -> None:
+        super().__init__(model, run, folder, samples)
+        self.text_heights = np.zeros(HIGHEST + 1, dtype=np.int64)
+        """How many texts of each height were trained on so far, in pixels as the model sees them."""
+        self.small_texts = ""
+        """That texts of the latest test are too small for the model, if they are."""
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor | None:
+        """Return the loss of a batch, and count the heights of its texts."""
+        if batch.heights is not None:
+            self.text_heights = self.text_heights + batch.heights
+        return super().training_step(batch, _index)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the heights of the texts so far."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["ocr_trainer"][KEY] = self.text_heights.tolist()
+
+    def restore_training(self, saved: Mapping[str, Any]) -> None:
+        """Restore the heights of the texts that were trained on."""
+        if KEY in saved:
+            self.text_heights = np.array(saved[KEY], dtype=np.int64)
 
     def calibrate(
         self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
@@ -89,12 +115,15 @@ class DetectionTask(LearningTask[DetectionConfig]):
         self.scorer = Scorer(self.model, self.uncounted)
         self.to_draw: list[ToDraw] = []
         self.latest: tuple[dict[str, Tensor], GroundTruth] | None = None
+        self.least, self.small = least_learned(self.text_heights), 0
 
     def score_batch(self, batch: Batch) -> None:
         """Run the network. The scorer decodes and counts in its threads."""
         from ocr_trainer.tasks.detection.scoring import page_slices, run_network
 
         outputs = run_network(self.model, batch)
+        if self.least is not None:
+            self.small += sum(count_small(truth, self.least) for truth in batch.ground_truths)
         scored = self.scorer.add(outputs, batch.ground_truths)
         # The diagnosis of a score near zero decodes this image again.
         last = batch.ground_truths[-1]
@@ -112,12 +141,23 @@ class DetectionTask(LearningTask[DetectionConfig]):
         if warnings := self.scorer.warnings:
             more = f" (and {len(warnings) - 1} more such warnings)" if len(warnings) > 1 else ""
             self.print(f"{warnings[0]}{more}")
+        small, texts = all_reduce_sum(self.small), all_reduce_sum(self.scored).texts
+        if split == "test" and small > MANY * texts:
+            self.small_texts = (
+                f"{small} of {texts} texts are lower than {self.least} pixels as the model sees them, as are"
+                " hardly any of the texts that it was trained on: it will hardly find them"
+            )
+            self.print(f"{split}: {self.small_texts}")
         icdar = self.metrics.get("icdar")
         self.diagnosis = None
         if isinstance(icdar, Icdar) and self.latest is not None:
             self.diagnosis = diagnose(icdar.tally, self.model, *self.latest)
         self.images = [(_draw(*item), item[1].source) for item in self.to_draw]
         return scores
+
+    def score_notes(self) -> list[str]:
+        """Return what was wrong with scores, and whether texts are too small for the model."""
+        return [*super().score_notes(), *([self.small_texts] if self.small_texts else [])]
 
     def highlights(self) -> dict[str, str]:
         """Return hmean by text height, on one line."""
