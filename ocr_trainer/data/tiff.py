@@ -165,9 +165,7 @@ def decode(data: bytes, tiff: Tiff) -> Image:
             return _converted(pixels, tiff)
     pixels = _pillow(data)
     if pixels is None:
-        raise ValueError(
-            f"OpenCV and Pillow cannot read it: {tiff}; save it with 8 or 16 bits, as PNG for one"
-        )
+        raise ValueError(f"a TIFF with {tiff} cannot be read: save it with 8 or 16 bits")
     return pixels
 
 
