@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from ocr_trainer.data.images import SUFFIXES
+from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.data.listing import count_by_suffix, files_below, is_image_file
 from ocr_trainer.errors import DataError
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import suppress
-from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -20,6 +18,7 @@ import numpy as np
 
 from ocr_trainer.data import jpeg, tiff
 from ocr_trainer.data.depth import to_8_bits
+from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, SUFFIXES, decodable, kind_of
 from ocr_trainer.data.orientation import TAG, Size, frame_of, oriented
 from ocr_trainer.data.pillow import BROKEN, on_white, opened
 from ocr_trainer.data.types import Image
@@ -28,35 +27,6 @@ from ocr_trainer.plugin.options import ExifOrientation
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
-
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
-    | {".jp2", ".j2k", ".jpx", ".heic", ".heif", ".avif"}
-)
-"""Suffixes of image files, in lower case."""
-
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""Accepted formats that OpenCV decodes, by Pillow's names."""
-
-MORE_FORMATS = ("JPEG2000", "AVIF", "HEIF")
-"""Accepted formats that Pillow decodes, if it can: HEIF needs the package pillow-heif.
-
-Formats that execute code, such as EPS, are left out.
-"""
-
-SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG", "PNG"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (8, b"WEBP", "WEBP"),
-    (0, b"GIF8", "GIF"),
-    (4, b"jP  \r\n\x87\n", "JPEG2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
-    *((4, b"ftyp" + brand, "AVIF") for brand in (b"avif", b"avis")),
-    *((4, b"ftyp" + brand, "HEIF") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")),
-)
-"""Position and value of the bytes that identify a format. BMP has only two, too few to trust."""
 
 PIXEL_LIMIT = 89_478_485
 """Largest number of pixels: a quarter of a GiB of RGB, Pillow's own limit. A3 at 600 dpi has 70 million."""
@@ -87,24 +57,6 @@ def files_in(folder: Path) -> list[Path]:
 def is_image(path: PurePath) -> bool:
     """Return whether a path has the suffix of an image."""
     return path.suffix.lower() in SUFFIXES
-
-
-def kind_of(start: bytes) -> str | None:
-    """Return the format of an image by the first 16 bytes of its file; None if they are of no known one."""
-    return next((kind for at, mark, kind in SIGNATURES if start[at : at + len(mark)] == mark), None)
-
-
-@cache
-def decodable() -> tuple[str, ...]:
-    """Return the accepted formats that can be decoded here, by Pillow's names."""
-    from PIL import Image as Pillow
-
-    with suppress(ImportError):
-        import pillow_heif  # type: ignore[import-not-found, unused-ignore]
-
-        pillow_heif.register_heif_opener()
-    Pillow.init()
-    return tuple(name for name in (*FORMATS, *MORE_FORMATS) if name in Pillow.OPEN)
 
 
 def read_image(path: Path, notes: list[str] | None = None) -> Image:

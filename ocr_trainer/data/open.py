@@ -24,14 +24,21 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
     """Open the splits that a run uses: train, and val and test unless the trainer's limits disable them.
 
     Raises:
-        DataError: The train split is missing, or a split is empty or has too many unusable items.
+        DataError: The train split is missing, or a split is empty, has no label that counts, or too many
+            unusable items.
     """
     dataset, opened = _open(run, context)
     train = opened("train")
     if train is None:
         raise DataError(f"dataset={run.dataset.name} has no train split: there is nothing to train on")
     val = opened("val") if run.trainer.limit_val_batches != 0 else None
+    for name, split in (("train", train), ("val", val)):
+        _refuse_uncounted(name, split, run, context)
+    note_undivided(dataset, run, context.data_report)
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
+    if test_split == "test" and (reason := _why_uncounted("test", test, run)):
+        context.data_report.note(f"the test split is not scored: {reason}".replace("\n  ", "; "))
+        test_split, test = None, None
     return Splits(train, val, test, test_split, dataset)
 
 
@@ -44,6 +51,7 @@ def open_test(run: RunConfig, context: Context) -> Splits:
     name, split = _test_of(_open(run, context)[1])
     if name is None:
         raise DataError(f"dataset={run.dataset.name} has neither a test nor a val split")
+    _refuse_uncounted(name, split, run, context)
     return Splits(test=split, test_split=name)
 
 
@@ -56,6 +64,7 @@ def open_any(run: RunConfig, context: Context) -> Splits:
     name, split = _test_of(_open(run, context)[1], ("test", "val", "train"))
     if name is None:
         raise DataError(f"dataset={run.dataset.name} has no splits")
+    _refuse_uncounted(name, split, run, context)
     return Splits(test=split, test_split=name)
 
 
@@ -120,24 +129,35 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
     refuse_unusable(context.data_report, run)
     if not len(split):
         raise DataError(
-            f"{empty_split(name, dataset, run.dataset)}"
+            f"the {name} split of dataset={run.dataset.name} is empty"
             f"{_skips(context.data_report)}{_notes(context.data_report)}"
         )
-    counts = label_counts(split)
-    if counts is not None and (reason := uncounted(name, counts, len(split), run.dataset)):
-        raise DataError(f"{reason}{_notes(context.data_report)}")
     return split
 
 
-def empty_split(name: str, dataset: Any, config: Config) -> str:
-    """Return the message for a split without samples, with what to do if there is one image in all."""
-    message = f"the {name} split of dataset={config.name} is empty"
-    share = f"{name}_share"
-    if name == "train" or not getattr(config, share, 0) or len(dataset.train or ()) > 1:
-        return message
-    return (
-        f"{message}: there is only one image, and dataset.{share} takes none; dataset.{share}=0 does without"
-    )
+def _why_uncounted(name: str, split: Any, run: RunConfig) -> str | None:
+    """Return why a split in which no label counts cannot be used; None if one does, or it cannot tell."""
+    counts = label_counts(split) if split is not None else None
+    return uncounted(name, counts, len(split), run.dataset) if counts is not None else None
+
+
+def _refuse_uncounted(name: str, split: Any, run: RunConfig, context: Context) -> None:
+    """Refuse a split in which no label counts.
+
+    Raises:
+        DataError: No label counts; the message has the reasons in numbers.
+    """
+    if reason := _why_uncounted(name, split, run):
+        raise DataError(f"{reason}{_notes(context.data_report)}")
+
+
+def note_undivided(dataset: Any, run: RunConfig, data_report: DataReport) -> None:
+    """Note that a dataset of one image has no val split, although a share of it was to be one."""
+    share = getattr(run.dataset, "val_share", 0)
+    if share and dataset.train is not None and len(dataset.train) == 1 and dataset.val is None:
+        data_report.note(
+            f"dataset={run.dataset.name} has only one image: dataset.val_share={share:g} makes no val split"
+        )
 
 
 def _check_headers(files: Sequence[Path], run: RunConfig, data_report: DataReport) -> None:

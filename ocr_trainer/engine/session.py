@@ -74,7 +74,8 @@ class Session:
     def notes(self) -> list[str]:
         """Unusual findings that may be intended, for report.json."""
         of_callbacks = (note for guard in self.callbacks for note in guard.notes)
-        return [*self.sanity.notes, *of_callbacks, *self.task.score_notes()]
+        of_data = self.context.data_report.messages()
+        return [*of_data, *self.sanity.notes, *of_callbacks, *self.task.score_notes()]
 
     @contextmanager
     def error_reports(self) -> Iterator[None]:

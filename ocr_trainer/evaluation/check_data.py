@@ -12,7 +12,7 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.counted import label_counts, uncounted
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
-from ocr_trainer.data.open import empty_split, open_dataset, too_many
+from ocr_trainer.data.open import note_undivided, open_dataset, too_many
 from ocr_trainer.data.split import Split, unreadable
 from ocr_trainer.data.types import Sample, TextImage
 from ocr_trainer.data.workers import TracksCurrentSample, report_worker_errors
@@ -138,10 +138,16 @@ def check_data(run: RunConfig) -> DataCheck:
         note_unread()
     if not found.images:  # this dataset does not report how much it reads
         found.read(images=sum(map(len, opened.values())))
-    empty = [empty_split(n, dataset, run.dataset) for n, s in opened.items() if not len(s)]
+    note_undivided(dataset, run, found)
+    empty = [f"the {n} split of dataset={run.dataset.name} is empty" for n, s in opened.items() if not len(s)]
     known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
     reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
-    problems = [*empty, *_uncounted(counts, reasons, run), *too_many(found, run)]
+    problems = [*empty, *too_many(found, run)]
+    for name, reason in _uncounted(counts, reasons, run):
+        if name == "test":  # a run trains all the same, but does not score it
+            found.note(reason.replace("\n  ", "; "))
+        else:
+            problems.append(reason)
     return DataCheck(counts, found.skipped, problems, found, reasons)
 
 
@@ -153,13 +159,13 @@ def _without_counted(reasons: dict[str, int], counts: Counts) -> dict[str, int]:
     return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 
-def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> Iterator[str]:
-    """Yield why a run would refuse splits in which no label counts."""
+def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> Iterator[tuple[str, str]]:
+    """Yield the splits in which no label counts, and why."""
     for name, split_counts in counts.items():
         if split_counts.images and not split_counts.counted:
             numbers = Counter(reasons[name])
             if reason := uncounted(name, numbers, split_counts.images, run.dataset):
-                yield reason
+                yield name, reason
 
 
 def _read(name: str, split: Split[Any], run: RunConfig, data_report: DataReport) -> Counts:

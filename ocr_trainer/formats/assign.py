@@ -58,7 +58,7 @@ def assign_splits(names: Iterable[str], shares: Mapping[str, float], seed: int) 
 def fill_missing_splits(
     members: dict[str, dict[str, T]], shares: Mapping[str, float], seed: int
 ) -> dict[str, dict[str, T]]:
-    """Take the missing splits out of "train" by share. A share of 0 creates no split.
+    """Take the missing splits out of "train" by share. Neither a share of 0 nor a single image creates one.
 
     Args:
         members: Images of each existing split, by name.
@@ -73,7 +73,8 @@ def fill_missing_splits(
         return members
     pool = members["train"]
     assigned = assign_splits(pool, shares, seed)
-    drawn = {s: {n: e for n, e in pool.items() if assigned[n] == s} for s in ("train", *shares)}
+    names = ("train",) if len(pool) == 1 else ("train", *shares)
+    drawn = {s: {n: e for n, e in pool.items() if assigned[n] == s} for s in names}
     return members | drawn
 
 

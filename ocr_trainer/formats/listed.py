@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from ocr_trainer.data.listing import is_image_file
+from ocr_trainer.data.listing import count_by_suffix, is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats import untranscribed
 from ocr_trainer.formats.annotations import Labels, declared
@@ -174,6 +174,11 @@ class ListedDataset(LazySplits[Any]):
             images = sum(is_image_file(folder / file) for file in unread)
             if images:
                 self._data_report.note(f"{images:,} images in '{folder}' have no entry in the annotations")
+            own = {file.resolve() for file in self._files.values()}
+            others = [name for name in unread if not is_image_file(folder / name)]
+            others = [name for name in others if (folder / name).resolve() not in own]
+            if others:
+                self._data_report.note(f"other files in '{folder}', not read: {count_by_suffix(others)}")
 
     def _file(self, split: str) -> Path | None:
         """Return the annotation file of a split: from the options, or the first match that is free."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
@@ -20,7 +20,7 @@ from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin import Context
 from ocr_trainer.plugin.options import ExifOrientation, PairedConfig
 
-__all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "open_root"]
+__all__ = ["Folders", "Names", "Pair", "PairedDataset", "Pairs", "is_flat", "open_root"]
 
 
 class Pair(NamedTuple):
@@ -153,8 +153,8 @@ class PairedDataset(LazySplits[LabeledImages]):
 
     def _pairs(self, folders: Folders) -> Pairs:
         """Match images and annotations by name, in subfolders, too. Report those without a partner."""
-        images, others = self._list_images(folders)
-        annotations = self._annotations(folders.annotations)
+        images = self._list_images(folders)
+        annotations = self._annotations(folders.annotations, not is_flat(folders, images))
         known = NameIndex(annotations)
         pairs: Pairs = {}
         alone = []
@@ -162,10 +162,8 @@ class PairedDataset(LazySplits[LabeledImages]):
             path = PurePosixPath(image)
             stem = without_suffix(image)
             if stem in pairs:
-                self._data_report.read(images=1)
-                self._data_report.skip_image(
-                    folders.images / image, f"its annotation already belongs to '{pairs[stem].image}'"
-                )
+                other = pairs[stem].image
+                self._skip(folders.images / image, f"its annotation already belongs to '{other}'")
                 continue
             tried = (path.with_name(p + n).as_posix() for p in self.prefixes for n in (path.stem, path.name))
             name = next((found for one in tried if (found := known.find(one)) in annotations), None)
@@ -173,24 +171,34 @@ class PairedDataset(LazySplits[LabeledImages]):
                 alone.append(image)
                 continue
             pairs[stem] = Pair(image, None if name is None else annotations.pop(name))
-        self._report_left(folders, annotations.values(), alone, others)
+        self._report_left(folders, list(annotations.values()), alone)
         return pairs
 
-    def _list_images(self, folders: Folders) -> tuple[list[str], list[str]]:
-        """Return the images of a folder, and the files in it that are neither images nor annotations.
+    def _list_images(self, folders: Folders) -> list[str]:
+        """Return the images of a folder, and count its files that are neither images nor annotations.
 
         Subfolders are read unless images and annotations lie together in the folder itself.
         """
         files = self._files(folders.images)
-        images = [name for name in files if is_image_file(folders.images / name)]
-        direct = [name for name in images if "/" not in name]
-        if direct and folders.images == folders.annotations:
-            if nested := len(images) - len(direct):
-                self._data_report.note(f"{nested:,} images in subfolders of '{folders.images}' are not read")
-            images = direct
-        own = self.suffixes if folders.images == folders.annotations else ()
-        rest = set(files).difference(images)
-        return images, sorted(n for n in rest if "/" not in n and not n.lower().endswith(tuple(own)))
+        every = [name for name in files if is_image_file(folders.images / name)]
+        images = [name for name in every if "/" not in name] if is_flat(folders, every) else every
+        if len(images) < len(every):
+            nested = len(every) - len(images)
+            self._data_report.note(f"{nested:,} images in subfolders of '{folders.images}' are not read")
+        others = sorted(name for name in set(files).difference(every) if "/" not in name)
+        if folders.images == folders.annotations:
+            others = [name for name in others if not name.lower().endswith(self.suffixes)]
+        else:
+            names = (name for name in self._files(folders.annotations) if "/" not in name)
+            other = [name for name in names if not name.lower().endswith(self.suffixes)]
+            self._note_others(folders.annotations, other)
+        self._note_others(folders.images, others)
+        return images
+
+    def _note_others(self, folder: Path, names: Sequence[str]) -> None:
+        """Count files that are neither images nor annotations of this format."""
+        if names:
+            self._data_report.note(f"other files in '{folder}', not read: {count_by_suffix(names)}")
 
     def _files(self, folder: Path) -> list[str]:
         """Return the relative names of the files below a folder, without lists and other splits."""
@@ -198,35 +206,44 @@ class PairedDataset(LazySplits[LabeledImages]):
         homes = {home for folders in self._folders.values() for home in folders} - {folder}
         return [name for name in files_below(folder, without=homes) if folder / name not in lists]
 
-    def _report_left(
-        self, folders: Folders, annotations: Iterable[str], images: Sequence[str], others: list[str]
-    ) -> None:
-        """Report annotations and nested images without a partner, and count other files."""
-        if images:
-            self._data_report.note(
-                f"{len(images):,} images in subfolders of '{folders.images}' have no annotation file and are"
-                f" not read, such as '{images[0]}'"
-            )
-        for annotation in annotations:
+    def _report_left(self, folders: Folders, annotations: Sequence[str], images: Sequence[str]) -> None:
+        """Report annotations without an image; count nested files without a partner, and other files."""
+        deeper = [] if self._lists else [name for name in annotations if "/" in name]
+        for folder, names, what in (
+            (folders.annotations, deeper, "annotation files in subfolders of '{}' have no image"),
+            (folders.images, images, "images in subfolders of '{}' have no annotation file"),
+        ):
+            if names:
+                text = what.format(folder)
+                self._data_report.note(f"{len(names):,} {text} and are not read, such as '{names[0]}'")
+        others = []
+        for annotation in (name for name in annotations if "/" not in name):
             path = folders.annotations / annotation
             if not self.is_annotation(path):
                 others.append(annotation)
             elif not self._lists:  # with a list, files that it leaves out may lack an image
-                self._data_report.read(images=1)
                 prefix = next((p for p in self.prefixes if p and path.name.startswith(p)), "")
                 hint = self._below_root.hint(path.name.removeprefix(prefix))
-                reason = f"no image for this annotation in '{folders.images}'{hint}"
-                self._data_report.skip_image(path, reason)
-        if others:
-            self._data_report.note(f"other files in '{folders.images}', not read: {count_by_suffix(others)}")
+                self._skip(path, f"no image for this annotation in '{folders.images}'{hint}")
+        self._note_others(folders.annotations, others)
+
+    def _skip(self, path: Path, reason: str) -> None:
+        """Record a file as an image that cannot be used."""
+        self._data_report.read(images=1)
+        self._data_report.skip_image(path, reason)
 
     @cached_property
     def _below_root(self) -> FolderNames:
         return FolderNames(self._root)
 
-    def _annotations(self, folder: Path) -> dict[str, str]:
+    def _annotations(self, folder: Path, nested: bool) -> dict[str, str]:
         """Return the relative names of the annotation files by their name without suffix."""
-        names = self._files(folder)
+        names = [name for name in self._files(folder) if nested or "/" not in name]
         found = [n for suffix in self.suffixes for n in names if n.lower().endswith(suffix)]
         # Reversed: the first suffix wins.
         return {without_suffix(name): name for name in reversed(found)}
+
+
+def is_flat(folders: Folders, images: Sequence[str]) -> bool:
+    """Return whether images and annotations lie together, directly in one folder."""
+    return folders.images == folders.annotations and any("/" not in name for name in images)

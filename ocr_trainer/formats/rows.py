@@ -22,6 +22,9 @@ from ocr_trainer.plugin import DataReport
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
 """A coordinate where it must be distinguished from text. `1e5` and `nan` are words."""
 
+TEXT_SUFFIXES = (".txt", ".csv", ".gt")
+"""Suffixes of annotation files that consist of rows."""
+
 SAMPLED_ROWS = 20
 """Number of first rows by which a file without an image is recognized."""
 
@@ -48,7 +51,9 @@ class RowDataset(PairedDataset):
         return text in self.dont_care
 
     def is_annotation(self, path: Path) -> bool:
-        """Return whether one of the first rows of a file has this format, or the file has none."""
+        """Return whether one of the first rows of a text file has this format, or the file has none."""
+        if path.suffix.lower() not in TEXT_SUFFIXES:
+            return True
         with suppress(DataError):
             rows = list(islice(read_rows(path, DataReport()), SAMPLED_ROWS))
             return not rows or any(self._parses(row) for _, row in rows)

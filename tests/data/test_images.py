@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ocr_trainer.data.images import (
-    FORMATS,
-    PIXEL_LIMIT,
-    check_image,
-    files_in,
-    is_image,
-    read_image,
-    read_labeled,
-)
+from ocr_trainer.data.image_kinds import FORMATS
+from ocr_trainer.data.images import PIXEL_LIMIT, check_image, files_in, is_image, read_image, read_labeled
 from ocr_trainer.errors import DataError
 
 GRADIENT = np.dstack(

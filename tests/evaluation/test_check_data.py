@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.images import BROKEN, ODD, encoded
+from helpers.images import BROKEN, ODD, PAGE, encoded
 
 from ocr_trainer.cli.main import main
 from ocr_trainer.engine import build
@@ -220,3 +221,67 @@ def test_case_40_a_truncated_image_within_a_set_is_named(call: Callable[..., Ans
     (tmp_path / "data" / "w1.png").write_bytes(noise[: len(noise) // 2])
     status, out, _ = call("check-data", *data, "data.num_workers=0")
     assert (status, "w1.png': it is truncated or damaged" in out) == (2, True)
+
+
+def boxes_only(root: Path, texts: list[str]) -> list[str]:
+    """Make a set in Label Studio's form with a region per text, or without texts; return the words."""
+    (root / "images").mkdir(parents=True)
+    tasks = []
+    for number, text in enumerate(texts):
+        (root / "images" / f"{number}.png").write_bytes(encoded("PNG"))
+        value = {"x": 10.0, "y": 10.0, "width": 60.0, "height": 50.0, "rectanglelabels": ["Text"]}
+        height, width = PAGE.shape[:2]
+        size = {"original_width": width, "original_height": height}
+        value |= {"text": [text]} if text else {}
+        result = [{"id": "r", "type": "rectanglelabels", "value": value, **size}]
+        tasks.append({"annotations": [{"result": result}], "data": {"image": f"/data/upload/{number}.png"}})
+    (root / "project-1.json").write_text(json.dumps(tasks), encoding="utf-8")
+    return ["dataset=label_studio", f"dataset.root={root}", "data.num_workers=0"]
+
+
+def test_boxes_alone_are_learned_and_that_is_said(call: Callable[..., Answer], tmp_path: Path):
+    status, out, err = call("check-data", *boxes_only(tmp_path / "data", [""] * 10), "--json")
+    found = json.loads(out)
+    assert (status, err, found["problems"]) == (0, "", [])
+    splits = found["splits"].values()
+    assert all((s["labels"], s["dont_care"]) == (s["counted"], 0) for s in splits)
+    assert sum(s["counted"] for s in splits) == 10
+    assert found["notes"][0].startswith("no label of dataset=label_studio has a transcription")
+
+
+@pytest.mark.parametrize(
+    ("texts", "option", "reason"),
+    [
+        ([""] * 10, "dataset.ignore_untranscribed=true", "no transcription; to learn boxes alone"),
+        (["###"] * 10, "dataset.ignore_untranscribed=false", "the text ### means don't care"),
+    ],
+)
+def test_a_split_in_which_no_label_counts_is_refused_before_training(
+    call: Callable[..., Answer], tmp_path: Path, texts: list[str], option: str, reason: str
+):
+    data = [*boxes_only(tmp_path / "data", texts), option]
+    status, out, err = call("check-data", *data)
+    assert status == 2
+    rows = [line.split()[1:] for line in out.splitlines() if line.startswith(("  train", "  val"))]
+    assert [(row[2], row[3] == row[1]) for row in rows] == [("0", True)] * 2
+    assert len(re.findall(rf"(\d) of \1: {reason}", err)) == 2
+    status, _, err = call(*RUN, *data)
+    assert status == 2
+    assert err.startswith("ocr-train: no label of the train split of dataset=label_studio counts")
+    assert re.search(rf"\n  (\d) of \1: {reason}", err)
+
+
+def test_corners_in_another_order_are_said_by_count(call: Callable[..., Answer], tmp_path: Path):
+    data = pages(tmp_path / "data", 10)
+    for file in (tmp_path / "data" / "box").iterdir():
+        file.write_text("4,4,28,4,4,20,28,20,WORD\n", encoding="utf-8")
+    status, out, err = call("check-data", *data)
+    assert status == 2
+    assert "note: 10 of 10 outlines are four points that cross themselves" in out
+    assert re.search(
+        r"(\d) of \1: the outline crosses itself; to order corners: dataset.order_corners=true", err
+    )
+    status, out, err = call("check-data", *data, "dataset.order_corners=true")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "all of it can be used"
+    assert "most likely corners in another order" in out

@@ -143,6 +143,33 @@ def test_images_may_be_files_folders_and_patterns(tmp_path: Path, monkeypatch: p
         given_images(["in/*.bmp"])
 
 
+def test_what_a_folder_holds_and_is_not_read_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.jpg", "in/b.png", "in/deep/c.png"):
+        picture(tmp_path / name)
+    (tmp_path / "in" / "b.png").rename(tmp_path / "in" / "b.download")
+    (tmp_path / "in" / "a.jpg").rename(tmp_path / "in" / "a.jfif")
+    (tmp_path / "in" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1")
+    for name in ("clip.mov", "notes.txt", "more.txt"):
+        (tmp_path / "in" / name).write_bytes(b"no image")
+    assert [path.name for path in given_images(["in"])] == ["IMG_1.HEIC", "a.jfif", "b.download"]
+    assert capsys.readouterr().err.splitlines() == [
+        "ocr-train: note: 'in': other files, not read: 2 .txt, 1 .mov",
+        "ocr-train: note: 'in': 1 images in its subfolders are not read; 'in/**/*' reads them",
+    ]
+    assert [path.name for path in given_images(["in/*.*"])] == ["IMG_1.HEIC", "a.jfif", "b.download"]
+    assert capsys.readouterr().err == "ocr-train: note: 'in/*.*': other files, not read: 2 .txt, 1 .mov\n"
+    (tmp_path / "in").rename(tmp_path / "only")
+    for name in ("IMG_1.HEIC", "a.jfif", "b.download"):
+        (tmp_path / "only" / name).unlink()
+    with pytest.raises(
+        DataError, match=r"1 images in its subfolders are not read; 'only/\*\*/\*' reads them"
+    ):
+        given_images(["only"])
+
+
 def test_one_image_is_read_ahead_and_no_more():
     taken: list[int] = []
     begun: list[int] = []

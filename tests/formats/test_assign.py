@@ -73,6 +73,7 @@ def test_only_missing_splits_are_carved() -> None:
     assert not members["train"].keys() & members["test"].keys()
     assert fill_missing_splits({"test": pool}, SHARES, 0) == {"test": pool}
     assert fill_missing_splits({"train": pool}, {"val": 0.0}, 0) == {"train": pool}
+    assert fill_missing_splits({"train": {"a": 1}}, SHARES, 0) == {"train": {"a": 1}}
 
 
 def test_a_list_names_images_with_or_without_suffix_and_folder(tmp_path: Path) -> None:

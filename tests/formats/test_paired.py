@@ -227,3 +227,74 @@ def test_options_that_contradict_each_other() -> None:
     assert len(list(PairedConfig(root=root, val_share=0.5, test_share=0.5).validate())) == 1
     assert len(list(PairedConfig(root=root, images=Path("i")).validate())) == 1
     assert len(list(PairedConfig(root=root, test_images=Path("i"), images=Path("i")).validate())) == 2
+
+
+def test_images_and_annotations_in_mirrored_subfolders(tmp_path: Path) -> None:
+    for year in ("2023", "2024/may"):
+        make(tmp_path, ["a.png", "b.png"], f"images/{year}", f"gt/{year}")
+    Pillow.new("RGB", (20, 10)).save(tmp_path / "images" / "2023" / "thumb.png")
+    (tmp_path / "gt" / "2023" / "gt_gone.txt").write_text(ROW)
+    dataset, context = opened(tmp_path, val_share=0)
+    assert [str(path.relative_to(tmp_path)) for path in dataset.train.files] == [
+        *("images/2023/a.png", "images/2023/b.png", "images/2024/may/a.png", "images/2024/may/b.png")
+    ]
+    assert (entries(context, tmp_path), context.data_report.images) == ([], 4)
+    annotations, images = context.data_report.notes
+    assert images.startswith("1 images in subfolders of")
+    assert images.endswith("such as '2023/thumb.png'")
+    assert annotations.startswith("1 annotation files in subfolders of")
+
+
+def test_lists_may_name_images_in_subfolders(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png", "b.png"], "images/2023", "gt/2023")
+    make(tmp_path, ["a.png"], "images/2024", "gt/2024")
+    (tmp_path / "train.txt").write_text("2023/a.png\nimages/2024/a\n")
+    (tmp_path / "val.txt").write_text("2023\\b.png\n2022/b.png\n")
+    dataset, context = opened(tmp_path)
+    homes = [[f"{p.parent.name}/{p.stem}" for p in split.files] for split in (dataset.train, dataset.val)]
+    assert homes == [["2023/a", "2024/a"], ["2023/b"]]
+    assert entries(context, tmp_path) == ["val.txt:2: '2022/b.png' there is no such image; there is '2023/b'"]
+
+
+def test_images_beside_their_annotations_in_subfolders_only(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png"], "x", "x")
+    make(tmp_path, ["a.png"], "y/z", "y/z")
+    dataset, context = opened(tmp_path, val_share=0)
+    assert [str(path.relative_to(tmp_path)) for path in dataset.train.files] == ["x/a.png", "y/z/a.png"]
+    assert (entries(context, tmp_path), context.data_report.notes) == ([], [])
+
+
+def test_subfolders_of_a_flat_folder_are_hinted_at(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png"], ".", ".")
+    make(tmp_path, ["b.png"], "predictions", "predictions")
+    dataset, context = opened(tmp_path, val_share=0)
+    assert (stems(dataset.train), entries(context, tmp_path)) == (["a"], [])
+    assert context.data_report.notes == [f"1 images in subfolders of '{tmp_path}' are not read"]
+
+
+def test_folders_of_splits_are_no_subfolders(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png"])
+    make(tmp_path, ["b.png"], "images/test", "gt/test")
+    dataset, _ = opened(tmp_path, val_share=0)
+    assert (stems(dataset.train), stems(dataset.test)) == (["a"], ["b"])
+
+
+def test_a_folder_too_high_is_hinted_at(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png"], "receipts/images", "receipts/gt")
+    with pytest.raises(DataError, match=r"there are some in 'receipts': dataset\.root="):
+        opened(tmp_path)
+
+
+def test_content_decides_what_is_an_image_and_other_files_are_counted(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "a.jfif")
+    (tmp_path / "images" / "b.png").rename(tmp_path / "images" / "b")
+    for name in ("Thumbs.db", "readme.MD", "c.pdf", "d.pdf"):
+        (tmp_path / "images" / name).write_bytes(b"not an image")
+    (tmp_path / "gt" / "classes.txt").write_text("receipt\nlogo\n")
+    dataset, context = opened(tmp_path, val_share=0)
+    assert (stems(dataset.train), entries(context, tmp_path)) == (["a", "b"], [])
+    assert context.data_report.notes == [
+        f"other files in '{tmp_path / folder}', not read: {counts}"
+        for folder, counts in (("images", "2 .pdf, 1 .db, 1 .md"), ("gt", "1 .txt"))
+    ]

@@ -201,3 +201,51 @@ def test_of_two_exports_the_user_chooses(tmp_path: Path, opened: Any, picture: A
     )
     chosen = Path("project-1-at-2026.json")
     assert len(opened("label_studio", train_file=chosen, val_share=0)[0].train) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("Scan 1 (copy), A&B.png", "0a1b2c3d-Scan_1_copy_AB.png"),
+        ("  a b .png", "0a1b2c3d-a_b_.png"),
+        ("Quittung für [2].png", "0a1b2c3d-Quittung_für_2.png"),
+        ("영수증 #1.png", "0a1b2c3d-영수증_1.png"),
+        ("Scan 1 (copy).png", "Scan_1_copy.png"),
+        ("2023/Scan 1.png", "0a1b2c3d-Scan_1.png"),
+        ("a-b.c.png", "0a1b2c3d-a-b.c.png"),
+        ("deadbeef-a 1.png", "deadbeef-a_1.png"),
+        ("deadbeef-a 1.png", "0a1b2c3d-deadbeef-a_1.png"),
+    ],
+)
+def test_names_are_compared_as_they_are_cleaned_at_upload(
+    tmp_path: Path, opened: Any, picture: Any, file: str, named: str
+) -> None:
+    picture(f"images/{file}")
+    export(tmp_path, task(region("r"), f"/data/upload/1/{named}"))
+    dataset, context = opened("label_studio", val_share=0)
+    assert ([path.name for path in dataset.train.files], context.data_report.skipped) == (
+        [Path(file).name],
+        [],
+    )
+
+
+def test_a_name_that_was_cut_is_found_by_its_beginning(tmp_path: Path, opened: Any, picture: Any) -> None:
+    file = f"{'Quittung ' * 12}1.png"
+    picture(f"images/{file}")
+    start = "upload/1/0a1b2c3d-"
+    stem = file.replace(" ", "_")[: 100 - len(start) - len("_aB3dE6g.png")]
+    export(tmp_path, task(region("r"), f"/data/{start}{stem}_aB3dE6g.png"))
+    dataset, _ = opened("label_studio", val_share=0)
+    assert [path.name for path in dataset.train.files] == [file]
+
+
+def test_names_that_are_cleaned_alike_are_named(tmp_path: Path, opened: Any, picture: Any) -> None:
+    for file in ("a 1.png", "a_1.png", "a (1).png"):
+        picture(f"images/{file}")
+    tasks = (task(region("r"), f"/data/upload/1/{prefix}-a_1.png") for prefix in ("0a1b2c3d", "1a1b2c3d"))
+    export(tmp_path, *tasks)
+    dataset, context = opened("label_studio", val_share=0)
+    assert len(dataset.train) == 0
+    names = "'a (1).png', 'a 1.png', 'a_1.png'"
+    reason = f"it may be any of {names}, which Label Studio gives one name at upload"
+    assert [entry.reason for entry in context.data_report.skipped] == [reason] * 2

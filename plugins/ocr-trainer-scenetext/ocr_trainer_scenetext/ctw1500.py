@@ -4,6 +4,7 @@ Connection*, Pattern Recognition 2019), in the three formats of its releases.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -49,6 +50,14 @@ class Ctw1500(RowDataset):
             ("imgs/test", "annotations/test"),
         ],
     }
+
+    def is_annotation(self, path: Path) -> bool:
+        """Return whether a file is CTW1500's, judged by its content, or cannot be read."""
+        if path.suffix.lower() != ".xml":
+            return super().is_annotation(path)
+        with suppress(DataError):
+            return any(element.tag == "image" for element in read_elements(path))
+        return True
 
     def read(self, annotation: Path) -> Labels:
         """Read one annotation file. A label that cannot be used is recorded as skipped.

@@ -224,3 +224,27 @@ def test_a_missing_root_and_a_missing_file_say_what_to_set(tmp_path: Path) -> No
 def test_shares_that_leave_nothing() -> None:
     assert len(list(UfoConfig(root=Path("x"), val_share=0.6, test_share=0.4).validate())) == 1
     assert list(UfoConfig(root=Path("x")).validate()) == []
+
+
+@pytest.mark.parametrize("empty", [None, "", "  "])
+def test_words_count_if_none_of_the_dataset_has_a_transcription(tmp_path: Path, empty: str | None) -> None:
+    blank = image({"a": word(transcription=empty), "b": word(transcription=empty, illegibility=True)})
+    make(tmp_path, "annotation.json", {"a.png": blank, "b.png": blank})
+    dataset, context = open_ufo(tmp_path, val_share=0)
+    assert [dataset.train.labels(n).ignore for n in (0, 1)] == [[False, True]] * 2
+    assert context.data_report.notes[0].startswith(
+        "no label of dataset=ufo has a transcription, so its 2 labels"
+    )
+    assert dataset.train.label_counts() == {"": 2, "it is illegible": 2}
+    dataset, _ = open_ufo(tmp_path, val_share=0, ignore_untranscribed=True)
+    assert dataset.train.label_counts() == {"no transcription": 2, "it is illegible": 2}
+
+
+def test_corners_in_another_order_are_put_in_order_on_request(tmp_path: Path) -> None:
+    z_order = [QUAD[0], QUAD[1], QUAD[3], QUAD[2]]
+    make(tmp_path, "annotation.json", {"a.png": image({"a": word(z_order)})})
+    for order in (False, True):
+        dataset, context = open_ufo(tmp_path, val_share=0, order_corners=order)
+        assert dataset.train.labels(0).ignore == [not order]
+        assert context.data_report.crossed_corners == 1
+    assert dataset.train.labels(0).polygons[0].tolist() == QUAD

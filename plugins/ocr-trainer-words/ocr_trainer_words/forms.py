@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable
 
-from ocr_trainer.data.images import SUFFIXES
+from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.formats.rows import excerpt
 from ocr_trainer_words.plugin import Form
 

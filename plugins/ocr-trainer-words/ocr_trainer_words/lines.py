@@ -162,7 +162,9 @@ class Lines(LazySplits[TextImages]):
             elif suffix is None and self._root / file not in lists:
                 others.append(file)
         if others:
-            self._data_report.note(f"other files in '{self._root / folder}': {count_by_suffix(others)}")
+            self._data_report.note(
+                f"other files in '{self._root / folder}', not read: {count_by_suffix(others)}"
+            )
         known = NameIndex(texts)
         lines: dict[str, Line] = {}
         for image in sorted(images, key=_rank):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ocr_trainer.data.images import SUFFIXES
+from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes

@@ -14,7 +14,7 @@ from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.formats.annotations import COORDINATE_LIMIT, NO_TRANSCRIPTION, Labels, Points, outline_error
 from ocr_trainer.formats.crops import Crops, ordered_before
 from ocr_trainer.formats.names import NameIndex, without_suffix
-from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs
+from ocr_trainer.formats.paired import Folders, Names, Pair, PairedDataset, Pairs, is_flat
 from ocr_trainer.formats.places import Place, bounding_box, with_text_above
 from ocr_trainer.formats.xml_files import Element, read_elements
 from ocr_trainer.plugin import Context, Task
@@ -237,11 +237,13 @@ class XmlDataset(PairedDataset):
 
     def _pairs(self, folders: Folders) -> Pairs:
         """Match files with the images that they name; files without a partner are recorded as skipped."""
-        images, others = self._list_images(folders)
+        images = self._list_images(folders)
         known = by_names(images)
         index = NameIndex(known)
         homes: dict[str, Path] = {}
-        for annotation, name, error in self._named(folders.annotations):
+        deeper: list[str] = []
+        others: list[str] = []
+        for annotation, name, error in self._named(folders.annotations, not is_flat(folders, images)):
             beside = (annotation.relative_to(folders.annotations).parent / name).as_posix()
             keys = (beside, without_suffix(beside), name, PurePosixPath(name).stem) if name else ()
             image = next((known[found] for key in keys if (found := index.find(key))), None)
@@ -250,18 +252,15 @@ class XmlDataset(PairedDataset):
                 continue
             if isinstance(error, OtherXml):
                 others.append(annotation.name)
-                continue
-            reason = str(error or "")
-            if image:
-                reason = f"its image '{image}' already belongs to '{homes[image].name}'"
-            elif self._lists:  # files that a list leaves out need no image
-                continue
-            self._data_report.read(images=1)
-            self._data_report.skip_image(
-                annotation, reason or self._missing(annotation, name, known, folders)
-            )
+            elif image:
+                self._skip(annotation, f"its image '{image}' already belongs to '{homes[image].name}'")
+            elif annotation.parent != folders.annotations:
+                deeper.append(annotation.relative_to(folders.annotations).as_posix())
+            elif not self._lists:  # files that a list leaves out need no image
+                self._skip(annotation, str(error or self._missing(annotation, name, known, folders)))
         alone = [image for image in images if image not in homes and "/" in image]
-        self._report_left(folders, [], alone, others)
+        self._report_left(folders, deeper, alone)
+        self._note_others(folders.annotations, others)
         pairs: Pairs = {}
         for image in images:
             home = homes.get(image)
@@ -271,13 +270,14 @@ class XmlDataset(PairedDataset):
                 pairs[image if stem in pairs else stem] = Pair(image, relative)
         return pairs
 
-    def _named(self, folder: Path) -> list[tuple[Path, str, DataError | None]]:
+    def _named(self, folder: Path, nested: bool) -> list[tuple[Path, str, DataError | None]]:
         """Return each file, the name of its image, and an error if its head cannot be read.
 
         Files without errors come first, and among them files that are named like their image. XML of no known
         format of pages, such as METS, takes no image: its name is empty.
         """
-        files = [folder / name for name in self._files(folder) if name.lower().endswith(self.suffixes)]
+        names = [name for name in self._files(folder) if nested or "/" not in name]
+        files = [folder / name for name in names if name.lower().endswith(self.suffixes)]
         found: list[tuple[Path, str, DataError | None]] = []
         for file in files:
             try:
