@@ -194,6 +194,8 @@ def _decode(data: bytes, source: Path | str, notes: list[str] | None = None) -> 
             cv2.IMREAD_UNCHANGED if _is_deep_png(data) else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         )
         pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), form)
+        if pixels is not None:
+            jpeg.check_end(data, pixels)
     except cv2.error as error:
         raise DataError(f"cannot read the image '{source}': {error.err}") from error
     except ValueError as error:

@@ -27,6 +27,11 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _PARAMETERLESS = frozenset({0x01, 0xD8, 0xD9})
 _FILLERS = (b"\x55", b"\xaa", b"\xfe")
 """Bytes that a decoder reads in place of data that is missing, each with other bits first."""
+BLOCK = 8
+"""Pixels of a side of a block."""
+FILL = 128
+"""The gray of a block without data."""
+TRUNCATED = "it is truncated: the JPEG ends before its last pixel"
 NOTE = "the JPEG lacks its end marker, but all of its pixels are there"
 
 
@@ -52,13 +57,44 @@ def complete(data: bytes) -> tuple[bytes, bool]:
     segments = list(_segments(data))
     if any(segment.marker == 0xD9 for segment in segments):
         return data, False
-    # An interrupted copy may be filled up with zeros, which a decoder would take for data.
+    # An interrupted copy may be filled up with zeros.
+    rest = _without_padding(data)
+    if not _is_whole(segments, rest):
+        raise ValueError(TRUNCATED)
+    return rest + END, True
+
+
+def check_end(data: bytes, pixels: np.ndarray) -> None:
+    """Refuse a JPEG that was cut off and given an end marker, as some programs repair a file.
+
+    Decoders fill what is missing with gray. Only an image that ends so is examined.
+
+    Args:
+        data: The file.
+        pixels: The decoded image.
+
+    Raises:
+        ValueError: The file ends before its last pixel.
+    """
+    if not data.startswith(START) or (pixels[-1:, -BLOCK:] != FILL).any():
+        return
+    segments = list(_segments(data))
+    end = next((segment.start - len(END) for segment in segments if segment.marker == 0xD9), None)
+    if end is not None and not _is_whole(segments, data[:end]):
+        raise ValueError(TRUNCATED)
+
+
+def _without_padding(data: bytes) -> bytes:
+    """Return the data without zeros at its end, which a decoder would take for data."""
     rest = data.rstrip(b"\0")
     if rest.endswith(b"\xff"):  # the byte 255 is stored with a zero behind it, and a marker begins with it
         rest = rest + b"\0" if len(rest) < len(data) else rest[:-1]
-    if not (_all_scans(segments) and _all_restarts(segments, rest) and _all_pixels(rest)):
-        raise ValueError("it is truncated: the JPEG ends before its last pixel")
-    return rest + END, True
+    return rest
+
+
+def _is_whole(segments: list[_Segment], data: bytes) -> bool:
+    """Return whether the data of a file, without its end marker, has all pixels."""
+    return _all_scans(segments) and _all_restarts(segments, data) and _all_pixels(data)
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

@@ -22,16 +22,8 @@ TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "
 """The types of values in a directory that are numbers, by their code."""
 MOST_VALUES = 1 << 20
 """Values of an entry. A page of 100,000 rows has as many strips at most."""
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, OFFSETS, ORIENTATION, SAMPLES, COUNTS = (
-    256,
-    257,
-    258,
-    262,
-    273,
-    274,
-    277,
-    279,
-)
+WIDTH, HEIGHT, BITS, COMPRESSION = 256, 257, 258, 259
+PHOTOMETRIC, ORIENTATION, SAMPLES = 262, 274, 277
 LOWEST, HIGHEST, EXTRA, FORMAT, REAL_LOWEST, REAL_HIGHEST = 280, 281, 338, 339, 340, 341
 OFFSETS, COUNTS, PLANAR, TILE_OFFSETS, TILE_COUNTS = 273, 279, 284, 324, 325
 UNSIGNED, SIGNED, REAL = 1, 2, 3
@@ -156,8 +148,9 @@ def decode(data: bytes, tiff: Tiff) -> Image:
     data = _without_orientation(data, tiff)
     if not tiff.deep and not tiff.transparent and (pixels := _opencv(data, color=True)) is not None:
         return pixels
-    # OpenCV mixes up the planes of a file that stores them one after the other.
-    if tiff.deep and not (tiff.samples > 1 and tiff.value(PLANAR, 1) == 2):
+    if tiff.deep and tiff.samples > 1 and tiff.value(PLANAR, 1) == 2:
+        return _converted(_planes(data, tiff), tiff)
+    if tiff.deep:
         pixels = _opencv(data, color=False)
         if pixels is None:
             pixels = _pillow_samples(data, tiff)
@@ -165,10 +158,25 @@ def decode(data: bytes, tiff: Tiff) -> Image:
             return _converted(pixels, tiff)
     pixels = _pillow(data)
     if pixels is None:
-        raise ValueError(
-            f"OpenCV and Pillow cannot read it: {tiff}; save it with 8 or 16 bits, as PNG for one"
-        )
+        raise ValueError(f"a TIFF with {tiff} cannot be read: save it with 8 or 16 bits")
     return pixels
+
+
+def _planes(data: bytes, tiff: Tiff) -> np.ndarray:
+    """Return deep samples that are stored in planes, which OpenCV and Pillow mix up.
+
+    Raises:
+        ValueError: They are compressed, or in tiles.
+    """
+    kind = {UNSIGNED: "u", SIGNED: "i", REAL: "f"}.get(tiff.kind)
+    content = b"".join(data[int(first) : int(first + size)] for first, size in _pieces(tiff))
+    shape = (tiff.samples, *tiff.size)
+    if kind is None or tiff.bits % 8 or tiff.value(COMPRESSION, 1) != 1 or TILE_OFFSETS in tiff.entries:
+        raise ValueError(f"a TIFF with {tiff}, in planes, cannot be read: save it with 8 bits")
+    dtype = np.dtype(f"{tiff.order}{kind}{tiff.bits // 8}")
+    if len(content) != np.prod(shape) * dtype.itemsize:
+        raise ValueError("it is truncated")
+    return np.moveaxis(np.frombuffer(content, dtype).reshape(shape), 0, 2)
 
 
 def _pieces(tiff: Tiff) -> list[tuple[float, float]]:

@@ -51,19 +51,21 @@ def first_readable(*outlines: Callable[[], Points]) -> Place:
         ValueError: None of them can be read; the message is that of the first.
     """
     read: list[Points] = []
-    errors: list[str] = []
+    error = ""
     for outline in outlines:
         try:
-            if points := outline():
-                read.append(points)
-        except ValueError as error:
-            errors.append(str(error))
-        if len(read) == 2:
+            points = outline()
+        except ValueError as fault:
+            error = error or (str(fault) if not read else "")
+            continue
+        if points:
+            read.append(points)
+        if len(read) == 2 or (read and error):
             break
     if not read:
-        raise ValueError(errors[0] if errors else "it has no outline")
-    if errors:  # the best one is broken
-        return Place((), read[0], errors[0])
+        raise ValueError(error or "it has no outline")
+    if error:  # the best one is broken
+        return Place((), read[0], error)
     return Place(read[0], read[1] if len(read) > 1 else None)
 
 

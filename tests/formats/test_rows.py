@@ -103,14 +103,14 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
         b"0,0,9,0,9,9,0,9,###\r\n"
     )
     labels, context = read(tmp_path, data)
-    assert (labels.texts, labels.ignore) == (["good", "bow tie", ""], [False, True, True])
+    assert (labels.texts, labels.ignore) == (["good", "a", "a", "a", "bow tie", ""], [False, *[True] * 5])
     assert context.data_report.labels == 9
     assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == [
         (2, "'good?' is not a number"),
         (3, "not x1,y1,x2,y2,x3,y3,x4,y4,TEXT: '221,208,###'"),
-        (4, "the coordinate nan is not a finite number"),
-        (5, "the coordinate inf is not a finite number"),
-        (7, "the outline has no area"),
+        (4, "the coordinate nan is not a finite number: kept as don't care"),
+        (5, "the coordinate inf is not a finite number: kept as don't care"),
+        (7, "the outline has no area: kept as don't care"),
         (8, "the outline crosses itself: kept as don't care"),
         (9, "not UTF-8: byte 0xe9"),
     ]

@@ -104,7 +104,8 @@ def test_page_xml_follows_the_schema():
     metadata, top = root
     assert [child.tag for child in metadata] == [f"{PAGE}{n}" for n in ("Creator", "Created", "LastChange")]
     assert metadata[1].text == "2026-11-23T15:04:05Z"
-    assert top.attrib == {"imageFilename": "a page.png", "imageWidth": "400", "imageHeight": "300"}
+    size = {"imageWidth": "400", "imageHeight": "300"}
+    assert top.attrib == {"imageFilename": "a page.png", "custom": "exifOrientation {value:applied;}"} | size
     order, region = top
     assert [child.get("regionRef") for child in order[0]] == [region.get("id")]
     orders = {
@@ -151,7 +152,9 @@ def test_hocr_is_read_back():
     words = words_of(hocr.write(page(*AWKWARD, source='odd "name";.png'), "ocr-trainer 1"))
     assert [[text for _, text in line] for line in words.lines] == [AWKWARD[:2], AWKWARD[2:]]
     assert words.lines[1][1][0] == "bbox 220 60 370 85; poly 220 60 370 60 370 85 220 85; x_wconf 50"
-    assert words.titles["ocr_page"] == ['image "odd %22name%22;.png"; bbox 0 0 400 300']
+    assert words.titles["ocr_page"] == [
+        'image "odd %22name%22;.png"; bbox 0 0 400 300; x_exif_orientation applied'
+    ]
     assert words.titles["ocr_line"] == ["bbox 20 20 370 45", "bbox 20 60 370 85"]
     assert words.meta["ocr-system"] == "ocr-trainer 1"
     assert {"ocr_page", "ocr_line", "ocrx_word", "ocrp_poly"} <= set(words.meta["ocr-capabilities"].split())
