@@ -8,6 +8,8 @@ from ocr_trainer.data.types import Image
 
 DEPTHS = (8, 10, 12, 14, 16, 24, 32)
 """Bits that cameras and scanners deliver, whatever the size of the integer they are stored in."""
+WIDEST = 16
+"""Bits of the deepest usual images. Deeper ones are measurements or sums, whose white is their maximum."""
 CEILINGS = (1.0, 255.0, 65535.0)
 """What white is, by custom, where pixels are floating-point numbers."""
 BLOCK = 1 << 22
@@ -26,8 +28,8 @@ def to_8_bits(pixels: np.ndarray, stated: Range | None = None, invert: bool = Fa
         pixels: Of any real type and shape.
         stated: The range that the file states, if it does. Otherwise it is the range of the pixels: of
             integers, the smallest usual depth that holds them (12 bits in 16), of floating-point numbers, 0
-            to 1, 255 or 65535 where their maximum suggests it. With negative pixels, from their minimum to
-            their maximum.
+            to 1, 255 or 65535 where their maximum suggests it. Otherwise white is the maximum, and black is
+            0 or, with negative pixels, the minimum.
         invert: Whether black is the upper end of the range.
 
     Raises:
@@ -62,4 +64,5 @@ def _range(pixels: np.ndarray, stated: Range | None) -> Range:
         custom = next((ceiling for ceiling in CEILINGS if high <= ceiling), high)
         return 0.0, (custom if high > custom / 2 else high) or 1.0
     bits = next(depth for depth in (*DEPTHS, 64) if high < 2**depth)
-    return 0.0, 2.0**bits - 1
+    # The steps above 16 bits are far apart: a page may fill a hundredth of one.
+    return 0.0, 2.0**bits - 1 if bits <= WIDEST or high > 2.0**bits / 2 else high

@@ -41,6 +41,8 @@ GRAY = {
     "stated range": tiff((RAMP * 1000).astype("u2"), 16, more=[(340, 3, [0]), (341, 3, [1000])]),
     "stated maximum": tiff((RAMP * 600).astype("u2"), 16, more=[(281, 3, [600])]),
     "32 bits": tiff((RAMP * (2**32 - 1)).astype("u4"), 32),
+    "18 bits in 32": tiff((RAMP * 255000).astype("u4"), 32),
+    "25 bits in 32": tiff((RAMP * 2e7).astype("u4"), 32),
     "signed 8 bits": tiff((RAMP * 255 - 128).astype("i1"), 8, 2),
     "signed 16 bits": tiff((RAMP * 65535 - 32768).astype("i2"), 16, 2),
     "signed 32 bits": tiff((RAMP * 2e6 - 1e6).astype("i4"), 32, 2),
