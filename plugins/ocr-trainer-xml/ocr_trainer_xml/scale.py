@@ -17,6 +17,12 @@ PER_INCH = {Unit.mm10: 254, Unit.inch1200: 1200}
 TOLERANCE = 0.02
 """Sides that differ by less are equal: programs round, and pages are cut by a few pixels."""
 
+NEITHER = (
+    "it states neither a MeasurementUnit nor the size of its page: read as pixels; if its labels lie beside"
+    " the text, set dataset.unit and dataset.dpi"
+)
+"""What the user is told of a page whose scale nothing confirms."""
+
 Sides = tuple[float, float]
 """Height and width, in units of the page."""
 
@@ -94,8 +100,11 @@ def _fit(page: Sides, frames: list[_Frame]) -> Scale | None:
 
 
 def _without_unit(page: Sides | None, frames: list[_Frame], annotation: Path) -> Scale:
-    if page is None or not frames or any(page == frame.size for frame in frames):
-        return Scale()  # pixels, as most files without a unit have them
+    # Most files without a unit are in pixels.
+    if page is None:
+        return Scale(note=NEITHER)
+    if not frames or any(page == frame.size for frame in frames):
+        return Scale()
     if scale := _fit(page, frames):
         return scale._replace(
             note=f"it states no MeasurementUnit: its page of {_sides(page)} is scaled to its image of"

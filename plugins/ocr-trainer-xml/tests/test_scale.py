@@ -114,6 +114,14 @@ def test_a_page_without_a_unit_is_in_pixels_or_scaled_with_a_remark(tmp_path: Pa
     assert reasons == []
 
 
+def test_a_page_without_unit_and_size_is_in_pixels_with_a_remark(tmp_path: Path):
+    laid(tmp_path, 1, size=None)
+    dataset, (reason,) = opened(tmp_path)
+    assert corners(dataset) == BOX
+    assert reason.startswith("it states neither a MeasurementUnit nor the size of its page: read as pixels")
+    assert opened(tmp_path, unit=Unit.pixel)[1] == []
+
+
 def test_a_resolution_without_a_unit_is_refused(tmp_path: Path):
     laid(tmp_path, 300 / 254)
     dataset, (reason,) = opened(tmp_path, dpi=300)
