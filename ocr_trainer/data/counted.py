@@ -16,6 +16,9 @@ REMEDIES = {
 }
 """By reason: the option that the remedy needs, and the remedy."""
 
+MARKED_REMEDY = ("dont_care", "to learn these boxes: 'dataset.dont_care=[]'")
+"""Tools write such a text for each box that nobody has typed a text for."""
+
 
 def label_counts(split: Any) -> Counter[str] | None:
     """Return how many labels of a split are "don't care" by reason, without decoding its images.
@@ -49,5 +52,6 @@ def uncounted(name: str, counts: Counter[str], images: int, config: Config) -> s
 
 
 def _remedy(reason: str, config: Config) -> str:
-    option, remedy = REMEDIES.get(reason, ("", ""))
+    marked = isinstance(getattr(config, "dont_care", None), list) and reason.startswith("the text ")
+    option, remedy = MARKED_REMEDY if marked else REMEDIES.get(reason, ("", ""))
     return f"; {remedy}" if option and hasattr(config, option) else ""

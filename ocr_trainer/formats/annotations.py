@@ -35,6 +35,7 @@ MAX_BAD_ROWS = 10_000
 
 NO_TRANSCRIPTION = "no transcription"
 CROSSING = "the outline crosses itself"
+CROSSING_CURVE = "an outline of more than four points crosses itself"
 UNUSABLE = "the outline cannot be used"
 MARKED = "marked as don't care"
 """Reasons why a label is "don't care"."""
@@ -105,7 +106,8 @@ class Labels:
                 points = order_corners(points)
             else:
                 data_report.skip_label(file, line, f"{where}{CROSSING}: kept as don't care")
-                points, ignore = _convex_hull(points), CROSSING
+                ignore = CROSSING if len(points) == 4 else CROSSING_CURVE
+                points = _convex_hull(points)
         self.polygons.append(np.array(points, dtype=np.float32))
         self.texts.append(text)
         self.ignore.append(bool(ignore))

@@ -20,7 +20,7 @@ import numpy as np
 from ocr_trainer.data.images import read_labeled
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
-from ocr_trainer.formats.annotations import CROSSING, MARKED, NO_TRANSCRIPTION, Labels
+from ocr_trainer.formats.annotations import CROSSING, CROSSING_CURVE, MARKED, NO_TRANSCRIPTION, Labels
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.plugin.options import ExifOrientation
 
@@ -94,7 +94,9 @@ class PackedLabels:
 
     def has_transcriptions(self) -> bool:
         """Return whether a label has a text that is more than a mark of "don't care"."""
-        kept = {place for place, reason in enumerate(self._reasons) if reason in ("", CROSSING)}
+        kept = {
+            place for place, reason in enumerate(self._reasons) if reason in ("", CROSSING, CROSSING_CURVE)
+        }
         return any(self._ignore[place] in kept and self._texts[place] for place in range(len(self._texts)))
 
     def count_untranscribed(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,32 @@ def test_the_message_names_the_remedies_that_the_dataset_has():
     assert "nothing to score" in helped
     assert "96 of 97: no transcription; to learn boxes alone: dataset.ignore_untranscribed=false" in helped
     assert "1 of 97: the outline crosses itself; to order corners: dataset.order_corners=true" in helped
+
+
+def test_only_outlines_of_four_points_can_be_put_in_order():
+    labels = Labels()
+    zigzag = [(float(x), float(y)) for x in (0, 10, 20) for y in (0, 9)]
+    for points in (zigzag[:4], zigzag):
+        labels.add(points, "A", False, DataReport(), Path("a.txt"), None)
+    message = uncounted("val", Counter(labels.reasons), 1, Untranscribed(name="x"))
+    assert message is not None
+    assert "1 of 2: the outline crosses itself; to order corners" in message
+    assert message.endswith("1 of 2: an outline of more than four points crosses itself")
+
+
+@dataclass
+class Marked(Config):
+    """Options of a dataset whose marks can be set."""
+
+    dont_care: list[str] = field(default_factory=list)
+
+
+def test_texts_that_mark_can_be_changed_where_the_dataset_has_an_option_for_them():
+    counts = Counter({"the text ### means don't care": 3})
+    for config, remedied in ((Marked(name="x"), True), (Config(name="x"), False)):
+        message = uncounted("train", counts, 1, config)
+        assert message is not None
+        assert message.endswith("; to learn these boxes: 'dataset.dont_care=[]'") == remedied
 
 
 def test_images_without_any_label():
