@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ocr_trainer.errors import ConfigError, DataError
+from ocr_trainer.formats.annotations import is_self_intersecting
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.icdar import average_precision
 from ocr_trainer.plugin import DataReport
@@ -57,6 +59,8 @@ def score_pages(options: ScoreOptions, data_report: DataReport) -> dict[str, Any
     pairs = list(_pairs(gt, pred, set(options.dont_care), data_report))
     for page in (*gt.pages.values(), *pred.pages.values()):
         _report_unusable(page, data_report)
+    for path, side in ((options.gt, gt), (options.pred, pred)):
+        _report_crossing(path, side, data_report)
     refuse_unusable(
         "ground truth", options.gt, gt.counts, data_report, options.max_skipped, _hint(gt, "form=")
     )
@@ -122,6 +126,20 @@ def _report_unusable(page: Page, data_report: DataReport) -> None:
         if (count := len(polygon)) < 3:
             points = "1 point is" if count == 1 else f"{count} points are"
             data_report.skip_label(page.file, line, f"{points} not a polygon, not scored")
+
+
+def _report_crossing(path: Path, side: Submission, data_report: DataReport) -> None:
+    """Report how many outlines of a side have their corners in another order than around the outline."""
+    quads = [
+        polygon.tolist() for page in side.pages.values() for polygon in page.polygons if len(polygon) == 4
+    ]
+    if crossing := sum(map(is_self_intersecting, quads)):
+        data_report.remark(
+            path,
+            None,
+            f"{crossing:,} of {len(quads):,} outlines of four points cross themselves, most likely because"
+            " their corners come in another order than around the outline; they are scored as they are",
+        )
 
 
 def _plugin(pairs: Sequence[Pair], options: ScoreOptions) -> Result:
