@@ -132,7 +132,13 @@ class PairedDataset(LazySplits[LabeledImages]):
                 pool = pools[folders].items()
                 members[split] = {n: p for n, p in pool if folders.images / p.image not in listed}
         shares = {"test": self._config.test_share, "val": self._config.val_share}
-        return fill_missing_splits(members, shares, self._config.split_seed)
+        if "train" not in members:
+            return members
+        # A share of images without annotations would be an empty split.
+        bare = {name: pair for name, pair in members["train"].items() if pair.annotation is None}
+        members["train"] = {name: pair for name, pair in members["train"].items() if name not in bare}
+        filled = fill_missing_splits(members, shares, self._config.split_seed)
+        return filled | {"train": filled["train"] | bare}
 
     @cached_property
     def _lists(self) -> dict[str, Path]:

@@ -298,3 +298,12 @@ def test_content_decides_what_is_an_image_and_other_files_are_counted(tmp_path: 
         f"other files in '{tmp_path / folder}', not read: {counts}"
         for folder, counts in (("images", "2 .pdf, 1 .db, 1 .md"), ("gt", "1 .txt"))
     ]
+
+
+def test_a_share_is_drawn_from_images_with_annotations(tmp_path: Path) -> None:
+    make(tmp_path, [f"{number}.png" for number in range(8)])
+    for number in range(200):
+        Pillow.new("RGB", (20, 10)).save(tmp_path / "images" / f"bare{number}.png")
+    dataset, context = opened(tmp_path, val_share=0.01)
+    assert (len(dataset.train), len(dataset.val)) == (7, 1)
+    assert sum("no annotation file" in entry for entry in entries(context, tmp_path)) == 200
