@@ -163,12 +163,23 @@ def _remains(item: Any) -> Points:
     points: list[tuple[float, float]] = []
     for outline in outlines:
         pairs = outline if isinstance(outline, list) else []
-        if all(map(_is_number, pairs[:2])):
+        if not any(isinstance(pair, list) for pair in pairs[:2]):
             pairs = [pairs[place : place + 2] for place in range(0, len(pairs), 2)]
         for pair in pairs:
             with suppress(ValueError):
-                points.append(to_point(pair))
+                points.append(to_point(_unquoted(pair)))
     return points
+
+
+def _unquoted(pair: Any) -> Any:
+    """Return a pair with the numbers that are written as texts, such as "40", as numbers.
+
+    Raises:
+        ValueError: A text is not a number.
+    """
+    if not isinstance(pair, list):
+        return pair
+    return [float(value) if isinstance(value, str) and len(value) < 40 else value for value in pair[:3]]
 
 
 def numbered(what: str, items: Iterable[Any]) -> Iterator[tuple[str, Any]]:

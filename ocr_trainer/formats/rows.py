@@ -23,6 +23,9 @@ from ocr_trainer.plugin import DataReport
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*", re.ASCII)
 """A coordinate where it must be distinguished from text. `1e5` and `nan` are words."""
 
+LEADING = re.compile(r"\s*[,;\t]\s*|\s+")
+"""What separates coordinates, in any format."""
+
 TEXT_SUFFIXES = (".txt", ".csv", ".gt")
 """Suffixes of annotation files that consist of rows."""
 
@@ -38,6 +41,9 @@ class RowDataset(PairedDataset):
 
     dont_care: ClassVar[frozenset[str]] = frozenset({"###"})
     """Texts that mark a label as "don't care"; they are not kept."""
+
+    corners: ClassVar[int] = 8
+    """How many numbers at the start of a row are coordinates of corners, x before y, at most."""
 
     @abstractmethod
     def parse(self, row: str) -> Row:
@@ -78,6 +84,8 @@ class RowDataset(PairedDataset):
     def read(self, annotation: Path) -> Labels:
         """Read one annotation file. Rows that cannot be used are recorded in the data report.
 
+        Of a row that cannot be parsed, the rectangle around its coordinates is kept as "don't care".
+
         Raises:
             DataError: If the file cannot be read or does not look like this format.
         """
@@ -90,8 +98,8 @@ class RowDataset(PairedDataset):
                     raise DataError(
                         f"'{annotation}': none of {MAX_BAD_ROWS:,} rows can be used: {error}"
                     ) from None
-                self._data_report.read(labels=1)
-                self._data_report.skip_label(annotation, line, str(error))
+                place = Place(remains(row, self.corners), error=str(error))
+                labels.add(place, "", False, self._data_report, annotation, line)
                 continue
             self.add(labels, points, text, annotation, line)
         return labels
@@ -108,6 +116,22 @@ class RowDataset(PairedDataset):
         """Add a label; it is "don't care" if its text says so. `where` prefixes the reason."""
         reason = self.dont_care_reason(text) if self.is_ignored(text) else ""
         labels.add(outline, "" if reason else text, reason, self._data_report, file, line, where)
+
+
+def remains(row: str, limit: int) -> Points:
+    """Return the points that a row begins with, however its numbers are separated; none if fewer than two.
+
+    Args:
+        row: A row that cannot be parsed.
+        limit: How many numbers are coordinates, at most.
+    """
+    numbers = []
+    for field in LEADING.split(row.strip(), limit)[:limit]:
+        if not NUMBER.fullmatch(field):
+            break
+        numbers.append(float(field))
+    points = list(zip(numbers[::2], numbers[1::2], strict=False))
+    return points if len(points) > 1 else ()
 
 
 def parse_corners(row: str) -> Row:

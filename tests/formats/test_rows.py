@@ -103,10 +103,10 @@ def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
         b"0,0,9,0,9,9,0,9,###\r\n"
     )
     labels, context = read(tmp_path, data)
-    assert (labels.texts, labels.ignore) == (["good", "a", "a", "a", "bow tie", ""], [False, *[True] * 5])
+    assert (labels.texts, labels.ignore) == (["good", "", "a", "a", "a", "bow tie", ""], [False, *[True] * 6])
     assert context.data_report.labels == 9
     assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == [
-        (2, "'good?' is not a number"),
+        (2, "'good?' is not a number: kept as don't care"),
         (3, "not x1,y1,x2,y2,x3,y3,x4,y4,TEXT: '221,208,###'"),
         (4, "the coordinate nan is not a finite number: kept as don't care"),
         (5, "the coordinate inf is not a finite number: kept as don't care"),
@@ -135,3 +135,25 @@ def test_random_bytes_are_read_or_refused_and_every_row_accounted_for(
     assert (
         context.data_report.labels == len(labels.texts) + len(context.data_report.skipped) - kept_yet_entered
     )
+
+
+@pytest.mark.parametrize("comma", [",", ";", "\t", " ", ", "])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_row_that_cannot_be_parsed_is_dont_care_where_its_numbers_are(
+    tmp_path: Path, comma: str, count: int
+) -> None:
+    points = [(10, 20), (60, 20), (60, 40)][:count]
+    labels, context = read(tmp_path, written(points, "TOTAL", comma).encode())
+    assert labels.ignore == [True]
+    assert (labels.polygons[0][:, 0].min(), labels.polygons[0][:, 0].max()) == (10, 60)
+    (entry,) = context.data_report.skipped
+    assert entry.reason.endswith(": kept as don't care")
+
+
+def test_a_row_of_another_form_has_no_corners(tmp_path: Path) -> None:
+    class Numbered(Corners):
+        corners = 0
+
+    labels, context = read(tmp_path, b"3 0 10 20 60 40 0.1\n", Numbered)
+    assert labels.polygons == []
+    assert len(context.data_report.skipped) == 1

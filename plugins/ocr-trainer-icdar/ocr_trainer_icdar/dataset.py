@@ -24,6 +24,7 @@ class Icdar2013(RowDataset):
     """
 
     exif = ExifOrientation.ignored
+    corners = 4
     prefixes = ("gt_", "")
     folders: ClassVar = {
         "train": [

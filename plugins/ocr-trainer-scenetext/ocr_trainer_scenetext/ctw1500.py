@@ -31,6 +31,7 @@ class Ctw1500(RowDataset):
 
     exif = ExifOrientation.ignored
     suffixes = (".xml", ".txt")
+    corners = 4  # further ones may be relative to these
     prefixes = ("", "000", "gt_")
     folders: ClassVar = {
         "train": [

@@ -21,6 +21,7 @@ class MsraTd500(RowDataset):
     suffixes = (".gt",)
     prefixes = ("", "gt_")
     dont_care = frozenset({DIFFICULT})
+    corners = 0
 
     def dont_care_reason(self, text: str) -> str:
         """Return why a label is "don't care"."""
