@@ -58,6 +58,8 @@ class DatasetPlugin(Plugin):
     A split may also have:
 
     - `files`, one `Path` per sample: training first checks their headers, and messages name them;
+    - `label_counts()`, for detection, a `Counter` of labels by why they are "don't care", with "" for those
+      that count: a split in which none counts is refused before training;
     - `name_of(index)`: the name of a sample in messages, where it has no file of its own;
     - `texts`, for recognition, one string per sample, read without decoding an image: they supply the
       charset, and characters missing from the charset are reported before training. A dataset whose texts
