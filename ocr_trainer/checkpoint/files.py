@@ -100,8 +100,6 @@ def reason(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
         named = re.search(r"GLOBAL ([\w.]+)", text)
         return f"{OTHER[1]}{f' ({named[1]})' if named else ''}"
-    if "failed locating file" in text or "constants.pkl" in text:
-        return OTHER[2]
     return "its content is damaged"
 
 
@@ -118,6 +116,8 @@ def check_sizes(path: Path) -> None:
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse an archive whose directory promises more than the file holds."""
     records = archive.infolist()
+    if not any(record.filename.endswith("data.pkl") for record in records):
+        raise zipfile.BadZipFile(OTHER[2])
     if len({record.filename for record in records}) < len(records):
         raise zipfile.BadZipFile("it has two records of one name")
     for record in records:

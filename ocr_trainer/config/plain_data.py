@@ -99,8 +99,8 @@ def parse_yaml(text: str, origin: object) -> Any:
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in str(error.problem):
             raise ConfigError(f"{origin} nests its values too deeply") from error
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{origin}{line} is not valid YAML: {error.problem or error.context}") from error
+        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise ConfigError(f"{origin} is not valid YAML{line}: {error.problem or error.context}") from error
     # PyYAML passes on what Python raises for a malformed number, date or set.
     except Exception as error:
         raise ConfigError(

@@ -107,8 +107,8 @@ def read(group: str, name: str) -> tuple[DictConfig, dict[str, str | None]]:
     try:
         text = path.read_text(encoding="utf-8")
         header = FileConfigSource.header(text[:512])
-        loaded = parse_yaml(text, path.name)
-        check_plain(loaded, path.name)
+        loaded = parse_yaml(text, "the file")
+        check_plain(loaded, "the file")
         if errors := list(check_config_file(loaded, header["package"])):
             raise ConfigError(errors[0])
         content = OmegaConf.create(text)

@@ -29,26 +29,32 @@ def label_counts(split: Any) -> Counter[str] | None:
     return count() if count is not None else None
 
 
-def uncounted(name: str, counts: Counter[str], images: int, config: Config) -> str | None:
+def uncounted(name: str, counts: Counter[str], config: Config) -> str | None:
     """Return why a split in which no label counts cannot be used, in numbers; None if a label counts.
+
+    None, too, for images without any label: pages without text can be learned.
 
     Args:
         name: Name of the split.
         counts: The number of labels by reason, as `label_counts` returns it.
-        images: The number of images.
         config: The dataset's options.
     """
-    if counts[""]:
+    if counts[""] or not counts.total():
         return None
     head = f"no label of the {name} split of dataset={config.name} counts, so there is nothing to"
     head += " learn" if name == "train" else " score"
     total = counts.total()
-    if not total:
-        return f"{head}: its images have no labels ({images:,} of {images:,})"
     lines = [
         f"{n:,} of {total:,}: {reason}{_remedy(reason, config)}" for reason, n in counts.most_common() if n
     ]
     return "\n  ".join([f"{head}: all of them are don't care", *lines])
+
+
+def unlabeled(name: str, counts: Counter[str], images: int) -> str | None:
+    """Return a note about a split whose images have no labels, or None."""
+    if counts.total() or not images:
+        return None
+    return f"the {images:,} images of the {name} split have no labels: they are pages without text"
 
 
 def _remedy(reason: str, config: Config) -> str:

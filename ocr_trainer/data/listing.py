@@ -24,7 +24,8 @@ def is_image_file(path: Path | str) -> bool:
     name = PurePath(path)
     if is_image(name):
         return True
-    if name.suffix.lower() in TEXT_SUFFIXES:
+    # A link may lead out of the dataset's folder: only its name is judged.
+    if name.suffix.lower() in TEXT_SUFFIXES or os.path.islink(path):  # noqa: PTH114 - takes strings, too
         return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - takes strings, too

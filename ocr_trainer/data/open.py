@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.counted import label_counts, uncounted
+from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
@@ -145,7 +145,7 @@ def _split(run: RunConfig, context: Context, dataset: Any, name: str) -> Any:
 def _why_uncounted(name: str, split: Any, run: RunConfig) -> str | None:
     """Return why a split in which no label counts cannot be used; None if one does, or it cannot tell."""
     counts = label_counts(split) if split is not None else None
-    return uncounted(name, counts, len(split), run.dataset) if counts is not None else None
+    return uncounted(name, counts, run.dataset) if counts is not None else None
 
 
 def _refuse_uncounted(name: str, split: Any, run: RunConfig, context: Context) -> None:
@@ -154,6 +154,9 @@ def _refuse_uncounted(name: str, split: Any, run: RunConfig, context: Context) -
     Raises:
         DataError: No label counts; the message has the reasons in numbers.
     """
+    counts = label_counts(split) if split is not None else None
+    if counts is not None and (note := unlabeled(name, counts, len(split))):
+        context.data_report.note(note)
     if reason := _why_uncounted(name, split, run):
         raise DataError(f"{reason}{_notes(context.data_report)}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.counted import label_counts, uncounted
+from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import note_undivided, open_dataset, too_many
 from ocr_trainer.data.split import Split, Splits, name_of, unreadable
@@ -156,6 +156,10 @@ def check_data(run: RunConfig, heed_model: bool = False) -> DataCheck:
     known = {name: dict(label_counts(split) or {}) for name, split in opened.items()}
     reasons = {name: _without_counted(known[name], counts[name]) for name in opened}
     problems = [*empty, *too_many(found, run), refused]
+    for name, split_counts in counts.items():
+        labels = Counter({"": split_counts.labels})
+        if note := unlabeled(name, labels, split_counts.images):
+            found.note(note)
     for name, reason in _uncounted(counts, reasons, run):
         if name == "test":  # a run trains all the same, but does not score it
             found.note(reason.replace("\\n  ", "; "))
@@ -180,7 +184,7 @@ def _uncounted(counts: dict[str, Counts], reasons: Reasons, run: RunConfig) -> I
     for name, split_counts in counts.items():
         if split_counts.images and not split_counts.counted:
             numbers = Counter(reasons[name])
-            if reason := uncounted(name, numbers, split_counts.images, run.dataset):
+            if reason := uncounted(name, numbers, run.dataset):
                 yield name, reason
 
 

@@ -225,7 +225,7 @@ class PairedDataset(LazySplits[LabeledImages]):
         others = []
         for annotation in (name for name in annotations if "/" not in name):
             path = folders.annotations / annotation
-            if not self.is_annotation(path):
+            if not (path.is_symlink() or self.is_annotation(path)):
                 others.append(annotation)
             elif not self._lists:  # with a list, files that it leaves out may lack an image
                 prefix = next((p for p in self.prefixes if p and path.name.startswith(p)), "")

@@ -115,7 +115,7 @@ def test_gray_alpha_and_orientation(reader: ocr.Reader):
         (None, "it is a NoneType; give a path"),
         (3, "it is an int; give a path"),
         (b"", "cannot read the image 'the image': the file is empty"),
-        (b"no image", "cannot read the image 'the image': it is not JPEG, PNG, TIFF, BMP or WEBP"),
+        (b"no image", "cannot read the image 'the image': it is not JPEG, PNG, TIFF, BMP, WEBP"),
         (encoded()[:-40], "cannot read the image 'the image': it is truncated or damaged"),
         ("none.png", "cannot read the image 'none.png': No such file or directory"),
         (".", "cannot read the image '.': Is a directory"),

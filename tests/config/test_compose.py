@@ -209,8 +209,7 @@ def test_a_file_that_is_not_yaml(cli: Cli, tmp_path: Path):
     (tmp_path / "experiment" / "mine.yaml").write_text("a: [1\n b: }")
     done = cli("check", "--config-dir", str(tmp_path), "experiment=mine")
     assert done.returncode == 2
-    assert "a configuration file is not valid YAML: " in done.stderr
-    assert "mine.yaml" in done.stderr
+    assert "experiment/mine.yaml is not valid YAML (line 2): " in done.stderr
     assert "Traceback" not in done.stderr
 
 

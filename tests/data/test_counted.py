@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.counted import label_counts, uncounted
+from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
 from ocr_trainer.data.open import open_splits, open_test
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
@@ -47,20 +47,20 @@ def test_labels_are_counted_by_reason_in_any_subset(pages: list[list[str]], data
     chosen = data.draw(st.lists(st.sampled_from(range(len(pages))), unique=True)) if pages else []
     expected = Counter(reason for place in chosen for reason in pages[place])
     assert label_counts(images.subset(chosen)) == expected
-    message = uncounted("train", expected, len(chosen), Config(name="x"))
-    assert (message is None) == (expected[""] > 0)
+    message = uncounted("train", expected, Config(name="x"))
+    assert (message is None) == (expected[""] > 0 or not expected)
     if message and expected.total():
         assert all(f"{n} of {expected.total()}: {reason}" in message for reason, n in expected.items() if n)
 
 
 def test_the_message_names_the_remedies_that_the_dataset_has():
     counts = Counter({"no transcription": 96, "the outline crosses itself": 1})
-    plain = uncounted("train", counts, 48, Config(name="x"))
+    plain = uncounted("train", counts, Config(name="x"))
     assert plain == (
         "no label of the train split of dataset=x counts, so there is nothing to learn: all of them are don't"
         " care\n  96 of 97: no transcription\n  1 of 97: the outline crosses itself"
     )
-    helped = uncounted("val", counts, 48, Untranscribed(name="x"))
+    helped = uncounted("val", counts, Untranscribed(name="x"))
     assert helped is not None
     assert "nothing to score" in helped
     assert "96 of 97: no transcription; to learn boxes alone: dataset.ignore_untranscribed=false" in helped
@@ -72,7 +72,7 @@ def test_only_outlines_of_four_points_can_be_put_in_order():
     zigzag = [(float(x), float(y)) for x in (0, 10, 20) for y in (0, 9)]
     for points in (zigzag[:4], zigzag):
         labels.add(points, "A", False, DataReport(), Path("a.txt"), None)
-    message = uncounted("val", Counter(labels.reasons), 1, Untranscribed(name="x"))
+    message = uncounted("val", Counter(labels.reasons), Untranscribed(name="x"))
     assert message is not None
     assert "1 of 2: the outline crosses itself; to order corners" in message
     assert message.endswith("1 of 2: an outline of more than four points crosses itself")
@@ -88,15 +88,18 @@ class Marked(Config):
 def test_texts_that_mark_can_be_changed_where_the_dataset_has_an_option_for_them():
     counts = Counter({"the text ### means don't care": 3})
     for config, remedied in ((Marked(name="x"), True), (Config(name="x"), False)):
-        message = uncounted("train", counts, 1, config)
+        message = uncounted("train", counts, config)
         assert message is not None
         assert message.endswith("; to learn these boxes: 'dataset.dont_care=[]'") == remedied
 
 
-def test_images_without_any_label():
-    message = uncounted("train", Counter(), 12, Config(name="x"))
-    assert message is not None
-    assert message.endswith("nothing to learn: its images have no labels (12 of 12)")
+def test_images_without_any_label_are_noted():
+    assert uncounted("train", Counter(), Config(name="x")) is None
+    assert unlabeled("train", Counter(), 12) == (
+        "the 12 images of the train split have no labels: they are pages without text"
+    )
+    assert unlabeled("train", Counter({"no transcription": 1}), 12) is None
+    assert unlabeled("train", Counter(), 0) is None
 
 
 def test_a_split_that_cannot_tell_is_not_judged():

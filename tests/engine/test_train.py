@@ -119,6 +119,7 @@ def test_the_report_tells_how_the_run_went(done: tuple[Path, str]):
         "images": 0,
         "labels": 0,
         "texts": 0,
+        "remarks": 0,
         "of_images": 0,
         "of_labels": 0,
         "entries": [],

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import shapely
 
 from ocr_trainer.data.types import Detections, Image, Polygon
 from ocr_trainer.metrics.areas import Regions, shared_areas
@@ -172,6 +171,8 @@ class _Pieces:
 
     def alike(self, a: int, b: int) -> bool:
         """Return whether two pieces look alike in the overlap of their tiles."""
+        import shapely  # only texts that are cut need it
+
         tiles = sorted((int(self.tile[a]), int(self.tile[b])))
         low, high = self.tiling.starts[tiles[1]], int(self.tiling.ends[tiles[0]])
         height, width = self.tiling.size

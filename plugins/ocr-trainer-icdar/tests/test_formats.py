@@ -68,12 +68,12 @@ def test_bad_rows_of_icdar2013_are_entered_with_line_and_reason(tmp_path: Path) 
         b'-9, -5, 20, 30, "partly outside"\r\n'
     )
     labels, context = read(tmp_path, data, Icdar2013)
-    assert labels.texts == ["good", "partly outside"]
-    assert labels.polygons[1].tolist() == [[-9, -5], [20, -5], [20, 30], [-9, 30]]
+    assert labels.texts == ["good", "no width", "partly outside"]
+    assert labels.polygons[2].tolist() == [[-9, -5], [20, -5], [20, 30], [-9, 30]]
     assert [(entry.line, entry.reason) for entry in context.data_report.skipped] == [
         (2, "not left, top, right, bottom, \"TEXT\": '38 43 920'"),
         (3, "'\"no' is not a number"),
-        (4, "the outline has no area"),
+        (4, "the outline has no area: kept as don't care"),
     ]
 
 

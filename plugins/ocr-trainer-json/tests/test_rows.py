@@ -84,6 +84,7 @@ def test_bad_rows_are_entered_with_their_line(
         {"points": QUAD},
         {"points": [[1, 1]]},
         {"points": [[1, 1], [2, 2], [3, "3"]]},
+        {"points": [["1", "1"], ["9", "1"], ["9", "5"]]},
         {"points": QUAD, "ignore": "no"},
         {"points": QUAD, "text": {}},
         {"points": [QUAD[0], QUAD[1], QUAD[3], QUAD[2]]},
@@ -107,19 +108,20 @@ def test_bad_rows_are_entered_with_their_line(
     with (tmp_path / "train.jsonl").open("ab") as file:
         file.write(b'{"image": "caf\xe9.png"}\n' + b"[" * 100_000 + b"\n")
     dataset, context = opened("jsonl", val_share=0)
-    assert dataset.train.labels(0).ignore == [False, *[True] * 5]
+    assert dataset.train.labels(0).ignore == [False, *[True] * 6]
     assert (len(dataset.train), context.data_report.images, context.data_report.labels) == (1, 13, len(words))
     found = entries(context)
-    assert found[:7] == [
+    assert found[:8] == [
         "train.jsonl:1: word 2: 1 point is not a polygon: kept as don't care",
         "train.jsonl:1: word 3: [3, '3'] is not a point [x, y]: kept as don't care",
-        "train.jsonl:1: word 4: ignore must be true or false: no: kept as don't care",
-        "train.jsonl:1: word 5: the text is neither text nor null: {}: kept as don't care",
-        "train.jsonl:1: word 6: the outline crosses itself: kept as don't care",
-        "train.jsonl:1: word 7: it lies outside the image, to the left or above",
-        "train.jsonl:1: word 8: word is not an object",
+        "train.jsonl:1: word 4: ['1', '1'] is not a point [x, y]: kept as don't care",
+        "train.jsonl:1: word 5: ignore must be true or false: no: kept as don't care",
+        "train.jsonl:1: word 6: the text is neither text nor null: {}: kept as don't care",
+        "train.jsonl:1: word 7: the outline crosses itself: kept as don't care",
+        "train.jsonl:1: word 8: it lies outside the image, to the left or above",
+        "train.jsonl:1: word 9: word is not an object",
     ]
-    assert found[7:12] == [
+    assert found[8:13] == [
         "train.jsonl:2: not JSON: column 30: Expecting value",
         "a.png: it is already annotated",
         "gone.png: there is no such image",

@@ -53,11 +53,9 @@ class Ctw1500(RowDataset):
     }
 
     def is_annotation(self, path: Path) -> bool:
-        """Return whether a file is CTW1500's, judged by its content, or cannot be read."""
-        if path.suffix.lower() != ".xml":
-            return super().is_annotation(path)
+        """Return whether an XML file is CTW1500's or cannot be read; other files are taken for its own."""
         with suppress(DataError):
-            return any(element.tag == "image" for element in read_elements(path))
+            return path.suffix.lower() != ".xml" or any(e.tag == "image" for e in read_elements(path))
         return True
 
     def read(self, annotation: Path) -> Labels:

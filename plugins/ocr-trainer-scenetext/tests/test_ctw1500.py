@@ -121,14 +121,15 @@ def test_marked_outlines_of_other_numbers_of_points_and_bad_rows(tmp_path: Path)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_xml_of_the_training_set(tmp_path: Path, end: str) -> None:
     labels, context = read(tmp_path, ("\ufeff" + XML.replace("\n", end)).encode(), "image.xml")
-    assert labels.texts == ["OLATHE & 1,2", "", ""]
-    assert labels.ignore == [False, True, False]
+    assert labels.texts == ["OLATHE & 1,2", "", "", "cut", "none", "point"]
+    assert labels.ignore == [False, True, False, False, False, False]
+    assert [polygon.tolist() for polygon in labels.polygons[3:]] == [[[1, 4], [4, 4], [4, 5], [1, 5]]] * 3
     assert labels.polygons[0].tolist() == [list(point) for point in OUTLINE]
     assert context.data_report.labels == 6
     assert [(e.line, e.reason) for e in context.data_report.skipped] == [
-        (10, "3 coordinates do not form points"),
-        (11, "'' is not a number"),
-        (12, "the outline has no area"),
+        (10, "3 coordinates do not form points: its box is used"),
+        (11, "'' is not a number: its box is used"),
+        (12, "the outline has no area: its box is used"),
     ]
 
 
@@ -140,7 +141,7 @@ def test_a_training_image_goes_with_its_xml_and_a_test_image_with_its_rows(tmp_p
     Pillow.new("RGB", (600, 300)).save(tmp_path / "train_images" / "0001.jpg")
     Pillow.new("RGB", (600, 300)).save(tmp_path / "test_images" / "1001.jpg")
     dataset, _ = opened(tmp_path, val_share=0)
-    assert [len(dataset.train[0].polygons), len(dataset.test[0].polygons)] == [3, 1]
+    assert [len(dataset.train[0].polygons), len(dataset.test[0].polygons)] == [6, 1]
 
 
 @pytest.mark.parametrize(

@@ -82,11 +82,11 @@ def test_the_official_layout(tmp_path: Path) -> None:
 def test_bad_rows_are_entered_with_line_and_reason(tmp_path: Path) -> None:
     data = b"0 0 1 2 3 4\n1 0 a 2 3 4 0\n2 0 5 5 0 9 0\n3 0 5 5 9 9 inf\n4 0 -50 5 9 9 0\n5 0 nan 5 9 9 0\n\n"
     labels, context = read(tmp_path, data)
-    assert labels.polygons == []
+    assert labels.ignore == [True]
     assert [(e.line, e.reason) for e in context.data_report.skipped] == [
         (1, "not index difficult x y width height angle: '0 0 1 2 3 4'"),
         (2, "'a' is not a number"),
-        (3, "the outline has no area"),
+        (3, "the outline has no area: kept as don't care"),
         (4, "the angle inf is not a finite number"),
         (5, "it lies outside the image, to the left or above"),
         (6, "the coordinate nan is not a finite number"),

@@ -31,10 +31,6 @@ READERS = {"PcGts": "page_xml", "alto": "alto_xml"}
 class OtherXml(DataError):
     """A file is XML of another kind."""
 
-    def __init__(self, message: str, root: str) -> None:
-        super().__init__(message)
-        self.root = root
-
 
 class XmlDataset(PairedDataset):
     """Pages in XML with three splits; subclasses say where the outline and text of an element are.
@@ -217,8 +213,7 @@ class XmlDataset(PairedDataset):
             reader = f"; dataset={READERS[root]} reads it" if root in READERS else ""
             raise OtherXml(
                 f"'{annotation}' is not for dataset={self._config.name}: its root element is <{root}>,"
-                f" not <{self.root_element}>{reader}",
-                root,
+                f" not <{self.root_element}>{reader}"
             )
         return elements
 
@@ -245,7 +240,7 @@ class XmlDataset(PairedDataset):
         others: list[str] = []
         for annotation, name, error in self._named(folders.annotations, not is_flat(folders, images)):
             beside = (annotation.relative_to(folders.annotations).parent / name).as_posix()
-            keys = (beside, without_suffix(beside), name, PurePosixPath(name).stem) if name else ()
+            keys = (beside, without_suffix(beside), name, PurePosixPath(name).stem)
             image = next((known[found] for key in keys if (found := index.find(key))), None)
             if image and image not in homes:
                 homes[image] = annotation
@@ -273,8 +268,7 @@ class XmlDataset(PairedDataset):
     def _named(self, folder: Path, nested: bool) -> list[tuple[Path, str, DataError | None]]:
         """Return each file, the name of its image, and an error if its head cannot be read.
 
-        Files without errors come first, and among them files that are named like their image. XML of no known
-        format of pages, such as METS, takes no image: its name is empty.
+        Files without errors come first, and among them files that are named like their image.
         """
         names = [name for name in self._files(folder) if nested or "/" not in name]
         files = [folder / name for name in names if name.lower().endswith(self.suffixes)]
@@ -284,8 +278,6 @@ class XmlDataset(PairedDataset):
                 self._path_guard.check(file)
                 named = self._image_name(file) if self._config.match is Match.named else ""
                 found.append((file, named or file.stem, None))
-            except OtherXml as error:
-                found.append((file, file.stem if error.root in READERS else "", error))
             except DataError as error:  # reported when it is read for the image of its name
                 found.append((file, file.stem, error))
         return sorted(found, key=lambda one: (one[2] is not None, PurePosixPath(one[1]).stem != one[0].stem))
