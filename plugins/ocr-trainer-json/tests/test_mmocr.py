@@ -65,7 +65,7 @@ def test_recognition_labels_are_no_detection_labels(opened: Callable[..., Any]) 
     dataset, context = opened("mmocr", root, train_file=Path("labels.json"), images=Path("imgs"), val_share=0)
     assert sum(len(one.texts) for one in labels_of(dataset.train).values()) == 0
     assert [entry.reason for entry in context.data_report.skipped][:1] == [
-        "1223731.jpg, instance 1: None is not a box [left, top, right, bottom]"
+        "1223731.jpg, instance 1: it has no outline"
     ]
     assert len(context.data_report.skipped) == context.data_report.labels == 10
 

@@ -128,14 +128,14 @@ def test_bad_rows_are_entered_with_their_line(
         "/etc/hostname: the name '/etc/hostname' leads out of the image folder",
         f"{'x' * 300}: there is no such image",
     ]
-    assert found[13:18] == [
+    assert found[14:19] == [
         'train.jsonl:8: there is no list "words"',
         'train.jsonl:9: there is no "image", the name of an image',
         "train.jsonl:10: the split is not one of train, val, test: dev",
         'train.jsonl:11: there is no "image", the name of an image',
         "train.jsonl:12: not UTF-8: byte 0xe9",
     ]
-    assert found[18].startswith("train.jsonl:13: ")
+    assert found[19].startswith("train.jsonl:13: ")
 
 
 coordinate = st.integers(1, 9999) | st.floats(1, 9999, width=32)
