@@ -234,6 +234,8 @@ def test_any_values_in_the_configuration_of_a_checkpoint(
         ("[1, 2]", "mine must hold options, each as KEY: VALUE; it holds a list"),
         ("a: [1\nb: 2", "mine, line 2 is not valid YAML: "),
         ("a: !!int ''", "mine is not valid YAML: "),
+        ("a: 1\nb:\n  c: 1\n  c: 2", "mine, line 4 is not valid YAML: the key c is there twice"),
+        ("a: &a {b: 1, c: 2}\nd:\n  <<: *a\n  b: 3\ne: [*a, *a]", None),
         ("a: !x y", "mine, line 1 is not valid YAML: "),
         ("a: " + "[" * 5000 + "]" * 5000, "mine nests its values too deeply"),
         ("a: " + "9" * 4000, "mine: a has a number with too many digits"),

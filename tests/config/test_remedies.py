@@ -51,6 +51,13 @@ REMEDIES = {
     "hydra.run.dir=there": ["set output_dir=DIR and exp_name=NAME"],
     "hydra.sweep.dir=there": ["set output_dir=DIR and exp_name=NAME"],
     "exp_name=${hydra:job.name}": ["exp_name='${hydra:job.name}': ${hydra:…} has a value only in the runs"],
+    "+seed=3": ["seed exists already, so + cannot add it: write seed=3"],
+    "trainer.max_epochs=range(1,3)": ["add -m: -m trainer.max_epochs=range(1,3)"],
+    "optimizer.lr=choice(1,2)": ["gives several values", "add -m: -m optimizer.lr=choice(1,2)"],
+    "optimizer.lr=glob(*)": ["glob(…) works only in a sweep: add -m"],
+    "optimizer@x=adamw": ["'optimizer@x=adamw': an override has no @: write optimizer=NAME"],
+    "@optimizer=adamw": ["an override has no @: write optimizer=NAME"],
+    "experiment=2026": ["2026 is not a text, but plugins", "\"experiment='2026'\""],
     "exp_name=${now:}": ["an interpolation cannot be resolved"],
 }  # fmt: skip
 
@@ -70,6 +77,24 @@ def test_remedies_of_several_words_come_in_one_message():
         compose(["model=crnn", "optimizer.lr=1,2", "~optimizer.weight_decay", "trainer.max_epoch=3"])
     for part in ("-m optimizer.lr=1,2", "'~optimizer.weight_decay'", "Did you mean 'trainer.max_epochs'?"):
         assert part in str(caught.value)
+
+
+def test_a_file_without_its_first_line(call: Callable[..., Answer], tmp_path: Path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "big.yaml").write_text("seed: 3\n")
+    status, _, said = call("check", "dataset=synthetic", "experiment=big", "--config-dir", "mine")
+    assert status == 2
+    assert "experiment/big.yaml lacks the line '# @package _global_'" in said
+
+
+def test_an_interpolation_in_a_file_is_named_with_its_option(call: Callable[..., Answer], tmp_path: Path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    text = "# @package _global_\nexp_name: ${oc.env:NOT_SET_ANYWHERE}\n"
+    (tmp_path / "mine" / "experiment" / "big.yaml").write_text(text)
+    status, _, said = call("check", "dataset=synthetic", "experiment=big", "--config-dir", "mine")
+    assert status == 2
+    assert "exp_name='${oc.env:NOT_SET_ANYWHERE}'" in said
+    assert "overrides" not in said
 
 
 @pytest.mark.parametrize("command", ["overfit", "check-data", "resume"])
