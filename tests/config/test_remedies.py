@@ -112,9 +112,11 @@ def test_folders_of_a_sweep_are_refused(call: Callable[..., Answer], tmp_path: P
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
-@pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file"])
+@pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file", "lost/x", "loop"])
 def test_a_place_without_room_for_runs_is_refused(call: Callable[..., Answer], tmp_path: Path, place: str):
     (tmp_path / "file").write_text("")
+    (tmp_path / "lost").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
     status, _, said = call("check", f"output_dir={place}")
     assert status == 2
     assert "choose another folder with output_dir=…" in said
