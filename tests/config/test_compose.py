@@ -104,7 +104,7 @@ def test_an_unknown_group():
         "this run cannot start:\n"
         "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
         "    options of a run: model, dataset, logger, optimizer, schedule, callback, metric, ema, data, trainer, checkpoint, "
-        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, calibrate"
+        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, tiles, calibrate"
     )
 
 
@@ -209,7 +209,7 @@ def test_a_file_that_is_not_yaml(cli: Cli, tmp_path: Path):
     (tmp_path / "experiment" / "mine.yaml").write_text("a: [1\n b: }")
     done = cli("check", "--config-dir", str(tmp_path), "experiment=mine")
     assert done.returncode == 2
-    assert "a configuration file is not valid YAML: " in done.stderr
+    assert "mine.yaml, line 2 is not valid YAML: " in done.stderr
     assert "mine.yaml" in done.stderr
     assert "Traceback" not in done.stderr
 

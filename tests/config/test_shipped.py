@@ -110,8 +110,8 @@ def test_denied_and_unknown_experiments_are_refused(site: Path, monkeypatch: pyt
 
 
 BROKEN = {
-    "a: [1": "while parsing a flow sequence",
-    "- a list": "it is not a table of options",
+    "a: [1": "line 2 is not valid YAML: ",
+    "- a list": "it holds a list",
     f"{HEADER}hydra:\n  verbose: true\n": "it sets options of Hydra itself",
     f"{HEADER}model:\n  _target_: os.system\n": "model._target_ names code to run",
     f"{HEADER}defaults: [override /hydra/launcher: x]\n": "its defaults choose",
