@@ -71,13 +71,28 @@ def model_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def misfit(model: nn.Module, checkpoint: dict[str, Any]) -> str | None:
-    """Return the first tensor, by name, that a model and a checkpoint do not both have in one shape."""
+    """Return the first tensor, by name, that a model and a checkpoint do not both have in one form.
+
+    The precision may differ, but torch also copies whole numbers, truth values and complex numbers to
+    weights, without a word.
+    """
     own, saved = model.state_dict(), model_state(checkpoint)
     for name in sorted(own.keys() | saved.keys()):
         there, here = (tuple(state[name].shape) if name in state else None for state in (saved, own))
         if there != here:
             return f"{name} is {there} there, {here} here"
+        kinds = [_kind_of_numbers(state[name].dtype) for state in (saved, own)]
+        if kinds[0] != kinds[1]:
+            return f"{name} holds {kinds[0]} there, {kinds[1]} here"
     return None
+
+
+def _kind_of_numbers(dtype: torch.dtype) -> str:
+    if dtype.is_complex:
+        return "complex numbers"
+    if dtype.is_floating_point:
+        return "fractions"
+    return "truth values" if dtype == torch.bool else "whole numbers"
 
 
 def set_options(path: Path, options: dict[str, Any], calibration: dict[str, Any]) -> None:

@@ -57,7 +57,18 @@ def main() -> int:
     sys.excepthook, warnings.showwarning = print_traceback, print_warning
     use_utf8()
     with timing.PhaseTimer.counting_start_up(), STOP.listening(keep_if_asked=True):
-        return _run_command_line()
+        try:
+            return _run_command_line()
+        except Exception:
+            if STOP.raised is None:
+                raise
+            return _stopped(Stopped(STOP.raised))
+
+
+def _stopped(stopped: Stopped) -> int:
+    parts = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
+    echo("; ".join(parts), file=sys.stderr)
+    return 128 + stopped.number
 
 
 def _help() -> None:
@@ -101,12 +112,12 @@ def _run_command_line() -> int:
             return train(words)
         return command(words[0])(words[1:])
     except OcrTrainerError as error:
+        if STOP.raised is not None:  # the error of a library that caught `Stopped`
+            raise
         print_error(error)
         return 2
     except Stopped as stopped:
-        parts = (f"ocr-train: stopped by {stopped}", *getattr(stopped, "__notes__", ()))
-        echo("; ".join(parts), file=sys.stderr)
-        return 128 + stopped.number
+        return _stopped(stopped)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

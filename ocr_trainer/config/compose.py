@@ -193,7 +193,10 @@ def _unknown_flag(word: str, known: Sequence[str]) -> str:
 
 def _clean_up_after_sweeper() -> None:
     """Remove credentials from the overrides that Hydra's sweeper saves before its first run."""
-    file = Path(HydraConfig.get().sweep.dir, "multirun.yaml")
+    try:
+        file = Path(HydraConfig.get().sweep.dir, "multirun.yaml")
+    except OmegaConfBaseException:  # the run itself refuses an interpolation that cannot be resolved
+        return
     if file.is_file():
         text = file.read_text(encoding="utf-8")
         if text != (clean := redact(text)):

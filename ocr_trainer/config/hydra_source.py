@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
-from ocr_trainer.config.plain_data import check_plain, parse_yaml
+from ocr_trainer.config.plain_data import check_plain, parse_yaml, read_text
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
@@ -262,23 +262,20 @@ class ConfigDirSource(FileConfigSource):
         if not file.is_relative_to(self._folder):
             raise ConfigError(f"'{config_path}' lies outside the folder of --config-dir: {self._folder}")
         try:
-            with file.open(encoding="utf-8") as stream:
-                package = self.header(stream.read(512))["package"]
-                stream.seek(0)
-                content = parse_yaml(stream.read(), file)
+            text = read_text(file)
+            package = self.header(text[:512])["package"]
+            content = parse_yaml(text, file)
             check_plain({} if content is None else content, file)
             if "hydra" in Path(config_path).with_suffix("").parts:
                 package = "hydra"
             if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
             return self._load(config_path, file)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} cannot be read: {error}") from error
         except RecursionError:
             raise ConfigError(f"{file} nests its values too deeply") from None
 
     def _load(self, config_path: str, file: Path) -> ConfigResult:
-        """Have Hydra read a file whose content has been checked; it refuses keys that occur twice."""
+        """Have Hydra read a file whose content has been checked."""
         try:
             return super().load_config(config_path)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:

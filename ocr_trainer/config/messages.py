@@ -19,6 +19,7 @@ from yaml import YAMLError
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource
 from ocr_trainer.config.renames import new_name, task_of
 from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.slips import remedy, without_package
 from ocr_trainer.errors import OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
 
@@ -33,6 +34,8 @@ GROUP = re.compile(r"Could not override '([^'@]+)")
 """Hydra's message for an override of a config group that does not exist."""
 SEVERAL = re.compile(r"Ambiguous value for argument '(.+)'$", re.MULTILINE)
 """Hydra's message for an override with several values where no sweep is meant."""
+IN_FILE = re.compile(r" \(in (.+\.yaml)\)")
+"""What `_origin` says of a file."""
 RAISED = re.compile(r"(\w+) raised while resolving interpolation: ?(.*)")
 """OmegaConf's message for a resolver that raises an exception."""
 
@@ -209,12 +212,8 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
         reason = str(error.__cause__ or error.__context__ or error)
         if "does not support deletion" in reason or "Could not delete" in str(error):
             return _not_removable(str(error), reason, removed)
-    if "Config group override must be a string" in str(error):
-        override = next((o for o in overrides if o.endswith("=null") or o.startswith("=")), None)
-        return ConfigProblem(
-            f"{override or 'an override'} has no value: leave it out, or write [] for an empty list",
-            override,
-        )
+    if slip := remedy(str(error), overrides):
+        return ConfigProblem(*slip)
     if isinstance(error, RecursionError):
         deepest = max(overrides, key=len, default="a configuration file")
         return ConfigProblem(f"{shown(deepest)} nests its values too deeply", fatal=True)
@@ -238,6 +237,8 @@ def explain(error: Exception, overrides: Sequence[str], path: str = "") -> Confi
     override = _find_override(key, overrides)
     origin = _origin(error, override)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        if (file := IN_FILE.fullmatch(origin)) and (lacking := without_package(key, file[1])):
+            return ConfigProblem(lacking, override, fatal=True)
         owner = cause.object_type
         options = [field.name for field in fields(owner)] if is_dataclass(owner) else []
         # OmegaConf names the first unknown section only; a renamed option may lie below it.

@@ -69,15 +69,19 @@ def read_yaml(path: Path) -> Any:
         NotADirectoryError: Its folder is a file.
         ConfigError: It cannot be read.
     """
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of options; see `read_yaml`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read: it is not UTF-8 (byte {error.start})") from error
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, origin: object) -> Any:
@@ -122,7 +126,25 @@ def _loader() -> Any:
         first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
         for first, found in base.yaml_implicit_resolvers.items()
     }
-    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+    flatten = base.flatten_mapping
+
+    def flatten_mapping(loader: Any, node: Any) -> None:
+        # YAML forbids keys that occur twice, of which PyYAML keeps the last one. The sections of `<<` come in
+        # afterwards; their keys may be set again.
+        seen = set[tuple[str, str]]()
+        for key, _ in () if id(node) in merged else node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {_short(key.value)} is there twice", key.start_mark
+                    )
+                seen.add((key.tag, key.value))
+        merged.add(id(node))
+        flatten(loader, node)
+
+    merged = set[int]()
+    members = {"yaml_implicit_resolvers": resolvers, "flatten_mapping": flatten_mapping}
+    return type("Loader", (base,), members)
 
 
 def _fault(value: Any, path: str) -> str | None:

@@ -30,6 +30,9 @@ LONGEST_TMPDIR = 75
 workers' sockets do not fit, and a run would wait for them forever."""
 NO_BOUNDS = Bounds()
 NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+LARGEST = 1e30
+"""Largest number of an option. Weights and steps have single precision, whose largest number is 3.4e38; torch
+ends with an error of its own where an option, or its multiple, is beyond that."""
 UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which ends a path in C, and surrogates, Python's form of bytes that are not UTF-8."""
 LONGEST_NAME = 255
@@ -96,6 +99,8 @@ def validate_value(value: Any, key: str, bounds: Bounds = NO_BOUNDS) -> Iterator
         yield f"{key}={str(value)!r} contains a NUL or bytes that are not UTF-8"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{key} must be a finite number, not {value}"
+    elif isinstance(value, float) and abs(value) > LARGEST:
+        yield f"{key} must be a number that weights can hold, at most {LARGEST:g}, not {value:g}"
     elif isinstance(value, int | float) and not isinstance(value, bool) and not bounds.admit(value):
         yield f"{key} must be {bounds}, not {value:g}"
 

@@ -23,10 +23,13 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 
 from ocr_trainer.data.loader import all_reduce_sum, rank_and_world_size
 from ocr_trainer.data.workers import set_parent_death_signal
-from ocr_trainer.errors import DataError, ProcessLost
+from ocr_trainer.errors import ConfigError, DataError, ProcessLost
 from ocr_trainer.internals.lightning import backend_and_timeout
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.runs.signals import Stopped
+
+AGENT = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE")
+"""The variables that torchrun's agent sets for each process; all but the first are numbers."""
 
 PATIENCE = timedelta(seconds=120)
 """How long to wait for rank 0 to choose the run directory."""
@@ -50,7 +53,12 @@ def share_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
 
     Returns:
         What `choose` returned.
+
+    Raises:
+        ConfigError: The variables of torchrun are not all set, so no agent has started this process.
     """
+    if problem := _agent_problem(os.environ):
+        raise ConfigError(problem)
     store, restart = _agent_store(PATIENCE), restarts()
     # The agent's store survives a restart, so each start has a key of its own.
     key, previous_key = (f"ocr_trainer/folder/{count}" for count in (restart, restart - 1))
@@ -66,6 +74,19 @@ def share_choice(choose: Callable[[Path | None], Path | None]) -> Path | None:
 def restarts() -> int:
     """Return how many times torchrun's agent has restarted this process."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+def _agent_problem(here: Mapping[str, str]) -> str | None:
+    """Return why the variables that torchrun sets for each process cannot be its own, or None."""
+    wrong = [name for name in AGENT if not here.get(name)]
+    wrong += [name for name in AGENT[1:] if here.get(name) and not re.fullmatch("[0-9]+", here[name])]
+    if not wrong:
+        return None
+    return (
+        f"TORCHELASTIC_RUN_ID is set, as torchrun sets it, but {', '.join(wrong)} is missing or no number: "
+        "torchrun has not started this process\n"
+        "  start the run with torchrun, or without it: env -u TORCHELASTIC_RUN_ID ocr-train …"
+    )
 
 
 def _agent_store(timeout: timedelta) -> TCPStore:

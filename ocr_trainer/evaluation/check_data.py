@@ -24,6 +24,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
 from ocr_trainer.tasks.base import FitChecker, task_class
+from ocr_trainer.text.normalize import fault
 from ocr_trainer.text.visible import one_line
 
 Reasons = dict[str, dict[str, int]]
@@ -83,6 +84,9 @@ class CountingSet(TracksCurrentSample[SampleResult]):
             return SampleResult(skipped=[unreadable(self.split, index, error)])
         if not isinstance(sample, Sample):  # one label: a text, or what another task learns
             texts = int(isinstance(sample, TextImage))
+            if isinstance(sample, TextImage) and (reason := fault(sample.text)):
+                item = SkippedItem("label", name_of(self.split, index), None, reason)
+                return SampleResult(Counts(images=1, labels=1), [*sample.skipped, item])
             misfit = self.checker and self.checker(sample, name_of(self.split, index))
             return SampleResult(Counts(images=1, labels=1, counted=1, texts=texts), sample.skipped, misfit)
         texts = sum(bool(t) and not i for t, i in zip(sample.texts, sample.ignore, strict=True))

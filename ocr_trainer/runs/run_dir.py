@@ -61,7 +61,10 @@ def claim(output_dir: Path, exp_name: str, config: str = "") -> Path:
 def why_no_folder(place: Path) -> str | None:
     """Return why no folder can be made in a place, or None if nothing says so. This writes nothing."""
     try:
-        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        places = (place, *place.absolute().parents)
+        there = next(folder for folder in places if folder.exists() or folder.is_symlink())
+        if not there.exists():
+            return f"'{there}' is a link that leads nowhere"
         if not there.is_dir():
             return f"'{there}' is not a folder"
         if _file_system(there.resolve()) in VIRTUAL:

@@ -44,6 +44,9 @@ class Stop:
         """Start without a recorded signal."""
         self.asked: int | None = None
         self.patient = False
+        self.raised: int | None = None
+        """The signal for which `Stopped` was raised. A library may have caught it, as torch does while it is
+        imported, and then end with an error of its own."""
         self._since = 0.0
         self._listening = self._ending = False
 
@@ -71,6 +74,7 @@ class Stop:
             return
         # Also recorded, because an exception raised within a destructor is lost.
         self.asked, self._since = self.asked or int(number), now
+        self.raised = int(number)
         raise Stopped(number)
 
     def register(self) -> None:
@@ -87,7 +91,7 @@ class Stop:
         if self._listening or not in_main_thread():
             yield
             return
-        self.asked, self._listening, self._ending = None, True, False
+        self.asked, self.raised, self._listening, self._ending = None, None, True, False
         before = {number: signal.getsignal(number) for number in _numbers()}
         self.register()
         try:
@@ -97,7 +101,7 @@ class Stop:
             # The process is about to end; further signals must not disturb that.
             self._ending = keep_if_asked and self.asked is not None
             if not self._ending:
-                self.asked = None
+                self.asked = self.raised = None
                 for number, handler in before.items():
                     signal.signal(number, handler)
 

@@ -18,6 +18,9 @@ from collections.abc import Callable, Sequence
 
 from ocr_trainer.text.bidi_levels import LEFTWARD, embedding_levels
 
+REORDERED = LEFTWARD | {"AN"}
+"""Bidirectional types of which at least one is in every line whose characters change places."""
+
 MAX_ROUNDS = 8
 """How often `to_logical` corrects its guess. Texts that need more than two rounds are very rare."""
 
@@ -57,7 +60,8 @@ def to_logical(text: str) -> str:
 
 def _in_clusters(text: str, order: Callable[[list[str], bool], list[int]]) -> list[int]:
     """Return the indices of characters after the units, each a character with its marks, are reordered."""
-    if LEFTWARD.isdisjoint(map(unicodedata.bidirectional, text)):
+    # Arabic numbers run from left to right, but what stands between two of them from right to left.
+    if REORDERED.isdisjoint(map(unicodedata.bidirectional, text)):
         return list(range(len(text)))
     clusters: list[list[int]] = []
     for place, character in enumerate(text):
@@ -100,7 +104,7 @@ def _first_guess(characters: Sequence[str], leftward: bool) -> list[int]:
     levels = [0] * len(kinds)
     start = 0
     for end in [*(place for place, kind in enumerate(kinds) if kind == "L"), len(kinds)]:
-        within = [place for place in range(start, end) if kinds[place] in LEFTWARD]
+        within = [place for place in range(start, end) if kinds[place] in REORDERED]
         if within:
             low, high = within[0], within[-1] + 1
             levels[low:high] = _first_guess(characters[low:high], True)

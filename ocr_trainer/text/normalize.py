@@ -54,6 +54,14 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(words))
 
 
+def fault(text: str) -> str | None:
+    """Return why a text cannot be learned or scored, or None."""
+    try:
+        return None if clean(text) else "the text has no visible characters"
+    except ValueError as error:
+        return str(error)
+
+
 def ordered(characters: Iterable[str]) -> str:
     """Return the distinct characters of strings, sorted by code point."""
     return "".join(sorted(set().union(*characters)))

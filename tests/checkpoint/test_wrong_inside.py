@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import ocr_trainer as ocr
 from ocr_trainer.checkpoint import files
 from ocr_trainer.checkpoint.content import check_resumable, check_usable
-from ocr_trainer.checkpoint.read import LAST, find_newest, read
+from ocr_trainer.checkpoint.read import LAST, find_newest, misfit, read
 from ocr_trainer.errors import CheckpointError, OcrTrainerError
 
 RUN = [word for word in RECOGNIZER if "max_epochs" not in word]
@@ -159,6 +159,17 @@ def test_what_resume_does_not_accept(tmp_path: Path, stopped: Path, good: dict[s
     content = edited(good, edit)
     check_usable(content, tmp_path)  # its weights are good
     assert reason in resumed(stopped, content, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_weights_of_another_kind_of_numbers_do_not_fit(dtype: torch.dtype):
+    model = torch.nn.Linear(2, 1)
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    assert misfit(model, {"state_dict": state}) is None
+    halved = {name: value.half() for name, value in state.items()}
+    assert misfit(model, {"state_dict": halved}) is None
+    state["model.weight"] = state["model.weight"].to(dtype)
+    assert "weight holds " in (misfit(model, {"state_dict": state}) or "")
 
 
 def test_a_mask_of_minus_infinity_is_a_weight(good: dict[str, Any]):

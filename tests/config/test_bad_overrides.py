@@ -43,6 +43,7 @@ BAD = {
     "augment.scale=2": "augment.scale",
     # numbers that are none, or out of range
     "optimizer.lr=nan": "optimizer.lr must be a finite number, not nan",
+    "optimizer.lr=1e300": "optimizer.lr must be a number that weights can hold, at most 1e+30, not 1e+300",
     "optimizer.lr=inf": "optimizer.lr must be a finite number, not inf",
     "optimizer.weight_decay=-inf": "optimizer.weight_decay must be",
     "ema.decay=1e400": "ema.decay must be",

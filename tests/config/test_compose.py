@@ -104,7 +104,7 @@ def test_an_unknown_group():
         "this run cannot start:\n"
         "  - there is no option 'modle' (from 'modle=dbnet'). Did you mean 'model'?\n"
         "    options of a run: model, dataset, logger, optimizer, schedule, callback, metric, ema, data, trainer, checkpoint, "
-        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, calibrate"
+        "distributed, early_stopping, init_from, resume, exp_name, seed, output_dir, augment, tiles, calibrate"
     )
 
 

@@ -234,6 +234,8 @@ def test_any_values_in_the_configuration_of_a_checkpoint(
         ("[1, 2]", "mine must hold options, each as KEY: VALUE; it holds a list"),
         ("a: [1\nb: 2", "mine is not valid YAML (line 2): "),
         ("a: !!int ''", "mine is not valid YAML: "),
+        ("a: 1\nb:\n  c: 1\n  c: 2", "mine is not valid YAML (line 4): the key c is there twice"),
+        ("a: &a {b: 1, c: 2}\nd:\n  <<: *a\n  b: 3\ne: [*a, *a]", None),
         ("a: !x y", "mine is not valid YAML (line 1): "),
         ("a: " + "[" * 5000 + "]" * 5000, "mine nests its values too deeply"),
         ("a: " + "9" * 4000, "mine: a has a number with too many digits"),

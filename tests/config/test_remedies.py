@@ -51,6 +51,13 @@ REMEDIES = {
     "hydra.run.dir=there": ["set output_dir=DIR and exp_name=NAME"],
     "hydra.sweep.dir=there": ["set output_dir=DIR and exp_name=NAME"],
     "exp_name=${hydra:job.name}": ["exp_name='${hydra:job.name}': ${hydra:…} has a value only in the runs"],
+    "+seed=3": ["seed exists already, so + cannot add it: write seed=3"],
+    "trainer.max_epochs=range(1,3)": ["add -m: -m trainer.max_epochs=range(1,3)"],
+    "optimizer.lr=choice(1,2)": ["gives several values", "add -m: -m optimizer.lr=choice(1,2)"],
+    "optimizer.lr=glob(*)": ["glob(…) works only in a sweep: add -m"],
+    "optimizer@x=adamw": ["'optimizer@x=adamw': an override has no @: write optimizer=NAME"],
+    "@optimizer=adamw": ["an override has no @: write optimizer=NAME"],
+    "experiment=2026": ["2026 is not a text, but plugins", "\"experiment='2026'\""],
     "exp_name=${now:}": ["an interpolation cannot be resolved"],
 }  # fmt: skip
 
@@ -72,6 +79,24 @@ def test_remedies_of_several_words_come_in_one_message():
         assert part in str(caught.value)
 
 
+def test_a_file_without_its_first_line(call: Callable[..., Answer], tmp_path: Path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "big.yaml").write_text("seed: 3\n")
+    status, _, said = call("check", "dataset=synthetic", "experiment=big", "--config-dir", "mine")
+    assert status == 2
+    assert "experiment/big.yaml lacks the line '# @package _global_'" in said
+
+
+def test_an_interpolation_in_a_file_is_named_with_its_option(call: Callable[..., Answer], tmp_path: Path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    text = "# @package _global_\nexp_name: ${oc.env:NOT_SET_ANYWHERE}\n"
+    (tmp_path / "mine" / "experiment" / "big.yaml").write_text(text)
+    status, _, said = call("check", "dataset=synthetic", "experiment=big", "--config-dir", "mine")
+    assert status == 2
+    assert "exp_name='${oc.env:NOT_SET_ANYWHERE}'" in said
+    assert "overrides" not in said
+
+
 @pytest.mark.parametrize("command", ["overfit", "check-data", "resume"])
 def test_other_commands_say_so_too(call: Callable[..., Answer], command: str):
     status, _, said = call(command, "model=crnn", "--trainer.max_epochs=3")
@@ -87,9 +112,11 @@ def test_folders_of_a_sweep_are_refused(call: Callable[..., Answer], tmp_path: P
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
-@pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file"])
+@pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file", "lost/x", "loop"])
 def test_a_place_without_room_for_runs_is_refused(call: Callable[..., Answer], tmp_path: Path, place: str):
     (tmp_path / "file").write_text("")
+    (tmp_path / "lost").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
     status, _, said = call("check", f"output_dir={place}")
     assert status == 2
     assert "choose another folder with output_dir=…" in said

@@ -18,6 +18,8 @@ from helpers.two_ranks import TWO, forked, sums_of_images
 from ocr_trainer.checkpoint.read import LAST, PREVIOUS, read
 from ocr_trainer.data import loader
 from ocr_trainer.data.loader import KeyedSampler
+from ocr_trainer.engine.distributed import AGENT, share_choice
+from ocr_trainer.errors import ConfigError
 
 PAGES = [
     *(*TINY, "dataset.train_pages=13", "dataset.val_pages=5", "dataset.test_pages=3"),
@@ -167,3 +169,25 @@ def test_each_rank_needs_a_sample(tmp_path: Path):
     said = (tmp_path / "output.txt").read_text(encoding="utf-8")
     assert "the val split has 1 sample for 2 processes: each needs one" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({}, "MASTER_ADDR, MASTER_PORT, RANK, LOCAL_RANK, WORLD_SIZE is missing or no number"),
+        ({"MASTER_ADDR": "here", "MASTER_PORT": "1", "RANK": "0", "LOCAL_RANK": "0"}, "but WORLD_SIZE is"),
+        (
+            {"MASTER_ADDR": "a", "MASTER_PORT": "x", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"},
+            "but MASTER_PORT is",
+        ),
+    ],
+)
+def test_variables_of_torchrun_without_its_agent(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], wrong: str
+):
+    for name in AGENT:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=wrong):
+        share_choice(lambda _: None)

@@ -143,6 +143,20 @@ def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Callable[
     assert "train.txt:3: the text is empty" in again
 
 
+@pytest.mark.parametrize("text", ["\x1b[31m", "\u200b"], ids=["control", "invisible"])
+def test_texts_that_no_run_uses_are_left_out_by_check_data_as_by_a_run(
+    call: Callable[..., Answer], tmp_path: Path, text: str
+):
+    chosen = words(tmp_path / "words", ["12"] * 3 + [text])
+    run = ["model=crnn", "model.size=tiny", *chosen, "dataset.val_share=0"]
+    checked, told, said = call("check-data", *run)
+    refused, _, why = call(*run, "trainer.accelerator=cpu", "data.num_workers=0")
+    assert checked == refused == 2
+    assert "left out: 1 labels" in told
+    assert "1 of 4 labels cannot be used" in said
+    assert "1 of 4 labels cannot be used" in why
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_case_34_names_that_no_terminal_can_show(
     call: Callable[..., Answer], tmp_path: Path, form: tuple[str, ...]

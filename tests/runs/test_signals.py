@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from helpers.launching import differences, run_folder, start, status
 from helpers.watching import FIT_ALONE, PAGES, SMALL, logged, members, said, unruly, wait_for
 
 from ocr_trainer.checkpoint.read import BEST, LAST, find_newest, read
+from ocr_trainer.cli import main as cli_main
 from ocr_trainer.config.compose import compose
+from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs.signals import STOP, Stopped
 
 RUN = [*SMALL, *PAGES, "data.num_workers=0"]
@@ -194,3 +197,22 @@ def test_case_24_a_run_in_another_thread_says_that_signals_are_not_handled(
     thread.join(120)
     assert told[0]["epochs"] == 2
     assert caplog.text.count("signals are not handled") == 1
+
+
+@pytest.mark.parametrize("error", [AttributeError("no attribute 'fx'"), ConfigError("not a section")])
+def test_a_library_that_catches_the_exception_of_a_signal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+):
+    def command(name: str) -> Callable[[list[str]], int]:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        except BaseException:
+            raise error from None
+        raise AssertionError(name)
+
+    monkeypatch.setattr(cli_main, "command", command)
+    monkeypatch.setattr(sys, "argv", ["ocr-train", "check"])
+    with STOP.listening():
+        assert cli_main.main() == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "ocr-train: stopped by SIGTERM\n"

@@ -40,13 +40,10 @@ def survey(texts: Sequence[str]) -> Survey:
     """Return the statistics of texts."""
     result = Survey(texts=len(texts))
     for index, text in enumerate(texts):
-        try:
-            clean = normalize.clean(text)
-        except ValueError as error:
-            result.unusable[index] = str(error)
+        if reason := normalize.fault(text):
+            result.unusable[index] = reason
             continue
-        if not clean:
-            result.unusable[index] = "the text has no visible characters"
+        clean = normalize.clean(text)
         result.changed += clean != text
         result.characters.update(clean)
     return result
