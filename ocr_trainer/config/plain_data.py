@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ocr_trainer.errors import ConfigError
 
 MAX_VALUES = 100_000
@@ -61,6 +63,35 @@ def check_plain(content: Any, origin: object) -> None:
     raise ConfigError(f"{origin}: a configuration has at most {MAX_VALUES} values")
 
 
+class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's loader of plain values, which refuses keys that occur twice. C is ten times as fast."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._merged = set[int]()
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Resolve `<<`."""
+        # YAML forbids keys that occur twice, of which PyYAML keeps the last one. The sections of `<<` come in
+        # afterwards; their keys may be set again.
+        seen = set[tuple[str, str]]()
+        for key, _ in () if id(node) in self._merged else node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {_short(key.value)} is there twice", key.start_mark
+                    )
+                seen.add((key.tag, key.value))
+        self._merged.add(id(node))
+        super().flatten_mapping(node)
+
+
+_SafeLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+    for first, found in _SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file. A date without quotes is a text, as for OmegaConf.
 
@@ -94,10 +125,8 @@ def parse_yaml(text: str, origin: object) -> Any:
     Raises:
         ConfigError: It is not valid.
     """
-    import yaml
-
     try:
-        return yaml.load(text, _loader())
+        return yaml.load(text, _SafeLoader)
     except RecursionError:
         raise ConfigError(f"{origin} nests its values too deeply") from None
     except yaml.MarkedYAMLError as error:
@@ -115,36 +144,6 @@ def parse_yaml(text: str, origin: object) -> Any:
 def kind_of(value: Any) -> str:
     """Return what a value is, in a user's words."""
     return next((words for kind, words in TYPES.items() if isinstance(value, kind)), _name(type(value)))
-
-
-def _loader() -> Any:
-    import yaml
-
-    # The C loader is ten times as fast.
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    resolvers = {
-        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
-        for first, found in base.yaml_implicit_resolvers.items()
-    }
-    flatten = base.flatten_mapping
-
-    def flatten_mapping(loader: Any, node: Any) -> None:
-        # YAML forbids keys that occur twice, of which PyYAML keeps the last one. The sections of `<<` come in
-        # afterwards; their keys may be set again.
-        seen = set[tuple[str, str]]()
-        for key, _ in () if id(node) in merged else node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if (key.tag, key.value) in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {_short(key.value)} is there twice", key.start_mark
-                    )
-                seen.add((key.tag, key.value))
-        merged.add(id(node))
-        flatten(loader, node)
-
-    merged = set[int]()
-    members = {"yaml_implicit_resolvers": resolvers, "flatten_mapping": flatten_mapping}
-    return type("Loader", (base,), members)
 
 
 def _fault(value: Any, path: str) -> str | None:

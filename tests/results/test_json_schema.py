@@ -78,7 +78,7 @@ def test_keys_are_stable() -> None:
     found = Detections([polygon], np.array([0.75], np.float32))
     read = Recognition("ab", np.array([0.5, 1.0], np.float32), 0.5)
     assert json_file.write(page_of("a.png", (90, 200), found, [read])) == (
-        '{\n "version": 1,\n "image": "a.png",\n "width": 200,\n "height": 90,\n "warnings": [],\n'
+        '{\n "version": 1,\n "image": "a.png",\n "width": 200,\n "height": 90,\n "exif_orientation": "applied",\n "warnings": [],\n'
         ' "detections": [\n'
         '  {"polygon": [[19.6, 20.0], [170.3, 20.0], [170.3, 45.0]], "score": 0.75, "text": "ab",'
         ' "text_score": 0.75, "character_scores": [0.5, 1.0], "block": 0, "line": 0}\n ]\n}\n'

@@ -186,9 +186,9 @@ def test_folders_that_are_none_of_a_run(tmp_path: Path):
     (tmp_path / "binary" / "config.yaml").write_bytes(b"\xff\xfe\x00")
     said = {
         "empty": "is not a run directory: it has no config.yaml",
-        "nowhere": "is not a run directory: it has no config.yaml",
-        "torn": "config.yaml cannot be read: ",
-        "list": "config.yaml is not a run configuration",
+        "nowhere": "is not a run directory: there is no such folder",
+        "torn": "config.yaml is not valid YAML (line 3): ",
+        "list": "config.yaml must hold options, each as KEY: VALUE; it holds a list",
         "binary": "config.yaml cannot be read: ",
     }
     for name, words in said.items():
@@ -231,6 +231,8 @@ def test_case_18_a_checkpoint_of_the_first_format(tmp_path: Path, capsys: pytest
         json.loads(path.read_text()) for path in (tmp_path / "out" / "noise.json", DATA / "format1.json")
     )
     assert len(then["detections"]) == 56
+    for key, value in (("version", 1), ("exif_orientation", "applied"), ("warnings", [])):
+        assert now.pop(key) == value
     assert now == then
 
     words = [
