@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
-from ocr_trainer.config.plain_data import check_plain, parse_yaml, read_text
+from ocr_trainer.config.plain_data import check_plain, parse_yaml, read_config_text
 from ocr_trainer.config.schema import values
 from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
@@ -262,7 +262,7 @@ class ConfigDirSource(FileConfigSource):
         if not file.is_relative_to(self._folder):
             raise ConfigError(f"'{config_path}' lies outside the folder of --config-dir: {self._folder}")
         try:
-            text = read_text(file)
+            text = read_config_text(file)
             package = self.header(text[:512])["package"]
             content = parse_yaml(text, file)
             check_plain({} if content is None else content, file)

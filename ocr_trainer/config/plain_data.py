@@ -100,10 +100,10 @@ def read_yaml(path: Path) -> Any:
         NotADirectoryError: Its folder is a file.
         ConfigError: It cannot be read.
     """
-    return parse_yaml(read_text(path), path)
+    return parse_yaml(read_config_text(path), path)
 
 
-def read_text(path: Path) -> str:
+def read_config_text(path: Path) -> str:
     """Return the text of a file of options; see `read_yaml`."""
     try:
         return path.read_text(encoding="utf-8")

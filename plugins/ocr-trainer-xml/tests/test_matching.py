@@ -32,7 +32,8 @@ def alto(path: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     described = f"<sourceImageInformation><fileName>{name}</fileName></sourceImageInformation>"
     path.write_text(
-        f"<alto><Description>{described}</Description><Layout><Page/></Layout></alto>", encoding="utf-8"
+        f"<alto><Description><MeasurementUnit>pixel</MeasurementUnit>{described}</Description><Layout><Page/></Layout></alto>",
+        encoding="utf-8",
     )
 
 
