@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.calling import Call
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers that each take all cores for torch slow each other down. It reads this when it is imported.
@@ -64,5 +65,21 @@ def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             timeout=240,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command line in this process and an empty folder; none ends in a traceback."""
+    from ocr_trainer.cli.main import main
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
+        status = main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return status, said.out, said.err
 
     return run

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.calling import Call
 
-from ocr_trainer.cli.main import main
 from ocr_trainer.config.compose import compose
 from ocr_trainer.errors import ConfigError
-
-Answer = tuple[int, str, str]
-
-
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    """Run a command line; return exit status, standard output and standard error."""
-
-    def run(*words: str) -> Answer:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
-        status = main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
-
 
 REMEDIES = {
     "optimizer.lr=1e-3,3e-3": ["add -m: -m optimizer.lr=1e-3,3e-3", "\"optimizer.lr='1e-3,3e-3'\""],
@@ -63,7 +41,7 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize("word", REMEDIES)
-def test_a_word_is_refused_with_its_remedy(call: Callable[..., Answer], tmp_path: Path, word: str):
+def test_a_word_is_refused_with_its_remedy(call: Call, tmp_path: Path, word: str):
     for command in (["check"], []):
         status, _, said = call(*command, "model=crnn", "dataset=words", "dataset.root=x", word)
         assert status == 2
@@ -79,7 +57,7 @@ def test_remedies_of_several_words_come_in_one_message():
         assert part in str(caught.value)
 
 
-def test_a_file_without_its_first_line(call: Callable[..., Answer], tmp_path: Path):
+def test_a_file_without_its_first_line(call: Call, tmp_path: Path):
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "big.yaml").write_text("seed: 3\n")
     status, _, said = call("check", "dataset=synthetic", "experiment=big", "--config-dir", "mine")
@@ -87,7 +65,7 @@ def test_a_file_without_its_first_line(call: Callable[..., Answer], tmp_path: Pa
     assert "experiment/big.yaml lacks the line '# @package _global_'" in said
 
 
-def test_an_interpolation_in_a_file_is_named_with_its_option(call: Callable[..., Answer], tmp_path: Path):
+def test_an_interpolation_in_a_file_is_named_with_its_option(call: Call, tmp_path: Path):
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     text = "# @package _global_\nexp_name: ${oc.env:NOT_SET_ANYWHERE}\n"
     (tmp_path / "mine" / "experiment" / "big.yaml").write_text(text)
@@ -98,13 +76,13 @@ def test_an_interpolation_in_a_file_is_named_with_its_option(call: Callable[...,
 
 
 @pytest.mark.parametrize("command", ["overfit", "check-data", "resume"])
-def test_other_commands_say_so_too(call: Callable[..., Answer], command: str):
+def test_other_commands_say_so_too(call: Call, command: str):
     status, _, said = call(command, "model=crnn", "--trainer.max_epochs=3")
     assert status == 2
     assert "write trainer.max_epochs=3" in said
 
 
-def test_folders_of_a_sweep_are_refused(call: Callable[..., Answer], tmp_path: Path):
+def test_folders_of_a_sweep_are_refused(call: Call, tmp_path: Path):
     status, _, said = call("-m", "optimizer.lr=1,2", "hydra.sweep.subdir=x")
     assert status == 2
     assert "set output_dir=DIR and exp_name=NAME" in said
@@ -113,7 +91,7 @@ def test_folders_of_a_sweep_are_refused(call: Callable[..., Answer], tmp_path: P
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
 @pytest.mark.parametrize("place", ["/proc/self/x", "/proc/new/a/b", "file/x", "file", "lost/x", "loop"])
-def test_a_place_without_room_for_runs_is_refused(call: Callable[..., Answer], tmp_path: Path, place: str):
+def test_a_place_without_room_for_runs_is_refused(call: Call, tmp_path: Path, place: str):
     (tmp_path / "file").write_text("")
     (tmp_path / "lost").symlink_to("nowhere")
     (tmp_path / "loop").symlink_to("loop")

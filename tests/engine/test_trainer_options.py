@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.calling import Call
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from ocr_trainer.cli.main import main
 from ocr_trainer.engine.trainer_options import option_errors
 from ocr_trainer.runs.slurm import launch_error
 
@@ -19,28 +17,15 @@ WORDS = (
     *("data.batch_size=4", "data.num_workers=0", "data.log_images=0", "trainer.max_epochs=1"),
     *("trainer.accelerator=cpu", "trainer.enable_progress_bar=false"),
 )
-Answer = tuple[int, str, str]
 
 
 @pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
+def call(call: Call) -> Call:
     """Run with options of the Trainer; return exit status, standard output and standard error."""
-
-    def run(*options: str) -> Answer:
-        monkeypatch.chdir(tmp_path)
-        words = [*WORDS, *(f"trainer.{option}" for option in options)]
-        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
-        status = main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
+    return lambda *options: call(*WORDS, *(f"trainer.{option}" for option in options))
 
 
-def test_an_interval_longer_than_an_epoch_is_refused(call: Callable[..., Answer]):
+def test_an_interval_longer_than_an_epoch_is_refused(call: Call):
     status, _, said = call("val_check_interval=100")
     assert status == 2
     assert "trainer.val_check_interval=100 is more than the 4 batches of an epoch\n  use 1 to 4," in said
@@ -49,14 +34,14 @@ def test_an_interval_longer_than_an_epoch_is_refused(call: Callable[..., Answer]
     assert call("val_check_interval=6", "check_val_every_n_epoch=null", "max_epochs=2")[0] == 0
 
 
-def test_what_lightning_refuses_only_in_training_is_one_message(call: Callable[..., Answer]):
+def test_what_lightning_refuses_only_in_training_is_one_message(call: Call):
     status, _, said = call("overfit_batches=0.1")
     assert status == 2
     assert "ocr-train: Lightning cannot use an option of trainer.*: You requested to check 0.1" in said
 
 
 @pytest.mark.parametrize("name", ["simple", "advanced"])
-def test_a_profile_is_in_the_run_directory_and_named(call: Callable[..., Answer], tmp_path: Path, name: str):
+def test_a_profile_is_in_the_run_directory_and_named(call: Call, tmp_path: Path, name: str):
     status, table, _ = call(f"profiler={name}")
     assert status == 0
     (file,) = tmp_path.glob(f"runs/*/*/profiler/fit-{name}.txt")
@@ -64,7 +49,7 @@ def test_a_profile_is_in_the_run_directory_and_named(call: Callable[..., Answer]
     assert f"profiler/fit-{name}.txt" in table
 
 
-def test_the_table_of_modules_is_printed(call: Callable[..., Answer]):
+def test_the_table_of_modules_is_printed(call: Call):
     status, table, said = call("enable_model_summary=true")
     assert status == 0
     assert "Trainable params" in table + said
@@ -73,9 +58,7 @@ def test_the_table_of_modules_is_printed(call: Callable[..., Answer]):
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])
-def test_the_configuration_is_logged_unless_it_is_not_wanted(
-    call: Callable[..., Answer], tmp_path: Path, wanted: str
-):
+def test_the_configuration_is_logged_unless_it_is_not_wanted(call: Call, tmp_path: Path, wanted: str):
     assert call(f"enable_autolog_hparams={wanted}")[0] == 0
     (folder,) = tmp_path.glob("runs/*/*/csv")
     assert (folder / "hparams.yaml").is_file() is (wanted == "true")
@@ -120,7 +103,7 @@ def test_a_job_of_slurm_says_how_to_start_it(
     assert error is None if said is None else error is not None and said in error
 
 
-def test_a_job_without_srun_is_refused(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch):
+def test_a_job_without_srun_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("SLURM_NTASKS", "4")
     status, _, said = call()

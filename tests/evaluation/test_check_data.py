@@ -6,16 +6,14 @@ import hashlib
 import json
 import os
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers.calling import Call
 from helpers.images import BROKEN, ODD, PAGE, encoded
 
-from ocr_trainer.cli.main import main
 from ocr_trainer.engine import build
 
 IMAGES = 200
@@ -24,25 +22,6 @@ RUN = (
     *("trainer.accelerator=cpu", "trainer.max_steps=3", "logger=[]", "data.num_workers=0"),
 )
 ROW = "4,4,28,4,28,20,4,20,WORD\n"
-
-Answer = tuple[int, str, str]
-
-
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    """Run a command line; return exit status, standard output and standard error."""
-
-    def run(*words: str) -> Answer:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
-        status = main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
 
 
 def pages(root: Path, count: int, rows: int = 1) -> list[str]:
@@ -87,7 +66,7 @@ def mixed(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_case_34_check_data_lists_every_broken_image_and_writes_nothing(
-    call: Callable[..., Answer],
+    call: Call,
     mixed: list[str],
     tmp_path: Path,
     workers: int,
@@ -112,7 +91,7 @@ def test_case_34_check_data_lists_every_broken_image_and_writes_nothing(
     assert "model" not in made
 
 
-def test_case_34_check_data_counts_for_programs(call: Callable[..., Answer], mixed: list[str]):
+def test_case_34_check_data_counts_for_programs(call: Call, mixed: list[str]):
     status, out, _ = call("check-data", "--json", *mixed, "data.max_skipped=0.05", "data.num_workers=0")
     told = json.loads(out)
     sums = {what: sum(split[what] for split in told["splits"].values()) for what in ("images", "labels")}
@@ -120,9 +99,7 @@ def test_case_34_check_data_counts_for_programs(call: Callable[..., Answer], mix
     assert (told["skipped"]["images"], told["skipped"]["of_images"]) == (len(BROKEN), IMAGES)
 
 
-def test_case_34_training_goes_on_around_broken_images(
-    call: Callable[..., Answer], mixed: list[str], tmp_path: Path
-):
+def test_case_34_training_goes_on_around_broken_images(call: Call, mixed: list[str], tmp_path: Path):
     before = state(tmp_path / "data")
     whole = ("trainer.max_epochs=1", "trainer.max_steps=-1")
     status, _, err = call(*RUN, *whole, *mixed, "data.max_skipped=0.05")
@@ -132,7 +109,7 @@ def test_case_34_training_goes_on_around_broken_images(
     assert state(tmp_path / "data") == before
 
 
-def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Callable[..., Answer], tmp_path: Path):
+def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Call, tmp_path: Path):
     data = words(tmp_path / "data", ["one", "two", "", "four"])
     status, out, err = call("check-data", *data, "data.num_workers=0")
     assert f"  {tmp_path}/data/train.txt:3: the text is empty" in out.splitlines()
@@ -144,9 +121,7 @@ def test_case_34_without_a_model_a_set_of_words_is_read_as_words(call: Callable[
 
 
 @pytest.mark.parametrize("text", ["\x1b[31m", "\u200b"], ids=["control", "invisible"])
-def test_texts_that_no_run_uses_are_left_out_by_check_data_as_by_a_run(
-    call: Callable[..., Answer], tmp_path: Path, text: str
-):
+def test_texts_that_no_run_uses_are_left_out_by_check_data_as_by_a_run(call: Call, tmp_path: Path, text: str):
     chosen = words(tmp_path / "words", ["12"] * 3 + [text])
     run = ["model=crnn", "model.size=tiny", *chosen, "dataset.val_share=0"]
     checked, told, said = call("check-data", *run)
@@ -158,9 +133,7 @@ def test_texts_that_no_run_uses_are_left_out_by_check_data_as_by_a_run(
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_case_34_names_that_no_terminal_can_show(
-    call: Callable[..., Answer], tmp_path: Path, form: tuple[str, ...]
-):
+def test_case_34_names_that_no_terminal_can_show(call: Call, tmp_path: Path, form: tuple[str, ...]):
     data = pages(tmp_path / "data", 2)
     name = os.fsdecode(b"\xff\x1b[2J\n.png")
     (tmp_path / "data" / "img" / name).write_bytes(b"")
@@ -175,9 +148,7 @@ BAD = ("1,2,three", "10,10", "nan,4,28,4,28,20,4,20,X", "1e308,4,28,4,28,20,4,20
 
 
 @pytest.mark.parametrize("allowed", [0.2, 0.01])
-def test_case_35_one_bad_row_in_ten_is_counted_or_stops_the_run(
-    call: Callable[..., Answer], tmp_path: Path, allowed: float
-):
+def test_case_35_one_bad_row_in_ten_is_counted_or_stops_the_run(call: Call, tmp_path: Path, allowed: float):
     data = pages(tmp_path / "data", 10, rows=9)
     for number in range(10):
         with (tmp_path / "data" / "box" / f"p{number}.csv").open("a") as file:
@@ -193,9 +164,7 @@ def test_case_35_one_bad_row_in_ten_is_counted_or_stops_the_run(
 
 
 @pytest.mark.parametrize("row", [*BAD, "[" * 100_000, "\0", "\ufeff" * 9])
-def test_case_35_nothing_but_bad_rows_stops_before_training(
-    call: Callable[..., Answer], tmp_path: Path, row: str
-):
+def test_case_35_nothing_but_bad_rows_stops_before_training(call: Call, tmp_path: Path, row: str):
     data = pages(tmp_path / "data", 4)
     for file in (tmp_path / "data" / "box").iterdir():
         file.write_text(f"{row}\n" * 25, encoding="utf-8")
@@ -206,7 +175,7 @@ def test_case_35_nothing_but_bad_rows_stops_before_training(
     assert (status, "left out: 100 labels" in out) == (2, True)
 
 
-def test_case_38_empty_splits_are_told_in_one_line(call: Callable[..., Answer], tmp_path: Path):
+def test_case_38_empty_splits_are_told_in_one_line(call: Call, tmp_path: Path):
     data = pages(tmp_path / "data", 4)
     names = "".join(f"p{number}\n" for number in range(4))
     for empty, full in (("train", "val"), ("val", "train")):
@@ -218,15 +187,13 @@ def test_case_38_empty_splits_are_told_in_one_line(call: Callable[..., Answer], 
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_case_38_fewer_images_than_a_batch_make_a_run(
-    call: Callable[..., Answer], tmp_path: Path, count: int
-):
+def test_case_38_fewer_images_than_a_batch_make_a_run(call: Call, tmp_path: Path, count: int):
     status, _, err = call(*RUN, *pages(tmp_path / "data", count), "dataset.val_share=0")
     assert status == 0, err
     assert report(tmp_path)["steps"] == 3
 
 
-def test_case_40_a_truncated_image_within_a_set_is_named(call: Callable[..., Answer], tmp_path: Path):
+def test_case_40_a_truncated_image_within_a_set_is_named(call: Call, tmp_path: Path):
     data = words(tmp_path / "data", ["one", "two"])
     noise = cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8))[
         1
@@ -252,7 +219,7 @@ def boxes_only(root: Path, texts: list[str]) -> list[str]:
     return ["dataset=label_studio", f"dataset.root={root}", "data.num_workers=0"]
 
 
-def test_boxes_alone_are_learned_and_that_is_said(call: Callable[..., Answer], tmp_path: Path):
+def test_boxes_alone_are_learned_and_that_is_said(call: Call, tmp_path: Path):
     status, out, err = call("check-data", *boxes_only(tmp_path / "data", [""] * 10), "--json")
     found = json.loads(out)
     assert (status, err, found["problems"]) == (0, "", [])
@@ -270,7 +237,7 @@ def test_boxes_alone_are_learned_and_that_is_said(call: Callable[..., Answer], t
     ],
 )
 def test_a_split_in_which_no_label_counts_is_refused_before_training(
-    call: Callable[..., Answer], tmp_path: Path, texts: list[str], option: str, reason: str
+    call: Call, tmp_path: Path, texts: list[str], option: str, reason: str
 ):
     data = [*boxes_only(tmp_path / "data", texts), option]
     status, out, err = call("check-data", *data)
@@ -284,7 +251,7 @@ def test_a_split_in_which_no_label_counts_is_refused_before_training(
     assert re.search(rf"\n  (\d) of \1: {reason}", err)
 
 
-def test_corners_in_another_order_are_said_by_count(call: Callable[..., Answer], tmp_path: Path):
+def test_corners_in_another_order_are_said_by_count(call: Call, tmp_path: Path):
     data = pages(tmp_path / "data", 10)
     for file in (tmp_path / "data" / "box").iterdir():
         file.write_text("4,4,28,4,4,20,28,20,WORD\n", encoding="utf-8")

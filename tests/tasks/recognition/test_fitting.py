@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers.calling import Call
 from PIL import Image as Pillow
 
 from ocr_trainer.builtin.concat import Mixed
-from ocr_trainer.cli.main import main
 from ocr_trainer.data.split import Subset, size_of, text_of
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.crops import Crops
@@ -22,7 +20,6 @@ from ocr_trainer.formats.texts import TextImages
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.testing.recognizers import picture
 
-Answer = tuple[int, str, str]
 SHORT = (
     *("data.num_workers=0", "data.batch_size=4", "trainer.max_epochs=1", "trainer.accelerator=cpu"),
     *("dataset.val_share=0", "trainer.enable_progress_bar=false"),
@@ -32,23 +29,6 @@ MODELS = {
     "svtrv2": ["model=svtrv2", "model.size=tiny"],
     "parseq": ["model=parseq", "model.size=tiny"],
 }
-
-
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    """Run a command line; return exit status, standard output and standard error."""
-
-    def run(*words: str) -> Answer:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
-        status = main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
 
 
 def listed(root: Path, texts: list[str], shown: list[str] | None = None, turned: tuple[int, ...] = ()) -> str:
@@ -64,9 +44,7 @@ def listed(root: Path, texts: list[str], shown: list[str] | None = None, turned:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_texts_that_are_too_long_refuse_a_run_and_its_data(
-    call: Callable[..., Answer], tmp_path: Path, model: str
-):
+def test_texts_that_are_too_long_refuse_a_run_and_its_data(call: Call, tmp_path: Path, model: str):
     root = listed(tmp_path / "words", ["ab", "cd" * 70, "ef", "gh" * 70, "ij", "kl", "mn", "op"], ["ab"] * 8)
     words = [*MODELS[model], "dataset=words", root, *SHORT]
     status, _, said = call(*words)
@@ -87,7 +65,7 @@ def test_texts_that_are_too_long_refuse_a_run_and_its_data(
     assert remedy in again
 
 
-def test_data_is_checked_for_the_model_that_is_named(call: Callable[..., Answer], tmp_path: Path):
+def test_data_is_checked_for_the_model_that_is_named(call: Call, tmp_path: Path):
     root = listed(tmp_path / "words", ["abc", "a" * 60, "bc", "ca"], ["abc", "a" * 60, "bc", "ca"])
     assert call("check-data", "dataset=words", root, *SHORT)[0] == 0
     assert call("check-data", *MODELS["parseq"], "dataset=words", root, *SHORT)[0] == 2
@@ -95,7 +73,7 @@ def test_data_is_checked_for_the_model_that_is_named(call: Callable[..., Answer]
     assert call("check-data", *longer, *SHORT)[0] == 0
 
 
-def test_images_that_stand_on_end_are_named(call: Callable[..., Answer], tmp_path: Path):
+def test_images_that_stand_on_end_are_named(call: Call, tmp_path: Path):
     root = listed(tmp_path / "words", ["garden12", "flower34"] * 4, turned=(0, 2, 5))
     status, _, said = call(*MODELS["crnn"], "dataset=words", root, *SHORT)
     assert status == 2
@@ -107,7 +85,7 @@ def test_images_that_stand_on_end_are_named(call: Callable[..., Answer], tmp_pat
     assert "3 of 8 checked training images stand on end" in said
 
 
-def test_a_few_texts_are_reported_and_left_out(call: Callable[..., Answer], tmp_path: Path):
+def test_a_few_texts_are_reported_and_left_out(call: Call, tmp_path: Path):
     root = listed(tmp_path / "words", ["a" * 7, *["bcd"] * 7], ["aaa", *["bcd"] * 7])
     words = [*MODELS["crnn"], "dataset=words", root, *SHORT]
     status, table, said = call(*words, "data.max_skipped=0.2")
@@ -118,7 +96,7 @@ def test_a_few_texts_are_reported_and_left_out(call: Callable[..., Answer], tmp_
     assert call(*words, "model.height=64")[0] == 0
 
 
-def test_a_wide_image_needs_a_larger_maximum(call: Callable[..., Answer], tmp_path: Path):
+def test_a_wide_image_needs_a_larger_maximum(call: Call, tmp_path: Path):
     root = listed(tmp_path / "words", ["abcdefgh" * 3, "ab"])
     status, _, said = call(*MODELS["crnn"], "model.max_width=64", "dataset=words", root, *SHORT)
     assert status == 2
@@ -126,7 +104,7 @@ def test_a_wide_image_needs_a_larger_maximum(call: Callable[..., Answer], tmp_pa
 
 
 @pytest.mark.parametrize("model", ["crnn", "parseq"])
-def test_an_epoch_with_nothing_to_learn_ends_the_run(call: Callable[..., Answer], tmp_path: Path, model: str):
+def test_an_epoch_with_nothing_to_learn_ends_the_run(call: Call, tmp_path: Path, model: str):
     root = listed(tmp_path / "words", ["ab" * 70] * 8, ["ab"] * 8)
     words = [*MODELS[model], "dataset=words", root, *SHORT, "data.max_skipped=1", "data.check_images=0"]
     status, _, said = call(*words)
@@ -137,7 +115,7 @@ def test_an_epoch_with_nothing_to_learn_ends_the_run(call: Callable[..., Answer]
     assert not list(tmp_path.glob("runs/*/*/checkpoints/*.ckpt"))
 
 
-def test_generated_texts_are_checked_too(call: Callable[..., Answer]):
+def test_generated_texts_are_checked_too(call: Call):
     words = ["dataset=synthetic", 'dataset.text.pattern="[a-z]{30}"', "dataset.text.train_texts=80"]
     status, _, said = call(*MODELS["parseq"], *words, *SHORT[:4])
     assert status == 2
