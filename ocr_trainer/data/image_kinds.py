@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
+from typing import BinaryIO
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
@@ -20,27 +22,24 @@ MORE_FORMATS = ("JPEG2000", "AVIF", "HEIF")
 Formats that execute code, such as EPS, are left out.
 """
 
-SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG", "PNG"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (8, b"WEBP", "WEBP"),
-    (6, b"\0\0\0\0", "BMP"),
-    (0, b"GIF8", "GIF"),
-    (4, b"jP  \r\n\x87\n", "JPEG2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
-    *((4, b"ftyp" + brand, "AVIF") for brand in (b"avif", b"avis")),
-    *((4, b"ftyp" + brand, "HEIF") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")),
-)
-"""Position and value of the bytes that identify a format."""
+SIGNATURES = {
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG",
+    "TIFF": rb"II\*\0|MM\0\*",
+    "WEBP": rb".{8}WEBP",
+    "BMP": rb"BM.{4}\0{4}",  # two letters alone are too few to trust
+    "GIF": rb"GIF8",
+    "JPEG2000": rb".{4}jP  \r\n\x87\n|\xff\x4f\xff\x51",
+    "AVIF": rb".{4}ftypavi[fs]",
+    "HEIF": rb".{4}ftyp(hei[cxms]|hevc|mif1)",
+}
+"""Regular expression for the first bytes of a file, by format."""
 
 
 def kind_of(start: bytes) -> str | None:
     """Return the format of an image by the first 16 bytes of its file; None if they are of no known one."""
-    kinds = [kind for at, mark, kind in SIGNATURES if start[at : at + len(mark)] == mark]
-    # The zeros of a BMP are in many files; with its two letters, they are rare enough.
-    return next((kind for kind in kinds if kind != "BMP" or start.startswith(b"BM")), None)
+    found = (kind for kind, pattern in SIGNATURES.items() if re.match(pattern, start, re.DOTALL))
+    return next(found, None)
 
 
 @cache
@@ -54,3 +53,18 @@ def decodable() -> tuple[str, ...]:
         pillow_heif.register_heif_opener()
     Pillow.init()
     return tuple(name for name in (*FORMATS, *MORE_FORMATS) if name in Pillow.OPEN)
+
+
+def why_unreadable(file: BinaryIO) -> str:
+    """Return why a file that cannot be opened is no usable image."""
+    file.seek(0)
+    kind = kind_of(file.read(16))
+    if kind == "GIF":
+        return "it is GIF, which is not read: convert it to PNG"
+    if kind in MORE_FORMATS and kind not in decodable():
+        package = "the package pillow-heif" if kind == "HEIF" else "another version of Pillow"
+        return f"it is {kind}, which needs {package}; or convert it to JPEG or PNG"
+    if kind is not None:
+        return f"it is {kind}, but its header is damaged"
+    names = [*FORMATS, *(name for name in MORE_FORMATS if name in decodable())]
+    return f"it is not {', '.join(names[:-1])} or {names[-1]}, or its header is damaged"

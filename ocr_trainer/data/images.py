@@ -18,7 +18,7 @@ import numpy as np
 
 from ocr_trainer.data import jpeg, tiff
 from ocr_trainer.data.depth import to_8_bits
-from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, SUFFIXES, decodable, kind_of
+from ocr_trainer.data.image_kinds import MORE_FORMATS, SUFFIXES, decodable, why_unreadable
 from ocr_trainer.data.orientation import TAG, Size, frame_of, oriented, shown_size
 from ocr_trainer.data.pillow import BROKEN, on_white, opened
 from ocr_trainer.data.types import Image
@@ -245,28 +245,13 @@ def _header(file: BinaryIO) -> _Header:
     except DecompressionBombError as error:
         raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
     except BROKEN as error:
-        raise ValueError(_unknown_format(file)) from error
+        raise ValueError(why_unreadable(file)) from error
     height, width = header.size
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"it has {width} x {height} pixels, more than {PIXEL_LIMIT:,}")
     if not (width and height):
         raise ValueError("it has no pixels")
     return header
-
-
-def _unknown_format(file: BinaryIO) -> str:
-    """Return why a file that cannot be opened is no usable image."""
-    file.seek(0)
-    kind = kind_of(file.read(16))
-    if kind == "GIF":
-        return "it is GIF, which is not read: convert it to PNG"
-    if kind in MORE_FORMATS and kind not in decodable():
-        package = "the package pillow-heif" if kind == "HEIF" else "another version of Pillow"
-        return f"it is {kind}, which needs {package}; or convert it to JPEG or PNG"
-    if kind is not None:
-        return f"it is {kind}, but its header is damaged"
-    names = [*FORMATS, *(name for name in MORE_FORMATS if name in decodable())]
-    return f"it is not {', '.join(names[:-1])} or {names[-1]}, or its header is damaged"
 
 
 def _orientation(image: Opened) -> int:
