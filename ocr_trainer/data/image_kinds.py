@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import cache
+from pathlib import PurePath
 from typing import BinaryIO
 
 SUFFIXES = frozenset(
@@ -34,6 +35,11 @@ SIGNATURES = {
     "HEIF": rb".{4}ftyp(hei[cxms]|hevc|mif1)",
 }
 """Regular expression for the first bytes of a file, by format."""
+
+
+def is_image(path: PurePath) -> bool:
+    """Return whether a path has the suffix of an image."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def kind_of(start: bytes) -> str | None:

@@ -10,15 +10,14 @@ cv2 (300 ms) and Pillow (50 ms) are imported on first use, so listing images sta
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ocr_trainer.data import jpeg, tiff
 from ocr_trainer.data.depth import to_8_bits
-from ocr_trainer.data.image_kinds import MORE_FORMATS, SUFFIXES, decodable, why_unreadable
+from ocr_trainer.data.image_kinds import MORE_FORMATS, decodable, why_unreadable
 from ocr_trainer.data.orientation import TAG, Size, frame_of, oriented, shown_size
 from ocr_trainer.data.pillow import BROKEN, on_white, opened
 from ocr_trainer.data.types import Image
@@ -30,33 +29,6 @@ if TYPE_CHECKING:
 
 PIXEL_LIMIT = 89_478_485
 """Largest number of pixels: a quarter of a GiB of RGB, Pillow's own limit. A3 at 600 dpi has 70 million."""
-
-
-def names_in(folder: Path) -> list[str]:
-    """Return the sorted names of the files in a folder, without hidden files.
-
-    Raises:
-        DataError: If the folder cannot be listed.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
-    except OSError as error:
-        raise DataError(f"cannot list the folder '{folder}': {error.strerror}") from error
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return the sorted paths of the files in a folder, without hidden files.
-
-    Raises:
-        DataError: If the folder cannot be listed.
-    """
-    return [folder / name for name in names_in(folder)]
-
-
-def is_image(path: PurePath) -> bool:
-    """Return whether a path has the suffix of an image."""
-    return path.suffix.lower() in SUFFIXES
 
 
 def read_image(path: Path, notes: list[str] | None = None) -> Image:

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from pathlib import Path, PurePath
 
-from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, kind_of
-from ocr_trainer.data.images import is_image
+from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, is_image, kind_of
 from ocr_trainer.errors import DataError
 
 TEXT_SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".gt", ".mat", ".md", ".pdf"})

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ocr_trainer.data.image_kinds import FORMATS
-from ocr_trainer.data.images import PIXEL_LIMIT, check_image, files_in, is_image, read_image, read_labeled
+from ocr_trainer.data.image_kinds import FORMATS, is_image
+from ocr_trainer.data.images import PIXEL_LIMIT, check_image, read_image, read_labeled
+from ocr_trainer.data.listing import files_below
 from ocr_trainer.errors import DataError
 
 GRADIENT = np.dstack(
@@ -197,6 +198,7 @@ def test_names(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.jpeg", "C.Tiff", ".hidden.png", "._a.jpg", "x.txt", "y.webp"):
         (tmp_path / name).touch()
     (tmp_path / "folder.jpg").mkdir()
-    assert [p.name for p in files_in(tmp_path) if is_image(p)] == ["C.Tiff", "a.jpeg", "b.JPG", "y.webp"]
+    found = [name for name in files_below(tmp_path, nested=False) if is_image(Path(name))]
+    assert found == ["C.Tiff", "a.jpeg", "b.JPG", "y.webp"]
     with pytest.raises(DataError, match="cannot list the folder"):
-        files_in(tmp_path / "missing")
+        files_below(tmp_path / "missing", nested=False)

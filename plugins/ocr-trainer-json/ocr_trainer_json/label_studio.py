@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ocr_trainer.data.images import is_image
+from ocr_trainer.data.image_kinds import is_image
 from ocr_trainer.data.listing import is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
