@@ -50,6 +50,15 @@ def uncounted(name: str, counts: Counter[str], config: Config) -> str | None:
     return "\n  ".join([f"{head}: all of them are don't care", *lines])
 
 
+def unscored(reason: str) -> str:
+    """Return the note about a test split that a run leaves out, in one line.
+
+    Args:
+        reason: As `uncounted` returns it.
+    """
+    return f"the test split is not scored: {reason}".replace("\n  ", "; ")
+
+
 def unlabeled(name: str, counts: Counter[str], images: int) -> str | None:
     """Return a note about a split whose images have no labels, or None."""
     if counts.total() or not images:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
+from ocr_trainer.data.counted import label_counts, uncounted, unlabeled, unscored
 from ocr_trainer.data.images import check_image
 from ocr_trainer.data.split import Splits
 from ocr_trainer.errors import DataError
@@ -37,7 +37,7 @@ def open_splits(run: RunConfig, context: Context) -> Splits:
     note_undivided(dataset, run, context.data_report)
     test_split, test = _test_of(opened) if run.trainer.limit_test_batches != 0 else (None, None)
     if test_split == "test" and (reason := _why_uncounted("test", test, run)):
-        context.data_report.note(f"the test split is not scored: {reason}".replace("\n  ", "; "))
+        context.data_report.note(unscored(reason))
         test_split, test = None, None
     return Splits(train, val, test, test_split, dataset)
 

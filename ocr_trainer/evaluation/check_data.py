@@ -10,7 +10,7 @@ from typing import Any
 
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
+from ocr_trainer.data.counted import label_counts, uncounted, unlabeled, unscored
 from ocr_trainer.data.loader import Key, KeyedSampler, make_loader
 from ocr_trainer.data.open import note_undivided, open_dataset, too_many
 from ocr_trainer.data.split import Split, Splits, name_of, unreadable
@@ -166,7 +166,7 @@ def check_data(run: RunConfig, heed_model: bool = False) -> DataCheck:
             found.note(note)
     for name, reason in _uncounted(counts, reasons, run):
         if name == "test":  # a run trains all the same, but does not score it
-            found.note(reason.replace("\\n  ", "; "))
+            found.note(unscored(reason))
         else:
             problems.append(reason)
     if checker is not None and misfits:

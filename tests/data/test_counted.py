@@ -16,6 +16,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.counted import label_counts, uncounted, unlabeled
 from ocr_trainer.data.open import open_splits, open_test
 from ocr_trainer.errors import DataError
+from ocr_trainer.evaluation.check_data import check_data
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.labeled import LabeledImages
 from ocr_trainer.plugin import Config, Context, DataReport, Task
@@ -154,6 +155,8 @@ def test_a_test_split_without_one_is_noted_in_training_and_refused_by_test(tmp_p
     )
     with pytest.raises(DataError, match=r"^no label of the test split"):
         open_test(run, Context(task=Task.detection))
+    assert check_data(run).to_dict()["notes"] == [note]
+    assert "\n" not in note
 
 
 def test_one_image_is_not_divided_and_that_is_noted(tmp_path: Path):
