@@ -118,6 +118,7 @@ def test_it_lists_checks_and_trains_from_another_folder(elsewhere: Environment):
         *(
             "model=dbnet",
             "model.neck_channels=8",
+            "model.backbone.width=8",
             "dataset.train_pages=2",
             "dataset.height=128",
             "dataset.width=128",

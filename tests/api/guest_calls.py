@@ -17,7 +17,14 @@ from pathlib import Path
 from helpers.state import process_state
 
 TINY = [
-    *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=1"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=128",
+        "augment.crop=64",
+        "data.batch_size=1",
+    ),
     *("dataset.height=128", "dataset.width=128", "dataset.train_pages=2", "dataset.val_pages=1"),
     *("dataset.test_pages=1", "trainer.max_epochs=1", "trainer.accelerator=cpu", "data.num_workers=0"),
 ]

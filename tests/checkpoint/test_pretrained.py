@@ -6,12 +6,12 @@ import sys
 import pytest
 import torch
 from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import DBNetConfig
+from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig
 from ocr_trainer_dbnet.resnet import ResNet
 
 from ocr_trainer.checkpoint.pretrained import load_pretrained
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import BackboneConfig, Context, Task
+from ocr_trainer.plugin import Context, Task
 from ocr_trainer.tasks.detection.backbone import build_backbone
 
 
@@ -53,7 +53,7 @@ def test_the_log_says_what_was_loaded(tmp_path, published, caplog):
     path = tmp_path / "r18.pth"
     torch.save(published, path)
     with caplog.at_level(logging.INFO, "ocr_trainer"):
-        net = build_backbone(BackboneConfig("resnet18", str(path)), Context(task=Task.detection))
+        net = build_backbone(ResNetConfig("resnet18", str(path)), Context(task=Task.detection))
     assert has_weights(net, published)
     assert caplog.messages == [f"model.backbone: {load(published, path)[1]}"]
 
@@ -87,7 +87,7 @@ def test_the_backbone_of_our_own_checkpoint_loads(tmp_path):
     state = {f"model.{name}": value for name, value in trained.state_dict().items()}
     path = tmp_path / "best.ckpt"
     torch.save({"state_dict": state, "ocr_trainer": {"format": 1}, "epoch": 3}, path)
-    fresh = DBNet(DBNetConfig(neck_channels=16, backbone=BackboneConfig("resnet18", str(path))), context)
+    fresh = DBNet(DBNetConfig(neck_channels=16, backbone=ResNetConfig("resnet18", str(path))), context)
     expected = trained.backbone.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in fresh.backbone.state_dict().items())
 

@@ -29,7 +29,7 @@ assert seen, "the watch does not work"
 from pathlib import Path
 from ocr_trainer.cli.main import main
 
-TINY = ["model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=2",
+TINY = ["model=dbnet", "model.neck_channels=8", "model.backbone.width=8", "model.size=64", "augment.crop=64", "data.batch_size=2",
         "trainer.accelerator=cpu", "trainer.max_epochs=1", "dataset=synthetic", "dataset.train_pages=4",
         "dataset.val_pages=2", "dataset.test_pages=2", "dataset.height=64", "dataset.width=64", "logger=csv"]
 found = {}

@@ -61,7 +61,14 @@ def open_vault(config, context):
     return Synthetic(config, context)
 """
 WORDS = [
-    *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=128",
+        "augment.crop=64",
+        "data.batch_size=2",
+    ),
     *("dataset=vault", "dataset.train_pages=4", "dataset.val_pages=2", "dataset.test_pages=2"),
     *("dataset.height=128", "dataset.width=128", "data.num_workers=0", "trainer.accelerator=cpu"),
     *("trainer.max_steps=2", "trainer.log_every_n_steps=1", "calibrate.enabled=false"),

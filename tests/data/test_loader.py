@@ -19,7 +19,14 @@ from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
 from ocr_trainer.tasks.detection.data import fit, pad, scoring_loader, training_loader
 
 RUN = compose(
-    ["model=dbnet", "model.neck_channels=8", "augment.crop=64", "data.batch_size=2", "data.num_workers=0"]
+    [
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "augment.crop=64",
+        "data.batch_size=2",
+        "data.num_workers=0",
+    ]
 )
 
 

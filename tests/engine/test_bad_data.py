@@ -20,7 +20,14 @@ from ocr_trainer.plugin import Context, Task
 
 PAGES = 8
 TINY = [
-    *("model=dbnet", "model.neck_channels=8", "model.size=128", "augment.crop=64", "data.batch_size=2"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=128",
+        "augment.crop=64",
+        "data.batch_size=2",
+    ),
     *("data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=1", "logger=[]", "dataset=sroie"),
 ]
 

@@ -18,6 +18,7 @@ SMALL = [
     *(
         "model=dbnet",
         "model.neck_channels=8",
+        "model.backbone.width=8",
         "model.size=128",
         "dataset.train_pages=6",
         "dataset.val_pages=1",

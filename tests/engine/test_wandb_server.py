@@ -75,6 +75,7 @@ def test_case_42_a_terminal_is_not_asked(tmp_path: Path):
     words = [
         "model=dbnet",
         "model.neck_channels=8",
+        "model.backbone.width=8",
         "model.size=64",
         "augment.crop=64",
         "dataset.train_pages=1",

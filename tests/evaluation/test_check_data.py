@@ -18,7 +18,14 @@ from ocr_trainer.engine import build
 
 IMAGES = 200
 RUN = (
-    *("model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=16"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=64",
+        "augment.crop=64",
+        "data.batch_size=16",
+    ),
     *("trainer.accelerator=cpu", "trainer.max_steps=3", "logger=[]", "data.num_workers=0"),
 )
 ROW = "4,4,28,4,28,20,4,20,WORD\n"

@@ -41,7 +41,13 @@ def test_the_right_plugin_is_named(folder: str, name: str):
     if root is None:
         pytest.skip(f"there is no {DATA / folder}")
     run = compose(
-        [f"dataset={name}", f"dataset.root='{root}'", "model.neck_channels=8", "data.num_workers=0"]
+        [
+            f"dataset={name}",
+            f"dataset.root='{root}'",
+            "model.neck_channels=8",
+            "model.backbone.width=8",
+            "data.num_workers=0",
+        ]
     )
     context = run_context(run, Path())
     with pytest.raises(

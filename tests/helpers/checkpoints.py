@@ -16,6 +16,7 @@ from ocr_trainer.engine import build
 DETECTOR = (
     "model=dbnet",
     "model.neck_channels=8",
+    "model.backbone.width=8",
     "model.size=128",
     # Random weights give 0.5 everywhere: the whole image is one text.
     "model.box_threshold=0.1",

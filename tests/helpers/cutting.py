@@ -32,6 +32,7 @@ DETECTOR = [
     "model=dbnet",
     "calibrate.enabled=false",
     "model.neck_channels=8",
+    "model.backbone.width=8",
     "model.size=64",
     "augment.crop=64",
     "dataset=synthetic",

@@ -43,7 +43,14 @@ def python_path(*folders: Path) -> dict[str, str]:
 
 
 TINY = (
-    *("model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=2", "data.num_workers=0"),
+    *(
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=64",
+        "augment.crop=64",
+        "data.batch_size=2",
+        "data.num_workers=0",
+    ),
     *("dataset.train_pages=4", "dataset.val_pages=1", "dataset.test_pages=1", "dataset.height=64"),
     *("dataset.width=64", "dataset.max_words=5", "trainer.accelerator=cpu", "trainer.max_epochs=1"),
 )

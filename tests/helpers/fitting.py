@@ -21,7 +21,14 @@ from ocr_trainer.tasks.base import LearningTask, task_class
 WORDS = ["dataset=synthetic", "logger=[]", "data.num_workers=0", "schedule.warmup=0"]
 CRNN = [*WORDS, "model=crnn", "model.size=tiny", "charset.characters='0123456789'", "data.batch_size=8"]
 CRNN += ["dataset.text.charsets=[digits]", "dataset.text.train_texts=48", "data.bucket_batches=2"]
-DBNET = [*WORDS, "model=dbnet", "model.neck_channels=8", "dataset.train_pages=12", "data.batch_size=2"]
+DBNET = [
+    *WORDS,
+    "model=dbnet",
+    "model.neck_channels=8",
+    "model.backbone.width=8",
+    "dataset.train_pages=12",
+    "data.batch_size=2",
+]
 DBNET += ["dataset.height=128", "dataset.width=128", "model.size=128", "augment.crop=64"]
 
 Spoil = Callable[[LearningTask, set[int]], None]

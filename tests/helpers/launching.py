@@ -22,7 +22,14 @@ PRELOADED = [
     "helpers.launching",
 ]
 TINY = [
-    *("model=dbnet", "model.neck_channels=8", "dataset=synthetic", "dataset.height=128", "dataset.width=128"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "dataset=synthetic",
+        "dataset.height=128",
+        "dataset.width=128",
+    ),
     *("dataset.train_pages=12", "dataset.val_pages=4", "dataset.test_pages=2", "model.size=128"),
     *("augment.crop=64", "data.batch_size=2", "data.num_workers=0", "logger=[csv]", "trainer.max_epochs=3"),
 ]

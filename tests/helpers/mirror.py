@@ -13,7 +13,14 @@ from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Context, Task
 
 RUN = compose(
-    ["model=dbnet", "model.neck_channels=8", "model.side=none", "data.num_workers=0", "data.batch_size=2"]
+    [
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.side=none",
+        "data.num_workers=0",
+        "data.batch_size=2",
+    ]
 )
 
 
@@ -25,7 +32,9 @@ class Mirror(DBNet):
 
 
 def mirror(*overrides: str) -> Mirror:
-    run = compose(["model=dbnet", "model.neck_channels=8", "model.side=none", *overrides])
+    run = compose(
+        ["model=dbnet", "model.neck_channels=8", "model.backbone.width=8", "model.side=none", *overrides]
+    )
     return Mirror(run.model, Context(task=Task.detection)).eval()
 
 

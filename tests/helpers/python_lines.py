@@ -24,7 +24,14 @@ import ocr_trainer as ocr
 
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 SMALL = (
-    *("model.size=64", "augment.crop=64", "data.batch_size=1", "data.num_workers=0", "model.neck_channels=8"),
+    *(
+        "model.size=64",
+        "augment.crop=64",
+        "data.batch_size=1",
+        "data.num_workers=0",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+    ),
     *("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1"),
     *(
         "trainer.max_steps=2",

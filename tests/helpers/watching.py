@@ -10,7 +10,14 @@ from helpers.fakes import install, python_path
 
 STRANGERS = Path(__file__).parents[1] / "strangers"
 SMALL = [
-    *("model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "data.batch_size=2"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=64",
+        "augment.crop=64",
+        "data.batch_size=2",
+    ),
     *("logger=[csv]", "data.log_images=0", "trainer.max_epochs=2", "trainer.accelerator=cpu"),
     *("trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1", "trainer.num_sanity_val_steps=2"),
 ]

@@ -14,7 +14,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {"ocr-trainer-signum": "writing-an-optimizer.md", "ocr-trainer-rsqrt": "writing-a-schedule.md"}
 FILE = re.compile(r"^`(ocr-trainer-\w+/[\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMALL = ["model.neck_channels=8", "model.size=64", "augment.crop=64", "calibrate.enabled=false", "logger=[]"]
+SMALL = [
+    "model.neck_channels=8",
+    "model.backbone.width=8",
+    "model.size=64",
+    "augment.crop=64",
+    "calibrate.enabled=false",
+    "logger=[]",
+]
 SMALL += ["dataset.train_pages=4", "dataset.val_pages=2", "dataset.height=64", "dataset.width=64"]
 SMALL += ["data.batch_size=2", "data.num_workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 MISSING = [module for module in ("pip", "setuptools") if find_spec(module) is None]

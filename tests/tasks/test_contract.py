@@ -5,7 +5,14 @@ from __future__ import annotations
 from ocr_trainer.testing import TaskSuite
 
 PAGES = (
-    *("model=dbnet", "model.neck_channels=8", "model.size=64", "augment.crop=64", "calibrate.images=2"),
+    *(
+        "model=dbnet",
+        "model.neck_channels=8",
+        "model.backbone.width=8",
+        "model.size=64",
+        "augment.crop=64",
+        "calibrate.images=2",
+    ),
     *("dataset=synthetic", "dataset.train_pages=4", "dataset.val_pages=2", "dataset.test_pages=1"),
     *("dataset.height=64", "dataset.width=64", "dataset.max_words=5", "data.batch_size=2"),
 )

@@ -43,10 +43,18 @@ class Unclip(Enum):
 
 
 @dataclass
+class ResNetConfig(BackboneConfig):
+    """The options of a ResNet."""
+
+    width: int = option(64, at_least=1)
+    """Channels of the first stage; each further stage has twice as many. Published weights have 64."""
+
+
+@dataclass
 class DBNetConfig(Config):
     """The options of DBNet and DBNet++; the defaults are the authors'."""
 
-    backbone: Any = plugin_option(Kind.backbone, default=BackboneConfig(name="resnet18"))
+    backbone: Any = plugin_option(Kind.backbone, default=ResNetConfig(name="resnet18"))
     """The backbone plugin and its options: `{name: resnet50, weights: FILE}`."""
     neck_channels: int = option(256, at_least=4)
     """Channels of the feature pyramid; a multiple of 4."""
@@ -128,20 +136,20 @@ dbnetpp = ModelPlugin(
 resnet18 = BackbonePlugin(
     api=1,
     summary="ResNet of 18 layers (He et al., CVPR 2016)",
-    config=BackboneConfig,
+    config=ResNetConfig,
     factory="ocr_trainer_dbnet.resnet:resnet18",
 )
 
 resnet34 = BackbonePlugin(
     api=1,
     summary="ResNet of 34 layers (He et al., CVPR 2016)",
-    config=BackboneConfig,
+    config=ResNetConfig,
     factory="ocr_trainer_dbnet.resnet:resnet34",
 )
 
 resnet50 = BackbonePlugin(
     api=1,
     summary="ResNet of 50 layers with the stride in the 3x3 convolutions (He et al., CVPR 2016)",
-    config=BackboneConfig,
+    config=ResNetConfig,
     factory="ocr_trainer_dbnet.resnet:resnet50",
 )

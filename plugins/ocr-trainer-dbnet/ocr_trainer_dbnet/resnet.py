@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ocr_trainer.plugin import BackboneConfig, Context
+from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.detection import Backbone
+from ocr_trainer_dbnet.plugin import ResNetConfig
 
 
 def _conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
@@ -82,20 +83,21 @@ class ResNet(Backbone):
 
     Args:
         name: A key of `DEPTHS`.
+        width: Channels of the stem and of the first stage; each further stage has twice as many.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, width: int = 64) -> None:
         super().__init__()
         block, depths = DEPTHS[name]
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        widths = [64 * block.expansion * 2**level for level in range(4)]
-        self.layer1 = self._layer(block, 64, 64, depths[0], stride=1)
-        self.layer2 = self._layer(block, widths[0], 128, depths[1], stride=2)
-        self.layer3 = self._layer(block, widths[1], 256, depths[2], stride=2)
-        self.layer4 = self._layer(block, widths[2], 512, depths[3], stride=2)
+        widths = [width * block.expansion * 2**level for level in range(4)]
+        self.layer1 = self._layer(block, width, width, depths[0], stride=1)
+        self.layer2 = self._layer(block, widths[0], 2 * width, depths[1], stride=2)
+        self.layer3 = self._layer(block, widths[1], 4 * width, depths[2], stride=2)
+        self.layer4 = self._layer(block, widths[2], 8 * width, depths[3], stride=2)
         self.channels = tuple(widths)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -126,16 +128,16 @@ class ResNet(Backbone):
         return features
 
 
-def resnet18(config: BackboneConfig, context: Context) -> ResNet:
+def resnet18(config: ResNetConfig, context: Context) -> ResNet:
     """Return a ResNet of 18 layers."""
-    return ResNet("resnet18")
+    return ResNet("resnet18", config.width)
 
 
-def resnet34(config: BackboneConfig, context: Context) -> ResNet:
+def resnet34(config: ResNetConfig, context: Context) -> ResNet:
     """Return a ResNet of 34 layers."""
-    return ResNet("resnet34")
+    return ResNet("resnet34", config.width)
 
 
-def resnet50(config: BackboneConfig, context: Context) -> ResNet:
+def resnet50(config: ResNetConfig, context: Context) -> ResNet:
     """Return a ResNet of 50 layers."""
-    return ResNet("resnet50")
+    return ResNet("resnet50", config.width)

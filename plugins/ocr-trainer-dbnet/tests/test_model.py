@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from ocr_trainer_dbnet.model import DBNet, DBNetPP
-from ocr_trainer_dbnet.plugin import DBNetConfig, Side, Unclip, dbnet
+from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig, Side, Unclip, dbnet
 
 from ocr_trainer.data.types import Sample
-from ocr_trainer.plugin import BackboneConfig, Context, Task
+from ocr_trainer.plugin import Context, Task
 
 CONTEXT = Context(task=Task.detection)
 
@@ -186,7 +186,7 @@ def test_the_authors_kaiming_heads():
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
 def test_all_backbones_fit(name):
-    net = model(backbone=BackboneConfig(name), neck_channels=16).eval()
+    net = model(backbone=ResNetConfig(name), neck_channels=16).eval()
     with torch.no_grad():
         assert net(torch.zeros(1, 3, 32, 64, dtype=torch.uint8))["probability"].shape == (1, 32, 64)
 

@@ -14,6 +14,7 @@ TINY = [
     *(
         "model=dbnet",
         "model.neck_channels=8",
+        "model.backbone.width=8",
         "model.size=64",
         "dataset.train_pages=1",
         "dataset.val_pages=1",

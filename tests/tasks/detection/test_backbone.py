@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers.fakes import install, visible
 from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import DBNetConfig
+from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.schema import plain
@@ -65,8 +65,8 @@ def acme(tmp_path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("words", ["model.backbone=resnet50", "model.backbone.name=resnet50"])
 def test_the_name_alone_is_enough(words: str):
     run = compose([words])
-    assert run.model.backbone == BackboneConfig("resnet50")
-    assert plain(run)["model"]["backbone"] == {"name": "resnet50", "weights": None}
+    assert run.model.backbone == ResNetConfig("resnet50")
+    assert plain(run)["model"]["backbone"] == {"name": "resnet50", "weights": None, "width": 64}
     assert {"resnet50", "dbnet"} <= {plugin["name"] for plugin in used_plugins(run)}
 
 

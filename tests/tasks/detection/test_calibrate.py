@@ -66,6 +66,7 @@ def test_a_run_keeps_what_was_chosen_in_its_checkpoint_and_report(
     words = [
         "model=dbnet",
         "model.neck_channels=8",
+        "model.backbone.width=8",
         "model.size=128",
         "augment.crop=64",
         "model.box_threshold=0.9",
