@@ -165,7 +165,7 @@ def in_rank_1(task: LearningTask, batches: set[int]) -> None:
     task.on_train_start = on_train_start
 
 
-@pytest.mark.parametrize("mode", ["stop", "skip"])
+@pytest.mark.parametrize("mode", [pytest.param("stop", marks=pytest.mark.slow), "skip"])
 def test_case_30_what_one_process_finds_all_act_on(mode: str, tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", RANKS, str(tmp_path), mode],

@@ -54,6 +54,7 @@ def test_without_account_it_is_offline_and_says_so_in_one_line(env: dict[str, st
     assert found.exit_code == 0
 
 
+@pytest.mark.slow
 def test_lightnings_own_logger_raises_without_account(env: dict[str, str], tmp_path: Path):
     """Why opening the run is ours."""
     code = "from lightning.pytorch.loggers import WandbLogger; WandbLogger(save_dir='.').experiment"
@@ -71,7 +72,7 @@ def test_lightnings_own_logger_raises_without_account(env: dict[str, str], tmp_p
     assert "UsageError: No API key configured" in ended.stderr
 
 
-@pytest.mark.parametrize("relogin", [False, True])
+@pytest.mark.parametrize("relogin", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_at_a_terminal_it_does_not_ask(env: dict[str, str], tmp_path: Path, relogin: bool):
     if relogin:
         env |= {"WANDB_RELOGIN": "true"}  # makes wandb ask even where there is a key
@@ -102,7 +103,7 @@ def test_at_a_terminal_it_does_not_ask(env: dict[str, str], tmp_path: Path, relo
     assert found.curve("val/count") == {10: 1}
 
 
-@pytest.mark.parametrize("mode", ["", "offline"])
+@pytest.mark.parametrize("mode", ["", pytest.param("offline", marks=pytest.mark.slow)])
 def test_wandb_mode_is_honoured(env: dict[str, str], tmp_path: Path, mode: str):
     ended = run_child(tmp_path, env | {"WANDB_MODE": mode})
     assert ended.returncode == 0, ended.stderr
@@ -111,6 +112,7 @@ def test_wandb_mode_is_honoured(env: dict[str, str], tmp_path: Path, mode: str):
     assert recorded(tmp_path).curve("train/loss") == LOSSES
 
 
+@pytest.mark.slow
 def test_the_option_has_precedence_over_wandb_mode(env: dict[str, str], tmp_path: Path):
     ended = run_child(tmp_path, env | {"WANDB_MODE": "offline"}, "--mode=disabled")
     assert ended.returncode == 0, ended.stderr

@@ -38,7 +38,7 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize("key", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_run_is_offline_and_says_so_in_one_line(tmp_path: Path, key: bool):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     environment |= {"HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}

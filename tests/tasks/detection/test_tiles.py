@@ -129,7 +129,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float(shared / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - shared))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(pages(), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_every_text_is_found_once_and_whole(
     page: tuple[Tiling, list[np.ndarray]], jitter: float, seed: int
