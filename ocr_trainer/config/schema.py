@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ocr_trainer.config.security import redact_config
 from ocr_trainer.config.trainer import TrainerConfig
@@ -181,6 +181,14 @@ class RunConfig(Options):
     def obstacle(self, saved: Mapping[str, Any]) -> str | None:
         """Return why a checkpoint with the configuration `saved` cannot be resumed by this run, or `None`."""
         return None
+
+    def resumed(self, saved: Mapping[str, Any]) -> Self:
+        """Return the configuration for resuming from a checkpoint, whose weights replace initial ones.
+
+        Args:
+            saved: The configuration in the checkpoint.
+        """
+        return replace(self, model=self.model.without_init_weights(), init_from=None)
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     """
     point = _resume_point(run, folder)
     if point is not None:
-        run = replace(run, model=run.model.without_init_weights(), init_from=None)
+        run = run.resumed(point.content["ocr_trainer"]["config"])
     seed_everything(run.seed, verbose=False)
     context = run_context(run, folder, _first_step(point, folder))
     kind = task_class(context.task)

@@ -44,6 +44,10 @@ class ModelPlugin(Plugin):
     """For a recognizer with its own tokenizer: `package.module:attribute`, called before the model is built
     as `tokenizer(config, charset, texts)`, with the training texts. It returns a `Tokenizer` (of
     `ocr_trainer.tasks.recognition.tokenizer`), whose `state()` the factory gets as `context.tokenizer`."""
+    charset: str | None = None
+    """For a recognizer with published weights: `package.module:attribute`, called before the model is built
+    as `charset(config)`. It returns the characters that the initial weights know, or "" if they are random.
+    The charset of a run has them if its user names no characters."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Options that many plugins share: dataset folders, splits, and the input size of recognizers."""
+"""Options that many plugins share: dataset folders, splits, the input size of recognizers, DB's decoding."""
 
 from __future__ import annotations
 
@@ -148,3 +148,75 @@ class CtcConfig(RecognizerConfig):
 
     beam: int = option(1, at_least=1, at_most=1000)
     """Beam width of CTC decoding; 1 for greedy decoding."""
+
+
+class Side(Enum):
+    """How the size of an image is chosen for validation, test and prediction."""
+
+    short = "short"
+    long = "long"
+    width = "width"
+    none = "none"
+    at_least = "at_least"
+
+
+class Shape(Enum):
+    """The shape of detected text regions."""
+
+    quad = "quad"
+    polygon = "polygon"
+
+
+class Unclip(Enum):
+    """The rule for the distance that a decoded region grows by."""
+
+    ratio = "ratio"
+    exact = "exact"
+
+
+@dataclass
+class DBConfig(Config):
+    """A detector that segments shrunk text and grows what it finds, as DBNet; the defaults are DBNet's."""
+
+    shrink_ratio: float = option(0.4, above=0, below=1)
+    """The shrink ratio `r` of text kernels, in the paper's offset A (1 - r²) / L."""
+    thresh_min: float = option(0.3, at_least=0, at_most=1)
+    """Target of the threshold map far from text borders."""
+    thresh_max: float = option(0.7, at_least=0, at_most=1)
+    """Target of the threshold map on text borders."""
+    min_text_size: float = option(8, at_least=0)
+    """Text whose bounding box is lower or narrower than this, in pixels, is masked out of the loss."""
+    k: float = option(50, above=0)
+    """Steepness of the differentiable binarization."""
+
+    size: int = option(736, at_least=32)
+    """Length that `side` is resized to for validation, test and prediction, in pixels."""
+    side: Side = Side.short
+    """The side that is resized to `size`: short, long, width, or none to keep images as they are; at_least:
+    the short side, if it is shorter."""
+    max_side: int = option(2560, at_least=32)
+    """Longest side after resizing, in pixels; it overrides `side` and `size`."""
+
+    shape: Shape = Shape.quad
+    """Shape of the detected regions: rotated rectangles (quad) or polygons."""
+    binarize_threshold: float = option(0.3, at_least=0, below=1)
+    """Pixels with a higher probability are text."""
+    box_threshold: float = option(0.6, at_least=0, at_most=1)
+    """Regions with a lower mean probability are dropped."""
+    max_candidates: int = option(1000, at_least=1)
+    """Regions decoded per image; if there are more, the largest are decoded and a warning is logged."""
+    min_side: float = option(3, at_least=0)
+    """Regions narrower than this, in pixels, are dropped."""
+    unclip: Unclip = Unclip.ratio
+    """How regions grow: as in the authors' code (ratio), or by inverting the shrinking (exact; long text)."""
+    unclip_ratio: float | None = option(None, above=0)
+    """The ratio of `unclip=ratio`; if not given, the authors': 1.5 for quads, 2.0 for polygons."""
+
+    def validate(self) -> Iterator[str]:
+        """Yield one message per combination of options that is not allowed."""
+        if self.thresh_min >= self.thresh_max:
+            yield f"thresh_min={self.thresh_min:g} must be below thresh_max={self.thresh_max:g}"
+        if self.max_side < self.size and self.side is not Side.none:
+            yield f"max_side={self.max_side} must not be below size={self.size}"
+        if self.unclip is Unclip.exact and self.unclip_ratio is not None:
+            yield f"unclip_ratio={self.unclip_ratio:g} has no effect with unclip=exact; remove one of them"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
@@ -29,6 +29,8 @@ class OptimizerConfig(Config):
     """Also apply weight decay to normalization weights and biases."""
     layer_decay: float = option(1.0, above=0, at_most=1)
     """Factor of the learning rate from each layer to the one below, for models that define their layers."""
+    freeze: list[str] = field(default_factory=list)
+    """Parts of the model that are not trained, such as backbone.stem; their BatchNorm statistics stay."""
     nonfinite: Nonfinite = Nonfinite.stop
     """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -31,6 +31,7 @@ from ocr_trainer.data.types import Batch, Image, Scored
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
+from ocr_trainer.optim.freeze import freeze
 from ocr_trainer.optim.optimizer import check_state_fits, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
@@ -125,6 +126,8 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             added = (metric for metric in chosen_metrics(run) if metric.name not in run.METRICS)
             names = (name for metric in added for name in metric.scores())
             self.headline = (*self.headline, *names, self.monitor.name)
+        self.frozen = freeze(model, run.optimizer.freeze)
+        """The modules that are not trained."""
         self.latest_scores: dict[str, float] = {}
         """The scores of the latest validation."""
         self.best_scores: dict[str, float] = {}
@@ -287,6 +290,13 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def highlights(self) -> dict[str, str]:
         """Return the rows of the closing table that come from the details."""
         return {}
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; frozen ones stay in evaluation mode."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule, which advances with each optimizer step."""

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import ConfigError
+from ocr_trainer.plugin import Kind, ModelPlugin, discovery
 from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
 from ocr_trainer.tasks.recognition.tokenizer import CodePoints, Tokenizer
 from ocr_trainer.text import charset_file, charsets, normalize
@@ -60,7 +62,7 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
     Args:
         config: The sources of its characters.
         of_data: The characters of the training texts.
-        before: The charset of the checkpoint in `init_from`; included if the data decides.
+        before: The characters that the initial weights know; included if the data decides.
 
     Raises:
         ConfigError: The charset would be empty.
@@ -83,6 +85,22 @@ def choose(config: CharsetConfig, of_data: str, before: str) -> str:
             f"  names: {', '.join(charsets.names())}"
         )
     return charset
+
+
+def initial_charset(run: RunConfig) -> str:
+    """Return the characters that the model's published weights know, if it starts from them, or "".
+
+    Raises:
+        PluginBroken: The function that the description names cannot be imported.
+        CheckpointError: The weights are not available.
+    """
+    description = discovery.load(Kind.model, run.model.name)
+    assert isinstance(description, ModelPlugin)
+    if description.charset is None:
+        return ""
+    plugin = discovery.find(Kind.model, run.model.name)
+    characters: str = discovery.import_attribute(plugin, description.charset, "charset")(run.model)
+    return characters
 
 
 def remap_charset_rows(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ocr_trainer.config.schema import DataConfig, RunConfig
 from ocr_trainer.plugin import Options, option
@@ -142,6 +142,16 @@ class RecognitionConfig(RunConfig):
         if saved["charset"].get("tokenizer", "") != self.charset.tokenizer:
             return "has another tokenizer than the model makes of the data now: the texts were changed"
         return None
+
+    def resumed(self, saved: Mapping[str, Any]) -> Self:
+        """Return the configuration for resuming, with the characters that the initial weights knew."""
+        run = super().resumed(saved)
+        started = self.init_from is not None or run.model != self.model
+        if not started or not (run.charset.from_data or not run.charset.given):
+            return run
+        # They are not known any more, but the saved charset has them.
+        known = saved["charset"]["characters"]
+        return replace(run, charset=replace(run.charset, characters=known, from_data=True))
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask
 from ocr_trainer.tasks.recognition import coverage, data, fitting
-from ocr_trainer.tasks.recognition.charset import choose, named, remap_charset_rows
+from ocr_trainer.tasks.recognition.charset import choose, initial_charset, named, remap_charset_rows
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.tasks.recognition.tokenizer import encodable, make_tokenizer, to_json
@@ -213,9 +213,9 @@ def _characters(dataset: Any) -> str:
 
 
 def _charset_before(run: RecognitionConfig) -> str:
-    """Return the charset of the checkpoint in `init_from`, or an empty string."""
+    """Return the characters that the initial weights know: of `init_from`, or those that are published."""
     if run.init_from is None:
-        return ""
+        return initial_charset(run)
     saved: str = read(run.init_from)["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
     return saved
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from ocr_trainer.data.types import Detections
+from ocr_trainer.plugin.options import DBConfig, Shape, Unclip
 from ocr_trainer_dbnet.geometry import area_and_perimeter, exact_distance, offset
-from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
 
 RATIOS = {Shape.quad: 1.5, Shape.polygon: 2.0}
 """The authors' unclip ratios r' of the distance area * r' / perimeter."""
@@ -37,7 +37,7 @@ class Region:
     """0 to 1."""
 
 
-def calibration_candidates(config: DBNetConfig) -> list[dict[str, Any]]:
+def calibration_candidates(config: DBConfig) -> list[dict[str, Any]]:
     """Return the settings to choose from on validation data, as changes to `config`.
 
     The settings are every threshold of `CANDIDATE_THRESHOLDS` with `unclip=exact` and with every ratio of
@@ -53,7 +53,7 @@ def calibration_candidates(config: DBNetConfig) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in settings]
 
 
-def decode_map(probability: np.ndarray, size: tuple[int, int], config: DBNetConfig) -> Detections:
+def decode_map(probability: np.ndarray, size: tuple[int, int], config: DBConfig) -> Detections:
     """Find the text regions of one image. The function has no side effects and is thread-safe.
 
     Args:
@@ -95,7 +95,7 @@ def find_kernels(binary: np.ndarray) -> list[np.ndarray]:
     return [outline.reshape(-1, 2) for outline, parent in zip(outlines, parents, strict=True) if parent < 0]
 
 
-def unclip_distance(area: float, perimeter: float, config: DBNetConfig) -> float:
+def unclip_distance(area: float, perimeter: float, config: DBConfig) -> float:
     """Return the distance D' to grow a kernel by, in pixels; area * r' / perimeter in the paper.
 
     Args:
@@ -108,7 +108,7 @@ def unclip_distance(area: float, perimeter: float, config: DBNetConfig) -> float
     return area * _ratio(config) / perimeter
 
 
-def _ratio(config: DBNetConfig) -> float:
+def _ratio(config: DBConfig) -> float:
     return RATIOS[config.shape] if config.unclip_ratio is None else config.unclip_ratio
 
 
@@ -139,7 +139,7 @@ def _limit(kernels: list[np.ndarray], limit: int) -> tuple[list[np.ndarray], lis
     return largest, [f"{warning}; raise model.max_candidates to decode them all"]
 
 
-def _quad(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -> Region | None:
+def _quad(probability: np.ndarray, kernel: np.ndarray, config: DBConfig) -> Region | None:
     center, (width, height), angle = cv2.minAreaRect(kernel)
     if min(width, height) < config.min_side:
         return None
@@ -154,7 +154,7 @@ def _quad(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -> R
     return Region(_from_top_left(cv2.boxPoints((center, (width + grow, height + grow), angle))), score)
 
 
-def _polygon(probability: np.ndarray, kernel: np.ndarray, config: DBNetConfig) -> Region | None:
+def _polygon(probability: np.ndarray, kernel: np.ndarray, config: DBConfig) -> Region | None:
     outline = cv2.approxPolyDP(kernel, SMOOTHING * cv2.arcLength(kernel, closed=True), closed=True)
     outline = outline.reshape(-1, 2)
     if len(outline) < 4:

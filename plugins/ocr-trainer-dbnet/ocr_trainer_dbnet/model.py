@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ocr_trainer.data.types import Detections, Sample
 from ocr_trainer.plugin import Context
-from ocr_trainer.tasks.detection import Detector
 from ocr_trainer.tasks.detection.backbone import build_backbone
-from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
+from ocr_trainer_dbnet.detector import DBDetector
 from ocr_trainer_dbnet.fusion import AdaptivePyramid
 from ocr_trainer_dbnet.loss import balanced_cross_entropy, dice_loss, masked_l1_loss
 from ocr_trainer_dbnet.network import FeaturePyramid, Head, differentiable_step
-from ocr_trainer_dbnet.plugin import DBNetConfig, Side
-from ocr_trainer_dbnet.targets import make_targets
+from ocr_trainer_dbnet.plugin import DBNetConfig
 
 
-class DBNet(Detector):
+class DBNet(DBDetector):
     """A detector that learns a probability map of text and, in training only, its binarization threshold.
 
     Liao, Wan, Yao, Chen, Bai, "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020
@@ -32,16 +28,15 @@ class DBNet(Detector):
         CheckpointError: The backbone's weights are not available, cannot be read, or do not fit.
     """
 
-    score_option: ClassVar[str | None] = "box_threshold"
     pyramid: ClassVar[type[FeaturePyramid]] = FeaturePyramid
     """The module that merges the backbone's features."""
 
+    config: DBNetConfig
     mean: Tensor
     std: Tensor
 
     def __init__(self, config: DBNetConfig, context: Context) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.backbone = build_backbone(config.backbone, context)
         self.neck = self.pyramid(self.backbone.channels, config.neck_channels)
         self.probability = Head(config.neck_channels)
@@ -53,21 +48,6 @@ class DBNet(Detector):
         """Return the parameters of each layer of the backbone, or no layers if it does not define them."""
         layers: list[list[nn.Parameter]] = getattr(self.backbone, "layers_by_depth", list)()
         return layers
-
-    def scale(self, height: int, width: int) -> float:
-        """Return the factor that scales `config.side` to `config.size`, limited by `config.max_side`."""
-        size = self.config.size
-        factor = {
-            Side.short: size / min(height, width),
-            Side.long: size / max(height, width),
-            Side.width: size / width,
-            Side.none: 1.0,
-        }[self.config.side]
-        return min(factor, self.config.max_side / max(height, width))
-
-    def encode(self, sample: Sample) -> dict[str, np.ndarray]:
-        """Return the target maps of a sample; see `targets.make_targets`."""
-        return make_targets(sample.polygons, sample.ignore, sample.image.shape[:2], self.config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Run the network.
@@ -105,21 +85,6 @@ class DBNet(Detector):
             "binary": config.binary_weight * dice_loss(outputs["binary"], shrunk, mask),
             "threshold": config.threshold_weight * distance,
         }
-
-    def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
-        """Find the text regions in each probability map; see `decode.decode_map`."""
-        config = self.config
-        maps = outputs["probability"].detach().float().cpu().numpy()
-        maps = maps.reshape(len(sizes), *maps.shape[-2:])
-        return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
-
-    def positives(self, targets: dict[str, Tensor]) -> int:
-        """Return the number of pixels of a batch that lie in learned kernels."""
-        return int((targets["shrunk"] * targets["mask"]).sum())
-
-    def calibrations(self) -> list[dict[str, Any]]:
-        """Return the decoding settings to choose from on validation data."""
-        return calibration_candidates(self.config)
 
 
 class DBNetPP(DBNet):

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ocr_trainer.plugin.options import DBConfig
 from ocr_trainer_dbnet.geometry import area_and_perimeter, clip, offset, shrink_distance
-from ocr_trainer_dbnet.plugin import DBNetConfig
 
 MAX_COORDINATE = 2.0**15
 """Largest absolute coordinate of a learned polygon, in pixels; polygons beyond it are masked out."""
 
 
 def make_targets(
-    polygons: Sequence[np.ndarray], ignore: np.ndarray, size: tuple[int, int], config: DBNetConfig
+    polygons: Sequence[np.ndarray], ignore: np.ndarray, size: tuple[int, int], config: DBConfig
 ) -> dict[str, np.ndarray]:
     """Draw the target maps of one image.
 
@@ -60,7 +60,7 @@ def make_targets(
     }
 
 
-def shrink(polygon: np.ndarray, config: DBNetConfig) -> tuple[list[np.ndarray], float] | None:
+def shrink(polygon: np.ndarray, config: DBConfig) -> tuple[list[np.ndarray], float] | None:
     """Return the pieces of a polygon's kernel and their offset, or None if it cannot be learned.
 
     Args:

@@ -15,8 +15,10 @@ from ocr_trainer_dbnet.decode import (
     unclip_distance,
 )
 from ocr_trainer_dbnet.geometry import exact_distance, offset
-from ocr_trainer_dbnet.plugin import DBNetConfig, Shape, Unclip
+from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.targets import make_targets
+
+from ocr_trainer.plugin.options import Shape, Unclip
 
 SIZE = (96, 160)
 LINE = np.array([[10, 10], [110, 10], [110, 30], [10, 30]], np.float32)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from ocr_trainer_dbnet.model import DBNet, DBNetPP
-from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig, Side, Unclip, dbnet
+from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig, dbnet
 
 from ocr_trainer.data.types import Sample
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer.plugin.options import Side, Unclip
 
 CONTEXT = Context(task=Task.detection)
 

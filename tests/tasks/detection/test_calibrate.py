@@ -11,12 +11,12 @@ import pytest
 import torch
 from helpers.mirror import RUN, box, mirror, page
 from ocr_trainer_dbnet.model import DBNet
-from ocr_trainer_dbnet.plugin import Unclip
 from ocr_trainer_synthetic.synthetic import Pages
 
 from ocr_trainer.checkpoint.read import read
 from ocr_trainer.cli.main import main
 from ocr_trainer.data.split import subsample
+from ocr_trainer.plugin.options import Unclip
 from ocr_trainer.tasks.detection.calibrate import calibrate
 from ocr_trainer.tasks.detection.data import scoring_loader
 

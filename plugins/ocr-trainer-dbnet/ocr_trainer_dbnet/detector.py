@@ -1,0 +1,58 @@
+"""What detectors with DB's shrunk text share, whatever their networks: sizes, targets and decoding."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from ocr_trainer.data.types import Detections, Sample
+from ocr_trainer.plugin.options import DBConfig, Side
+from ocr_trainer.tasks.detection import Detector
+from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
+from ocr_trainer_dbnet.targets import make_targets
+
+
+class DBDetector(Detector):
+    """A detector whose outputs have a "probability" map of shrunk text: float (batch, height, width), 0 to 1.
+
+    A subclass has the network and its loss; the targets are those of `targets.make_targets`.
+    """
+
+    score_option: ClassVar[str | None] = "box_threshold"
+
+    def __init__(self, config: DBConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def scale(self, height: int, width: int) -> float:
+        """Return the factor that `config.side` and `config.size` ask for, limited by `config.max_side`."""
+        size = self.config.size
+        factor = {
+            Side.short: size / min(height, width),
+            Side.long: size / max(height, width),
+            Side.width: size / width,
+            Side.at_least: max(size / min(height, width), 1.0),
+            Side.none: 1.0,
+        }[self.config.side]
+        return min(factor, self.config.max_side / max(height, width))
+
+    def encode(self, sample: Sample) -> dict[str, np.ndarray]:
+        """Return the target maps of a sample; see `targets.make_targets`."""
+        return make_targets(sample.polygons, sample.ignore, sample.image.shape[:2], self.config)
+
+    def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
+        """Find the text regions in each probability map; see `decode.decode_map`."""
+        config = self.config
+        maps = outputs["probability"].detach().float().cpu().numpy()
+        maps = maps.reshape(len(sizes), *maps.shape[-2:])
+        return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
+
+    def positives(self, targets: dict[str, Tensor]) -> int:
+        """Return the number of pixels of a batch that lie in learned kernels."""
+        return int((targets["shrunk"] * targets["mask"]).sum())
+
+    def calibrations(self) -> list[dict[str, Any]]:
+        """Return the decoding settings to choose from on validation data."""
+        return calibration_candidates(self.config)

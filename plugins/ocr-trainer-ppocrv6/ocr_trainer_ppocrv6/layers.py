@@ -1,0 +1,83 @@
+"""Layers that the networks of PP-OCRv6 share.
+
+Images of several widths may share a batch. Layers that look at neighboring columns then take a mask, 1 for
+the columns of an image and 0 for padding, float (batch, 1, 1, width), or None if nothing is padding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+Pair = tuple[int, int]
+"""A size or a stride: along the height, along the width."""
+
+
+class ConvNorm(nn.Sequential):
+    """A convolution without bias and its batch normalization.
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the result.
+        kernel: Height and width of the kernel.
+        stride: Of the convolution.
+        groups: Of the convolution.
+        padding: Of the convolution; by default, the size stays the same if the kernel is odd.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: Pair = (1, 1),
+        stride: Pair = (1, 1),
+        groups: int = 1,
+        padding: Pair | None = None,
+    ) -> None:
+        padding = (kernel[0] // 2, kernel[1] // 2) if padding is None else padding
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(channels_out)
+
+
+class SqueezeExcite(nn.Module):
+    """Weighs channels by what the whole image has of them (Hu et al., CVPR 2018).
+
+    Args:
+        channels: Channels of the input.
+        slope: Slope of the piecewise linear function that makes weights from 0 to 1.
+    """
+
+    def __init__(self, channels: int, slope: float) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, channels // 4, 1)
+        self.excite = nn.Conv2d(channels // 4, channels, 1)
+        self.slope = slope
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the weighted channels: float (batch, channels, height, width), as the input."""
+        weights = self.excite(torch.relu(self.squeeze(mean(x, mask))))
+        weighed: Tensor = x * (weights * self.slope + 0.5).clamp(0, 1)
+        return weighed
+
+
+def mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean over all positions that are not padding: float (batch, channels, 1, 1)."""
+    if mask is None:
+        return x.mean((2, 3), keepdim=True)
+    return (x * mask).sum((2, 3), keepdim=True) / (mask.sum((2, 3), keepdim=True) * x.shape[2])
+
+
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return `x` with 0 in padding, as beyond the edge of an image."""
+    return x if mask is None else x * mask
+
+
+def initialize(module: nn.Module) -> None:
+    """Initialize a layer for training from random weights."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

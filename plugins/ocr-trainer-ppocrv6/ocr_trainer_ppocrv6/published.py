@@ -1,0 +1,96 @@
+"""Find the published weights: in the installed wheel of RapidOCR, which is not imported, or in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from ocr_trainer.errors import CheckpointError
+from ocr_trainer_ppocrv6.onnx_file import OnnxNetwork, read_onnx
+from ocr_trainer_ppocrv6.plugin import WHEEL, Size
+
+log = logging.getLogger("ocr_trainer")
+
+VERSION = "3.10."
+"""The versions of the wheel whose files are known, by their beginning."""
+INSTALL = "pip install 'ocr-trainer-ppocrv6[rapidocr]'"
+LICENSE = "MODEL_LICENSES.md"
+"""The file of the wheel that states the license of the weights."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of published weights."""
+
+    name: str
+    """Its name in the wheel."""
+    sha256: str
+    """Of the file in the wheel."""
+    structure: str
+    """The `OnnxNetwork.structure` of files with this network."""
+
+
+DETECTORS = {
+    Size.small: Published(
+        name="PP-OCRv6_det_small.onnx",
+        sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+        structure="2ccdd6d4d3706db596047248128a5249306e94eac5baa5f1e3ac733c4b318819",
+    )
+}
+RECOGNIZERS = {
+    Size.small: Published(
+        name="PP-OCRv6_rec_small.onnx",
+        sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+        structure="a3db5e30eb9bfc6a23596aa5110dadd9a437456ced2114ced8523c4261b32fc6",
+    )
+}
+
+
+def read_published(weights: str, published: Published) -> OnnxNetwork:
+    """Read published weights.
+
+    Args:
+        weights: `rapidocr` for those in the installed wheel, or the path of a file.
+        published: What is known of the file.
+
+    Raises:
+        CheckpointError: The wheel is missing, of another version or changed, or the file cannot be read.
+    """
+    try:
+        return read_onnx(_in_wheel(published) if weights == WHEEL else Path(weights))
+    except CheckpointError as error:
+        raise unusable(weights, error) from error
+
+
+def unusable(weights: str, reason: object) -> CheckpointError:
+    """Return the error for weights that cannot be used."""
+    return CheckpointError(f"model.weights={weights} cannot be used: {reason}")
+
+
+def _in_wheel(published: Published) -> Path:
+    try:
+        wheel = metadata.distribution(WHEEL)
+    except metadata.PackageNotFoundError as error:
+        raise CheckpointError(f"the wheel {WHEEL} is not installed\n  {INSTALL}") from error
+    if not wheel.version.startswith(VERSION):
+        raise CheckpointError(f"the wheel {WHEEL} {wheel.version} is installed, not {VERSION}*\n  {INSTALL}")
+    path = Path(str(wheel.locate_file(f"{WHEEL}/models/{published.name}")))
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}\n  reinstall {WHEEL}") from error
+    if found != published.sha256:
+        raise CheckpointError(f"{path} is not the file that was published: its SHA-256 is {found}")
+    files = [file for file in wheel.files or () if file.name == LICENSE]
+    _show_license(wheel.version, str(files[0].locate()) if files else "in its metadata")
+    return path
+
+
+@cache
+def _show_license(version: str, place: str) -> None:
+    """Log once where the license of the weights is."""
+    log.info("model.weights: those of PP-OCRv6 in %s %s; their license: %s", WHEEL, version, place)
