@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_trainer.api.pretrained import Checkpoint, find_pretrained
 from ocr_trainer.config.tasks import prediction
 from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Kind, ModelPlugin, Prediction, Task, discovery
@@ -85,8 +85,8 @@ class Saved:
         return config
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Saved:
-    """Read a checkpoint, or the best one of a run directory.
+def open_checkpoint(path: Checkpoint) -> Saved:
+    """Read a checkpoint, or the best one of a run directory, or load a model with published weights.
 
     Raises:
         CheckpointError: It is missing, damaged, or not written by ocr-train.
@@ -95,10 +95,21 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Saved:
     if file.is_dir():
         file = _best_in(file)
     elif not file.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}")
+        return _published(str(path))
     from ocr_trainer.checkpoint.read import read
 
     return Saved(file, read(file))
+
+
+def _published(model: str) -> Saved:
+    """Return a model with its published weights."""
+    weights = find_pretrained(model)
+    from ocr_trainer.config.compose import compose
+
+    run = compose([f"model={model}", *weights.overrides, *NO_SCORES], without_data=True)
+    from ocr_trainer.evaluation.published import published_checkpoint
+
+    return Saved(Path(model), published_checkpoint(run))
 
 
 def _best_in(folder: Path) -> Path:
@@ -111,9 +122,7 @@ def _best_in(folder: Path) -> Path:
     )
 
 
-def open_checkpoints(
-    first: str | os.PathLike[str], recognizer: str | os.PathLike[str] | None
-) -> tuple[Saved, Saved | None]:
+def open_checkpoints(first: Checkpoint, recognizer: Checkpoint | None) -> tuple[Saved, Saved | None]:
     """Read a checkpoint and, if given, that of the recognizer; refuse them if they are swapped.
 
     Raises:

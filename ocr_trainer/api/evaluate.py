@@ -18,6 +18,7 @@ from ocr_trainer.api.checkpoints import (
 )
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of, quoted
+from ocr_trainer.api.pretrained import Checkpoint, resolve
 from ocr_trainer.api.runs import create_run_dir, scores_table
 from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Prediction, Task, discovery
@@ -76,9 +77,9 @@ class Scores(Mapping[str, float]):
 
 
 def evaluate(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: Checkpoint,
     *overrides: str,
-    recognizer: str | os.PathLike[str] | None = None,
+    recognizer: Checkpoint | None = None,
     margin: float | None = None,
     benchmarks: str | os.PathLike[str] | None = None,
     **options: Any,
@@ -91,7 +92,8 @@ def evaluate(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used.
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used, or the name of published
+            weights, such as `"ppocrv6"`, which are scored on the dataset of the overrides.
         overrides: Changes to the configuration that it was trained with, such as other data. With a
             recognizer, `"recognizer.KEY=VALUE"` sets an option of its model.
         recognizer: A recognizer's checkpoint, to score detector and recognizer end to end.
@@ -111,6 +113,7 @@ def evaluate(
     timer = PhaseTimer()
     with guest():
         words = overrides_of(overrides, options)
+        checkpoint, recognizer = resolve(checkpoint, recognizer)
         own, reading = split_overrides(words, recognizer, margin)
         if benchmarks is not None:
             if recognizer is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.api.checkpoints import Saved, SwappedError, open_checkpoints, split_overrides
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
+from ocr_trainer.api.pretrained import Checkpoint, resolve
 from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Prediction
 from ocr_trainer.runs import collector
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def load(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: Checkpoint | None = None,
     *overrides: str,
-    recognizer: str | os.PathLike[str] | None = None,
+    recognizer: Checkpoint | None = None,
     device: str | None = None,
     margin: float | None = None,
     **options: Any,
@@ -35,10 +35,12 @@ def load(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used.
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used, or the name of published
+            weights, such as `"ppocrv6"`; by default, those that are installed. Weights of a detector and a
+            recognizer load both.
         overrides: Options of the model, as in `"model.box_threshold=0.6"`, and of the recognizer, as in
             `"recognizer.beam=3"`.
-        recognizer: Checkpoint of the recognizer that reads what the detector finds.
+        recognizer: The recognizer that reads what the detector finds, in the same forms.
         device: Device of the models, such as `"cpu"` or `"cuda:1"`; by default, the GPU if there is one.
         margin: Margin around each cropped word, from 0 to 1 as a fraction of its height; by default, that of
             the recognizer's training.
@@ -53,6 +55,7 @@ def load(
         PluginError: The plugin of a model is missing, denied or broken.
     """
     with guest():
+        checkpoint, recognizer = resolve(checkpoint, recognizer)
         words, reading = split_overrides(overrides_of(overrides, options), recognizer, margin)
         if other := [word for word in words if not word.lstrip("+~").startswith(("model.", "tiles."))]:
             raise ConfigError(

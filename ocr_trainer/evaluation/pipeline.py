@@ -204,7 +204,7 @@ def trained_margin(config: Mapping[str, Any]) -> float:
     Raises:
         ConfigError: The datasets have different margins.
     """
-    margins = sorted(set(_margins(config["dataset"])))
+    margins = sorted(set(_margins(config.get("dataset", {}))))
     if len(margins) > 1:
         listed = " and ".join(f"{margin:g}" for margin in margins)
         raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")

@@ -25,6 +25,16 @@ from ocr_trainer.plugin.training_kinds import (
 )
 
 
+@dataclass(frozen=True)
+class Pretrained:
+    """Published weights with which a model reads at once: its name is used like that of a checkpoint."""
+
+    name: str
+    """The name of the weights. A detector and a recognizer whose weights have one name are used together."""
+    overrides: tuple[str, ...]
+    """The overrides that load the weights, such as `("model.weights=rapidocr",)`."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ModelPlugin(Plugin):
     """A model. Its factory returns a `torch.nn.Module` for its task.
@@ -48,6 +58,8 @@ class ModelPlugin(Plugin):
     """For a recognizer with published weights: `package.module:attribute`, called before the model is built
     as `charset(config)`. It returns the characters that the initial weights know, or "" if they are random.
     The charset of a run has them if its user names no characters."""
+    pretrained: Pretrained | None = None
+    """Published weights, for `predict` without a checkpoint and wherever a checkpoint is named."""
 
 
 @dataclass(frozen=True)

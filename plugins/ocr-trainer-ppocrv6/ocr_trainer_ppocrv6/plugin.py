@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from ocr_trainer.plugin import Config, ModelPlugin, Task, option
+from ocr_trainer.plugin import Config, ModelPlugin, Pretrained, Task, option
 from ocr_trainer.plugin.options import CtcConfig, DBConfig, Side
 
 WHEEL = "rapidocr"
@@ -87,11 +87,14 @@ class PPOCRv6RecConfig(PublishedConfig, CtcConfig):
             yield f"height={self.height} must be a multiple of {ROW_STRIDE}"
 
 
+PRETRAINED = Pretrained("ppocrv6", (f"model.weights={WHEEL}",))
+
 ppocrv6_det = ModelPlugin(
     api=1,
     summary="PP-OCRv6's detector: PP-LCNetV4, a feature pyramid with large kernels and DB; published weights",
     config=PPOCRv6DetConfig,
     task=Task.detection,
+    pretrained=PRETRAINED,
     factory="ocr_trainer_ppocrv6.detector:PPOCRv6Detector",
 )
 
@@ -101,5 +104,6 @@ ppocrv6_rec = ModelPlugin(
     config=PPOCRv6RecConfig,
     task=Task.recognition,
     charset="ocr_trainer_ppocrv6.recognizer:initial_charset",
+    pretrained=PRETRAINED,
     factory="ocr_trainer_ppocrv6.recognizer:PPOCRv6Recognizer",
 )
