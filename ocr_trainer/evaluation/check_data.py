@@ -23,7 +23,8 @@ from ocr_trainer.engine.startup import quiet_logs
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.plugin import DataReport, SkippedItem
-from ocr_trainer.tasks.base import FitChecker, task_class
+from ocr_trainer.tasks.base import task_class
+from ocr_trainer.tasks.interface import FitChecker
 from ocr_trainer.text.normalize import fault
 from ocr_trainer.text.visible import one_line
 

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import logging
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
-from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.config.schema import plain
 from ocr_trainer.config.scores import chosen_metrics, monitor_of
 from ocr_trainer.data.images import write_image
-from ocr_trainer.data.loader import Loader, all_reduce_sum
+from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.seeding import seed_generators
-from ocr_trainer.data.split import Split
 from ocr_trainer.data.types import Batch, Image, Scored
 from ocr_trainer.errors import DataError
 from ocr_trainer.metrics.build import build_metrics
@@ -34,15 +30,10 @@ from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.optim.freeze import freeze
 from ocr_trainer.optim.optimizer import check_state_fits, make_optimizer
 from ocr_trainer.optim.schedule import make_scheduler
-from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
+from ocr_trainer.plugin import Kind, SkippedItem, Task, discovery
 from ocr_trainer.runs.identity import read_identity
+from ocr_trainer.tasks.interface import R, TaskInterface
 from ocr_trainer.text.visible import visible
-
-if TYPE_CHECKING:
-    from ocr_trainer.data.split import Splits
-
-R = TypeVar("R", bound=RunConfig)
-"""The configuration class of a task's runs."""
 
 SIDE_MULTIPLE = 32
 """The stride of most networks: suggested image sizes are multiples of it."""
@@ -51,16 +42,6 @@ log = logging.getLogger("ocr_trainer")
 
 LOGGED = frozenset({"loss", "lr"})
 """What training logs of every model, after `train/`."""
-
-
-class FitChecker(Protocol):
-    """Checks whether a model can learn samples."""
-
-    def __call__(self, sample: Any, name: str) -> Any:
-        """Return what is wrong with a sample: an object with its `reason`, or None. Workers call this."""
-
-    def problem(self, found: Sequence[Any], checked: int) -> str | None:
-        """Return why a run would refuse the data, from what was found, or None."""
 
 
 CaptionedImage = tuple[Image, str]
@@ -85,7 +66,7 @@ def task_class(task: Task) -> type[LearningTask[Any]]:
     return learning_task
 
 
-class LearningTask(LightningModule, ABC, Generic[R]):
+class LearningTask(LightningModule, TaskInterface[R]):
     """Trains a model and scores it. A task's subclass defines its batches, scores and images.
 
     Args:
@@ -94,19 +75,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         folder: The run directory.
         samples: The number of samples to train on, or to test on.
     """
-
-    model_type: ClassVar[type[nn.Module]]
-    """The class of the models that this task trains."""
-    image_key: ClassVar[str]
-    """The key of its images in loggers, after `val/` or `test/`."""
-    headline: tuple[str, ...] = ()
-    """The scores to show on the screen; empty for all. Reports and loggers always get all."""
-    lost_message: ClassVar[str] = "images cannot be read"
-    """The words after the number of lost samples in an error message."""
-    no_text_hint: ClassVar[str] = "do the labels lie on the images?"
-    """What to check if the first batches have no text to learn."""
-    lost_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
-    """The kinds of `SkippedItem.what` that lose a whole sample."""
 
     def __init__(self, model: Any, run: R, folder: Path, samples: int) -> None:
         super().__init__()
@@ -150,124 +118,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         self._losses = 0
         """How many of them gave a loss."""
 
-    @classmethod
-    def prepare(cls, run: R, context: Context, splits: Splits) -> tuple[R, Context, Splits]:
-        """Complete the configuration with what the data decides, before the model is built.
-
-        Returns:
-            The run, the context and the splits to use.
-        """
-        return run, context, splits
-
-    @classmethod
-    def without_training(cls, run: R) -> R:
-        """Complete the configuration of a model with published weights, which is used without training."""
-        return run
-
-    @classmethod
-    def check_fit(cls, model: Any, run: R, splits: Splits) -> None:
-        """Refuse training samples that the model cannot learn, before training.
-
-        Raises:
-            DataError: There are more of them than `data.max_skipped` allows.
-        """
-
-    @classmethod
-    def fit_checker(
-        cls, run: R, context: Context, splits: Splits, build: Callable[[R, Context], Any]
-    ) -> FitChecker | None:
-        """Return what checks the training samples for `check-data`; None for models that take every sample.
-
-        Args:
-            run: The configuration.
-            context: A context that no run uses.
-            splits: The splits, before `prepare`.
-            build: Builds the model of a prepared configuration.
-
-        Raises:
-            DataError: A run would refuse the data.
-        """
-        return None
-
-    @staticmethod
-    def adapt_weights(weights: dict[str, Tensor], model: Any, saved: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Convert tensors of the checkpoint in `init_from` that have another layout in this model.
-
-        Args:
-            weights: The checkpoint's tensors, by name.
-            model: The newly built model.
-            saved: The configuration in the checkpoint.
-
-        Returns:
-            The converted tensors only, by name.
-        """
-        return {}
-
-    @staticmethod
-    def memory_hints(run: Any, training: bool) -> Iterator[tuple[str, bool]]:
-        """Yield options of the task that save memory, and whether each concerns prefetched samples only."""
-        yield from ()
-
-    @staticmethod
-    @abstractmethod
-    def training_loader(split: Split[Any], model: Any, run: Any, context: Context | None = None) -> Loader:
-        """Return the loader of training batches.
-
-        Args:
-            split: The samples.
-            model: The model that the batches are for.
-            run: The run's configuration.
-            context: What the factories of plugins get that the loader uses, such as augmentations.
-        """
-
-    @staticmethod
-    @abstractmethod
-    def scoring_loader(split: Split[Any], model: Any, run: Any) -> Loader:
-        """Return a loader that yields each sample of a split once."""
-
-    @staticmethod
-    def calibration_loader(split: Split[Any], model: Any, run: Any) -> Loader | None:
-        """Return a loader of the validation images to calibrate on, or None for no calibration."""
-        return None
-
-    def calibrate(
-        self, val: DataLoader[Any], device: torch.device, precision: Callable[[], AbstractContextManager[Any]]
-    ) -> dict[str, Any] | None:
-        """Choose the model's decoding options on validation data.
-
-        Args:
-            val: The loader of `calibration_loader`.
-            device: Where to run the network.
-            precision: Makes the context manager to run the network in, as in validation.
-
-        Returns:
-            The choice in the form of report.json, or None.
-        """
-        return None
-
-    @abstractmethod
-    def loss_parts(self, batch: Batch) -> dict[str, Tensor]:
-        """Run the model on a batch and return the weighted parts of its loss: scalar tensors, by name.
-
-        A `LossParts` also has figures to log.
-        """
-
-    @abstractmethod
-    def check_batch(self, batch: Batch) -> None:
-        """Refuse a training batch that the model cannot use.
-
-        Raises:
-            DataError: Sizes or targets do not fit the model.
-        """
-
-    def unlearned_reason(self, batch: Batch) -> str | None:
-        """Return why the model will learn nothing from a batch that has text, or None if it will learn."""
-        return None
-
-    @abstractmethod
-    def score(self, split: str) -> dict[str, float]:
-        """Return the scores of all batches since `reset_scores`. Set `diagnosis` and `images`."""
-
     def compute(self, counted: MetricCollection) -> dict[str, float]:
         """Merge the metrics of all processes into `metrics`, and return their scores."""
         self.metrics, *others = all_reduce_sum([counted])
@@ -287,14 +137,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
     def details(self) -> dict[str, Any] | None:
         """Return the breakdown of the latest scores, for report.json."""
         return self.metrics.details() or None
-
-    def calibration_gain(self, calibration: dict[str, Any]) -> str:
-        """Return the gain of a calibration, for the closing table."""
-        return ""
-
-    def highlights(self) -> dict[str, str]:
-        """Return the rows of the closing table that come from the details."""
-        return {}
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all modules; frozen ones stay in evaluation mode."""
@@ -369,10 +211,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         # DDP reduces gradients in all processes: this one takes part with zeros, or the others would hang.
         return 0 * torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum()
 
-    def skip_key(self, entry: SkippedItem) -> Hashable:
-        """Return a key that is equal for entries of the same sample or label in different epochs."""
-        return entry
-
     def _record_skipped(self, batch: Batch) -> None:
         """Record the skipped samples of a batch.
 
@@ -420,10 +258,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         """The number of images to draw in this validation or test."""
         return self.run.data.log_images if self._draw and not self.trainer.sanity_checking else 0
 
-    @abstractmethod
-    def reset_scores(self) -> None:
-        """Discard the counts of the last validation or test."""
-
     def on_validation_epoch_start(self) -> None:
         """Reset the scores. Draw images only if a logger can show them."""
         self._draw = any(hasattr(logger, "log_image") for logger in self.trainer.loggers)
@@ -435,10 +269,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
         self._draw = True
         self.scored = Scored()
         self.reset_scores()
-
-    @abstractmethod
-    def score_batch(self, batch: Batch) -> None:
-        """Run the model on a batch and add its predictions to the counts."""
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score a batch, unless no image of it could be read."""
@@ -509,13 +339,6 @@ class LearningTask(LightningModule, ABC, Generic[R]):
             best_scores=self.best_scores,
             run=read_identity(self.folder),
         )
-
-    def restore_training(self, saved: Mapping[str, Any]) -> None:
-        """Restore what a checkpoint says about its training, for a test.
-
-        Args:
-            saved: The entry `ocr_trainer` of the checkpoint.
-        """
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the best scores so far."""
