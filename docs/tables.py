@@ -37,7 +37,7 @@ SHARED = (
     AugmentationConfig,
     BackboneConfig,
     *(shared.FolderConfig, shared.PairedConfig, shared.ListedConfig),
-    *(shared.RecognizerConfig, shared.CtcConfig),
+    *(shared.RecognizerConfig, shared.CtcConfig, shared.DBConfig),
     *(OptimizerConfig, ScheduleConfig),
 )
 TASKS = {task.value: cls for task, cls in run_config_classes()}
@@ -72,7 +72,8 @@ def _owner(owner: str) -> tuple[type[Options], str]:
             return options, "model.backbone."
         if options is AugmentationConfig:
             return options, "augment.steps.NAME."
-        return options, "model." if issubclass(options, shared.RecognizerConfig) else "dataset."
+        of_models = (shared.RecognizerConfig, shared.DBConfig)
+        return options, "model." if issubclass(options, of_models) else "dataset."
     if not name:
         return get_type_hints(RunConfig)[owner], f"{owner}."
     description = discovery.load(Kind(kind), name)
@@ -82,7 +83,8 @@ def _owner(owner: str) -> tuple[type[Options], str]:
 def _rows(
     options: type[Options], prefix: str, omitted: Collection[str] = ()
 ) -> Iterator[tuple[str, str, str, str]]:
-    types, meanings, defaults = get_type_hints(options), documentation(options), plain(options())
+    types, defaults = get_type_hints(options), plain(options())
+    meanings = {name: " ".join(text.split()) for name, text in documentation(options).items()}
     for field in fields(options):
         if field.name in omitted:
             continue
@@ -105,7 +107,7 @@ def _rows(
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it.
 
-    An option of an optimizer, schedule or augmentation with another default than in the shared table stays.
+    An option of a model, optimizer, schedule or augmentation whose default differs from that table stays.
     """
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
@@ -114,7 +116,7 @@ def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
         above = [base for base in SHARED if "/" in owner and owner != f"shared/{base.__name__}"]
     bases = [base for base in (Config, *above) if issubclass(options, base)]
     defaults = {field.name: field.default for field in fields(options)}
-    own = (AugmentationConfig, OptimizerConfig, ScheduleConfig)
+    own = (AugmentationConfig, OptimizerConfig, ScheduleConfig, shared.RecognizerConfig, shared.DBConfig)
     return {f.name for b in bases for f in fields(b) if b not in own or defaults[f.name] == f.default}
 
 

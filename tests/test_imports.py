@@ -87,6 +87,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer_json.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_lmdb.plugin", HEAVY | HYDRA | {"stevedore", "lmdb"}),
         ("ocr_trainer_parseq.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_ppocrv6.plugin", HEAVY | HYDRA | {"stevedore", "onnx"}),
         ("ocr_trainer_scenetext.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_svtrv2.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_synthetic.plugin", HEAVY | HYDRA | {"stevedore"}),

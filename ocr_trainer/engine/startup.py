@@ -18,6 +18,8 @@ SILENCED = (
     ".*does not have many workers.*",
     ".*number of training batches.*",
     ".*Checkpoint directory.*",
+    # Frozen parts.
+    ".*module\\(s\\) in eval mode at the start of training.*",
     # A batch without a sample to learn from; the samples are reported, and an epoch of them ends the run.
     ".*`training_step` returned `None`.*",
     ".*but have no `val_dataloader`.*",

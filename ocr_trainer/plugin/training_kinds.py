@@ -30,7 +30,7 @@ class OptimizerConfig(Config):
     layer_decay: float = option(1.0, above=0, at_most=1)
     """Factor of the learning rate from each layer to the one below, for models that define their layers."""
     freeze: list[str] = field(default_factory=list)
-    """Parts of the model that are not trained, such as backbone.stem; their BatchNorm statistics stay."""
+    """Parts of the model that are not trained, such as backbone.stem; their BatchNorm stays as it is."""
     nonfinite: Nonfinite = Nonfinite.stop
     """What to do with a step whose loss or gradient is not finite: stop the run, or skip the step."""
     max_nonfinite: int = option(10, at_least=1)

@@ -95,7 +95,8 @@ def test_the_printed_configuration_is_yaml_of_the_run():
 def test_an_unknown_plugin():
     assert (
         said("model=dbnt")
-        == "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?\n  installed: crnn, dbnet, dbnetpp, parseq, svtrv2"
+        == "no model plugin named 'dbnt' is installed. Did you mean 'dbnet'?\n  installed: crnn, dbnet, dbnetpp, parseq, ppocrv6_det, "
+        "ppocrv6_rec, svtrv2"
     )
 
 

@@ -34,7 +34,7 @@ class PPOCRv6Detector(FoldedNorms, DBDetector):
         size = DETECTORS[config.network]
         self.network = DetectorNetwork(size)
         self.threshold = Head(size.neck)
-        self.register_buffer("folded", torch.tensor(config.weights is not None))
+        self.register_folded(config.weights is not None)
         if config.weights is not None:
             self._load(config.weights)
 
@@ -67,14 +67,22 @@ class PPOCRv6Detector(FoldedNorms, DBDetector):
             "binary" and "logits", the inputs of the probability map's sigmoid.
         """
         images = images.contiguous(memory_format=torch.channels_last)
-        features = self.network.features(normalize(images, self.threshold.last.weight.dtype))
-        logits = self.network.head(features).squeeze(1).float()
+        x = normalize(images, self.threshold.last.weight.dtype)
+        if self.training:
+            self.unfold(lambda: self._maps(x))
+        logits, thresholds = self._maps(x)
         probability = logits.sigmoid()
-        if not self.training:
+        if thresholds is None:
             return {"probability": probability}
-        threshold = self.threshold(features).squeeze(1).float().sigmoid()
+        threshold = thresholds.sigmoid()
         binary = differentiable_step(probability, threshold, self.config.k)
         return {"probability": probability, "logits": logits, "threshold": threshold, "binary": binary}
+
+    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the logits of the probability map, and in training those of the threshold map."""
+        features = self.network.features(x)
+        logits = self.network.head(features).squeeze(1).float()
+        return logits, self.threshold(features).squeeze(1).float() if self.training else None
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the weighted parts of the loss: "probability", "binary" and "threshold", scalars."""

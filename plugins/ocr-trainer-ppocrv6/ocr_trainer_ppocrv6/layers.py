@@ -40,6 +40,15 @@ class ConvNorm(nn.Sequential):
         self.norm = nn.BatchNorm2d(channels_out)
 
 
+class TransposedConvNorm(nn.Sequential):
+    """A transposed convolution that doubles height and width, and its batch normalization."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(channels, channels, 2, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+
 class SqueezeExcite(nn.Module):
     """Weighs channels by what the whole image has of them (Hu et al., CVPR 2018).
 

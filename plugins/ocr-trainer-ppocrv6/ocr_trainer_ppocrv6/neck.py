@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocr_trainer_ppocrv6.layers import ConvNorm, SqueezeExcite
+from ocr_trainer_ppocrv6.layers import ConvNorm, SqueezeExcite, TransposedConvNorm
 
 SLOPE = 0.2
 """Slope of squeeze and excitation in the neck."""
@@ -79,12 +79,3 @@ class Head(nn.Module):
         """Return the logits, four times as high and wide as the features."""
         logits: Tensor = self.last(torch.relu(self.enlarge(torch.relu(self.reduce(x)))))
         return logits
-
-
-class TransposedConvNorm(nn.Sequential):
-    """A transposed convolution that doubles height and width, and its batch normalization."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(channels, channels, 2, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(channels)

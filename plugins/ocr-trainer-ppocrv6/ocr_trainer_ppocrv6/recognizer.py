@@ -36,7 +36,7 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
     def __init__(self, config: PPOCRv6RecConfig, context: Context) -> None:
         super().__init__(config, context.charset)
         self.network = RecognizerNetwork(RECOGNIZERS[config.size], config.height, self.classes)
-        self.register_buffer("folded", torch.tensor(config.weights is not None))
+        self.register_folded(config.weights is not None)
         if config.weights is not None:
             self._load(config.weights)
 
@@ -85,7 +85,10 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
         x = normalize(images, self.network.head.weight.dtype)
         x = F.pad(x, (0, max(self.config.canvas - x.shape[3], 0)))
         canvases = widths.clamp(min=self.config.canvas)
-        logits = self.network(x * column_mask(widths, x.shape[3], x), canvases).float()
+        x = x * column_mask(widths, x.shape[3], x)
+        if self.training:
+            self.unfold(lambda: self.network(x, canvases))
+        logits = self.network(x, canvases).float()
         return {"logits": logits, "steps": steps_of(canvases)}
 
     def character_rows(self) -> dict[str, int]:

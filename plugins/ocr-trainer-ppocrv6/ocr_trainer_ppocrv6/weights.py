@@ -1,7 +1,7 @@
 """Load the published weights, which are ONNX files, into the networks; account for every tensor.
 
 In the files, batch normalization is folded into most convolutions: what is left of it is a bias. It becomes a
-batch normalization that adds this bias and changes nothing else.
+batch normalization again, which adds this bias and scales the channels.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer_ppocrv6.layers import ConvNorm, TransposedConvNorm
 from ocr_trainer_ppocrv6.onnx_file import OnnxNetwork
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 """The tensors of a batch normalization, in ONNX's order."""
+LEAST_SCALE = 1e-3
+"""The least scale of a channel; some kernels are 0."""
 
 
 def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[str, Tensor]:
@@ -51,6 +54,12 @@ def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[st
         raise CheckpointError(f"it has {len(given)} tensors that this network does not have: {names[:200]}")
     if file.structure != structure:
         raise CheckpointError("its tensors fit, but its graph is another one")
+    for name, module in network.named_modules():
+        folded = (
+            isinstance(module, ConvNorm | TransposedConvNorm) and not state[f"{name}.norm.running_mean"].any()
+        )
+        if folded:
+            _move_scale(state, name, axis=int(isinstance(module, TransposedConvNorm)))
     return state
 
 
@@ -80,6 +89,25 @@ def _adding(bias: np.ndarray, eps: float) -> dict[str, np.ndarray]:
     one = np.ones_like(bias)
     # It divides by the square root of the variance plus eps.
     return dict(zip(NORM, (one, bias, 0 * one, one - np.float32(eps)), strict=True))
+
+
+def _move_scale(state: dict[str, Tensor], name: str, axis: int) -> None:
+    """Move the scale of each channel's kernel into the normalization that follows; the result is the same.
+
+    The sizes of folded kernels differ by orders of magnitude. Optimizers such as Adam change every weight by
+    about the same amount, which small kernels would not survive.
+
+    Args:
+        state: The tensors to change.
+        name: The name of the convolution and its normalization.
+        axis: The axis of the kernels that has the channels of the result.
+    """
+    kernels = state[f"{name}.conv.weight"].movedim(axis, 0)
+    rows = kernels.flatten(1)
+    # Relative to the size of random kernels (He et al., ICCV 2015).
+    scale = (rows.square().mean(1) * rows.shape[1] / 2).sqrt().clamp(min=LEAST_SCALE)
+    state[f"{name}.conv.weight"] = (kernels / scale.view(-1, 1, 1, 1)).movedim(0, axis)
+    state[f"{name}.norm.weight"] = state[f"{name}.norm.weight"] * scale
 
 
 def _vector(bias: np.ndarray) -> np.ndarray:

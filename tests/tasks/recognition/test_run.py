@@ -68,6 +68,11 @@ def test_a_run_its_checkpoint_and_one_that_grows_from_it(cli: Cli, tmp_path: Pat
     told = json.loads((grown / "report.json").read_text(encoding="utf-8"))
     assert told["data"]["coverage"][0]["texts"] == 7
 
+    # The data has no 9: only the checkpoint that the run started from had it.
+    (grown / "report.json").unlink()
+    resumed = cli("resume", str(grown), "trainer.max_epochs=2")
+    assert resumed.returncode == 0, resumed.stderr
+
 
 def test_unknown_characters_are_told_and_left_out(cli: Cli, tmp_path: Path):
     words = tmp_path / "words"
