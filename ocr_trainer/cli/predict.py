@@ -15,6 +15,7 @@ from ocr_trainer.plugin import Config, Kind
 from ocr_trainer.text.visible import echo, one_line
 
 if TYPE_CHECKING:
+    from ocr_trainer.cli.inputs import Input
     from ocr_trainer.engine.callbacks.bar import Report
     from ocr_trainer.evaluation.predict import Reader
 
@@ -27,7 +28,7 @@ def predict(words: Sequence[str]) -> int:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="images, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
+        help="images, PDFs, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
     )
     add_recognizer(parser)
     parser.add_argument(
@@ -39,18 +40,27 @@ def predict(words: Sequence[str]) -> int:
         help="writers separated by commas; `ocr-train list-plugins writer` lists them (default: "
         "json,text,overlay, or json,overlay without a recognizer); writer.NAME.KEY=VALUE sets their options",
     )
+    parser.add_argument(
+        "--dpi", type=float, default=300, help="pixels per inch of the pages of PDFs (default: %(default)s)"
+    )
     arguments = parser.parse_intermixed_args(words)
     overrides, options, named = _split(arguments.images)
     from ocr_trainer.api.load import load
-    from ocr_trainer.cli.inputs import given_images
+    from ocr_trainer.cli.inputs import given_images, named_inputs
+    from ocr_trainer.data.pdf import DPI_LIMITS
 
-    images, out = given_images(named), Path(arguments.out)
+    if not DPI_LIMITS[0] <= arguments.dpi <= DPI_LIMITS[1]:
+        raise ConfigError(
+            f"--dpi must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {arguments.dpi:g}"
+        )
+    paths, out = given_images(named), Path(arguments.out)
     with checkpoint_flags("predict", arguments):
         reader = load(
             arguments.checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin
         )
         if reader.finds:
-            _write_pages(reader, images, out, _formats(arguments.format, options, reader.reads))
+            formats = _formats(arguments.format, options, reader.reads)
+            _write_pages(reader, named_inputs(paths, arguments.dpi), out, formats)
             return 0
     if arguments.format is not None or options:
         word = options[0] if options else "--format"
@@ -58,7 +68,7 @@ def predict(words: Sequence[str]) -> int:
             f"{word} is for pages, which takes a detector's checkpoint before --recognizer; "
             "images of words give readings.jsonl and readings.tsv"
         )
-    _write_readings(reader, images, out)
+    _write_readings(reader, named_inputs(paths, arguments.dpi), out)
     return 0
 
 
@@ -86,7 +96,7 @@ def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str
         read: Whether there is a recognizer.
     """
     from ocr_trainer.config.plugin_options import plugin_config
-    from ocr_trainer.results.files import OWN, check_suffixes, description
+    from ocr_trainer.results.formats import OWN, check_suffixes, description
 
     if listed is None:
         # Full names: a plugin of another distribution may have the same short name.
@@ -109,49 +119,50 @@ def _formats(listed: str | None, options: Sequence[str], read: bool) -> dict[str
     return {name: plugin_config(Kind.writer, name, values) for name, values in given.items()}
 
 
-def _write_pages(reader: Reader, images: Sequence[Path], out: Path, formats: Mapping[str, Config]) -> None:
-    """Write the results of each image to files of their own."""
+def _write_pages(reader: Reader, inputs: Sequence[Input], out: Path, formats: Mapping[str, Config]) -> None:
+    """Write the results of all images."""
     from ocr_trainer.engine.callbacks.bar import progress
     from ocr_trainer.results.files import ResultFiles
 
-    names = _names(images)
     done = words = 0
     # The pages come in the order of the images, one by one.
-    remaining = iter(images)
-    with _writing(out), progress(len(images), "reading") as report:
-        files = ResultFiles(out, formats)
+    remaining = iter(inputs)
+    images = (given.image for given in inputs)
+    with _writing(out), progress(len(inputs), "reading") as report, ResultFiles(out, formats) as files:
         for page in reader.predict(images, on_error=lambda error: _skip(error, report, next(remaining))):
-            files.write(names[next(remaining)], page)
-            line = f"{page.source}: {len(page.words)} texts{''.join(f'; {w}' for w in page.warnings)}"
+            _, name, document = next(remaining)
+            files.write(name, page, document)
+            line = f"{page.label}: {len(page.words)} texts{''.join(f'; {w}' for w in page.warnings)}"
             report(one_line(line), bool(page.warnings))
             done, words = done + 1, words + len(page.words)
-    _print_summary(done, len(images), f"{words} texts", out)
+    _print_summary(done, len(inputs), f"{words} texts", out)
     files.finish()
 
 
-def _write_readings(reader: Reader, images: Sequence[Path], out: Path) -> None:
+def _write_readings(reader: Reader, inputs: Sequence[Input], out: Path) -> None:
     """Write the texts of images of words to `readings.jsonl`, an object per line, and `readings.tsv`."""
     from ocr_trainer.engine.callbacks.bar import progress
     from ocr_trainer.results import json_file
     from ocr_trainer.results.tsv import SEPARATORS
 
     done = 0
-    with _writing(out), progress(len(images), "reading") as report:
+    images = (given.image for given in inputs)
+    with _writing(out), progress(len(inputs), "reading") as report:
         rows = (out / "readings.jsonl").open("w", encoding="utf-8")
         table = (out / "readings.tsv").open("w", encoding="utf-8")
         with rows, table:
             for page in reader.predict(images, on_error=lambda error: _skip(error, report)):
                 (word,) = page.words
                 assert word.reading is not None
-                name = one_line(str(page.source))
-                rows.write(f"{json_file.row(page.source, word.reading)}\n")
+                name = one_line(page.label)
+                rows.write(f"{json_file.row(page.source, word.reading, page.number)}\n")
                 table.write(f"{name}\t{SEPARATORS.sub(' ', word.text)}\n")
                 report(f"{name}: {one_line(word.text)}")
                 done += 1
-    _print_summary(done, len(images), "readings.jsonl, readings.tsv", out)
+    _print_summary(done, len(inputs), "readings.jsonl, readings.tsv", out)
 
 
-def _skip(error: DataError, report: Report, *_: Path) -> None:
+def _skip(error: DataError, report: Report, *_: Input) -> None:
     echo(f"ocr-train: skipped: {one_line(str(error))}", file=sys.stderr)
     report()
 
@@ -162,20 +173,6 @@ def _print_summary(done: int, images: int, what: str, out: Path) -> None:
     if images > 1:
         echo(f"{done} of {images} images: {what}")
     echo(out)
-
-
-def _names(images: Sequence[Path]) -> dict[Path, str]:
-    """Return a unique name for the results of each image; files in different folders may have equal names."""
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for path in images:
-        name, number = path.stem, 2
-        while name in taken:
-            name, number = f"{path.stem}-{number}", number + 1
-        if path not in names:
-            names[path] = name
-            taken.add(name)
-    return names
 
 
 @contextmanager

@@ -213,7 +213,7 @@ def _header(file: BinaryIO) -> _Header:
             file.seek(0)
             with opened(file, decodable()) as image:
                 other = image.format in MORE_FORMATS
-                header = _Header(image.size[::-1], image.has_transparency_data, _orientation(image), other)
+                header = _Header(image.size[::-1], image.has_transparency_data, orientation_of(image), other)
     except DecompressionBombError as error:
         raise ValueError(f"it has more than {PIXEL_LIMIT:,} pixels") from error
     except BROKEN as error:
@@ -226,7 +226,7 @@ def _header(file: BinaryIO) -> _Header:
     return header
 
 
-def _orientation(image: Opened) -> int:
+def orientation_of(image: Opened) -> int:
     """Return the EXIF orientation, or 1 if the metadata is missing or damaged."""
     # Not `getexif()`: a PNG may store EXIF after its pixels, and `getexif()` would decode them to get there.
     if not (data := image.info.get("exif")):

@@ -44,9 +44,29 @@ class GivenImage:
         """
         self.given = given
         self.source: Path | str = Path(given) if isinstance(given, str | os.PathLike) else name
+        self.number: int | None = None
+        """Number of the page in its document, from 1; None of an image."""
+        self.dpi: float | None = None
+        """Pixels per inch at which a page is rendered; None of an image."""
         self.notes: list[str] = []
         """What the user should know about an image that could be read."""
         self._image: Image | None = None
+
+    @property
+    def label(self) -> str:
+        """Name for messages: the source, with the number of the page in its document."""
+        return f"{self.source}" if self.number is None else f"{self.source} page {self.number}"
+
+    def content(self) -> bytes | None:
+        """Return the content of the image file; None of an image that is none.
+
+        Raises:
+            OSError: The file cannot be read any more.
+        """
+        if isinstance(self.source, Path):
+            return self.source.read_bytes()
+        given = self.given
+        return bytes(given) if isinstance(given, bytes | bytearray | memoryview) else None
 
     def image(self) -> Image:
         """Return the image: uint8, (height, width, 3), RGB. Keep it until `release`.

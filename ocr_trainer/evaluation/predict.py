@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from ocr_trainer.data.documents import expanded, pages_of
 from ocr_trainer.data.inputs import GivenImage, is_stream
-from ocr_trainer.data.opencv import cv2
+from ocr_trainer.data.pdf import DPI, DPI_LIMITS
 from ocr_trainer.data.types import Detections, Image, Recognition
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Pipeline, recognize, whole
@@ -55,24 +55,34 @@ class Reader:
         return f"<Reader: {self._description}>"
 
     @overload
-    def predict(self, images: Given) -> Page: ...  # type: ignore[overload-overlap]
+    def predict(self, images: Given, *, dpi: float = DPI) -> Page: ...  # type: ignore[overload-overlap]
 
     @overload
-    def predict(self, images: Iterable[Given], *, on_error: OnError = "raise") -> Pages: ...
+    def predict(
+        self, images: Iterable[Given | GivenImage], *, on_error: OnError = "raise", dpi: float = DPI
+    ) -> Pages: ...
 
-    def predict(self, images: Given | Iterable[Given], *, on_error: OnError = "raise") -> Page | Pages:
+    def predict(
+        self, images: Given | Iterable[Given | GivenImage], *, on_error: OnError = "raise", dpi: float = DPI
+    ) -> Page | Pages:
         """Find and read the text of one image, or of many, one after the other.
 
         An image is a path, the content of an image file as bytes, a PIL image, or a numpy array: uint8 of
         shape (height, width) for gray, (height, width, 3) for RGB or (height, width, 4) for RGBA, from 0 to
         255. Transparent pixels are put on white, and the EXIF orientation of files and PIL images is applied.
 
+        A PDF, or a TIFF of several pages, is a document: it stands for the images of its pages. By itself, it
+        gives `Pages`, even if a PDF has only one page. Type checkers do not see that; for them, give a list:
+        `predict(["file.pdf"])`.
+
         Args:
-            images: An image, or an iterable of images. The iterable is read as you ask for its pages, one
-                image ahead; of files, no more than two images are in memory.
-            on_error: What to do with an image of an iterable that cannot be read: `"raise"` the error,
-                `"skip"` the image with a warning, or call a function with the error and skip the image. The
-                result counts the skipped images. An image by itself always raises.
+            images: An image or a document, or an iterable of them. The iterable is read as you ask for its
+                pages, one image ahead; of files, no more than two images are in memory.
+            on_error: What to do with an image of an iterable, or a page of a document, that cannot be read:
+                `"raise"` the error, `"skip"` the image with a warning, or call a function with the error and
+                skip the image. The result counts the skipped images. An image by itself always raises, and
+                so does a document of which nothing can be read.
+            dpi: Resolution at which the pages of a PDF are rendered, in pixels per inch.
 
         Returns:
             The `Page` of the image, or an iterator over the pages of all images in their order. Polygons are
@@ -80,13 +90,19 @@ class Reader:
 
         Raises:
             DataError: An image cannot be read, or is nothing of the above.
-            ConfigError: `on_error` is nothing of the above.
+            ConfigError: `on_error` is nothing of the above, or `dpi` is not from 10 to 2400.
         """
         if not (on_error in ("raise", "skip") or callable(on_error)):
             raise ConfigError(f"on_error is 'raise', 'skip' or a function, not {on_error!r}")
+        if not DPI_LIMITS[0] <= dpi <= DPI_LIMITS[1]:
+            raise ConfigError(
+                f"dpi must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {dpi:g}"
+            )
         if is_stream(images):
-            return Pages(self.pipeline, images, on_error)
+            return Pages(self.pipeline, images, on_error, dpi)
         given = GivenImage(images, "the image")
+        if (pages := pages_of(given, dpi)) is not None:
+            return Pages(self.pipeline, pages, on_error, dpi)
         page = _page(given, *self.pipeline(given.image()))
         given.release()
         return page
@@ -98,11 +114,17 @@ class Pages(Iterator[Page]):
     skipped: list[DataError]
     """Why images were skipped, so far."""
 
-    def __init__(self, pipeline: Pipeline, images: Iterable[Given], on_error: OnError) -> None:
+    def __init__(
+        self, pipeline: Pipeline, images: Iterable[Given | GivenImage], on_error: OnError, dpi: float
+    ) -> None:
         """Store the models and the images; read nothing yet."""
         self.skipped = []
         self._on_error = on_error
-        given = (GivenImage(image, f"image {number}") for number, image in enumerate(images, start=1))
+        given = (
+            page
+            for number, image in enumerate(images, start=1)
+            for page in ([image] if isinstance(image, GivenImage) else _expanded(image, number, dpi))
+        )
         read = _read_words if pipeline.detector is None else _read_pages
         self._pages = read(pipeline, self._loaded(given))
 
@@ -129,6 +151,10 @@ class Pages(Iterator[Page]):
             del image
             # A page that is kept does not keep its image; it can be read again.
             given.release()
+
+
+def _expanded(image: Given, number: int, dpi: float) -> Iterable[GivenImage]:
+    return expanded(GivenImage(image, f"image {number}"), dpi)
 
 
 def read_ahead(items: Iterator[T], load: Callable[[T], Any]) -> Iterator[tuple[T, Future[Any]]]:
@@ -169,15 +195,8 @@ def _page(
     size: tuple[int, int] | None = None,
 ) -> Page:
     """Return the page of an image; `size` is the height and width of an image that was let go."""
-    detections.warnings += [*given.notes, *_frame_warning(given.source)]
+    detections.warnings += given.notes
     page = page_of(given.source, size or given.image().shape[:2], detections, recognitions)
-    page.load_image = given.image
+    page.number, page.dpi = given.number, given.dpi
+    page.load_image, page.load_file = given.image, given.content
     return page
-
-
-def _frame_warning(source: Path | str) -> list[str]:
-    """Return a warning if a TIFF file has several pages."""
-    if not isinstance(source, Path) or source.suffix.lower() not in (".tif", ".tiff"):
-        return []
-    pages = cv2.imcount(str(source))
-    return [f"the file has {pages} pages, only the first was read"] if pages > 1 else []

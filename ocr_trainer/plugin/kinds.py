@@ -149,6 +149,17 @@ class MetricPlugin(Plugin):
             yield f"lower_is_better names '{score}', which is not one of its scores"
 
 
+class FilePer(Enum):
+    """What a result file belongs to."""
+
+    image = "image"
+    """Each image, and each page of a document, has a file of its own."""
+    document = "document"
+    """The pages of a PDF or of a TIFF have one file together, and each image has its own."""
+    run = "run"
+    """All images of a command have one file together."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WriterPlugin(Plugin):
     """A format of result files. Its factory returns an `ocr_trainer.results.writer.Writer`.
@@ -164,6 +175,8 @@ class WriterPlugin(Plugin):
     """Suffix that replaces that of the image, such as `.json`."""
     needs_text: bool = False
     """Whether the format is useless without a recognizer."""
+    file_per: FilePer = FilePer.image
+    """What a file belongs to. If not to one image, the writer has a method `join`."""
 
     def __post_init__(self) -> None:
         """Check the suffix.

@@ -43,7 +43,7 @@ def write(page: Page, creator: str, created: datetime) -> str:
             SubElement(order, "ElementRef", ID=f"order_{number}", REF=f"block_{number}")
     size = {"WIDTH": str(page.width), "HEIGHT": str(page.height)}
     layout = SubElement(root, "Layout")
-    top = SubElement(layout, "Page", {"ID": "page", "PHYSICAL_IMG_NR": "1", **size})
+    top = SubElement(layout, "Page", {"ID": "page", "PHYSICAL_IMG_NR": str(page.number or 1), **size})
     space = SubElement(top, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
     for number, block in enumerate(page.blocks, start=1):
         _block(space, f"block_{number}", block, page)

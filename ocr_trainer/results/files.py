@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ocr_trainer.data.types import Image
-from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken, PluginError
-from ocr_trainer.plugin import Config, Context, Kind, Task, WriterPlugin, discovery
-from ocr_trainer.plugin.build import build
+from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken
+from ocr_trainer.plugin import Config, FilePer, discovery
 from ocr_trainer.plugin.contract import describe_exception
-from ocr_trainer.plugin.metadata import Installed, installed
+from ocr_trainer.results.formats import Format, check_suffixes, description, format_of, open_format
 from ocr_trainer.results.writer import Writer, encode
 
 if TYPE_CHECKING:
     from ocr_trainer.results.page import Page
 
-log = logging.getLogger("ocr_trainer")
-
-MAX_CONSECUTIVE = 10
-"""After this many failures in a row, a writer is off."""
-OWN = "ocr-trainer:"
-"""The beginning of the full names of the core's formats."""
-
-
-@dataclass
-class Format:
-    """A format of result files, and what became of its files."""
-
-    plugin: Installed
-    suffix: str
-    writer: Writer
-    failed: int = 0
-    """Images that the writer failed for."""
-    skipped: int = 0
-    """Images that it was not asked for, because it was off."""
-    consecutive: int = 0
-    """Failures in a row."""
-    first: str = ""
-    """The first image that it failed for, and the reason."""
-
-    @property
-    def off(self) -> bool:
-        """Whether the writer has failed too often."""
-        return self.consecutive >= MAX_CONSECUTIVE
-
-    def summary(self) -> str:
-        """Return how many files are missing, and why."""
-        missing = self.failed + self.skipped
-        off = f" ({self.skipped} of them while it was off)" if self.skipped else ""
-        return f"{self} wrote no file for {missing} image{'s' * (missing > 1)}{off}; first {self.first}"
-
-    def __str__(self) -> str:
-        return f"the writer '{self.plugin.name}' ({self.plugin.distribution} {self.plugin.version})"
+RUN = "predictions"
+"""The name, without suffix, of a file of all images."""
 
 
 class ResultFiles:
     """Writes the result files of images, each under another name first, so that none is ever half written.
+
+    As a context manager, it writes the last files of several images when it ends without an exception.
 
     Args:
         out: The folder of result files; it must exist.
@@ -76,46 +42,93 @@ class ResultFiles:
     def __init__(self, out: Path, formats: Mapping[str, Config]) -> None:
         self.out = out
         check_suffixes(formats)
-        self.formats = [_open(name, config, out) for name, config in formats.items()]
+        self.formats = [open_format(name, config, out) for name, config in formats.items()]
+        self._parts: TemporaryDirectory[str] | None = None
+        self._images = 0
 
-    def write(self, name: str, page: Page) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            for form in self.formats if kind is None else ():
+                self._join(form)
+        finally:
+            if self._parts is not None:
+                self._parts.cleanup()
+                self._parts = None
+
+    def write(self, name: str, page: Page, document: str | None = None) -> None:
         """Write the result files of one image.
 
         Args:
             name: The name of the files, without suffix.
             page: The results.
+            document: The name of the files of the document that the page belongs to, for formats with a file
+                per document. Pages of a document follow one another.
 
         Raises:
             DataError: The image cannot be read.
             OSError: The folder cannot be written. This is not a failure of a writer.
         """
         image = _read_only(page.image)
+        self._images += 1
+        targets = {FilePer.image: name, FilePer.document: document or name, FilePer.run: RUN}
         for form in self.formats:
+            if form.target != targets[form.per]:
+                self._join(form)
+                form.target = targets[form.per]
+            content = form.content(page, image)
             path = self.out / f"{name}{form.suffix}"
-            if form.off:
-                form.skipped += 1
-                path.unlink(missing_ok=True)
-                continue
-            try:
-                content = encode(form.writer.write(page, image))
-            except (Exception, SystemExit) as error:  # a plugin may raise anything
+            if form.per is not FilePer.image:
+                if content is not None:
+                    form.parts[name] = self._keep(content, form.suffix)
+            elif content is not None:
+                _replace(path, content)
+            else:
                 # A file of an earlier command must not look like the result of this one.
                 path.unlink(missing_ok=True)
-                _record(form, page.source, error)
-                continue
-            form.consecutive = 0
-            _replace(path, content)
 
     def finish(self) -> None:
-        """Report what was not written.
+        """Write what is left of files of several images, and report what was not written.
 
         Raises:
             PluginBroken: A writer failed.
+            OSError: The folder cannot be written.
         """
+        self.__exit__(None)
         failed = [form for form in self.formats if form.failed]
         if failed:
             listed = "".join(f"\n  {form.summary()}" for form in failed)
             raise PluginBroken(f"some result files were not written:{listed}")
+
+    def _keep(self, content: bytes, suffix: str) -> Path:
+        """Keep what is written of an image until its file is complete: on disk, as there may be many."""
+        if self._parts is None:
+            self._parts = TemporaryDirectory(prefix=".", suffix=".parts", dir=self.out)
+        part = Path(self._parts.name, f"{self._images}{suffix}")
+        part.write_bytes(content)
+        return part
+
+    def _join(self, form: Format) -> None:
+        """Write the file of several images that is now complete, if there is one."""
+        if form.per is FilePer.image or not form.target:
+            return
+        name, parts = f"{form.target}{form.suffix}", form.parts
+        form.target, form.parts = "", {}
+        try:
+            if parts:
+                with _replacing(self.out / name) as joined:
+                    form.writer.join(parts, joined)
+            else:
+                (self.out / name).unlink(missing_ok=True)
+        except OSError:
+            raise  # a full disk is not the fault of the writer
+        except (Exception, SystemExit) as error:
+            (self.out / name).unlink(missing_ok=True)
+            form.record_failure(name, error, len(parts))
+        for part in parts.values():
+            part.unlink()
 
 
 def write_page(page: Page, path: Path, name: str | None = None) -> None:
@@ -131,12 +144,14 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
         PluginError: The plugin cannot be used, or it fails.
         DataError: The file cannot be written.
     """
-    name = name if name is not None else _format_of(path)
+    name = name if name is not None else format_of(path)
     if description(name).needs_text and any(word.reading is None for word in page.words):
         raise ConfigError(f"format={name} needs recognized words: add a recognizer")
-    form = _open(name, description(name).config(name=name), path.parent)
+    form = open_format(name, description(name).config(name=name), path.parent)
     try:
         content = encode(form.writer.write(page, _read_only(page.image)))
+        if form.per is not FilePer.image:
+            content = _joined(form.writer, path.stem, content)
     except OcrTrainerError:
         raise
     except (Exception, SystemExit) as error:
@@ -147,36 +162,12 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
         raise DataError(f"the page cannot be written to {path}: {error.strerror}") from error
 
 
-def _format_of(path: Path) -> str:
-    """Return the name of the format that a file's suffix belongs to: the longest, as in `.alto.xml`.
-
-    Raises:
-        ConfigError: No format has that suffix.
-    """
-    suffixes = _suffixes()
-    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s.lower())}
-    # An overlay may be called page.png.
-    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix.lower()}
-    if found := whole or last:
-        return max(found, key=lambda name: len(found[name]))
-    listed = ", ".join(f"{name.removeprefix(OWN)} ({suffix})" for name, suffix in suffixes.items())
-    raise ConfigError(
-        f"no result format has the suffix of '{path.name}': choose one with format=…\n  formats: {listed}"
-    )
-
-
-def _suffixes() -> dict[str, str]:
-    """Return the suffixes of all formats, by full name; broken plugins are skipped.
-
-    The formats of the core come first: what others install does not change what a suffix means.
-    """
-    found = {}
-    for plugin in sorted(installed(), key=lambda plugin: f"{plugin.distribution}:" != OWN):
-        if plugin.kind is Kind.writer and plugin.denial is None:
-            name = f"{plugin.distribution}:{plugin.name}"
-            with suppress(PluginError):
-                found[name] = description(name).suffix
-    return found
+def _joined(writer: Writer, name: str, content: bytes) -> bytes:
+    """Return a file of several images that holds only one."""
+    with TemporaryDirectory() as folder:
+        (part := Path(folder, "part")).write_bytes(content)
+        writer.join({name: part}, joined := io.BytesIO())
+        return joined.getvalue()
 
 
 def _read_only(image: Image) -> Image:
@@ -185,59 +176,20 @@ def _read_only(image: Image) -> Image:
     return image
 
 
-def check_suffixes(formats: Iterable[str]) -> None:
-    """Refuse formats that would write the same files.
-
-    Raises:
-        PluginError: A format cannot be used.
-        ConfigError: Two formats have the same suffix.
-    """
-    taken: dict[str, str] = {}
-    for name in formats:
-        suffix = description(name).suffix
-        # Not every file system distinguishes upper and lower case.
-        other = taken.setdefault(suffix.casefold(), name)
-        if other != name:
-            raise ConfigError(
-                f"the formats '{other}' and '{name}' both write files that end with {suffix}:"
-                " write them with two commands, into two folders"
-            )
-
-
-def description(name: str) -> WriterPlugin:
-    """Return the description of a format.
-
-    Raises:
-        PluginError: There is no such writer, or it cannot be used.
-    """
-    plugin = discovery.load(Kind.writer, name)
-    assert isinstance(plugin, WriterPlugin)
-    return plugin
-
-
-def _open(name: str, config: Config, out: Path) -> Format:
-    writer: Writer = build(Kind.writer, config, Context(task=Task.detection, folder=out))
-    return Format(discovery.find(Kind.writer, name), description(name).suffix, writer)
-
-
-def _record(form: Format, source: str, error: BaseException) -> None:
-    """Record and report that a writer failed for one image."""
-    reason = str(error) if isinstance(error, OcrTrainerError) else f"{type(error).__name__}: {error}"
-    reason = " ".join(reason.split()).rstrip(": ")
-    form.first = form.first or f"{source}: {reason}"
-    form.failed += 1
-    form.consecutive += 1
-    log.warning("%s failed for %s: %s", form, source, reason)
-    if form.off:
-        log.warning("%s is now off: it failed for %d images in a row", form, MAX_CONSECUTIVE)
-
-
 def _replace(path: Path, content: bytes) -> None:
     """Replace a file, in one piece."""
+    with _replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of another once all of it is written."""
     # A name of its own: that of the file may be as long as the system allows, and threads may write at once.
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.new")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("w+b") as file:
+            yield file
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):

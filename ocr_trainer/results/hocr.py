@@ -39,7 +39,10 @@ def write(page: Page, creator: str) -> str:
         SubElement(head, "meta", name=f"ocr-{key}", content=clean(content))
     # A quotation mark would end the file name in the property, and hOCR has no escape for it.
     image = name.replace('"', "%22")
-    title = f'image "{image}"; bbox 0 0 {page.width} {page.height}; x_exif_orientation {EXIF_ORIENTATION}'
+    place = f"; ppageno {page.number - 1}" if page.number else ""
+    title = (
+        f'image "{image}"; bbox 0 0 {page.width} {page.height}{place}; x_exif_orientation {EXIF_ORIENTATION}'
+    )
     top = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page_1", "title": title})
     if page.right_to_left:
         top.set("dir", "rtl")

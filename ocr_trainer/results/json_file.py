@@ -39,6 +39,7 @@ def record(page: Page) -> dict[str, Any]:
     content: dict[str, Any] = {
         "version": VERSION,
         "image": page.source,
+        **_number(page.number),
         "width": page.width,
         "height": page.height,
         "exif_orientation": EXIF_ORIENTATION,
@@ -61,9 +62,20 @@ class JsonWriter(Writer):
         return write(page)
 
 
-def row(source: str, reading: Recognition) -> str:
-    """Return the recognized text of a text image as one line of JSON, without a newline."""
-    return json.dumps({"version": VERSION, "image": source, **_reading(reading)}, ensure_ascii=False)
+def row(source: str, reading: Recognition, number: int | None = None) -> str:
+    """Return the recognized text of a text image as one line of JSON, without a newline.
+
+    Args:
+        source: Path of the image.
+        reading: The text.
+        number: Number of the page, if the image is one of a document.
+    """
+    content = {"version": VERSION, "image": source, **_number(number), **_reading(reading)}
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _number(number: int | None) -> dict[str, int]:
+    return {} if number is None else {"page": number}
 
 
 def _detection(word: Word) -> dict[str, Any]:

@@ -56,8 +56,19 @@ class Page:
     """Blocks of lines of words, in reading order."""
     warnings: list[str] = field(default_factory=list)
     """Messages for the user, such as a limit on detections that was reached."""
+    number: int | None = None
+    """Number of the page in its document, from 1; None for an image."""
+    dpi: float | None = None
+    """Pixels per inch at which a page of a PDF was rendered; None for an image."""
     load_image: Callable[[], Image] | None = field(default=None, repr=False, compare=False)
     """Returns the image; None for a page without one."""
+    load_file: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
+    """Returns the content of the image file, or None for an image that is no file by itself."""
+
+    @property
+    def label(self) -> str:
+        """Name for messages: the source, with the number of the page in its document."""
+        return self.source if self.number is None else f"{self.source} page {self.number}"
 
     @property
     def words(self) -> list[Word]:
@@ -130,7 +141,7 @@ class Page:
         return png(self._picture())
 
     def __repr__(self) -> str:
-        return f"<Page of '{self.source}': {self.width} x {self.height} pixels, {len(self.words)} words>"
+        return f"<Page of '{self.label}': {self.width} x {self.height} pixels, {len(self.words)} words>"
 
     def _picture(self) -> Image:
         from ocr_trainer.results.draw import draw_page

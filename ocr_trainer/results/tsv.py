@@ -59,21 +59,30 @@ class TsvWriter(Writer):
 
 
 def _rows(page: Page) -> Iterator[str]:
-    yield _row(Level.page, (), np.array([(0, 0), (page.width, page.height)]))
+    yield _row(page, Level.page, (), np.array([(0, 0), (page.width, page.height)]))
     for b, lines in enumerate(page.blocks, start=1):
         points = hull(outline(text, page) for line in lines for text in line)
-        yield _row(Level.block, (b,), points)
-        yield _row(Level.paragraph, (b, 1), points)
+        yield _row(page, Level.block, (b,), points)
+        yield _row(page, Level.paragraph, (b, 1), points)
         for n, texts in enumerate(lines, start=1):
-            yield _row(Level.line, (b, 1, n), hull(outline(text, page) for text in texts))
+            yield _row(page, Level.line, (b, 1, n), hull(outline(text, page) for text in texts))
             for w, text in enumerate(texts, start=1):
-                yield _row(Level.word, (b, 1, n, w), outline(text, page), text)
+                yield _row(page, Level.word, (b, 1, n, w), outline(text, page), text)
 
 
-def _row(level: Level, numbers: Sequence[int], points: Outline, text: Word | None = None) -> str:
+def _row(page: Page, level: Level, numbers: Sequence[int], points: Outline, text: Word | None = None) -> str:
     """Return one row; `numbers` count block, paragraph, line and word, as far as the level goes."""
     left, top, right, bottom = box(points)
-    fields = [int(level), 1, *numbers, *[0] * (4 - len(numbers)), left, top, right - left, bottom - top]
+    fields = [
+        int(level),
+        page.number or 1,
+        *numbers,
+        *[0] * (4 - len(numbers)),
+        left,
+        top,
+        right - left,
+        bottom - top,
+    ]
     conf, words = "-1", ""
     if text is not None and text.reading is not None:
         conf = f"{100 * text.confidence:.2f}"

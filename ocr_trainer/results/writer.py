@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -44,6 +46,19 @@ class Writer(ABC):
         Returns:
             Text, which is written as UTF-8; or bytes; or an image of the same form, which is written as PNG.
         """
+
+    def join(self, files: Mapping[str, Path], joined: BinaryIO) -> None:
+        """Write the file of a document or of a run; only for formats whose `file_per` is not the image.
+
+        Args:
+            files: By the name of each image or page without suffix, in their order, a file of what `write`
+                returned for it. At least one. Do not change or keep these files.
+            joined: The file to write, open for reading and writing, and empty.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method `join`")
 
 
 def encode(content: object) -> bytes:

@@ -24,7 +24,7 @@ TEXTS = (
 
 
 class WriterSuite(PluginSuite):
-    """The contract of a writer: it writes any page, and changes neither the page nor the image.
+    """The contract of a writer: it writes any page, joins files, and changes neither page nor image.
 
     `overrides` are options of the writer, such as `delimiter=;`.
     """
@@ -83,6 +83,35 @@ class WriterSuite(PluginSuite):
             encode(writer.write(page, image))
             assert json_file.write(page) == before, "a writer must not modify the page: others get it, too"
         assert not list(tmp_path.iterdir()), "a writer returns the content; the core writes the file"
+
+    def test_it_joins_files(self, tmp_path: Path) -> None:
+        """A format with a file per document or run joins what it wrote of one image, or of several."""
+        import io
+
+        import numpy as np
+
+        from ocr_trainer.plugin import FilePer
+        from ocr_trainer.results.writer import Writer, encode
+
+        description = self.description
+        assert isinstance(description, WriterPlugin)
+        writer = self.build(self.context(tmp_path))
+        if description.file_per is FilePer.image:
+            assert type(writer).join is Writer.join, "it has a method `join`: set file_per in its description"
+            return
+        image = np.full((300, 400, 3), 255, np.uint8)
+        image.flags.writeable = False
+        files = {f"page-{n}": tmp_path / f"{n}.part" for n, _ in enumerate(_pages(description.needs_text))}
+        for page, path in zip(_pages(description.needs_text), files.values(), strict=True):
+            path.write_bytes(encode(writer.write(page, image)))
+        before = {path: path.read_bytes() for path in files.values()}
+        for some in (dict([*files.items()][:1]), files):
+            joined = io.BytesIO()
+            writer.join(some, joined)
+            assert not joined.closed, "the core closes the file"
+            assert joined.getvalue(), "a file of several images must not be empty"
+        left = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        assert left == before, "the files of single images stay as they are, and no others beside them"
 
 
 def _pages(read: bool) -> list[Page]:

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 from helpers.checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
-from PIL import Image
 
 from ocr_trainer.cli.inputs import given_images
 from ocr_trainer.cli.main import main
@@ -186,15 +185,6 @@ def test_one_image_is_read_ahead_and_no_more():
     assert taken == begun == list(range(6))
 
 
-def test_of_a_file_of_many_pages_the_first_is_read(pair: tuple[str, str], predict: Predict, tmp_path, capsys):
-    first, *more = [Image.new("RGB", (150, 90), gray) for gray in ("white", "gray", "black")]
-    first.save(tmp_path / "pages.tif", save_all=True, append_images=more)
-    assert predict(pair[0], "pages.tif") == 0
-    warning = "the file has 3 pages, only the first was read"
-    assert capsys.readouterr().out.splitlines()[0].endswith(f"; {warning}")
-    assert record(tmp_path / "predictions" / "pages.json")["warnings"] == [warning]
-
-
 WRONG = "the first checkpoint must find text, and that of --recognizer must read it, but\n"
 
 
@@ -220,15 +210,16 @@ def test_checkpoints_in_the_wrong_place(command: str, pair: tuple[str, str], tmp
     ("words", "message"),
     [
         (
-            ["--format", "json,pdf"],
-            "no writer plugin named 'pdf' is installed.\n"
-            "  installed: alto, hocr, json, overlay, page, text, tsv",
+            ["--format", "json,epub"],
+            "no writer plugin named 'epub' is installed.\n"
+            "  installed: alto, csv, hocr, icdar, json, overlay, page, pdf, text, tsv",
         ),
         (["--format", "txt"], "no writer plugin named 'txt' is installed. Did you mean 'text'?"),
         (["--format", ""], "no writer plugin named '' is installed."),
         (["writer.alto.a=1"], "writer.alto.a=1 is for --format alto; the formats are json,overlay"),
         (["--format", "tsv", "writer.tsv.sep=,"], "writer 'tsv' has no option 'sep'.\n      options: none"),
         (["--format", "text"], "--format text needs a recognizer: add --recognizer CKPT"),
+        (["--dpi", "5"], "--dpi must be at least 10 and at most 2400, not 5"),
         (["--margin", "0.1"], "--margin needs a recognizer: add --recognizer CKPT"),
         (["recognizer.beam=3"], "recognizer.beam=3 needs a recognizer: add --recognizer CKPT"),
         (

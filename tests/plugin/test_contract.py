@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocr_trainer.testing import CallbackSuite, LoggerSuite, WriterSuite
 
 
-class TestCsv(LoggerSuite):
+class TestCsvLogger(LoggerSuite):
     name = "csv"
 
 
@@ -45,6 +45,21 @@ class TestHocr(WriterSuite):
 
 class TestTsv(WriterSuite):
     name = "tsv"
+
+
+class TestPdf(WriterSuite):
+    name = "pdf"
+    overrides = ("lossless=true", "dpi=200")
+
+
+class TestCsv(WriterSuite):
+    name = "csv"
+    overrides = ("formulas=true",)
+
+
+class TestIcdar(WriterSuite):
+    name = "icdar"
+    overrides = ("decimals=2", "confidence=true")
 
 
 class TestOverlay(WriterSuite):

@@ -17,7 +17,7 @@ from ocr_trainer.checkpoint.read import read
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILE = re.compile(r"^`(ocr-trainer-\w+/[\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = {"ocr-trainer-csv": "writing-a-writer.md", "ocr-trainer-seen": "writing-a-callback.md"}
+PAGES = {"ocr-trainer-boxes": "writing-a-writer.md", "ocr-trainer-seen": "writing-a-callback.md"}
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,10 @@ def test_they_are_listed(installed: Environment):
     assert [(row["kind"], row["name"], row["broken"]) for row in rows] == [
         ("callback", "seen", None),
         ("callback", "time_limit", None),
-        ("writer", "csv", None),
+        ("writer", "boxes", None),
     ]
-    done = installed.ocr_train("describe", "writer", "csv")
-    assert "writer.csv.delimiter=,   str\n    The character between two fields.\n" in done.stdout
+    done = installed.ocr_train("describe", "writer", "boxes")
+    assert "writer.boxes.delimiter=,   str\n    The character between two fields.\n" in done.stdout
 
 
 def test_the_writer_writes(installed: Environment):
@@ -52,15 +52,15 @@ def test_the_writer_writes(installed: Environment):
     cv2.imwrite(str(folder / "a.png"), image)
     detector = str(write_checkpoint(folder / "det.ckpt", DETECTOR))
     recognizer = str(write_checkpoint(folder / "rec.ckpt", (*RECOGNIZER, "model.max_width=512"), seed=3))
-    words = ("predict", detector, "images/a.png", "--format", "csv", "--out", "found")
+    words = ("predict", detector, "images/a.png", "--format", "boxes", "--out", "found")
     done = installed.ocr_train(*words)
     assert (done.returncode, done.stderr) == (
         2,
-        "ocr-train: --format csv needs a recognizer: add --recognizer CKPT\n",
+        "ocr-train: --format boxes needs a recognizer: add --recognizer CKPT\n",
     )
-    done = installed.ocr_train(*words, "--recognizer", recognizer, "writer.csv.delimiter=;")
+    done = installed.ocr_train(*words, "--recognizer", recognizer, "writer.boxes.delimiter=;")
     assert done.returncode == 0, done.stderr
-    with (installed.folder / "found" / "a.csv").open(encoding="utf-8", newline="") as file:
+    with (installed.folder / "found" / "a.boxes.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file, delimiter=";")
     assert list(row) == ["left", "top", "right", "bottom", "text"]
     assert 0 <= int(row["left"]) < int(row["right"]) <= 150

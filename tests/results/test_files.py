@@ -18,12 +18,13 @@ from ocr_trainer.config.plugin_options import plugin_config
 from ocr_trainer.errors import ConfigError, PluginBroken
 from ocr_trainer.plugin import Config, Kind, WriterPlugin
 from ocr_trainer.results import Page
-from ocr_trainer.results.files import MAX_CONSECUTIVE, ResultFiles
+from ocr_trainer.results.files import ResultFiles
+from ocr_trainer.results.formats import MAX_CONSECUTIVE
 
 SOURCE = """
 from __future__ import annotations
 from dataclasses import dataclass
-from ocr_trainer.plugin import Config, WriterPlugin, option
+from ocr_trainer.plugin import Config, FilePer, WriterPlugin, option
 
 @dataclass
 class CsvConfig(Config):
@@ -36,7 +37,13 @@ class CsvConfig(Config):
     how: str = "fail"
     '''How.'''
 
-csv = WriterPlugin(api=1, summary="csv", config=CsvConfig, factory="acme_heavy:Csv", suffix=".csv")
+cells = WriterPlugin(api=1, summary="cells", config=CsvConfig, factory="acme_heavy:Csv", suffix=".cells")
+book = WriterPlugin(
+    api=1, summary="book", config=CsvConfig, factory="acme_heavy:Book", suffix=".book", file_per=FilePer.document
+)
+whole = WriterPlugin(
+    api=1, summary="whole", config=CsvConfig, factory="acme_heavy:Book", suffix=".whole", file_per=FilePer.run
+)
 xml = WriterPlugin(api=1, summary="xml", config=Config, factory="acme_heavy:Csv", suffix=".XML")
 no_writer = WriterPlugin(api=1, summary="none", config=Config, factory="acme_heavy:dict", suffix=".d")
 """
@@ -72,8 +79,15 @@ class Csv(Writer):
         self.pages += 1
         if self.pages in getattr(self.config, "fails", ()):
             return globals()[self.config.how](page, image)
-        rows = ((word.text for word in line) for block in page.blocks for line in block)
-        return "".join(f"{self.config.delimiter.join(row)}\\n" for row in rows)
+        cells = ((word.text for word in line) for block in page.blocks for line in block)
+        return "".join(f"{self.config.delimiter.join(row)}\\n" for row in cells)
+
+class Book(Csv):
+    def join(self, files, joined):
+        if self.config.how == "join":
+            raise ValueError("torn")
+        for name, path in files.items():
+            joined.write(f"{name}: {path.read_text()}".encode())
 
 def dict(config, context):
     return {}
@@ -87,14 +101,14 @@ def page(*texts: str, source: str = "a.png") -> Page:
     return found
 
 
-ACME = "the writer 'csv' (acme-writers 1.0)"
+ACME = "the writer 'cells' (acme-writers 1.0)"
 
 
 @pytest.fixture(autouse=True)
 def _acme(tmp_path: Path) -> Iterator[None]:
     folder = tmp_path / "acme"
     with fakes.visible(folder):
-        names = "".join(f"{n} = {{}}:{n}\n" for n in ("csv", "xml", "no_writer"))
+        names = "".join(f"{n} = {{}}:{n}\n" for n in ("cells", "book", "whole", "xml", "no_writer"))
         fakes.install(folder, "acme-writers", f"[ocr_trainer.writers]\n{names}", SOURCE)
         (folder / "acme_heavy.py").write_text(HEAVY, encoding="utf-8")
         yield
@@ -107,7 +121,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def files(out: Path, *formats: str, **options: Any) -> ResultFiles:
-    own = {name: options if "csv" in name else {} for name in formats}
+    own = {name: options if name.rpartition(":")[2] in ("cells", "book", "whole") else {} for name in formats}
     return ResultFiles(out, {name: plugin_config(Kind.writer, name, own[name]) for name in formats})
 
 
@@ -116,11 +130,11 @@ def names(out: Path) -> list[str]:
 
 
 def test_a_writer_of_another_distribution_writes_its_files(out: Path):
-    made = files(out, "acme-writers:csv", "json", delimiter=";")
+    made = files(out, "acme-writers:cells", "json", delimiter=";")
     made.write("a", page("one", "two", "three"))
     made.finish()
-    assert names(out) == ["a.csv", "a.json"]
-    assert (out / "a.csv").read_bytes() == b"one;two\nthree\n"
+    assert names(out) == ["a.cells", "a.json"]
+    assert (out / "a.cells").read_bytes() == b"one;two\nthree\n"
 
 
 @pytest.mark.parametrize(
@@ -136,12 +150,12 @@ def test_a_writer_of_another_distribution_writes_its_files(out: Path):
     ],
 )
 def test_a_failure_on_page_3_costs_one_file(how: str, reason: str, out: Path, caplog):
-    (out / "3.csv").write_text("of an earlier command")
-    made = files(out, "csv", "json", "text", "overlay", fails=[3], how=how)
+    (out / "3.cells").write_text("of an earlier command")
+    made = files(out, "cells", "json", "text", "overlay", fails=[3], how=how)
     for number in range(1, 6):
         made.write(str(number), page("one", source=f"scans/{number}.png"))
-    suffixes = (".csv", ".json", ".overlay.png", ".txt")
-    assert names(out) == [f"{n}{s}" for n in range(1, 6) for s in suffixes if f"{n}{s}" != "3.csv"]
+    suffixes = (".cells", ".json", ".overlay.png", ".txt")
+    assert names(out) == [f"{n}{s}" for n in range(1, 6) for s in suffixes if f"{n}{s}" != "3.cells"]
     assert IMAGE.min() == 255
     (warning,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert warning.startswith(f"{ACME} failed for scans/3.png: {reason}")
@@ -153,10 +167,10 @@ def test_a_failure_on_page_3_costs_one_file(how: str, reason: str, out: Path, ca
 
 
 def test_a_writer_that_fails_again_and_again_is_off(out: Path, caplog):
-    made = files(out, "csv", "json", fails=[1, 2, *range(4, 1000)])
+    made = files(out, "cells", "json", fails=[1, 2, *range(4, 1000)])
     for number in range(1, 31):
         made.write(str(number), page("one"))
-    assert names(out) == sorted(["3.csv", *(f"{n}.json" for n in range(1, 31))])
+    assert names(out) == sorted(["3.cells", *(f"{n}.json" for n in range(1, 31))])
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(told) == 2 + MAX_CONSECUTIVE + 1
     assert told[-1] == f"{ACME} is now off: it failed for {MAX_CONSECUTIVE} images in a row"
@@ -167,18 +181,20 @@ def test_a_writer_that_fails_again_and_again_is_off(out: Path, caplog):
 
 
 def test_a_full_disk_is_no_failure_of_a_writer(out: Path, monkeypatch: pytest.MonkeyPatch):
-    made = files(out, "csv")
+    made = files(out, "cells")
     made.write("a", page("one"))
 
-    def full(path: Path, content: bytes) -> int:
+    def full(path: Path, mode: str) -> Any:
         path.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
-        made.write("a", page("two"))
-    assert names(out) == ["a.csv"]
-    assert (out / "a.csv").read_text() == "one\n"
+    two = page("two")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left"):
+            made.write("a", two)
+    assert names(out) == ["a.cells"]
+    assert (out / "a.cells").read_text() == "one\n"
 
 
 def test_formats_that_cannot_be_together(out: Path):
@@ -189,7 +205,7 @@ def test_formats_that_cannot_be_together(out: Path):
     with pytest.raises(PluginBroken, match="its factory returns a dict, which cannot be used as a writer"):
         files(out, "no_writer")
     with pytest.raises(ConfigError, match=r"fails\[0\] must be at least 1"):
-        files(out, "csv", fails=[0])
+        files(out, "cells", fails=[0])
 
 
 @pytest.mark.parametrize("suffix", ["json", ".", "./json", "../x", ".a/b", ""])
@@ -214,3 +230,71 @@ print(*(name.rpartition(".")[2] for name in sys.modules if name.startswith("ocr_
     loaded = set(done.stdout.split())
     assert "tsv" in loaded
     assert loaded.isdisjoint({"alto", "hocr", "page_xml", "json_file", "plain", "draw"})
+
+
+def write_documents(made: ResultFiles) -> None:
+    """Write an image, a document of three pages, another image, and a document of one page."""
+    for name, document in [("a", None), *((f"b-{n}", "b") for n in (1, 2, 3)), ("c", None), ("d-1", "d")]:
+        made.write(name, page(f"text of {name}", source=f"scans/{name}"), document)
+
+
+def test_files_of_documents_and_of_the_run_are_joined(out: Path):
+    made = files(out, "book", "whole", "cells")
+    write_documents(made)
+    # Documents that are complete are there, whatever becomes of the rest.
+    assert [name for name in names(out) if name.endswith(".book")] == ["a.book", "b.book", "c.book"]
+    made.finish()
+    assert (out / "b.book").read_text() == "".join(f"b-{n}: text of b-{n}\n" for n in (1, 2, 3))
+    assert (out / "a.book").read_text() == "a: text of a\n"
+    assert (out / "d.book").read_text() == "d-1: text of d-1\n"
+    whole = [f"{name}: text of {name}\n" for name in ("a", "b-1", "b-2", "b-3", "c", "d-1")]
+    assert (out / "predictions.whole").read_text() == "".join(whole)
+    pages = ["a", "b-1", "b-2", "b-3", "c", "d-1"]
+    books = ["a.book", "b.book", "c.book", "d.book", "predictions.whole"]
+    assert names(out) == sorted([f"{name}.cells" for name in pages] + books)
+
+
+def test_a_page_that_fails_is_left_out_of_its_document(out: Path, caplog):
+    (out / "a.book").write_text("of an earlier command")
+    made = files(out, "book", fails=[1, 3])
+    write_documents(made)
+    with pytest.raises(
+        PluginBroken, match=r"acme-writers 1.0\) left out 2 images; first scans/a: ValueError: no"
+    ):
+        made.finish()
+    assert (out / "b.book").read_text() == "b-1: text of b-1\nb-3: text of b-3\n"
+    assert names(out) == ["b.book", "c.book", "d.book"]
+
+
+def test_a_writer_that_cannot_join_costs_its_file(out: Path, caplog):
+    (out / "predictions.whole").write_text("of an earlier command")
+    made = files(out, "whole", "json", how="join")
+    write_documents(made)
+    with pytest.raises(PluginBroken, match=r"left out 6 images; first predictions.whole: ValueError: torn$"):
+        made.finish()
+    assert names(out) == sorted(f"{name}.json" for name in ("a", "b-1", "b-2", "b-3", "c", "d-1"))
+
+
+def test_nothing_is_left_of_files_that_were_not_completed(out: Path):
+    def interrupted() -> None:
+        with files(out, "whole", "book") as made:
+            write_documents(made)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert names(out) == ["a.book", "b.book", "c.book"]
+
+
+def test_a_full_disk_while_files_are_joined(out: Path, monkeypatch: pytest.MonkeyPatch):
+    made = files(out, "whole")
+    made.write("a", page("one"))
+
+    def full(path: Path, target: Path) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            made.finish()
+    assert names(out) == []
