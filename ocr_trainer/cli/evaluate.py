@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,14 +15,17 @@ from ocr_trainer.text.visible import echo
 def test(words: Sequence[str]) -> int:
     """Score a checkpoint, or two end to end, and print the table."""
     parser = Parser("ocr-train test", description="Score a checkpoint on the test split.")
-    parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote, or a run directory")
+    parser.add_argument(
+        "checkpoint",
+        help="a .ckpt file that ocr-train wrote, a run directory, or the name of published weights",
+    )
     parser.add_argument("overrides", nargs="*", help="such as dataset=sroie dataset.root=DIR model.size=1024")
     parser.add_argument("--benchmarks", metavar="DIR", help="score a recognizer on each dataset in a folder")
     add_recognizer(parser)
     arguments = parser.parse_intermixed_args(words)
     from ocr_trainer.api.evaluate import evaluate
 
-    with checkpoint_flags("test", arguments):
+    with checkpoint_flags("test", arguments.checkpoint, arguments.recognizer):
         scores = evaluate(
             arguments.checkpoint,
             *arguments.overrides,
@@ -36,13 +38,13 @@ def test(words: Sequence[str]) -> int:
 
 
 @contextmanager
-def checkpoint_flags(command: str, arguments: Namespace) -> Iterator[None]:
+def checkpoint_flags(command: str, checkpoint: str | None, recognizer: str | None) -> Iterator[None]:
     """Name parameters as flags in messages of errors, and swap checkpoints as the command line does."""
     try:
         with as_flags("recognizer", "margin", "benchmarks"):
             yield
     except SwappedError as error:
-        both = f"{arguments.recognizer} … --recognizer {arguments.checkpoint}"
+        both = f"{recognizer} … --recognizer {checkpoint}"
         message, _, _ = str(error).rpartition("\n")
         raise CheckpointError(f"{message}\n  swap them: ocr-train {command} {both}") from None
 

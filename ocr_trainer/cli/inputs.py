@@ -74,6 +74,14 @@ def given_images(words: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(path for word in words for path in _images(word)))
 
 
+def names_images(word: str) -> bool:
+    """Return whether an argument names images rather than a checkpoint, a run directory or weights."""
+    path = Path(word)
+    if path.is_dir():
+        return not (path / "checkpoints").is_dir()
+    return has_magic(word) or _is_input(path)
+
+
 def _images(word: str) -> Iterator[Path]:
     path = Path(word)
     if path.is_dir():

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 def predict(words: Sequence[str]) -> int:
     """Find text in images, read it, or do both."""
-    parser = Parser("ocr-train predict", description="Find text in images, and read it.")
-    parser.add_argument("checkpoint", help="a detector's .ckpt file, or a recognizer's for images of words")
+    parser = Parser(
+        "ocr-train predict",
+        usage="ocr-train predict [CKPT] IMAGE... [options]",
+        description="Find text in images, and read it.",
+    )
     parser.add_argument(
-        "images",
+        "words",
         nargs="+",
-        metavar="IMAGE",
-        help="images, PDFs, folders, patterns such as 'scans/*.png'; and overrides such as model.size=1024",
+        metavar="CKPT, IMAGE",
+        help="first a detector's .ckpt file, or a recognizer's for images of words, or the name of published "
+        "weights, which are also used if nothing is named; then images, PDFs, folders, patterns such as "
+        "'scans/*.png'; and overrides such as model.size=1024",
     )
     add_recognizer(parser)
     parser.add_argument(
@@ -44,20 +49,21 @@ def predict(words: Sequence[str]) -> int:
         "--dpi", type=float, default=300, help="pixels per inch of the pages of PDFs (default: %(default)s)"
     )
     arguments = parser.parse_intermixed_args(words)
-    overrides, options, named = _split(arguments.images)
+    overrides, options, named = _split(arguments.words)
     from ocr_trainer.api.load import load
-    from ocr_trainer.cli.inputs import given_images, named_inputs
+    from ocr_trainer.cli.inputs import given_images, named_inputs, names_images
     from ocr_trainer.data.pdf import DPI_LIMITS
 
     if not DPI_LIMITS[0] <= arguments.dpi <= DPI_LIMITS[1]:
         raise ConfigError(
             f"--dpi must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {arguments.dpi:g}"
         )
+    checkpoint = named.pop(0) if named and not names_images(named[0]) else None
+    if not named:
+        parser.error("no image is named")
     paths, out = given_images(named), Path(arguments.out)
-    with checkpoint_flags("predict", arguments):
-        reader = load(
-            arguments.checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin
-        )
+    with checkpoint_flags("predict", checkpoint, arguments.recognizer):
+        reader = load(checkpoint, *overrides, recognizer=arguments.recognizer, margin=arguments.margin)
         if reader.finds:
             formats = _formats(arguments.format, options, reader.reads)
             _write_pages(reader, named_inputs(paths, arguments.dpi), out, formats)

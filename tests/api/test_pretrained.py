@@ -80,6 +80,31 @@ def test_without_such_a_model_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
         ocr.load()
 
 
+def test_predict_reads_without_a_checkpoint(call: Call, tmp_path: Path, page: np.ndarray) -> None:
+    Image.fromarray(page).save(tmp_path / "page.png")
+    status, out, err = call("predict", "page.png")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "page.png: 2 texts"
+    assert (tmp_path / "predictions" / "page.txt").read_text().split("\n")[:2] == LINES
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ppocrv5", "page.png"], "there is no checkpoint ppocrv5. Did you mean 'ppocrv6'?"),
+        (["best.pt", "page.png"], "there is no checkpoint best.pt."),
+        (["run", "page.png"], "run is a folder without a checkpoint"),
+    ],
+)
+def test_the_first_word_is_a_checkpoint_unless_it_names_images(
+    call: Call, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    status, _, err = call("predict", *words)
+    assert status == 2
+    assert err.startswith(f"ocr-train: {message}")
+
+
 def test_they_are_scored_end_to_end_on_data_of_the_user(call: Call) -> None:
     data = ("dataset=synthetic", "dataset.test_pages=2", "dataset.train_pages=1", "dataset.val_pages=1")
     status, out, err = call("test", "ppocrv6", *data)
