@@ -36,8 +36,8 @@ Train OCR models.
   ocr-train overfit [OVERRIDE…] [--steps N]    overfit one batch, to check that the model can learn
   ocr-train test CKPT [OVERRIDE…]              score a checkpoint; with --recognizer CKPT, both end to end;
                                                a recognizer with --benchmarks DIR, on each set in a folder
-  ocr-train predict [CKPT] IMAGE… --out DIR    find text in images and PDFs, and read it: --recognizer CKPT, or
-                                               without any CKPT; --format WRITER,… chooses the files
+  ocr-train predict [CKPT] IMAGE… --out DIR    find and read text in images and PDFs; --recognizer CKPT reads
+                                               what a CKPT finds; --format WRITER,… chooses the files
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
   ocr-train new-plugin NAME --kind KIND        create a distribution with a plugin, and tests that pass
