@@ -95,6 +95,30 @@ class EarlyStoppingConfig(Options):
 
 
 @dataclass
+class InitFromConfig(Options):
+    """Weights to start from (fine-tuning); `init_from=FILE` is short for `init_from.path=FILE`."""
+
+    path: Path | None = None
+    """Checkpoint, or published weights that the model can load: `ocr-train describe model NAME` lists them."""
+    partial: bool = False
+    """Accept weights that leave more than a tenth of the model's tensors, or a changed architecture, random."""
+    explicit: list[str] = field(default_factory=list)
+    """Options of the architecture that are not taken from the checkpoint. The run fills it in: those it sets."""
+
+
+SHORTHANDS = {"init_from": "path"}
+"""Sections that a single value may stand for, and the option of the section that it then is."""
+
+
+def expand_shorthands(config: Any) -> Any:
+    """Turn single values of a configuration, a dictionary, into the sections that they stand for, in place."""
+    for section, option in SHORTHANDS.items():
+        if section in config and not isinstance(config[section], Mapping):
+            config[section] = {option: config[section]}
+    return config
+
+
+@dataclass
 class RunConfig(Options):
     """The configuration that the runs of all tasks share; each task derives its own class."""
 
@@ -141,8 +165,8 @@ class RunConfig(Options):
     """Distributed training."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     """Early stopping when validation no longer improves."""
-    init_from: Path | None = None
-    """Checkpoint to initialize the model's weights from, as far as they fit (fine-tuning)."""
+    init_from: InitFromConfig = field(default_factory=InitFromConfig)
+    """Weights to start from."""
     resume: Resume = Resume.never
     """auto: resume the newest run of the same name and configuration, if there is one."""
     exp_name: str = "default"

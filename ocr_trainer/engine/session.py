@@ -18,7 +18,7 @@ from ocr_trainer.checkpoint.init_from import WeightLoadReport, load_initial_weig
 from ocr_trainer.checkpoint.read import ResumePoint, find_newest, prepare_folder
 from ocr_trainer.checkpoint.resume import check_same_run, check_state, prepare_resume
 from ocr_trainer.config.context import run_context
-from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.config.schema import InitFromConfig, RunConfig, plain
 from ocr_trainer.data.open import open_splits
 from ocr_trainer.data.split import Splits
 from ocr_trainer.data.workers import report_worker_errors
@@ -120,7 +120,7 @@ def build_session(run: RunConfig, folder: Path) -> Session:
     """
     point = _resume_point(run, folder)
     if point is not None:
-        run = replace(run, model=run.model.without_init_weights(), init_from=None)
+        run = replace(run, model=run.model.without_init_weights(), init_from=InitFromConfig())
     seed_everything(run.seed, verbose=False)
     context = run_context(run, folder, _first_step(point, folder))
     kind = task_class(context.task)
@@ -173,9 +173,11 @@ def initialize_weights(
     model: nn.Module, run: RunConfig, kind: type[LearningTask[Any]]
 ) -> WeightLoadReport | None:
     """Load the weights of `init_from`, if it is set, and print what does not fit."""
-    if run.init_from is None:
+    if run.init_from.path is None:
         return None
-    report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
+    report = load_initial_weights(
+        model, run.model, run.init_from.path, kind.adapt_weights, run.init_from.partial
+    )
     if is_rank_zero():
         echo(report, file=sys.stderr)
     return report

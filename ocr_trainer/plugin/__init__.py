@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         MetricPlugin,
         ModelPlugin,
         Prediction,
+        PublishedWeights,
         TaskPlugin,
         WriterPlugin,
     )
@@ -76,6 +77,7 @@ __all__ = [
     "Options",
     "Plugin",
     "Prediction",
+    "PublishedWeights",
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ocr_trainer.checkpoint.read import read
+from ocr_trainer.checkpoint.published import open_initial
 from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
 from ocr_trainer.errors import ConfigError, DataError
@@ -214,10 +214,10 @@ def _characters(dataset: Any) -> str:
 
 def _charset_before(run: RecognitionConfig) -> str:
     """Return the charset of the checkpoint in `init_from`, or an empty string."""
-    if run.init_from is None:
+    if run.init_from.path is None:
         return ""
-    saved: str = read(run.init_from)["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
-    return saved
+    saved = open_initial(run.init_from.path, run.model.name).config
+    return str(saved.get("charset", {}).get("characters", ""))
 
 
 def _covered(
