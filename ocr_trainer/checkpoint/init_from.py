@@ -69,7 +69,9 @@ class WeightLoadReport:
 
     def __str__(self) -> str:
         published = f"\n  {self.published}" if self.published else ""
-        return f"{len(self.loaded)} of {self.total} tensors loaded from {self.source}{published}{self.lists()}"
+        return (
+            f"{len(self.loaded)} of {self.total} tensors loaded from {self.source}{published}{self.lists()}"
+        )
 
     def lists(self) -> str:
         """Return the first names of each kind that was not loaded, in lines."""
@@ -114,7 +116,9 @@ def load_initial_weights(
     }
     report = _report(initial, weights, own, fitting, plain(config.without_init_weights()))
     if reason := _objection(initial, report, config, partial):
-        raise CheckpointError(f"init_from={path} {reason}{report.lists()}{_ways_out(initial, config, partial)}")
+        raise CheckpointError(
+            f"init_from={path} {reason}{report.lists()}{_ways_out(initial, config, partial)}"
+        )
     model.load_state_dict(own | fitting)
     return report
 

@@ -74,12 +74,15 @@ def strip_prefix(tensors: dict[str, Tensor], marker: str) -> bool:
         return False
     prefix = found.removesuffix(marker)
     for name in list(tensors):
-        tensors[name.removeprefix(prefix)] = tensors.pop(name)
+        if (bare := name.removeprefix(prefix)) not in tensors:
+            tensors[bare] = tensors.pop(name)
     return True
 
 
 def rename(tensors: dict[str, Tensor], rules: Mapping[str, str]) -> dict[str, Tensor]:
     """Remove the tensors that the rules name, and return them under their new names.
+
+    Of two tensors that get one name, the second stays.
 
     Args:
         tensors: Tensors by name; those that are returned are removed.
@@ -88,8 +91,9 @@ def rename(tensors: dict[str, Tensor], rules: Mapping[str, str]) -> dict[str, Te
     renamed = {}
     for name in list(tensors):
         for pattern, new in rules.items():
-            if found := re.fullmatch(pattern, name):
-                renamed[found.expand(new)] = tensors.pop(name)
+            found = re.fullmatch(pattern, name)
+            if found and (target := found.expand(new)) not in renamed:
+                renamed[target] = tensors.pop(name)
                 break
     return renamed
 

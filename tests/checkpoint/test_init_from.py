@@ -98,7 +98,9 @@ def test_too_few_tensors_are_refused_with_the_ways_out(saved: tuple[Path, dict])
         load_initial_weights(model, run.model, path)
     first, *rest = str(refused.value).splitlines()
     assert first == f"init_from={path} fits only 126 of 158 tensors of this model, less than 90%"
-    assert rest[0].startswith("  of another shape: neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)")
+    assert rest[0].startswith(
+        "  of another shape: neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)"
+    )
     assert rest[0].endswith(" and 27 more")
     assert rest[1:] == [
         "  options that differ: neck_channels=8 there, 16 here",
@@ -117,7 +119,9 @@ def test_nine_tenths_of_another_model_are_enough(saved: tuple[Path, dict]):
     assert {name.split(".")[1] for name in report.fresh} == {"look", "attention"}
 
 
-def test_the_architecture_is_taken_from_the_checkpoint(saved: tuple[Path, dict], capsys: pytest.CaptureFixture[str]):
+def test_the_architecture_is_taken_from_the_checkpoint(
+    saved: tuple[Path, dict], capsys: pytest.CaptureFixture[str]
+):
     path, _ = saved
     words = [word for word in SMALL if "neck_channels" not in word]
     run = take_architecture(compose([*words, f"init_from={path}", "model.size=96"]))
@@ -125,7 +129,12 @@ def test_the_architecture_is_taken_from_the_checkpoint(saved: tuple[Path, dict],
     assert run.init_from.explicit == []
     assert capsys.readouterr().err == f"ocr-train: from {path}: model.neck_channels=8\n"
     # What the run sets stays: in an override, also to the default, or in a file.
-    assert take_architecture(compose([*SMALL, f"init_from={path}", "model.neck_channels=256"])).model.neck_channels == 256
+    assert (
+        take_architecture(
+            compose([*SMALL, f"init_from={path}", "model.neck_channels=256"])
+        ).model.neck_channels
+        == 256
+    )
     saved_run = plain(compose([*words, f"init_from={path}", "model.neck_channels=32"]))
     assert take_architecture(compose([], saved_run)).model.neck_channels == 32
     # Equal options are not worth a line.
@@ -147,7 +156,9 @@ def test_a_backbone_is_taken_with_its_options(tmp_path: Path):
     with pytest.raises(CheckpointError) as refused:
         load_initial_weights(model, chosen.model, path)
     said = str(refused.value)
-    assert said.startswith(f"init_from={path} is of another architecture (backbone), although 158 of 158 tensors fit\n")
+    assert said.startswith(
+        f"init_from={path} is of another architecture (backbone), although 158 of 158 tensors fit\n"
+    )
     assert "\n  build the model that they are of: model.backbone.name=resnet34\n" in said
     assert len(load_initial_weights(model, chosen.model, path, partial=True).loaded) == 158
 
@@ -179,7 +190,9 @@ def test_a_file_alone_is_short_for_the_path(
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ninit_from: b.ckpt\n")
     runs: list[RunConfig] = []
     run_hydra(runs.append, pytest.fail, ["--config-dir", str(tmp_path), *SMALL, *words])
-    assert runs[0].init_from == InitFromConfig(path and Path(path), partial, ["neck_channels"] if path else [])
+    assert runs[0].init_from == InitFromConfig(
+        path and Path(path), partial, ["neck_channels"] if path else []
+    )
 
 
 def test_the_path_of_earlier_versions_is_read():

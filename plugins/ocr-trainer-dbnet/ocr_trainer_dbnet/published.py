@@ -93,8 +93,7 @@ def _convert_stem(tensors: dict[str, Tensor]) -> None:
     """
     weight = tensors["backbone.conv1.weight"].flip(1)  # BGR to RGB
     mean, std, theirs = (
-        torch.tensor(values, dtype=weight.dtype)
-        for values in (IMAGENET_MEAN, IMAGENET_STD, BGR_MEAN[::-1])
+        torch.tensor(values, dtype=weight.dtype) for values in (IMAGENET_MEAN, IMAGENET_STD, BGR_MEAN[::-1])
     )
     shift = (weight.sum((2, 3)) * (mean - theirs) / 255).sum(1)
     tensors["backbone.conv1.weight"] = weight * (std / 255)[:, None, None]

@@ -90,7 +90,9 @@ def _options(shapes: dict[str, tuple[int, ...]]) -> tuple[dict[str, object], tup
     if dim not in SIZES:
         raise ValueError(f"its tokens have {dim} values, not {' or '.join(map(str, SIZES))}")
     if (*patch, patches) not in IMAGES:
-        raise ValueError(f"{patches} patches of {patch[0]} x {patch[1]} pixels are of no published image size")
+        raise ValueError(
+            f"{patches} patches of {patch[0]} x {patch[1]} pixels are of no published image size"
+        )
     height, width = IMAGES[*patch, patches]
     options = {
         "size": SIZES[dim],

@@ -68,7 +68,9 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
     """
     if not strip_prefix(tensors, "encoder.pope.patch_embed.0.conv.weight"):
         return None
-    decoder = next((name for name in tensors if re.fullmatch(rf"decoder\.(ctc_decoder\.)?{TOKEN}", name)), None)
+    decoder = next(
+        (name for name in tensors if re.fullmatch(rf"decoder\.(ctc_decoder\.)?{TOKEN}", name)), None
+    )
     if decoder is None:
         raise ValueError("its decoder is no RCTCDecoder, which rearranges features")
     new = _consecutive(rename(tensors, ENCODER))
@@ -89,7 +91,13 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
         tensors |= {prefix + name: value for name, value in rest.items()}
     if charset:
         return Converted(new, options, charset)
-    rows = ("head.weight", "head.bias", "guidance.head.weight", "guidance.head.bias", "guidance.embedding.weight")
+    rows = (
+        "head.weight",
+        "head.bias",
+        "guidance.head.weight",
+        "guidance.head.bias",
+        "guidance.embedding.weight",
+    )
     dropped = {name: NO_CHARSET for name in rows if name in new}
     return Converted({name: new[name] for name in new if name not in rows}, options, dropped=dropped)
 
@@ -125,7 +133,9 @@ def _consecutive(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             numbers.setdefault(found[1], set()).add(int(found[2]))
     places = {(stage, n): place for stage, ns in numbers.items() for place, n in enumerate(sorted(ns))}
     return {
-        f"{found[1]}{places[found[1], int(found[2])]}{found[3]}" if (found := block.fullmatch(name)) else name: v
+        f"{found[1]}{places[found[1], int(found[2])]}{found[3]}"
+        if (found := block.fullmatch(name))
+        else name: v
         for name, v in tensors.items()
     }
 
