@@ -127,9 +127,7 @@ def read_tensors(path: Path, option: str) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
     ):
         raise CheckpointError(f"{option} is not a state_dict (a table of named tensors)")
-    if unusable := [
-        f"{name} {reason}" for name, value in tensors.items() if (reason := unusable_tensor(value))
-    ]:
+    if unusable := [f"{name} {why}" for name, value in tensors.items() if (why := unusable_tensor(value))]:
         raise CheckpointError(f"{option} cannot be used: {_abbreviate(unusable)}")
     if found := [name for name, value in tensors.items() if not is_finite(value)]:
         raise CheckpointError(f"{option} has weights that are not finite: {_abbreviate(found)}")

@@ -44,8 +44,9 @@ def describe(kind: Kind, name: str) -> str:
 def _initial_weights(name: str, model: ModelPlugin) -> list[str]:
     """Return the weights that a model can start from, and how to load them."""
     lines = ["weights to start from:", f"  ocr-train model={name} init_from=RUN/checkpoints/best.ckpt"]
-    taken = ", ".join(model.architecture)
-    about = f"a checkpoint of ocr-trainer{f'; options taken from it unless they are set: {taken}' if taken else ''}"
+    about = "a checkpoint of ocr-trainer"
+    if model.architecture:
+        about += f"; options taken from it unless they are set: {', '.join(model.architecture)}"
     lines += textwrap.wrap(about, 96, initial_indent="    ", subsequent_indent="    ")
     for weights in model.published:
         lines.append(f"  ocr-train model={name} init_from={weights.file}")

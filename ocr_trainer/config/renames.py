@@ -62,7 +62,8 @@ def _has(section: Any, path: list[str]) -> bool:
 
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration with the current names, without sections of other tasks."""
-    config = expand_shorthands(dict(saved))
+    config = dict(saved)
+    expand_shorthands(config)
     if "callback" not in config:
         _drop_unused(config, Kind.optimizer, Kind.schedule)
     if SINCE in config:

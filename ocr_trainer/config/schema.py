@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -99,23 +99,22 @@ class InitFromConfig(Options):
     """Weights to start from (fine-tuning); `init_from=FILE` is short for `init_from.path=FILE`."""
 
     path: Path | None = None
-    """Checkpoint, or published weights that the model can load: `ocr-train describe model NAME` lists them."""
+    """Checkpoint, or published weights: `ocr-train describe model NAME` lists those that a model can load."""
     partial: bool = False
-    """Accept weights that leave more than a tenth of the model's tensors, or a changed architecture, random."""
+    """Load whatever fits: less than nine tenths of the model's tensors, or of another architecture."""
     explicit: list[str] = field(default_factory=list)
-    """Options of the architecture that are not taken from the checkpoint. The run fills it in: those it sets."""
+    """Options that the run sets, so that they are not taken from the checkpoint. The core fills it in."""
 
 
 SHORTHANDS = {"init_from": "path"}
 """Sections that a single value may stand for, and the option of the section that it then is."""
 
 
-def expand_shorthands(config: Any) -> Any:
-    """Turn single values of a configuration, a dictionary, into the sections that they stand for, in place."""
-    for section, option in SHORTHANDS.items():
+def expand_shorthands(config: MutableMapping[Any, Any]) -> None:
+    """Turn single values of a configuration into the sections that they stand for, in place."""
+    for section, key in SHORTHANDS.items():
         if section in config and not isinstance(config[section], Mapping):
-            config[section] = {option: config[section]}
-    return config
+            config[section] = {key: config[section]}
 
 
 @dataclass

@@ -25,7 +25,7 @@ __all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_i
 class ConfigLoader(ConfigLoaderImpl):
     """Hydra's config loader with three hooks, in the order in which Hydra calls them.
 
-    An override of a whole section in `shorthands` sets the option that it names, unless its value is a section.
+    A single value for a section in `shorthands` sets the option that is named there.
 
     Relies on `ConfigLoaderImpl._parse_overrides_and_create_caching_repo`, which every public method calls
     first, and on `_compose_config_from_defaults_list`, which Hydra calls after it has resolved the defaults.

@@ -41,9 +41,9 @@ class PublishedWeights:
     """What they were trained on, and what that data may be used for: a sentence."""
     layout: str
     """`package.module:attribute`, called as `layout(tensors)` with a dict of the file's tensors. It returns
-    `None` if the names and shapes are not of this layout. Otherwise, it removes the tensors that it knows from
-    the dict and returns an `ocr_trainer.checkpoint.published.Converted`. It raises a `ValueError` with the reason
-    for weights of this layout that the model cannot use."""
+    `None` if the names and shapes are not of this layout. Otherwise, it removes the tensors that it knows
+    from the dict and returns an `ocr_trainer.checkpoint.published.Converted`. It raises a `ValueError` with
+    the reason if the model cannot use weights of this layout."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -66,8 +66,8 @@ class ModelPlugin(Plugin):
     as `tokenizer(config, charset, texts)`, with the training texts. It returns a `Tokenizer` (of
     `ocr_trainer.tasks.recognition.tokenizer`), whose `state()` the factory gets as `context.tokenizer`."""
     architecture: tuple[str, ...] = ()
-    """Options that decide what the tensors of the model are or mean, such as its size: with `init_from`, those
-    that a run does not set are taken from the checkpoint."""
+    """Options that decide what the tensors of the model are or mean, such as its size. With `init_from`,
+    those that a run does not set are taken from the checkpoint."""
     published: tuple[PublishedWeights, ...] = ()
     """Weights of others that `init_from` can load."""
 

@@ -1,4 +1,4 @@
-"""The layout of weights that the code of DBNet's authors writes (MhLiao/DB): only names and shapes are theirs.
+"""The layout of weights that the code of DBNet's authors (MhLiao/DB) writes: its names and shapes.
 
 Their images are BGR, (v - mean) / 255; the first layer is converted so that it takes RGB normalized as here.
 """
@@ -76,7 +76,7 @@ def _convert(tensors: dict[str, Tensor], rules: dict[str, str]) -> Converted:
 
 def _backbone(tensors: dict[str, Tensor]) -> str:
     """Return the name of the backbone whose layers have these numbers of blocks."""
-    blocks = {block[0] for name in tensors if (block := re.match(r"backbone\.layer\d\.\d+\.", name))}
+    blocks = {part[0] for name in tensors if (part := re.match(r"backbone\.layer\d\.\d+\.", name))}
     found = [sum(block.startswith(f"backbone.layer{k}.") for block in blocks) for k in (1, 2, 3, 4)]
     deep = any(name.endswith(".conv3.weight") for name in tensors)
     for name, (block, depths) in DEPTHS.items():

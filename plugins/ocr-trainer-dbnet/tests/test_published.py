@@ -197,7 +197,7 @@ def test_the_maps_are_those_of_the_authors_network(cls: type[DBNet], tmp_path: P
     assert set(report.dropped) == {
         f"backbone.{layer}.{part}" for layer in ("fc", "smooth") for part in ("weight", "bias")
     }
-    assert not (report.left_over or report.options)
+    assert report.left_over == report.options == []
     images = torch.randint(256, (1, 3, 64, 96), dtype=torch.uint8)
     probability, threshold = twin(published, images.float())
     torch.testing.assert_close(model(images)["probability"], probability.sigmoid(), rtol=1e-3, atol=1e-4)

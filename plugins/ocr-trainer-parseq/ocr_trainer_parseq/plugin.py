@@ -87,8 +87,8 @@ parseq = ModelPlugin(
             source="https://github.com/baudm/parseq",
             file="parseq-bb5792a6.pt",
             license="Apache-2.0",
-            data="trained on MJSynth and SynthText, which are for research, or on real images with licenses of "
-            "their own",
+            data="trained on MJSynth and SynthText, which are for research, or on real images with "
+            "licenses of their own",
             layout="ocr_trainer_parseq.published:convert",
         ),
     ),

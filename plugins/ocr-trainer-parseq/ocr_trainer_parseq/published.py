@@ -61,12 +61,12 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     options, grid = _options(shapes)
     new = rename(tensors, RENAMED)
-    new["encoder.positions"] = new["encoder.positions"].transpose(1, 2).unflatten(2, grid).contiguous()
+    positions = new["encoder.positions"].transpose(1, 2)
+    new["encoder.positions"] = positions.reshape(1, positions.shape[1], *grid)
     for name, value in rename(tensors, STACKED).items():
         attention, part = name.split(QKV)
-        new[f"{attention}query.{part}"], new[f"{attention}key_value.{part}"] = value.split(
-            [len(value) // 3, 2 * len(value) // 3]
-        )
+        third = len(value) // 3
+        new |= {f"{attention}query.{part}": value[:third], f"{attention}key_value.{part}": value[third:]}
     rows = rename(tensors, CHARACTERS)
     charset = CHARSETS.get(shapes["text_embed.embedding.weight"][0] - 3, "")
     if charset:
@@ -86,19 +86,17 @@ def _options(shapes: dict[str, tuple[int, ...]]) -> tuple[dict[str, object], tup
         if len(shapes.get(name, ())) != dimensions:
             raise ValueError(f"{name} has the shape {shapes.get(name)}")
     _, patches, dim = shapes["encoder.pos_embed"]
-    patch = shapes["encoder.patch_embed.proj.weight"][2:]
+    rows, columns = shapes["encoder.patch_embed.proj.weight"][2:]
     if dim not in SIZES:
         raise ValueError(f"its tokens have {dim} values, not {' or '.join(map(str, SIZES))}")
-    if (*patch, patches) not in IMAGES:
-        raise ValueError(
-            f"{patches} patches of {patch[0]} x {patch[1]} pixels are of no published image size"
-        )
-    height, width = IMAGES[*patch, patches]
+    if (rows, columns, patches) not in IMAGES:
+        raise ValueError(f"{patches} patches of {rows} x {columns} pixels are of no published image size")
+    height, width = IMAGES[rows, columns, patches]
     options = {
         "size": SIZES[dim],
         "height": height,
         "width": width,
-        "patch": list(patch),
+        "patch": [rows, columns],
         "max_length": shapes["pos_queries"][1] - 1,
     }
-    return options, (height // patch[0], width // patch[1])
+    return options, (height // rows, width // columns)

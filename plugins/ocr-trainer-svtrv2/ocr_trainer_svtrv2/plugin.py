@@ -50,8 +50,8 @@ svtrv2 = ModelPlugin(
             source="https://github.com/Topdu/OpenOCR/tree/main/configs/rec/svtrv2",
             file="best.pth",
             license="Apache-2.0",
-            data="trained on Union14M-L, a collection of datasets with licenses of their own, some of them for "
-            "research only",
+            data="trained on Union14M-L, a collection of datasets with licenses of their own, some of them "
+            "for research only",
             layout="ocr_trainer_svtrv2.published:convert",
         ),
     ),

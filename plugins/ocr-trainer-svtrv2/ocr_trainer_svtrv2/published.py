@@ -18,7 +18,7 @@ from ocr_trainer_svtrv2.network import PLANS
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CHARSET = f"0123456789{LETTERS}{LETTERS.upper()}!\"#$%&'()*+,-./:;<=>?@[\\]^_`{{|}}~"
 """The authors' charset for English (EN_symbol_dict.txt). Files do not have theirs."""
-TOKEN = "char_token"
+MARKER = "char_token"
 BLOCK = r"encoder\.stages\.(\d+)\.blocks\.(\d+)\."
 ENCODER = {
     r"encoder\.pope\.patch_embed\.0\.(conv|norm)\.(.+)": r"encoder.stem.\g<1>1.\2",
@@ -69,7 +69,7 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
     if not strip_prefix(tensors, "encoder.pope.patch_embed.0.conv.weight"):
         return None
     decoder = next(
-        (name for name in tensors if re.fullmatch(rf"decoder\.(ctc_decoder\.)?{TOKEN}", name)), None
+        (name for name in tensors if re.fullmatch(rf"decoder\.(ctc_decoder\.)?{MARKER}", name)), None
     )
     if decoder is None:
         raise ValueError("its decoder is no RCTCDecoder, which rearranges features")
@@ -77,9 +77,9 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
     smtr = _below(tensors, "decoder.gtc_decoder.")
     guided = "prompt_next_embed" in smtr
     options: dict[str, object] = {"size": _size(new), "row_pre_norm": True, "sgm": guided}
-    ctc = _below(tensors, decoder.removesuffix(TOKEN))
+    ctc = _below(tensors, decoder.removesuffix(MARKER))
     new |= rename(ctc, REARRANGEMENT)
-    new["rearrangement.token"] = ctc.pop(TOKEN).flatten()
+    new["rearrangement.token"] = ctc.pop(MARKER).flatten()
     for part in ("weight", "bias"):
         key, value = ctc.pop(f"fc_kv.{part}").chunk(2)
         new |= {f"rearrangement.key.{part}": key, f"rearrangement.value.{part}": value}
@@ -87,7 +87,7 @@ def convert(tensors: dict[str, Tensor]) -> Converted | None:
     if guided:
         options["context"] = smtr["prompt_next_embed"].shape[2] - 1
         new |= _guidance(smtr, len(new["head.weight"]) - 1)
-    for prefix, rest in ((decoder.removesuffix(TOKEN), ctc), ("decoder.gtc_decoder.", smtr)):
+    for prefix, rest in ((decoder.removesuffix(MARKER), ctc), ("decoder.gtc_decoder.", smtr)):
         tensors |= {prefix + name: value for name, value in rest.items()}
     if charset:
         return Converted(new, options, charset)
