@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
+from ocr_trainer.api.runs import with_architecture
 from ocr_trainer.errors import ConfigError, PluginError
 from ocr_trainer.plugin import DatasetPlugin, Kind, ModelPlugin, Task, discovery
 
@@ -82,7 +83,7 @@ def check_data(*overrides: str, **options: Any) -> DataCheck:
     """
     with guest():
         words = overrides_of(overrides, options)
-        run = _with_some_model(words)
+        run = with_architecture(_with_some_model(words))
         with libraries:
             from ocr_trainer.evaluation.check_data import check_data
 
@@ -113,7 +114,7 @@ def overfit(*overrides: str, steps: int = 300, **options: Any) -> Overfit:
     with guest():
         if steps < 1:
             raise ConfigError(f"steps= must be at least 1, not {steps}")
-        run = compose(overrides_of(overrides, options))
+        run = with_architecture(compose(overrides_of(overrides, options)))
         with libraries:
             from ocr_trainer.engine.overfit import overfit
 

@@ -125,6 +125,7 @@ def train_run(run: RunConfig, timer: PhaseTimer | None = None) -> Run:
     """
     timer = timer or PhaseTimer()
     with guest(), _one_at_a_time():
+        run = with_architecture(run)
         folder = _shared_choice(lambda before: _find_or_create(run, before))
         if folder is not None:
             return _train_in(folder, run, timer)
@@ -162,6 +163,19 @@ def resume(folder: str | os.PathLike[str], *overrides: str, **options: Any) -> R
             begin_resume(place, run, words)
             return _train_in(place, run, timer)
     return Run.open(place)
+
+
+def with_architecture(run: RunConfig) -> RunConfig:
+    """Return the run with the architecture of the weights that it starts from, if it starts from any.
+
+    Raises:
+        CheckpointError: They cannot be read.
+    """
+    if run.init_from.path is None:
+        return run
+    from ocr_trainer.checkpoint.architecture import take_architecture
+
+    return take_architecture(run)
 
 
 def create_run_dir(run: RunConfig) -> Path:

@@ -40,7 +40,7 @@ def check_usable(checkpoint: Mapping[str, Any], path: Path) -> None:
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise _wrong(path, f"in its weights, {name} is not a tensor but of type {type(value).__name__}")
-        if reason := _unusable(value):
+        if reason := unusable_tensor(value):
             raise _wrong(path, f"its weight {name} {reason}")
     if found := [name for name, value in weights.items() if not is_finite(value)]:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -51,7 +51,7 @@ def check_usable(checkpoint: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _unusable(value: Tensor) -> str | None:
+def unusable_tensor(value: Tensor) -> str | None:
     """Return why a tensor cannot be a weight, or None."""
     if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
         return "is not a dense tensor"
@@ -137,7 +137,7 @@ def check_average(checkpoint: Mapping[str, Any], path: Path) -> None:
     average, weights = checkpoint["state_dict"], _section(checkpoint, AVERAGED, path)
     for name, value in average.items():
         there = weights.get(name)
-        if not isinstance(there, Tensor) or there.shape != value.shape or _unusable(there):
+        if not isinstance(there, Tensor) or there.shape != value.shape or unusable_tensor(there):
             raise _wrong(path, f"{name} is missing in the weights beside their moving average")
         if not is_finite(there):
             raise _wrong(path, f"{name} beside its moving average is not finite")
@@ -162,7 +162,7 @@ def _check_optimizer(optimizer: Mapping[str, Any], path: Path) -> None:
         if len(set(parts)) > 1 or None in parts:
             raise _wrong(path, "the state of its optimizer lacks parts for some parameters")
     for name, value in _tensors(states):
-        if _unusable(value) or not is_finite(value):
+        if unusable_tensor(value) or not is_finite(value):
             raise _wrong(path, f"the state of its optimizer is not finite: {name}")
 
 

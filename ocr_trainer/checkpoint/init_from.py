@@ -1,21 +1,31 @@
-"""Fine-tuning: load the weights of a checkpoint into a new model, and report what does not fit."""
+"""Fine-tuning: load the weights of a checkpoint into a new model, and account for every tensor.
+
+Too few weights, or weights of another architecture, are refused: training them further would look like
+fine-tuning, but begin from random weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from ocr_trainer.checkpoint import read
+from ocr_trainer.checkpoint.pretrained import COUNTER
+from ocr_trainer.checkpoint.published import InitialWeights, open_initial
 from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import Config
+from ocr_trainer.plugin import Config, Kind, ModelPlugin, discovery
 
 SHOWN = 5
 """How many names to list of each kind."""
+ENOUGH = 0.9
+"""The share of a model's tensors that must be loaded unless the run accepts a part."""
+
+MEAN = ".running_mean"
+"""Suffix of a batch norm's mean, beside which a file may lack its counter."""
 
 Adapt = Callable[[dict[str, Tensor], Any, Mapping[str, Any]], dict[str, Tensor]]
 
@@ -34,72 +44,178 @@ class WeightLoadReport:
     """Tensors of the checkpoint that the model lacks."""
     options: list[str]
     """Model options that differ."""
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    """Tensors of published weights that are left out on purpose, each with the reason."""
+    published: str | None = None
+    """Whose weights they are, with their license, if they are not a checkpoint of ocr-trainer."""
+
+    @property
+    def total(self) -> int:
+        """The number of the model's tensors."""
+        return len(self.loaded) + len(self.fresh) + len(self.reshaped)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that report.json has."""
         return {
             "checkpoint": self.source,
+            "published": self.published,
             "loaded": len(self.loaded),
             "not_in_checkpoint": self.fresh,
             "of_another_shape": self.reshaped,
             "left_over": self.left_over,
+            "left_out": dict(self.dropped),
             "different_options": self.options,
         }
 
     def __str__(self) -> str:
-        total = len(self.loaded) + len(self.fresh) + len(self.reshaped)
+        published = f"\n  {self.published}" if self.published else ""
+        return (
+            f"{len(self.loaded)} of {self.total} tensors loaded from {self.source}{published}{self.lists()}"
+        )
+
+    def lists(self) -> str:
+        """Return the first names of each kind that was not loaded, in lines."""
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.dropped.items():
+            reasons.setdefault(f"left out, {reason}", []).append(name)
         differences = {
             "not in the checkpoint": self.fresh,
             "of another shape": self.reshaped,
             "not in this model": self.left_over,
+            **reasons,
             "options that differ": self.options,
         }
-        lines = [f"\n  {title}: {_list(names)}" for title, names in differences.items() if names]
-        return f"{len(self.loaded)} of {total} tensors loaded from {self.source}{''.join(lines)}"
+        return "".join(f"\n  {title}: {_list(names)}" for title, names in differences.items() if names)
 
 
 def load_initial_weights(
-    model: nn.Module, config: Config, path: Path, adapt: Adapt = lambda weights, model, saved: {}
+    model: nn.Module,
+    config: Config,
+    path: Path,
+    adapt: Adapt = lambda weights, model, saved: {},
+    partial: bool = False,
 ) -> WeightLoadReport:
     """Load the weights of a checkpoint that fit into a model.
 
     Args:
         model: A newly built model.
         config: Its options.
-        path: A checkpoint of ocr-trainer, of this or another model, from any step.
+        path: A checkpoint of ocr-trainer, of this or another model, from any step; or published weights.
         adapt: Called with the checkpoint's tensors, the model and the checkpoint's configuration. Returns
             the tensors that have another layout in this model, converted.
+        partial: Accept any weights that fit, rather than nine tenths of the model's.
 
     Raises:
-        CheckpointError: The checkpoint cannot be read, or none of its tensors fits.
+        CheckpointError: The checkpoint cannot be read, or too few of its tensors fit. The model is unchanged.
     """
-    saved = read.read(path)
-    weights, own = read.model_state(saved), model.state_dict()
-    weights |= adapt(weights, model, saved["ocr_trainer"]["config"])
+    initial = open_initial(path, config.name)
+    weights, own = dict(initial.tensors), model.state_dict()
+    weights |= adapt(weights, model, initial.config)
     fitting = {
         name: value for name, value in weights.items() if name in own and own[name].shape == value.shape
     }
-    theirs, ours = saved["ocr_trainer"]["config"]["model"], plain(config.without_init_weights())
-    weight_report = WeightLoadReport(
-        source=str(path),
+    report = _report(initial, weights, own, fitting, plain(config.without_init_weights()))
+    if reason := _objection(initial, report, config, partial):
+        raise CheckpointError(
+            f"init_from={path} {reason}{report.lists()}{_ways_out(initial, config, partial)}"
+        )
+    model.load_state_dict(own | fitting)
+    return report
+
+
+def _report(
+    initial: InitialWeights,
+    weights: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    fitting: Mapping[str, Tensor],
+    options: Mapping[str, Any],
+) -> WeightLoadReport:
+    """Return what fits and what does not."""
+    theirs, published = initial.config["model"], initial.published
+    return WeightLoadReport(
+        source=str(initial.path),
         loaded=list(fitting),
-        fresh=[name for name in own if name not in weights],
+        # Older files lack the counters of batch norms, which do not change the result.
+        fresh=[name for name in own if name not in weights and name.replace(COUNTER, MEAN) not in weights],
         reshaped=[
             f"{name} ({tuple(weights[name].shape)} there, {tuple(value.shape)} here)"
             for name, value in own.items()
             if name in weights and name not in fitting
         ],
-        left_over=[name for name in weights if name not in own],
+        left_over=[name for name in weights if name not in own] + list(initial.unknown),
         options=[
-            f"{key}={theirs[key]} there, {ours[key]} here"
-            for key in ours
-            if theirs.get(key, ours[key]) != ours[key]
+            f"{key}={theirs[key]} there, {value} here"
+            for key, value in options.items()
+            if theirs.get(key, value) != value
         ],
+        dropped=initial.dropped,
+        published=f"{published.name} ({published.source}), code: {published.license}; {published.data}"
+        if published is not None
+        else None,
     )
-    if not fitting:
-        raise CheckpointError(f"init_from={path} does not fit this model: {weight_report}")
-    model.load_state_dict(own | fitting)
-    return weight_report
+
+
+def _objection(
+    initial: InitialWeights, report: WeightLoadReport, config: Config, partial: bool
+) -> str | None:
+    """Return why the weights must not be loaded, or None."""
+    if not report.loaded:
+        return f"does not fit this model: 0 of {report.total} tensors can be loaded"
+    if partial:
+        return None
+    count = f"{len(report.loaded)} of {report.total}"
+    if len(report.loaded) < ENOUGH * report.total:
+        return f"fits only {count} tensors of this model, less than {ENOUGH:.0%}"
+    if initial.unknown:
+        return f"has tensors that {initial.published and initial.published.name} does not have"
+    if changed := list(architecture_changes(initial, config)):
+        return f"is of another architecture ({', '.join(changed)}), although {count} tensors fit"
+    return None
+
+
+def _ways_out(initial: InitialWeights, config: Config, partial: bool) -> str:
+    """Return what to do about weights that do not fit."""
+    theirs = initial.config["model"]
+    if same_plugin(initial, config):
+        changes = architecture_changes(initial, config)
+        matching = [word for key in changes for word in overrides(theirs[key], f"model.{key}")]
+    else:
+        matching = [f"model={theirs['name']}"]
+    ways = [f"build the model that they are of: {' '.join(matching)}"] if matching else []
+    if not partial:
+        ways.append("load what fits, and train the rest from random weights: init_from.partial=true")
+    ways.append(f"take other weights: ocr-train describe model {config.name} lists what can be loaded")
+    return "".join(f"\n  {way}" for way in ways)
+
+
+def same_plugin(initial: InitialWeights, config: Config) -> bool:
+    """Return whether weights are of the model that the options are of."""
+    names = (str(name).rpartition(":")[2] for name in (initial.config["model"]["name"], config.name))
+    return len(set(names)) == 1
+
+
+def architecture_changes(initial: InitialWeights, config: Config) -> Iterator[str]:
+    """Yield the options of a model's architecture that weights of the same model had otherwise."""
+    if not same_plugin(initial, config):
+        return
+    description = discovery.load(Kind.model, config.name)
+    assert isinstance(description, ModelPlugin)
+    ours, theirs = plain(config.without_init_weights()), initial.config["model"]
+    for key in description.architecture:
+        if key in theirs and theirs[key] != ours[key]:
+            yield key
+
+
+def overrides(value: Any, key: str) -> Iterator[str]:
+    """Yield the overrides that set an option to a plain value."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if item is not None:
+                yield from overrides(item, f"{key}.{name}")
+    elif isinstance(value, list):
+        yield f"{key}=[{','.join(map(str, value))}]"
+    else:
+        yield f"{key}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _list(names: list[str]) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.checkpoint import files
-from ocr_trainer.checkpoint.content import is_finite
+from ocr_trainer.checkpoint.content import is_finite, unusable_tensor
 from ocr_trainer.checkpoint.hub import fetch
 from ocr_trainer.config.security import refuse_unsafe_loading
 from ocr_trainer.errors import CheckpointError
@@ -23,6 +23,7 @@ PREFIXES = ("module.", "model.", "backbone.")
 """Prefixes of names in files of DataParallel, Lightning and detectors; they may follow each other."""
 COUNTER = ".num_batches_tracked"
 """Suffix of a batch norm's counter. Older files lack it; it does not change the result."""
+ADVICE = "if you trust its authors, save the tensors alone, as safetensors, with the software that it is from"
 SHOWN = 5
 """Names listed in a message."""
 
@@ -43,7 +44,8 @@ def load_pretrained(network: nn.Module, weights: str) -> str:
     Raises:
         CheckpointError: The weights are not available, cannot be read, or do not fit the network.
     """
-    tensors = read_tensors(Path(weights) if is_file(weights) else fetch(weights), weights)
+    file = Path(weights) if is_file(weights) else fetch(weights)
+    tensors = read_tensors(file, f"model.backbone.weights={weights}")
     wanted = network.state_dict()
     parts = {_part(name) for name in wanted}
     prefix = _prefix(tensors, wanted)
@@ -99,24 +101,25 @@ def _mismatches(loaded: dict[str, Tensor], wanted: dict[str, Tensor]) -> list[st
     return [f"  {title}: {_abbreviate(names)}" for title, names in groups.items() if names]
 
 
-def read_tensors(path: Path, weights: str) -> dict[str, Tensor]:
+def read_tensors(path: Path, option: str) -> dict[str, Tensor]:
     """Read a file of named tensors without running any code from it.
 
     Args:
         path: The file.
-        weights: The value of `model.backbone.weights`, for messages.
+        option: The option that names it, for messages, such as `init_from=FILE`.
 
     Raises:
         CheckpointError: The file is missing, damaged, or not a state_dict.
     """
-    option = f"model.backbone.weights={weights}"
     try:
         tensors = _read_safetensors(path, option) if path.suffix == ".safetensors" else _read_torch(path)
     except CheckpointError:
         raise
     # zipfile, struct, pickle and torch each raise their own types for a damaged file.
     except Exception as error:
-        raise CheckpointError(f"{option} cannot be read: {files.reason(error)}") from error
+        reason = files.reason(error)
+        advice = f"\n  {ADVICE}" if reason.startswith(files.OTHER[1]) else ""
+        raise CheckpointError(f"{option} cannot be read: {reason}{advice}") from error
     for table in TABLES:
         if isinstance(tensors, dict) and isinstance(tensors.get(table), dict):
             tensors = tensors[table]
@@ -124,6 +127,8 @@ def read_tensors(path: Path, weights: str) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
     ):
         raise CheckpointError(f"{option} is not a state_dict (a table of named tensors)")
+    if unusable := [f"{name} {why}" for name, value in tensors.items() if (why := unusable_tensor(value))]:
+        raise CheckpointError(f"{option} cannot be used: {_abbreviate(unusable)}")
     if found := [name for name, value in tensors.items() if not is_finite(value)]:
         raise CheckpointError(f"{option} has weights that are not finite: {_abbreviate(found)}")
     return tensors

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ocr_trainer.config.hydra_source import plugin_schema
+from ocr_trainer.config.hydra_source import PluginSource, plugin_schema
 from ocr_trainer.config.messages import explain, shown, unknown, unresolved
 from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.config.security import (
@@ -20,7 +20,7 @@ from ocr_trainer.config.security import (
     remember_references,
 )
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Kind, discovery
+from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Config, Kind, ModelPlugin, discovery
 
 
 def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
@@ -41,7 +41,7 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     references: dict[tuple[str, ...], str] = {}
     if unresolvable := list(_resolve(config, references)):
         refuse([*errors, *unresolvable])  # no other check can read the values
-    found = [*errors, *_apply_types(config, "")]
+    found = [*errors, *apply_types(config, "")]
     missing = sorted(OmegaConf.missing_keys(config))
     # `to_object` cannot convert missing values and unknown keys.
     found += [*(f"{key} must be given: {key}=…" for key in missing), *_unknown_keys(config, "")]
@@ -63,6 +63,7 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     if found:
         refuse(found)
     run = cls(**sections)
+    run.init_from.explicit = list(_explicit(run)) if run.init_from.path is not None else []
     configuration = values(run)
     if found := [*_wrong_plugin_names(run, without_data)] or [
         *validate_run(run),
@@ -73,6 +74,26 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
         refuse(found)
     remember_references(configuration, references)
     return run
+
+
+def _explicit(run: RunConfig) -> Iterator[str]:
+    """Yield the options of the model's architecture that the run sets, in an override or in a file.
+
+    A file that sets an option to its default cannot be told from one that leaves it out.
+    """
+    model = discovery.load(Kind.model, run.model.name)
+    assert isinstance(model, ModelPlugin)
+    # The initial weights of a backbone are no part of the architecture.
+    keys = [f"{key}." for key in PluginSource.overridden if not key.endswith(".weights")]
+    for field in fields(model.config):
+        if field.name not in model.architecture:
+            continue
+        value = getattr(run.model.without_init_weights(), field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if isinstance(value, Config):  # a plugin: the default has its name only
+            default = type(value)(name=default.name) if isinstance(default, Config) else None
+        if value != default or any(key.startswith(f"model.{field.name}.") for key in keys):
+            yield field.name
 
 
 def _removed(name: str) -> str:
@@ -96,7 +117,7 @@ def _wrong_plugin_names(run: RunConfig, without_data: bool) -> Iterator[str]:
             yield f"{key}.name is set by the core: choose a plugin with {PLUGIN_TYPES[kind].choice('NAME')}"
 
 
-def _apply_types(node: DictConfig, path: str) -> Iterator[str]:
+def apply_types(node: DictConfig, path: str) -> Iterator[str]:
     """Apply schemas to user-named sections and nested plugins; yield the errors."""
     kind = OmegaConf.get_type(node)
     marks = {f.name: f.metadata for f in fields(kind)} if is_dataclass(kind) else {}
@@ -122,7 +143,7 @@ def _apply_types(node: DictConfig, path: str) -> Iterator[str]:
             for name, section in list(node[key].items()):
                 schema = OmegaConf.structured(mark["sections"])
                 yield from _merge_into_schema(node[key], str(name), schema, section, f"{path}{key}.")
-        yield from _apply_types(node[key], f"{path}{key}.")
+        yield from apply_types(node[key], f"{path}{key}.")
 
 
 def _merge_into_schema(

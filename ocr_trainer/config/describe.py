@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from ocr_trainer.config.hydra_source import plugin_schema
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.config.tasks import run_config_class
-from ocr_trainer.plugin import REQUIRED, Config, Kind, Options, Task, discovery
+from ocr_trainer.plugin import REQUIRED, Config, Kind, ModelPlugin, Options, Task, discovery
 from ocr_trainer.plugin.metadata import Installed, config_files
 
 
@@ -35,7 +35,28 @@ def describe(kind: Kind, name: str) -> str:
     head = f"{kind.value} {found.name}: {description.summary}\n  {found}\n"
     if kind is Kind.task:
         return "\n".join([head, *_task_options(Task(found.name))])
-    return "\n".join([head, *_options(description.config, description.section(found.name))])
+    lines = _options(description.config, description.section(found.name))
+    if isinstance(description, ModelPlugin):
+        lines += ["", *_initial_weights(found.name, description)]
+    return "\n".join([head, *lines])
+
+
+def _initial_weights(name: str, model: ModelPlugin) -> list[str]:
+    """Return the weights that a model can start from, and how to load them."""
+    lines = ["weights to start from:", f"  ocr-train model={name} init_from=RUN/checkpoints/best.ckpt"]
+    about = "a checkpoint of ocr-trainer"
+    if model.architecture:
+        about += f"; options taken from it unless they are set: {', '.join(model.architecture)}"
+    lines += textwrap.wrap(about, 96, initial_indent="    ", subsequent_indent="    ")
+    for weights in model.published:
+        lines.append(f"  ocr-train model={name} init_from={weights.file}")
+        about = f"{weights.name}, {weights.source}; license of the code: {weights.license}; {weights.data}"
+        lines += textwrap.wrap(about, 96, initial_indent="    ", subsequent_indent="    ")
+    for field in fields(model.config):
+        if field.metadata.get("plugin") is Kind.backbone:
+            lines.append(f"  ocr-train model={name} model.{field.name}.weights=FILE or OWNER/NAME")
+            lines.append("    weights of torchvision or timm for the backbone alone")
+    return lines
 
 
 def _describe_configs(plugin: Installed) -> str:

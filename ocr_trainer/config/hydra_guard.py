@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from ocr_trainer.config.content import check_hydra_options, check_overrides, code_key_message, code_keys
 from ocr_trainer.config.hydra_source import PRESETS, PluginSource, SearchPath
 from ocr_trainer.config.plain_data import check_plain
+from ocr_trainer.config.schema import SHORTHANDS
 from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import PluginNotFound
@@ -45,6 +46,7 @@ _LOCK = RLock()
 class GuardedLoader(ConfigLoader):
     """Hydra's config loader with checks: refuses code and selects the schema of the model's task."""
 
+    shorthands = SHORTHANDS
     _sweeps: Mapping[str, list[str]] = {}
 
     def on_overrides(self, overrides: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ocr_trainer.config import shipped
 from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.plain_data import check_plain, parse_yaml, read_config_text
-from ocr_trainer.config.schema import values
+from ocr_trainer.config.schema import expand_shorthands, values
 from ocr_trainer.config.security import check_untrusted_reads
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import ConfigError
@@ -270,14 +270,17 @@ class ConfigDirSource(FileConfigSource):
                 package = "hydra"
             if errors := [*check_config_file(content, package), *check_untrusted_reads(content)]:
                 raise ConfigError("\n".join(f"{file}: {error}" for error in errors))
-            return self._load(config_path, file)
+            return self._load(config_path, file, package)
         except RecursionError:
             raise ConfigError(f"{file} nests its values too deeply") from None
 
-    def _load(self, config_path: str, file: Path) -> ConfigResult:
+    def _load(self, config_path: str, file: Path, package: str | None) -> ConfigResult:
         """Have Hydra read a file whose content has been checked."""
         try:
-            return super().load_config(config_path)
+            result = super().load_config(config_path)
+            if isinstance(result.config, DictConfig) and package == shipped.GLOBAL:
+                expand_shorthands(result.config)
+            return result
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"{file} cannot be used: {' '.join(str(error).split())}") from error
 

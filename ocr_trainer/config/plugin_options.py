@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ocr_trainer.config.convert import apply_types
 from ocr_trainer.config.hydra_source import plugin_schema
 from ocr_trainer.config.validate import validate_options
 from ocr_trainer.errors import ConfigError, did_you_mean
@@ -32,6 +33,7 @@ def plugin_config(kind: Kind, name: str, options: Mapping[str, Any]) -> Config:
             schema[key] = value
         except OmegaConfBaseException as error:
             errors.append(f"{key}={value}: {str(error).splitlines()[0]}")
+    errors += apply_types(schema, "")
     if not errors:
         config: Any = OmegaConf.to_object(schema)
         errors = list(validate_options(config))

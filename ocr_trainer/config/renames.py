@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
 from ocr_trainer.config.plain_data import check_plain
-from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.config.schema import RunConfig, expand_shorthands
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import ConfigError, PluginError
 from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
@@ -63,6 +63,7 @@ def _has(section: Any, path: list[str]) -> bool:
 def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration with the current names, without sections of other tasks."""
     config = dict(saved)
+    expand_shorthands(config)
     if "callback" not in config:
         _drop_unused(config, Kind.optimizer, Kind.schedule)
     if SINCE in config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -95,6 +95,29 @@ class EarlyStoppingConfig(Options):
 
 
 @dataclass
+class InitFromConfig(Options):
+    """Weights to start from (fine-tuning); `init_from=FILE` is short for `init_from.path=FILE`."""
+
+    path: Path | None = None
+    """Checkpoint, or published weights: `ocr-train describe model NAME` lists those that a model can load."""
+    partial: bool = False
+    """Load whatever fits: less than nine tenths of the model's tensors, or of another architecture."""
+    explicit: list[str] = field(default_factory=list)
+    """Options that the run sets, so that they are not taken from the checkpoint. The core fills it in."""
+
+
+SHORTHANDS = {"init_from": "path"}
+"""Sections that a single value may stand for, and the option of the section that it then is."""
+
+
+def expand_shorthands(config: MutableMapping[Any, Any]) -> None:
+    """Turn single values of a configuration into the sections that they stand for, in place."""
+    for section, key in SHORTHANDS.items():
+        if section in config and not isinstance(config[section], Mapping):
+            config[section] = {key: config[section]}
+
+
+@dataclass
 class RunConfig(Options):
     """The configuration that the runs of all tasks share; each task derives its own class."""
 
@@ -141,8 +164,8 @@ class RunConfig(Options):
     """Distributed training."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     """Early stopping when validation no longer improves."""
-    init_from: Path | None = None
-    """Checkpoint to initialize the model's weights from, as far as they fit (fine-tuning)."""
+    init_from: InitFromConfig = field(default_factory=InitFromConfig)
+    """Weights to start from."""
     resume: Resume = Resume.never
     """auto: resume the newest run of the same name and configuration, if there is one."""
     exp_name: str = "default"
@@ -188,7 +211,7 @@ class RunConfig(Options):
         Args:
             saved: The configuration in the checkpoint.
         """
-        return replace(self, model=self.model.without_init_weights(), init_from=None)
+        return replace(self, model=self.model.without_init_weights(), init_from=InitFromConfig())
 
     @classmethod
     def upgrade(cls, saved: dict[str, Any]) -> None:

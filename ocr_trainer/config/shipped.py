@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ocr_trainer.config.content import check_config_file
 from ocr_trainer.config.plain_data import check_plain, parse_yaml
+from ocr_trainer.config.schema import expand_shorthands
 from ocr_trainer.errors import ConfigError, PluginConflict, PluginDenied
 from ocr_trainer.internals.hydra import FileConfigSource
 from ocr_trainer.plugin import Kind, discovery
@@ -28,6 +29,8 @@ from ocr_trainer.plugin.metadata import Installed, config_folder, installed
 
 UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException, ConfigError)
 """What reading a broken file raises."""
+GLOBAL = "_global_"
+"""The package of a file whose options are those of the run, such as an experiment."""
 GROUP = re.compile(r"(?!hydra\b)\w+(/\w+)*")
 """Config groups that a distribution may ship files of: none of Hydra's own."""
 
@@ -118,6 +121,8 @@ def read(group: str, name: str) -> tuple[DictConfig, dict[str, str | None]]:
         reason = f"{group}/{path.name}: {' '.join(str(error).split())}"
         raise discovery.broken(plugin, reason) from error
     _prefer_own_files(content, plugin, path.parent)
+    if header["package"] == GLOBAL:
+        expand_shorthands(content)
     return content, header
 
 

@@ -54,8 +54,8 @@ def validate_run(run: RunConfig) -> Iterator[str]:
             f"schedule={run.schedule.name} depends on the total number of steps, which is unlimited: "
             "set trainer.max_epochs or trainer.max_steps, or schedule=constant schedule.warmup=0"
         )
-    if run.init_from is not None and not run.init_from.is_file():
-        yield f"init_from={run.init_from}: {_why_no_file(run.init_from)}"
+    if (path := run.init_from.path) is not None and not path.is_file():
+        yield f"init_from={path}: {_why_no_file(path)}"
     yield from _name_errors(run)
     temporary = os.environ.get("TMPDIR", "")
     if (

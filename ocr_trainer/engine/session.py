@@ -173,9 +173,11 @@ def initialize_weights(
     model: nn.Module, run: RunConfig, kind: type[LearningTask[Any]]
 ) -> WeightLoadReport | None:
     """Load the weights of `init_from`, if it is set, and print what does not fit."""
-    if run.init_from is None:
+    if run.init_from.path is None:
         return None
-    report = load_initial_weights(model, run.model, run.init_from, kind.adapt_weights)
+    report = load_initial_weights(
+        model, run.model, run.init_from.path, kind.adapt_weights, run.init_from.partial
+    )
     if is_rank_zero():
         echo(report, file=sys.stderr)
     return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,9 +25,13 @@ __all__ = ["ConfigLoader", "FileConfigSource", "Hydra", "only_resolvers", "own_i
 class ConfigLoader(ConfigLoaderImpl):
     """Hydra's config loader with three hooks, in the order in which Hydra calls them.
 
+    A single value for a section in `shorthands` sets the option that is named there.
+
     Relies on `ConfigLoaderImpl._parse_overrides_and_create_caching_repo`, which every public method calls
     first, and on `_compose_config_from_defaults_list`, which Hydra calls after it has resolved the defaults.
     """
+
+    shorthands: Mapping[str, str] = {}
 
     @abstractmethod
     def on_overrides(self, overrides: Sequence[str]) -> None:
@@ -48,6 +52,10 @@ class ConfigLoader(ConfigLoaderImpl):
     def _parse_overrides_and_create_caching_repo(self, config_name: str | None, overrides: list[str]) -> Any:
         self.on_overrides(overrides)
         parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        for override in parsed:
+            section = override.key_or_group
+            if section in self.shorthands and not (override.is_delete() or isinstance(override._value, dict)):
+                override.key_or_group = f"{section}.{self.shorthands[section]}"
         swept = [override for override in parsed if override.is_sweep_override()]
         self.on_parsed({one.key_or_group: list(one.sweep_string_iterator()) for one in swept})
         return parsed, repo

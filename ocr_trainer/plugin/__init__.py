@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ModelPlugin,
         Prediction,
         Pretrained,
+        PublishedWeights,
         TaskPlugin,
         WriterPlugin,
     )
@@ -80,6 +81,7 @@ __all__ = [
     "Plugin",
     "Prediction",
     "Pretrained",
+    "PublishedWeights",
     "ScheduleConfig",
     "SchedulePlugin",
     "SkippedItem",

@@ -35,6 +35,27 @@ class Pretrained:
     """The overrides that load the weights, such as `("model.weights=rapidocr",)`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedWeights:
+    """Weights that others have published, in a layout of their own, which `init_from=FILE` converts."""
+
+    name: str
+    """Who publishes them and of what, such as `baudm/parseq`."""
+    source: str
+    """Where to read about them and to download them: a URL."""
+    file: str
+    """Name of such a file, for examples."""
+    license: str
+    """License of the code that they come with."""
+    data: str
+    """What they were trained on, and what that data may be used for: a sentence."""
+    layout: str
+    """`package.module:attribute`, called as `layout(tensors)` with a dict of the file's tensors. It returns
+    `None` if the names and shapes are not of this layout. Otherwise, it removes the tensors that it knows
+    from the dict and returns an `ocr_trainer.checkpoint.published.Converted`. It raises a `ValueError` with
+    the reason if the model cannot use weights of this layout."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ModelPlugin(Plugin):
     """A model. Its factory returns a `torch.nn.Module` for its task.
@@ -60,6 +81,20 @@ class ModelPlugin(Plugin):
     The charset of a run has them if its user names no characters."""
     pretrained: Pretrained | None = None
     """Published weights, for `predict` without a checkpoint and wherever a checkpoint is named."""
+    architecture: tuple[str, ...] = ()
+    """Options that decide what the tensors of the model are or mean, such as its size. With `init_from`,
+    those that a run does not set are taken from the checkpoint."""
+    published: tuple[PublishedWeights, ...] = ()
+    """Weights of others that `init_from` can load."""
+
+    def errors(self) -> Iterator[str]:
+        """Yield what is wrong with the fields that only models have."""
+        known = getattr(self.config, "__dataclass_fields__", {})
+        for option in self.architecture:
+            if option not in known:
+                yield f"architecture names '{option}', which is not one of its options"
+        if not all(isinstance(weights, PublishedWeights) for weights in self.published):
+            yield "published has something other than PublishedWeights"
 
 
 @dataclass(frozen=True)

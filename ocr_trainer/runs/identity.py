@@ -29,7 +29,7 @@ def make_identity(run: RunConfig) -> str:
     from ocr_trainer.config.schema import plain
 
     options = {key: _option(plain(run), key) for key in run.IDENTITY if key not in PLACES}
-    text = json.dumps([_absolute(options), str(run.init_from)], sort_keys=True, default=str)
+    text = json.dumps([_absolute(options), str(run.init_from.path)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 

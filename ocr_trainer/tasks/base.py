@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
-from ocr_trainer.config.schema import plain
+from ocr_trainer.config.schema import InitFromConfig, plain
 from ocr_trainer.config.scores import chosen_metrics, monitor_of
 from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import all_reduce_sum
@@ -332,7 +332,8 @@ class LearningTask(LightningModule, TaskInterface[R]):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the configuration as plain values, so that the checkpoint can rebuild its model."""
         # Files of initial weights may be gone by the time the checkpoint is used.
-        without_init_weights = replace(self.run, model=self.run.model.without_init_weights(), init_from=None)
+        model = self.run.model.without_init_weights()
+        without_init_weights = replace(self.run, model=model, init_from=InitFromConfig())
         checkpoint.setdefault("ocr_trainer", {}).update(
             format=FORMAT,
             config=plain(without_init_weights),

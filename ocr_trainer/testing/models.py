@@ -48,6 +48,12 @@ class ModelSuite(PluginSuite):
         assert model.stride in range(1, 4096), f"stride must be a number of pixels, not {model.stride!r}"
         assert any(p.requires_grad for p in model.parameters()), "it must have trainable parameters"
 
+    def test_its_architecture_names_what_changes_its_tensors(self, tmp_path: Path) -> None:
+        """`init_from` takes the options that decide the tensors from a checkpoint."""
+        from ocr_trainer.testing.architecture import check_architecture
+
+        check_architecture(self, tmp_path)
+
     def test_scale_takes_any_size(self, tmp_path: Path) -> None:
         """Very small, large and long images can be evaluated."""
         model = self.model(tmp_path)

@@ -58,6 +58,12 @@ class RecognizerSuite(PluginSuite):
         )
         return model
 
+    def test_its_architecture_names_what_changes_its_tensors(self, tmp_path: Path) -> None:
+        """`init_from` takes the options that decide the tensors from a checkpoint."""
+        from ocr_trainer.testing.architecture import check_architecture
+
+        check_architecture(self, tmp_path)
+
     def test_it_is_a_recognizer(self, tmp_path: Path) -> None:
         """It has a stride, the run's charset and trainable parameters."""
         model = self.model(tmp_path)

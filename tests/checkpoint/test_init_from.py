@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint.architecture import take_architecture
 from ocr_trainer.checkpoint.init_from import load_initial_weights
 from ocr_trainer.checkpoint.read import FORMAT
-from ocr_trainer.config.compose import compose
-from ocr_trainer.config.schema import plain
+from ocr_trainer.config.compose import compose, run_hydra
+from ocr_trainer.config.renames import upgrade
+from ocr_trainer.config.schema import InitFromConfig, RunConfig, plain
 from ocr_trainer.data.types import Batch
 from ocr_trainer.errors import CheckpointError, ConfigError, DataError
 from ocr_trainer.plugin import Context, Kind, Task, discovery
@@ -71,7 +73,7 @@ def test_what_does_not_fit_stays_as_it_was_and_is_told(saved: tuple[Path, dict])
     path, state = saved
     run, model = model_of("model.neck_channels=16")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    weight_report = load_initial_weights(model, run.model, path)
+    weight_report = load_initial_weights(model, run.model, path, partial=True)
     for name, value in model.state_dict().items():
         assert torch.equal(value, state[name] if value.shape == state[name].shape else before[name])
     assert "options that differ: neck_channels=8 there, 16 here" in str(weight_report)
@@ -81,11 +83,123 @@ def test_what_does_not_fit_stays_as_it_was_and_is_told(saved: tuple[Path, dict])
 def test_another_backbone_leaves_tensors_over(saved: tuple[Path, dict]):
     path, _ = saved
     run, model = model_of("model.backbone.name=resnet34")
-    told = load_initial_weights(model, run.model, path).to_dict()
+    told = load_initial_weights(model, run.model, path, partial=True).to_dict()
     own = set(model.state_dict())
     assert set(told["not_in_checkpoint"]) == {n for n in own if n not in saved[1]} != set()
     assert told["left_over"] == []
     assert told["loaded"] + len(told["not_in_checkpoint"]) + len(told["of_another_shape"]) == len(own)
+
+
+def test_too_few_tensors_are_refused_with_the_ways_out(saved: tuple[Path, dict]):
+    path, _ = saved
+    run, model = model_of("model.neck_channels=16")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError) as refused:
+        load_initial_weights(model, run.model, path)
+    first, *rest = str(refused.value).splitlines()
+    assert first == f"init_from={path} fits only 126 of 158 tensors of this model, less than 90%"
+    assert rest[0].startswith(
+        "  of another shape: neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)"
+    )
+    assert rest[0].endswith(" and 27 more")
+    assert rest[1:] == [
+        "  options that differ: neck_channels=8 there, 16 here",
+        "  build the model that they are of: model.neck_channels=8",
+        "  load what fits, and train the rest from random weights: init_from.partial=true",
+        "  take other weights: ocr-train describe model dbnet lists what can be loaded",
+    ]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_nine_tenths_of_another_model_are_enough(saved: tuple[Path, dict]):
+    # DBNet++ has all tensors of DBNet, and a few more.
+    run, model = model_of("model=dbnetpp")
+    report = load_initial_weights(model, run.model, saved[0])
+    assert len(report.loaded) == 158
+    assert {name.split(".")[1] for name in report.fresh} == {"look", "attention"}
+
+
+def test_the_architecture_is_taken_from_the_checkpoint(
+    saved: tuple[Path, dict], capsys: pytest.CaptureFixture[str]
+):
+    path, _ = saved
+    words = [word for word in SMALL if "neck_channels" not in word]
+    run = take_architecture(compose([*words, f"init_from={path}", "model.size=96"]))
+    assert (run.model.neck_channels, run.model.size) == (8, 96)  # only what decides the tensors is taken
+    assert run.init_from.explicit == []
+    assert capsys.readouterr().err == f"ocr-train: from {path}: model.neck_channels=8\n"
+    # What the run sets stays: in an override, also to the default, or in a file.
+    assert (
+        take_architecture(
+            compose([*SMALL, f"init_from={path}", "model.neck_channels=256"])
+        ).model.neck_channels
+        == 256
+    )
+    saved_run = plain(compose([*words, f"init_from={path}", "model.neck_channels=32"]))
+    assert take_architecture(compose([], saved_run)).model.neck_channels == 32
+    # Equal options are not worth a line.
+    take_architecture(compose([*SMALL, f"init_from={path}"]))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_backbone_is_taken_with_its_options(tmp_path: Path):
+    run, model = model_of("model.backbone.name=resnet34")
+    path = tmp_path / "r34.ckpt"
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": plain(run)}}, path)
+    begun = take_architecture(compose([*SMALL, f"init_from={path}"]))
+    assert begun.model == run.model
+    chosen = take_architecture(compose([*SMALL, f"init_from={path}", "model.backbone.name=resnet18"]))
+    assert chosen.model.backbone.name == "resnet18"
+    _, model = model_of()
+    # Every tensor of the smaller network has its namesake in the larger one: that makes no sense of them.
+    with pytest.raises(CheckpointError) as refused:
+        load_initial_weights(model, chosen.model, path)
+    said = str(refused.value)
+    assert said.startswith(
+        f"init_from={path} is of another architecture (backbone), although 158 of 158 tensors fit\n"
+    )
+    assert "\n  build the model that they are of: model.backbone.name=resnet34\n" in said
+    assert len(load_initial_weights(model, chosen.model, path, partial=True).loaded) == 158
+
+
+def test_a_checkpoint_of_another_model_takes_no_options(saved: tuple[Path, dict]):
+    words = [word for word in SMALL if "neck_channels" not in word and word != "model=dbnet"]
+    run = take_architecture(compose(["model=dbnetpp", *words, f"init_from={saved[0]}"]))
+    assert run.model.neck_channels == 256
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "partial"),
+    [
+        (["init_from=a.ckpt"], "a.ckpt", False),
+        (["init_from.path=a.ckpt", "init_from.partial=true"], "a.ckpt", True),
+        (["init_from.partial=true", "init_from=a.ckpt"], "a.ckpt", True),
+        (["init_from={path:a.ckpt,partial:true}"], "a.ckpt", True),
+        (["init_from=a.ckpt", "init_from=null"], None, False),
+        (["experiment=mine", "init_from.partial=true"], "b.ckpt", True),
+    ],
+)
+def test_a_file_alone_is_short_for_the_path(
+    words: list[str], path: str | None, partial: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.ckpt", "b.ckpt"):
+        Path(name).touch()
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ninit_from: b.ckpt\n")
+    runs: list[RunConfig] = []
+    run_hydra(runs.append, pytest.fail, ["--config-dir", str(tmp_path), *SMALL, *words])
+    assert runs[0].init_from == InitFromConfig(
+        path and Path(path), partial, ["neck_channels"] if path else []
+    )
+
+
+def test_the_path_of_earlier_versions_is_read():
+    saved = plain(compose(SMALL))
+    assert upgrade({**saved, "init_from": "a.ckpt"})["init_from"] == {"path": "a.ckpt"}
+    assert upgrade({**saved, "init_from": None})["init_from"] == {"path": None}
+    assert compose([], upgrade({**saved, "init_from": None})) == compose(SMALL)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path):
@@ -108,9 +222,13 @@ def test_a_run_goes_on_from_another_one_s_weights(cli: Cli, tmp_path: Path):
     first = cli(*SMALL, "exp_name=a")
     assert first.returncode == 0, first.stderr
     (checkpoint,) = tmp_path.glob("runs/a/*/checkpoints/last.ckpt")
-    done = cli(*SMALL, "exp_name=b", f"init_from={checkpoint}", "model.binarize_threshold=0.2")
+    words = [word for word in SMALL if "neck_channels" not in word]
+    done = cli(*words, "exp_name=b", f"init_from={checkpoint}", "model.binarize_threshold=0.2")
     assert done.returncode == 0, done.stderr
-    assert "tensors loaded from" in done.stderr
+    assert f"ocr-train: from {checkpoint}: model.neck_channels=8\n" in done.stderr
+    (config,) = tmp_path.glob("runs/b/*/config.yaml")
+    assert "  neck_channels: 8\n" in config.read_text(encoding="utf-8")
+    assert "158 of 158 tensors loaded from" in done.stderr
     assert "binarize_threshold=0.3 there, 0.2 here" in done.stderr
     (report,) = tmp_path.glob("runs/b/*/report.json")
     told = json.loads(report.read_text(encoding="utf-8"))["init_from"]

@@ -98,7 +98,12 @@ class Dataset:
 
 
 def make_model(config: ModelConfig, _context: Context) -> nn.Module:
-    return nn.Linear(1, 1) if config.fault == "no detector" else Model(config.fault)
+    if config.fault == "no detector":
+        return nn.Linear(1, 1)
+    model = Model(config.fault)
+    if config.fault == "a width of its own":
+        model.idle = nn.Linear(1, 2 if config.wide else 1)
+    return model
 
 
 class Model(Detector):

@@ -21,6 +21,9 @@ from ocr_trainer.plugin import (
 class ModelConfig(Config):
     """The options of the model."""
 
+    wide: bool = False
+    """An option that changes the tensors with one of the faults."""
+
     fault: str = ""
     """What it does wrong."""
 

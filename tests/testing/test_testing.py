@@ -171,6 +171,11 @@ BUILT_FAULTS = {
         ("test_it_is_a_detector", "no detector", "must return a .*Detector, not Linear"),
         ("test_it_is_a_detector", "no stride", "stride must be a number of pixels"),
         ("test_it_is_a_detector", "frozen", "must have trainable parameters"),
+        (
+            "test_its_architecture_names_what_changes_its_tensors",
+            "a width of its own",
+            r"wide=True changes the tensors of the model: .* architecture=\(…, 'wide'\)",
+        ),
         ("test_scale_takes_any_size", "no scale", r"scale\(1, 1\) must be above 0, not inf"),
         (
             "test_targets_of_all_samples_stack",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ocr_trainer.checkpoint.read import read
+from ocr_trainer.checkpoint.published import open_initial
 from ocr_trainer.data.split import Subset
 from ocr_trainer.data.types import Batch, Image, Recognition, TextGroundTruth
 from ocr_trainer.errors import ConfigError, DataError
@@ -220,10 +220,10 @@ def _characters(dataset: Any) -> str:
 
 def _charset_before(run: RecognitionConfig) -> str:
     """Return the characters that the initial weights know: of `init_from`, or those that are published."""
-    if run.init_from is None:
+    if run.init_from.path is None:
         return initial_charset(run)
-    saved: str = read(run.init_from)["ocr_trainer"]["config"].get("charset", {}).get("characters", "")
-    return saved
+    saved = open_initial(run.init_from.path, run.model.name).config
+    return str(saved.get("charset", {}).get("characters", ""))
 
 
 def _covered(

@@ -53,4 +53,5 @@ crnn = ModelPlugin(
     config=CRNNConfig,
     task=Task.recognition,
     factory="ocr_trainer_crnn.model:CRNN",
+    architecture=("size", "height"),
 )

@@ -11,6 +11,7 @@ from ocr_trainer.plugin import (
     BackbonePlugin,
     Kind,
     ModelPlugin,
+    PublishedWeights,
     Task,
     option,
     plugin_option,
@@ -55,12 +56,25 @@ class DBNetConfig(DBConfig):
         yield from super().validate()
 
 
+ARCHITECTURE = ("backbone", "neck_channels")
+LIAO = PublishedWeights(
+    name="MhLiao/DB",
+    source="https://github.com/MhLiao/DB",
+    file="final",
+    license="none stated",
+    data="trained on SynthText, which is for research, and on public datasets; backbones with deformable "
+    "convolutions, as in all weights that the authors publish, cannot be loaded",
+    layout="ocr_trainer_dbnet.published:dbnet",
+)
+
 dbnet = ModelPlugin(
     api=1,
     summary="DBNet: text segmentation with a learned threshold (Liao et al., AAAI 2020)",
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNet",
+    architecture=ARCHITECTURE,
+    published=(replace(LIAO, layout="ocr_trainer_dbnet.published:dbnet"),),
 )
 
 dbnetpp = ModelPlugin(
@@ -69,6 +83,8 @@ dbnetpp = ModelPlugin(
     config=DBNetConfig,
     task=Task.detection,
     factory="ocr_trainer_dbnet.model:DBNetPP",
+    architecture=ARCHITECTURE,
+    published=(replace(LIAO, layout="ocr_trainer_dbnet.published:dbnetpp"),),
 )
 
 resnet18 = BackbonePlugin(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.plugin import Config, ModelPlugin, Task, option
+from ocr_trainer.plugin import Config, ModelPlugin, PublishedWeights, Task, option
 
 MAX_LENGTH = 1024
 """The limit of `max_length`."""
@@ -80,4 +80,16 @@ parseq = ModelPlugin(
     config=PARSeqConfig,
     task=Task.recognition,
     factory="ocr_trainer_parseq.model:PARSeq",
+    architecture=("size", "height", "width", "patch", "max_length"),
+    published=(
+        PublishedWeights(
+            name="baudm/parseq",
+            source="https://github.com/baudm/parseq",
+            file="parseq-bb5792a6.pt",
+            license="Apache-2.0",
+            data="trained on MJSynth and SynthText, which are for research, or on real images with "
+            "licenses of their own",
+            layout="ocr_trainer_parseq.published:convert",
+        ),
+    ),
 )

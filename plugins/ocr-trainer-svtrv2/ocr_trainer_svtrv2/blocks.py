@@ -150,11 +150,27 @@ class GlobalBlock(Block):
 
 
 class RowBlock(Block):
-    """Row mixing: attention over all positions of a row."""
+    """Row mixing: attention over all positions of a row.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: Channels of the features.
+        pre_norm: Normalize before the mixer and the MLP, as in the authors' code, rather than after them.
+    """
+
+    def __init__(self, channels: int, pre_norm: bool = False) -> None:
         super().__init__(channels, drop_path=0)
         self.attention = Attention(channels, bias=False)
+        self.pre_norm = pre_norm
+        if pre_norm:
+            self.norm1.eps = self.norm2.eps = 1e-5
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Map (batch, height, width, channels) to the same shape."""
+        if not self.pre_norm:
+            return super().forward(x, mask)
+        x = x + self.mix(self.norm1(x), mask)
+        x = x + self.mlp(self.norm2(x))
+        return x
 
     def mix(self, x: Tensor, mask: Tensor) -> Tensor:
         """Mix each position with all positions of its row."""

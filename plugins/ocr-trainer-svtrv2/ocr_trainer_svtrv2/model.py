@@ -33,7 +33,7 @@ class SVTRv2(CtcRecognizer):
         plan = PLANS[config.size]
         channels = plan.channels[-1]
         self.encoder = Encoder(plan, config.drop_path)
-        self.rearrangement = Rearrangement(channels)
+        self.rearrangement = Rearrangement(channels, config.row_pre_norm)
         self.head = nn.Linear(channels, self.classes)
         initialize(self.head)
         # Most steps are blank. With uniform classes at the start, the network first learns only that, from

@@ -90,9 +90,9 @@ class Rearrangement(nn.Module):
     brings curved, slanted and perspective text into the order that CTC needs.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, pre_norm: bool = False) -> None:
         super().__init__()
-        self.row = RowBlock(channels)
+        self.row = RowBlock(channels, pre_norm)
         self.key = nn.Linear(channels, channels)
         self.value = nn.Linear(channels, channels)
         self.token = nn.Parameter(torch.empty(channels))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ocr_trainer.plugin import ModelPlugin, Task, option
+from ocr_trainer.plugin import ModelPlugin, PublishedWeights, Task, option
 from ocr_trainer.plugin.options import CtcConfig
 
 
@@ -26,6 +26,9 @@ class SVTRv2Config(CtcConfig):
     drop_path: float = option(0.1, at_least=0, below=1)
     """Probability of dropping the last block in training (stochastic depth); lower for earlier blocks."""
 
+    row_pre_norm: bool = False
+    """Normalize before the parts of the attention within rows, not after them: as in the authors' weights."""
+
     sgm: bool = True
     """Train with the semantic guidance module, so that features learn context; inference is as fast."""
     sgm_weight: float = option(1.0, above=0)
@@ -40,4 +43,16 @@ svtrv2 = ModelPlugin(
     config=SVTRv2Config,
     task=Task.recognition,
     factory="ocr_trainer_svtrv2.model:SVTRv2",
+    architecture=("size", "sgm", "context", "row_pre_norm"),
+    published=(
+        PublishedWeights(
+            name="OpenOCR SVTRv2",
+            source="https://github.com/Topdu/OpenOCR/tree/main/configs/rec/svtrv2",
+            file="best.pth",
+            license="Apache-2.0",
+            data="trained on Union14M-L, a collection of datasets with licenses of their own, some of them "
+            "for research only",
+            layout="ocr_trainer_svtrv2.published:convert",
+        ),
+    ),
 )
