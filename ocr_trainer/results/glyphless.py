@@ -11,8 +11,9 @@ import struct
 
 EM = 1000
 """Units of the font per font size."""
-LOW, HIGH = 100, 900
-"""Lower and upper end of each glyph. A gap is left between lines that touch, or PDFium takes two for one."""
+LOW, HIGH = 300, 700
+"""Lower and upper end of each glyph. The outlines of lines may touch or overlap, as those of DBNet do; PDFium
+takes letters that overlap vertically for one line."""
 NARROW, WIDE = 1, 2
 """The glyphs: as wide as half the font size, and as the whole."""
 WIDTHS = (0, 500, 1000)

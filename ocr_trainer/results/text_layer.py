@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ocr_trainer.results.page import Page
 
 SPACE = " "
-MIN_SPACE = 0.15
-"""Least width of the space after a text, in heights of the text. Extraction overlooks narrower ones."""
+MIN_SPACE = 0.2
+"""Least width of the space after a text, in heights of the text. poppler overlooks spaces below 0.15."""
 MIN_ASPECT = 2.0
 """Width of an outline, in heights, from which on it says how its text runs."""
 MAX_TURN = math.cos(math.radians(30))
