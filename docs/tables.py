@@ -106,7 +106,8 @@ def _rows(
 def documented_elsewhere(options: type[Options], owner: str) -> set[str]:
     """Return the options that a table omits: a plugin's name, and those of a shared table above it.
 
-    An option of a model, optimizer, schedule or augmentation with another default than in the shared table stays.
+    An option of a model, optimizer, schedule or augmentation with another default than in the shared table
+    stays.
     """
     if owner.partition("/")[0] in TASKS:  # what a task only refines is in the table of all runs
         above = [RunConfig, *(kind for kind in get_type_hints(RunConfig).values() if isinstance(kind, type))]
