@@ -14,6 +14,9 @@ from ocr_trainer_ppocrv6.plugin import ROW_STRIDE
 from ocr_trainer_ppocrv6.sequence import SequenceEncoder
 from ocr_trainer_ppocrv6.sizes import DetectorSize, RecognizerSize
 
+BACKGROUND = -2.2
+"""Logit of the probability of text before training, 0.1."""
+
 Count = TypeVar("Count", int, Tensor)
 
 
@@ -31,6 +34,9 @@ class DetectorNetwork(nn.Module):
         self.neck = LargeKernelPyramid(self.backbone.channels, size.neck, size.kernel)
         self.head = Head(size.neck)
         self.apply(initialize)
+        # Most pixels are background, and the focal loss hardly moves what is not far wrong.
+        assert self.head.last.bias is not None
+        nn.init.constant_(self.head.last.bias, BACKGROUND)
 
     def features(self, images: Tensor) -> Tensor:
         """Map normalized images, float (batch, 3, h, w), to features, (batch, channels, h / 4, w / 4)."""

@@ -17,9 +17,10 @@ def one_thread() -> Iterator[None]:
 
 class TestDetector(ModelSuite):
     name = "ppocrv6_det"
+    lr = 4e-3
+    steps = 96
 
 
 class TestRecognizer(RecognizerSuite):
     name = "ppocrv6_rec"
-    overrides = ("model.height=16", "model.canvas=64")
-    lr = 1e-3
+    overrides = ("model.height=32", "model.canvas=64")
