@@ -15,9 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ocr_trainer.checkpoint import files
+from ocr_trainer.checkpoint import files, read
 from ocr_trainer.checkpoint.pretrained import read_tensors
-from ocr_trainer.checkpoint.read import model_state, read
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.plugin import Kind, ModelPlugin, PublishedWeights, discovery
 from ocr_trainer.plugin.contract import describe_exception
@@ -110,8 +109,8 @@ def open_initial(path: Path, model: str) -> InitialWeights:
         PluginError: The model's plugin cannot be used.
     """
     if _is_ours(path):
-        saved = read(path)
-        return InitialWeights(path, model_state(saved), saved["ocr_trainer"]["config"])
+        saved = read.read(path)
+        return InitialWeights(path, read.model_state(saved), saved["ocr_trainer"]["config"])
     description = discovery.load(Kind.model, model)
     assert isinstance(description, ModelPlugin)
     tensors = read_tensors(path, f"init_from={path}")
