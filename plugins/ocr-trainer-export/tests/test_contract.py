@@ -1,0 +1,13 @@
+"""The exporters keep the contract."""
+
+from __future__ import annotations
+
+from ocr_trainer.testing import ExporterSuite
+
+
+class TestOnnx(ExporterSuite):
+    name = "onnx"
+
+
+class TestRapidOcr(ExporterSuite):
+    name = "rapidocr"
