@@ -102,6 +102,7 @@ class Steps(nn.Module):
     """
 
     order: Tensor
+    blanks: Tensor
 
     def __init__(self, subject: Subject, pixels: Pixels, order: list[int]) -> None:
         super().__init__()
@@ -110,17 +111,28 @@ class Steps(nn.Module):
         classes = len(subject.charset) + 1
         # The class that the model does not have is one more, which is always 0.
         self.register_buffer("order", torch.tensor([classes if place < 0 else place for place in order]))
-        self.blank = order.index(0)
+        self.register_buffer("blanks", F.one_hot(torch.tensor(order.index(0)), len(order)).float())
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map float (batch, 3, height, width) to probabilities, (batch, steps, classes)."""
         inside = x.abs().amax(dim=(1, 2)) > 0
-        widths = inside.to(torch.int64).sum(dim=1)
         images = self.pixels(x) * inside[:, None, None].to(torch.uint8)
-        images = F.pad(images, (0, -x.shape[3] % self.stride))
+        return (self.classify(images, inside.to(torch.int64).sum(dim=1)),)
+
+    def classify(self, images: Tensor, widths: Tensor) -> Tensor:
+        """Return the probabilities of the consumer's classes; steps of padding are blank."""
+        images = F.pad(images, (0, -images.shape[3] % self.stride))
         probabilities, steps = self.probabilities(images, widths)
         probabilities = F.pad(probabilities, (0, 1))[..., self.order]
-        index = torch.arange(probabilities.shape[1], device=x.device)
-        padding = (index >= steps[:, None])[..., None]
-        blank = F.one_hot(torch.tensor(self.blank), len(self.order)).to(probabilities.dtype)
-        return (torch.where(padding, blank, probabilities),)
+        index = torch.arange(probabilities.shape[1], device=images.device)
+        inside = (index < steps[:, None])[..., None].to(probabilities.dtype)
+        return probabilities * inside + self.blanks * (1 - inside)
+
+
+class Line(Steps):
+    """A CTC recognizer for one image without padding; it returns (steps, 1, classes)."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map float (1, 3, height, width) to probabilities, (steps, 1, classes)."""
+        widths = torch.ones_like(x[:, 0, 0], dtype=torch.int64).sum(dim=1)
+        return (self.classify(self.pixels(x), widths).transpose(0, 1),)

@@ -11,3 +11,11 @@ class TestOnnx(ExporterSuite):
 
 class TestRapidOcr(ExporterSuite):
     name = "rapidocr"
+
+
+class TestOpenCv(ExporterSuite):
+    name = "opencv"
+
+
+class TestSafetensors(ExporterSuite):
+    name = "safetensors"
