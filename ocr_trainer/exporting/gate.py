@@ -20,6 +20,7 @@ from ocr_trainer.data.types import Image, Recognition
 from ocr_trainer.exporting.exporter import Engine, Subject
 from ocr_trainer.exporting.samples import SIZES, Inputs, Item, batches, items, stack, to_tensors
 from ocr_trainer.metrics.collection import MetricCollection
+from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.tasks.detection.scoring import decode, images_of
 from ocr_trainer.tasks.exportable import OutputKind
 
@@ -50,9 +51,13 @@ class Row:
     export: dict[str, float] = field(default_factory=dict)
     seconds: tuple[float, float] = (0.0, 0.0)
     """Of the network: in torch, and in the export."""
+    failure: str = ""
+    """What the software raised, if it did."""
 
     def faults(self, reads: bool) -> list[str]:
         """Return in what the export differs too much."""
+        if self.failure:
+            return [self.failure]
         found = []
         for name, value in self.checkpoint.items():
             if not abs(self.export.get(name, float("nan")) - value) <= SCORE_LIMIT:
@@ -94,6 +99,7 @@ class Verdict:
                     **{key: getattr(row, key) for key in ("size", "batch", "images", "checkpoint", "export")},
                     "probabilities_differ_by": row.difference,
                     "same_texts": row.same if self.reads else None,
+                    "failure": row.failure or None,
                     "seconds": {"torch": row.seconds[0], "export": row.seconds[1]},
                 }
                 for row in self.rows
@@ -124,7 +130,7 @@ def run_gate(
         found = items(subject, samples, factor, engine)
         for batch in engine.batches:
             verdict.rows.append(_compare(subject, engine, found, metrics, Row(factor, batch)))
-    if not subject.reads:
+    if not subject.reads and not verdict.faults:
         verdict.own = _own(subject, engine, items(subject, samples, 1.0, engine), metrics)
     return verdict
 
@@ -139,13 +145,16 @@ def _compare(
         expected: dict[str, Tensor] = subject.model(*inputs.arguments)
         middle = perf_counter()
         arrays = inputs.images.numpy(), None if inputs.widths is None else inputs.widths.numpy()
-        got = to_tensors(engine.outputs(*arrays))
-        row.seconds = (
-            row.seconds[0] + middle - start,
-            row.seconds[1] + perf_counter() - middle,
-        )
+        try:
+            got = to_tensors(engine.outputs(*arrays))
+            end = perf_counter()
+            read = engine.read([item.image for item in batch]) if subject.reads else None
+        except Exception as error:  # each software raises types of its own
+            row.failure = f"{engine.title} fails: {describe_exception(error)}"
+            return row
+        row.seconds = row.seconds[0] + middle - start, row.seconds[1] + end - middle
         row.difference = max(row.difference, _difference(subject, expected, got))
-        pairs = _predictions(subject, engine, batch, expected, got)
+        pairs = _predictions(subject, batch, expected, got, read)
         for item, ours, theirs in pairs:
             for count, prediction in zip(counts, (ours, theirs), strict=True):
                 count.update(prediction, item.truth)
@@ -157,10 +166,10 @@ def _compare(
 
 def _predictions(
     subject: Subject,
-    engine: Engine,
     batch: Sequence[Item],
     expected: dict[str, Tensor],
     got: dict[str, Tensor],
+    read: Sequence[str] | None,
 ) -> list[tuple[Item, Any, Any]]:
     """Return each item of a batch with what the checkpoint and the export make of it."""
     if not subject.reads:
@@ -171,7 +180,6 @@ def _predictions(
         )
         return list(zip(batch, *both, strict=True))
     ours, theirs = subject.model.decode(expected), subject.model.decode(got)
-    read = engine.read([item.image for item in batch])
     if read is not None:
         theirs = [Recognition(text, np.ones(len(text), np.float32), 1.0) for text in read]
     return list(zip(batch, ours, theirs, strict=True))
