@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
 from ocr_trainer.data.types import Detections, Image
 from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
@@ -114,5 +113,3 @@ class OpenCvEngine(Engine):
         found, confidences = self.model.detect(self._set(image))
         boxes = [np.asarray(box, np.float32).reshape(-1, 2) for box in found]
         return Detections(boxes, np.asarray(confidences, np.float32).reshape(-1))
-
-

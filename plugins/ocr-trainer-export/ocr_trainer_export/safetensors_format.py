@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.context import run_context
@@ -29,7 +29,8 @@ class SafetensorsExporter(Exporter):
         """Write `model.safetensors`, `config.json` and `example.py`."""
         # Copies: safetensors refuses tensors that share memory, or are not contiguous.
         weights = {name: value.contiguous().clone() for name, value in subject.model.state_dict().items()}
-        save_file(weights, folder / WEIGHTS, {KEY: dump(subject.metadata)})
+        # Written by Python: on a full disk, the library raises a type of its own.
+        (folder / WEIGHTS).write_bytes(save(weights, {KEY: dump(subject.metadata)}))
         config = plain(subject.run)
         kept = {key: config[key] for key in ("model", "charset", "tiles") if key in config}
         content = {"ocr_trainer": subject.metadata, "config": kept}

@@ -43,7 +43,10 @@ class BlankLast(RapidOcrExporter):
 class FixedWidth(RapidOcrExporter):
     def graph(self, subject: Subject) -> Graph:
         graph = super().graph(subject)
-        fixed = {name: {axis: free for axis, free in axes.items() if axis == 0} for name, axes in graph.axes.items()}
+        fixed = {
+            name: {axis: free for axis, free in axes.items() if axis == 0}
+            for name, axes in graph.axes.items()
+        }
         return replace(graph, axes=fixed)
 
 
@@ -51,7 +54,13 @@ def gate(exporter: type[RapidOcrExporter], trained: Any, folder: Path) -> Verdic
     made = exporter(PlainConfig(name="rapidocr"), Context(task=Task.detection))
     made.write(trained.subject, folder)
     engine = made.open(trained.subject, folder)
-    return run_gate(trained.subject, engine, trained.samples[: 12 if trained.subject.reads else 7], trained.metrics, sizes=(1.0, 0.75) if trained.subject.reads else (1.0,))
+    return run_gate(
+        trained.subject,
+        engine,
+        trained.samples[: 12 if trained.subject.reads else 7],
+        trained.metrics,
+        sizes=(1.0, 0.75) if trained.subject.reads else (1.0,),
+    )
 
 
 @pytest.mark.parametrize(

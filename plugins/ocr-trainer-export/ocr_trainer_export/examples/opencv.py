@@ -18,7 +18,9 @@ if metadata["output"]["kind"] == "regions":
     model.setMaxCandidates(decoding["max_candidates"])
     model.setUnclipRatio(decoding["unclip_ratio"] or 2.0)
     sides = {"short": min(height, width), "long": max(height, width), "width": width}
-    scale = min(rules["size"] / sides.get(rules["side"], rules["size"]), rules["max_side"] / max(height, width))
+    scale = min(
+        rules["size"] / sides.get(rules["side"], rules["size"]), rules["max_side"] / max(height, width)
+    )
     size = [max(32, round(side * scale / 32) * 32) for side in (width, height)]
     model.setInputParams(1.0, size, (0, 0, 0), True)
     for box in model.detect(image)[0]:
