@@ -61,7 +61,8 @@ class ExporterSuite(PluginSuite):
 
         exporter = self.build(self.context(tmp_path))
         assert isinstance(exporter, Exporter), (
-            f"the factory must return an ocr_trainer.exporting.exporter.Exporter, not {type(exporter).__name__}"
+            "the factory must return an ocr_trainer.exporting.exporter.Exporter, "
+            f"not {type(exporter).__name__}"
         )
 
     def test_its_exports_agree_with_their_models(self, tmp_path: Path) -> None:

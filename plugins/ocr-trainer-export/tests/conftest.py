@@ -98,7 +98,7 @@ def fit_detector(model: Any, splits: Any, run: Any, kind: Any, steps: int = 80) 
         features = model.eval().neck(model.backbone((images - model.mean) / model.std))
     head = model.probability
     optimizer = torch.optim.AdamW(head.parameters(), lr=5e-3)
-    for step in range(steps):
+    for _ in range(steps):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             head.train()(features).squeeze(1), kernels, pos_weight=torch.tensor(2.0)
         )

@@ -1,4 +1,4 @@
-"""Run the exported model in torch: python example.py IMAGE. Needs ocr-trainer, the model's plugin, safetensors."""
+"""Run the exported model in torch: python example.py IMAGE. Needs ocr-trainer and the plugin of the model."""
 
 import json
 import sys
