@@ -85,7 +85,9 @@ def example_images(subject: Subject, count: int = 2) -> torch.Tensor:
     if not subject.reads:
         return torch.randint(0, 256, (count, 3, 64, 96), dtype=torch.uint8)
     height = subject.model.size(1, 1)[0]
-    width = subject.exportable.width or 24 * subject.model.stride
+    stride = subject.model.stride
+    widest = subject.model.size(1, 10_000)[1] // stride * stride
+    width = subject.exportable.width or min(24 * stride, widest)
     return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8)
 
 

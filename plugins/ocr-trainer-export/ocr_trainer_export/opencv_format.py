@@ -6,6 +6,7 @@ A detector returns one map, (height, width): `TextDetectionModel_DB` raises at f
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 
 from ocr_trainer.data.types import Detections, Image
 from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
@@ -36,6 +38,7 @@ class OpenCvExporter(Exporter):
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.onnx`, `model.json` and `example.py`."""
         write_onnx(self.graph(subject), folder / MODEL, {KEY: dump(subject.metadata)})
+        multiply_by_scalars(folder / MODEL)
         (folder / METADATA).write_text(dump(subject.metadata) + "\n", encoding="utf-8")
         shutil.copyfile(EXAMPLES / "opencv.py", folder / "example.py")
 
@@ -66,6 +69,17 @@ def set_thresholds(model: Any, options: Mapping[str, Any]) -> None:
     model.setMaxCandidates(options["max_candidates"])
     if options.get("unclip_ratio"):
         model.setUnclipRatio(options["unclip_ratio"])
+
+
+def multiply_by_scalars(path: Path) -> None:
+    """Replace convolutions of a single weight by products: OpenCV takes that weight for a scalar and fails."""
+    model = onnx.load(str(path))
+    single = {entry.name: entry for entry in model.graph.initializer if math.prod(entry.dims) == 1}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and len(node.input) == 2 and node.input[1] in single:
+            node.op_type = "Mul"
+            del node.attribute[:]
+    onnx.save(model, str(path))
 
 
 class OpenCvEngine(Engine):
