@@ -22,6 +22,7 @@ from ocr_trainer.exporting.metadata import describe
 from ocr_trainer.exporting.samples import choose, fingerprint
 from ocr_trainer.exporting.staging import staged
 from ocr_trainer.metrics.build import build_metrics
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import Config, Context, Kind
 from ocr_trainer.plugin.build import build
 from ocr_trainer.tasks.base import task_class
@@ -82,8 +83,9 @@ def export(request: Request) -> tuple[Verdict | None, list[str]]:
         exporter.write(subject, folder)
         verdict, notes = None, []
         if data is not None:
-            verdict = _gate(exporter, subject, folder, data, context)
-            notes = exporter.finish(subject, folder, data.samples)
+            metrics = build_metrics(run, context)
+            verdict = _gate(exporter, subject, folder, data, metrics)
+            notes = exporter.finish(subject, folder, data.samples, metrics)
         _describe(request, subject, folder, verdict, notes)
     return verdict, notes
 
@@ -112,7 +114,9 @@ def _gate_data(request: Request, subject: Subject, context: Context) -> GateData
     return GateData(samples, str(splits.test_split))
 
 
-def _gate(exporter: Exporter, subject: Subject, folder: Path, data: GateData, context: Context) -> Verdict:
+def _gate(
+    exporter: Exporter, subject: Subject, folder: Path, data: GateData, metrics: MetricCollection
+) -> Verdict:
     """Run the gate.
 
     Raises:
@@ -121,7 +125,7 @@ def _gate(exporter: Exporter, subject: Subject, folder: Path, data: GateData, co
     engine = exporter.open(subject, folder)
     what = "texts" if subject.reads else "pages"
     echo(f"ocr-train: comparing {len(data.samples)} {what} with {engine.title}", file=sys.stderr)
-    verdict = run_gate(subject, engine, data.samples, build_metrics(subject.run, context))
+    verdict = run_gate(subject, engine, data.samples, metrics)
     if verdict.faults:
         listed = "".join(f"\n  {fault}" for fault in verdict.faults)
         table = card.plain_table(card.gate_rows(verdict))

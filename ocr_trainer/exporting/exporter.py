@@ -12,6 +12,7 @@ import numpy as np
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.types import Detections, Image
+from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import Config, Context
 from ocr_trainer.tasks.exportable import Exportable, OutputKind
 
@@ -115,13 +116,16 @@ class Exporter(ABC):
     def open(self, subject: Subject, folder: Path) -> Engine:
         """Return what runs the model in a folder that `write` filled."""
 
-    def finish(self, subject: Subject, folder: Path, images: Sequence[Image]) -> list[str]:
+    def finish(
+        self, subject: Subject, folder: Path, samples: Sequence[Any], metrics: MetricCollection
+    ) -> list[str]:
         """Add files that need images, such as quantized weights, after the gate has passed.
 
         Args:
             subject: The model.
             folder: The folder of the export.
-            images: Images that the gate ran, at the model's size.
+            samples: What the gate ran.
+            metrics: Metrics that have counted nothing.
 
         Returns:
             Notes for the user and the model card.

@@ -24,7 +24,7 @@ class OutputKind(Enum):
     1 + k character k. A second output, "steps", int64, (batch,), counts the steps that are not padding."""
     positions = "positions"
     """Logits per position in the text: float, (batch, positions, classes). Class 0 ends the text, class 1 + k
-    is character k."""
+    is character k. The last position is taken for the end, whatever it holds."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
 from ocr_trainer.exporting.metadata import KEY, dump
 from ocr_trainer_export.characters import why_not_ctc
 from ocr_trainer_export.graph import Graph, write_onnx
-from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, TINY, example_images
-from ocr_trainer_export.wrappers import Line, Maps, Pixels
+from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, example_images
+from ocr_trainer_export.wrappers import TINY, Line, Maps, Pixels
 
 METADATA = "model.json"
 """The metadata beside the model: OpenCV cannot read that in the file."""

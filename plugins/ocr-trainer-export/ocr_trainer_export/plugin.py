@@ -47,3 +47,17 @@ safetensors = ExporterPlugin(
     config=PlainConfig,
     factory="ocr_trainer_export.safetensors_format:SafetensorsExporter",
 )
+
+torch_export = ExporterPlugin(
+    api=1,
+    summary="a program of torch.export in one file; networks without LSTM",
+    config=PlainConfig,
+    factory="ocr_trainer_export.torch_format:TorchExporter",
+)
+
+onnxtr = ExporterPlugin(
+    api=1,
+    summary="ONNX as OnnxTR takes it, of its fixed sizes",
+    config=PlainConfig,
+    factory="ocr_trainer_export.onnxtr_format:OnnxTrExporter",
+)

@@ -23,8 +23,8 @@ from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
 from ocr_trainer.exporting.metadata import KEY, dump
 from ocr_trainer_export.characters import space_last, why_not_ctc
 from ocr_trainer_export.graph import Graph, write_onnx
-from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, TINY, axes_of, example_images
-from ocr_trainer_export.wrappers import Maps, Pixels, Steps
+from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, axes_of, example_images
+from ocr_trainer_export.wrappers import TINY, Maps, Pixels, Steps
 
 PARAMS = "params.json"
 """The parameters to pass to RapidOCR, without the path of the model."""

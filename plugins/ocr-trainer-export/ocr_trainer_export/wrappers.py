@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.tasks.exportable import Exportable, OutputKind
 
+TINY = 1e-38
+"""The least probability whose logarithm is taken."""
+
 
 class Probabilities(nn.Module):
     """The network with its main output as probabilities, and with the steps of a CTC recognizer."""
@@ -136,3 +139,52 @@ class Line(Steps):
         """Map float (1, 3, height, width) to probabilities, (steps, 1, classes)."""
         widths = torch.ones_like(x[:, 0, 0], dtype=torch.int64).sum(dim=1)
         return (self.classify(self.pixels(x), widths).transpose(0, 1),)
+
+
+class Blackened(Steps):
+    """A CTC recognizer for a consumer that pads with black before it normalizes; it returns logits.
+
+    Columns that are black to the right end are padding: they hold no ink in a photograph or scan.
+    """
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map float (batch, 3, height, width) to logits, (batch, steps, classes)."""
+        images = self.pixels(x)
+        return (self.classify(images, lit_widths(images)).clamp(min=TINY).log(),)
+
+
+def lit_widths(images: Tensor) -> Tensor:
+    """Return the number of columns of each image up to the last one that is not black: int64, (batch,)."""
+    lit = images.amax(dim=(1, 2)) > 0
+    columns = torch.arange(1, images.shape[3] + 1, device=images.device)
+    return (lit.to(torch.int64) * columns).amax(dim=1)
+
+
+class Positions(nn.Module):
+    """A recognizer that writes one character after the other; it returns logits.
+
+    Args:
+        subject: The model.
+        pixels: Undoes the normalization.
+        order: The consumer's classes, as classes of the model; -1 for a class that it does not have.
+    """
+
+    order: Tensor
+    end: Tensor
+
+    def __init__(self, subject: Subject, pixels: Pixels, order: list[int]) -> None:
+        super().__init__()
+        self.pixels, self.probabilities = pixels, Probabilities(subject.exportable)
+        classes = len(subject.charset) + 1
+        self.register_buffer("order", torch.tensor([classes if place < 0 else place for place in order]))
+        self.register_buffer("end", F.one_hot(torch.tensor(0), classes).float())
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map float (batch, 3, height, width) to logits, (batch, positions, classes)."""
+        images = self.pixels(x)
+        (probabilities,) = self.probabilities(images, lit_widths(images))
+        # The last position can only be the end, which is class 0.
+        index = torch.arange(probabilities.shape[1], device=x.device)
+        within = (index < probabilities.shape[1] - 1)[:, None].to(probabilities.dtype)
+        probabilities = probabilities * within + self.end * (1 - within)
+        return (F.pad(probabilities, (0, 1))[..., self.order].clamp(min=TINY).log(),)
