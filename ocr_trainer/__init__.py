@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ocr_trainer.api.catalog import InstalledPlugin, describe, plugins
     from ocr_trainer.api.checks import check, check_data, overfit
     from ocr_trainer.api.evaluate import Scores, evaluate
+    from ocr_trainer.api.export import Export, export
     from ocr_trainer.api.load import load
     from ocr_trainer.api.runs import Run, resume, train
     from ocr_trainer.api.scoring import score
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         CheckpointError,
         ConfigError,
         DataError,
+        ExportError,
         MemoryExhausted,
         NumbersError,
         OcrTrainerError,
@@ -46,6 +48,7 @@ _MODULES = {
     "api.catalog": ("InstalledPlugin", "describe", "plugins"),
     "api.checks": ("check", "check_data", "overfit"),
     "api.evaluate": ("Scores", "evaluate"),
+    "api.export": ("Export", "export"),
     "api.load": ("load",),
     "api.runs": ("Run", "resume", "train"),
     "api.scoring": ("score",),
@@ -56,6 +59,7 @@ _MODULES = {
             "CheckpointError",
             "ConfigError",
             "DataError",
+            "ExportError",
             "MemoryExhausted",
             "NumbersError",
             "OcrTrainerError",
@@ -75,6 +79,8 @@ __all__ = [
     "ConfigError",
     "DataCheck",
     "DataError",
+    "Export",
+    "ExportError",
     "InstalledPlugin",
     "MemoryExhausted",
     "NumbersError",
@@ -98,6 +104,7 @@ __all__ = [
     "check_data",
     "describe",
     "evaluate",
+    "export",
     "load",
     "overfit",
     "plugins",

@@ -10,6 +10,7 @@ OcrTrainerError            an error of the user or of a plugin: one message, exi
 │       └── CallbackRaised  a callback failed in training; the state before it is saved
 ├── DataError              a dataset, an image or an annotation cannot be used
 ├── CheckpointError        a checkpoint cannot be used
+├── ExportError            a model cannot be exported, or its export differs from it
 ├── NumbersError           training produced NaN or infinity
 ├── ProcessLost            another process of the run ended or hangs
 └── MemoryExhausted        out of memory, on the machine or its GPU
@@ -61,6 +62,10 @@ class DataError(OcrTrainerError):
 
 class CheckpointError(OcrTrainerError):
     """A checkpoint cannot be read or does not fit."""
+
+
+class ExportError(OcrTrainerError):
+    """A model cannot be exported to a format, or its export gives other results than the checkpoint."""
 
 
 class NumbersError(OcrTrainerError):

@@ -38,6 +38,8 @@ Train OCR models.
                                                a recognizer with --benchmarks DIR, on each set in a folder
   ocr-train predict [CKPT] IMAGE… --out DIR    find and read text in images and PDFs; --recognizer CKPT reads
                                                what a CKPT finds; --format WRITER,… chooses the files
+  ocr-train export CKPT --format NAME --out DIR
+                                               export a model to what other engines run, if they agree with it
   ocr-train score --gt PATH --pred PATH --metric icdar|cleval|text
                                                score predictions on disk: boxes, texts or both
   ocr-train new-plugin NAME --kind KIND        create a distribution with a plugin, and tests that pass

@@ -8,6 +8,12 @@ check_data = CommandPlugin(
     config=Config,
     factory="ocr_trainer.cli.check_data:check_data",
 )
+export = CommandPlugin(
+    api=API,
+    summary="export a trained model to a format that other engines run",
+    config=Config,
+    factory="ocr_trainer.cli.export:export",
+)
 new_plugin = CommandPlugin(
     api=API,
     summary="create a distribution with a plugin, and tests that pass",

@@ -18,6 +18,7 @@ class Kind(Enum):
     backbone = "backbone"
     metric = "metric"
     writer = "writer"
+    exporter = "exporter"
     command = "command"
     configs = "configs"
     task = "task"

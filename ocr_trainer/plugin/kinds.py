@@ -233,6 +233,37 @@ class WriterPlugin(Plugin):
         return f"writer.{name}"
 
 
+class Prediction(Enum):
+    """What the models of a task predict for an image, for `predict`, end-to-end scores and exports."""
+
+    regions = "regions"
+    """The outlines of the texts on a page, as from a `Detector`."""
+    text = "text"
+    """The text of a word or line, as from a `Recognizer`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ExporterPlugin(Plugin):
+    """A format of exported models. Its factory returns an `ocr_trainer.exporting.exporter.Exporter`."""
+
+    kind: ClassVar[Kind] = Kind.exporter
+    result: ClassVar[str] = "ocr_trainer.exporting.exporter:Exporter"
+    suite: ClassVar[str] = "ocr_trainer.testing:ExporterSuite"
+
+    predictions: tuple[Prediction, ...] = (Prediction.regions, Prediction.text)
+    """The models that the format is for, by what they predict."""
+
+    @classmethod
+    def choice(cls, name: str) -> str:
+        """Return how a user chooses an exporter."""
+        return f"ocr-train export --format {name}"
+
+    @classmethod
+    def section(cls, name: str) -> str:
+        """Return the key of its options, which are arguments of `ocr-train export`."""
+        return "exporter"
+
+
 class CommandPlugin(Plugin):
     """A command of `ocr-train`. Its factory is called with the list of arguments after the command's name.
 
@@ -246,15 +277,6 @@ class CommandPlugin(Plugin):
     def choice(cls, name: str) -> str:
         """Return how a user calls a command."""
         return f"ocr-train {name}"
-
-
-class Prediction(Enum):
-    """What the models of a task predict for an image, for `predict` and for end-to-end scores."""
-
-    regions = "regions"
-    """The outlines of the texts on a page, as from a `Detector`."""
-    text = "text"
-    """The text of a word or line, as from a `Recognizer`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -291,7 +313,8 @@ PLUGIN_TYPES: dict[Kind, type[Plugin]] = {
     cls.kind: cls
     for cls in (
         *(ModelPlugin, DatasetPlugin, LoggerPlugin, OptimizerPlugin, SchedulePlugin, AugmentationPlugin),
-        *(CallbackPlugin, BackbonePlugin, MetricPlugin, WriterPlugin, CommandPlugin, TaskPlugin),
+        *(CallbackPlugin, BackbonePlugin, MetricPlugin, WriterPlugin, ExporterPlugin, CommandPlugin),
+        TaskPlugin,
     )
 }
 """The class of each kind's descriptions. The kind `configs` has none: its entry points name packages."""

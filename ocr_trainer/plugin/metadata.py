@@ -22,7 +22,7 @@ from ocr_trainer.plugin.kind import Kind
 GROUPS = {kind.entry_points: kind for kind in Kind}
 BUILT_IN_COMMANDS = (
     *("resume", "list-plugins", "describe", "check", "check-data", "overfit", "test", "predict", "score"),
-    "new-plugin",
+    *("new-plugin", "export"),
 )
 """Names of the commands of ocr-train itself. No plugin can replace them."""
 PARTS = (Kind.backbone, Kind.configs)

@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from ocr_trainer.errors import ExportError
 from ocr_trainer.plugin import OptimizerConfig
+from ocr_trainer.tasks.exportable import Exportable
 
 
 class TrainableModel(nn.Module):
@@ -47,3 +49,14 @@ class TrainableModel(nn.Module):
         no layers: the model cannot be trained with layer-wise learning rate decay.
         """
         return ()
+
+    def exportable(self) -> Exportable:
+        """Return the network to export, and what its outputs mean. The default refuses.
+
+        Raises:
+            ExportError: The model cannot be exported, with the reason.
+        """
+        raise ExportError(
+            f"{type(self).__name__} cannot be exported: it does not implement `exportable`, which says what "
+            "its outputs mean"
+        )

@@ -23,6 +23,7 @@ from ocr_trainer.testing.callbacks import CallbackSuite
 from ocr_trainer.testing.commands import CommandSuite
 from ocr_trainer.testing.configs import ConfigsSuite
 from ocr_trainer.testing.datasets import DatasetSuite
+from ocr_trainer.testing.exporters import ExporterSuite
 from ocr_trainer.testing.loggers import LoggerSuite
 from ocr_trainer.testing.metrics import MetricSuite
 from ocr_trainer.testing.models import ModelSuite
@@ -41,6 +42,7 @@ __all__ = [
     "CommandSuite",
     "ConfigsSuite",
     "DatasetSuite",
+    "ExporterSuite",
     "LoggerSuite",
     "MetricSuite",
     "ModelSuite",

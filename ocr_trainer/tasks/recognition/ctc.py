@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ocr_trainer.data.types import Recognition
 from ocr_trainer.plugin.options import CtcConfig
+from ocr_trainer.tasks.exportable import Exportable, OutputKind
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text.bidi import logical_order
 
@@ -86,6 +87,17 @@ class CtcRecognizer(Recognizer):
                 return "max_width", proportional
             return "height", config.height * factor
         return None
+
+    def exportable(self) -> Exportable:
+        """Return the model itself: it runs on batches of any size and width."""
+        config = self.config
+        return Exportable(
+            self,
+            OutputKind.ctc,
+            "logits",
+            {name: getattr(config, name) for name in ("height", "min_width", "max_width")},
+            {"decode": "ctc", "blank": BLANK, "beam": config.beam},
+        )
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return "ctc": the mean over texts of -log p(text | image) per character.

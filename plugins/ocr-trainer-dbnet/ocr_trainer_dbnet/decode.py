@@ -44,7 +44,7 @@ def calibration_candidates(config: DBConfig) -> list[dict[str, Any]]:
     `CANDIDATE_RATIOS`. The first setting is the present one.
     """
     exact = (Unclip.exact, None)
-    present = exact if config.unclip is Unclip.exact else (Unclip.ratio, _ratio(config))
+    present = exact if config.unclip is Unclip.exact else (Unclip.ratio, unclip_ratio(config))
     rules = [exact, *((Unclip.ratio, ratio) for ratio in CANDIDATE_RATIOS)]
     candidates = [(threshold, *rule) for threshold in CANDIDATE_THRESHOLDS for rule in rules]
     names = ("binarize_threshold", "unclip", "unclip_ratio")
@@ -105,10 +105,11 @@ def unclip_distance(area: float, perimeter: float, config: DBConfig) -> float:
     """
     if config.unclip is Unclip.exact:
         return exact_distance(area, perimeter, config.shrink_ratio)
-    return area * _ratio(config) / perimeter
+    return area * unclip_ratio(config) / perimeter
 
 
-def _ratio(config: DBConfig) -> float:
+def unclip_ratio(config: DBConfig) -> float:
+    """Return the ratio of `unclip=ratio`: the configured one, or the authors'."""
     return RATIOS[config.shape] if config.unclip_ratio is None else config.unclip_ratio
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.data.types import Detections, Sample
-from ocr_trainer.plugin.options import DBConfig, Side
+from ocr_trainer.plugin.options import DBConfig, Side, Unclip
 from ocr_trainer.tasks.detection import Detector
-from ocr_trainer_dbnet.decode import calibration_candidates, decode_map
+from ocr_trainer.tasks.exportable import Exportable, OutputKind
+from ocr_trainer_dbnet.decode import calibration_candidates, decode_map, unclip_ratio
 from ocr_trainer_dbnet.targets import make_targets
 
 
@@ -48,6 +49,18 @@ class DBDetector(Detector):
         maps = outputs["probability"].detach().float().cpu().numpy()
         maps = maps.reshape(len(sizes), *maps.shape[-2:])
         return [decode_map(map_, size, config) for map_, size in zip(maps, sizes, strict=True)]
+
+    def exportable(self) -> Exportable:
+        """Return the model itself: in evaluation mode it returns the probability map alone."""
+        config = self.config
+        sizes = {"side": config.side.value, "size": config.size, "max_side": config.max_side}
+        names = ("binarize_threshold", "box_threshold", "max_candidates", "min_side", "shrink_ratio")
+        unclip = None if config.unclip is Unclip.exact else unclip_ratio(config)
+        rules = {"shape": config.shape.value, "unclip": config.unclip.value, "unclip_ratio": unclip}
+        options = {name: getattr(config, name) for name in names}
+        return Exportable(
+            self, OutputKind.regions, "probability", sizes, {"decode": "regions", **options, **rules}
+        )
 
     def positives(self, targets: dict[str, Tensor]) -> int:
         """Return the number of pixels of a batch that lie in learned kernels."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ocr_trainer.data.types import Image, Recognition
 from ocr_trainer.plugin import Context
+from ocr_trainer.tasks.exportable import Exportable, OutputKind
 from ocr_trainer.tasks.recognition import Recognizer
 from ocr_trainer_parseq.network import Decoder, Encoder, initialize_linear
 from ocr_trainer_parseq.permutations import IGNORED, draw_orders, order_targets, visible_context
@@ -112,6 +113,19 @@ class PARSeq(Recognizer):
             return {"memory": memory} if visible is None else {"memory": memory, "visible": visible}
         return {"logits": self._logits(memory, visible)}
 
+    def exportable(self) -> Exportable:
+        """Return the model itself: its loop over positions unrolls, and always takes all of them."""
+        config = self.config
+        names = ("height", "width", "keep_ratio", "patch")
+        return Exportable(
+            self,
+            OutputKind.positions,
+            "logits",
+            {name: getattr(config, name) for name in names},
+            {"decode": "positions", "end": END, "max_length": config.max_length},
+            None if config.keep_ratio else config.width,
+        )
+
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return "language": the mean cross entropy of all targets in the orders drawn for this batch.
 
@@ -174,7 +188,7 @@ class PARSeq(Recognizer):
     def _decode_autoregressive(self, image_keys: Tensor, shown: Tensor | None) -> Tensor:
         """Decode one character at a time; after [E] the logits are 0."""
         places = self.decoder.places
-        token = torch.full((len(image_keys), 1), self.begin, device=image_keys.device)
+        token = self._begin(image_keys)
         ended = torch.zeros_like(token, dtype=torch.bool)
         keys = self.decoder.text_keys(token)
         logits: list[Tensor] = []
@@ -184,14 +198,20 @@ class PARSeq(Recognizer):
             token = logits[-1].argmax(-1)
             ended = ended | (token == END)
             # An exported graph cannot stop early: the condition depends on the data.
-            if not torch.compiler.is_compiling() and ended.all():
+            exporting = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+            if not exporting and ended.all():
                 break
             keys = torch.cat([keys, self.decoder.text_keys(token, place + 1)], dim=3)
         return F.pad(torch.cat(logits, dim=1), (0, 0, 0, places.shape[1] - len(logits)))
 
+    def _begin(self, image_keys: Tensor) -> Tensor:
+        """Return the token [B] of each image: int64, (batch, 1)."""
+        # From a tensor of the batch: the size of a new one would become a constant of an exported graph.
+        return torch.full_like(image_keys[:, 0, 0, 0, :1], self.begin, dtype=torch.int64)
+
     def _decode_at_once(self, image_keys: Tensor, shown: Tensor | None) -> Tensor:
         """Decode all characters in parallel, each from the image alone (non-autoregressive)."""
-        token = torch.full((len(image_keys), 1), self.begin, device=image_keys.device)
+        token = self._begin(image_keys)
         keys = self.decoder.text_keys(token)
         logits: Tensor = self.head(self.decoder(self.decoder.places, keys, image_keys, None, shown))
         return logits
@@ -199,7 +219,7 @@ class PARSeq(Recognizer):
     def _refine(self, logits: Tensor, image_keys: Tensor, shown: Tensor | None) -> Tensor:
         """Decode again, each character from all others up to [E] (cloze mask)."""
         tokens = F.pad(logits[:, :-1].argmax(-1), (1, 0), value=self.begin)
-        text = (tokens == END).cumsum(1) == 0
+        text = (tokens == END).int().cumsum(1) == 0  # ONNX sums numbers only
         index = torch.arange(tokens.shape[1], device=tokens.device)
         others = index != index[:, None] + 1  # column 0 is [B]
         mask = others & text[:, None, None, :]

@@ -30,7 +30,9 @@ class Attention(nn.Module):
 
     def keys(self, tokens: Tensor) -> Tensor:
         """Return the keys and values of tokens, (batch, 2, heads, tokens, dim / heads)."""
-        keys: Tensor = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(0, 2, 3, 1, 4)
+        keys: Tensor = (
+            self.key_value(tokens).view(*tokens.shape[:2], 2, self.heads, -1).permute(0, 2, 3, 1, 4)
+        )
         return keys
 
     def forward(self, queries: Tensor, keys: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -44,7 +46,7 @@ class Attention(nn.Module):
         Returns:
             (batch, queries, dim).
         """
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        query = self.query(queries).view(*queries.shape[:2], self.heads, -1).transpose(1, 2)
         key, value = keys.unbind(1)
         dropout = self.dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(query, key, value, visible, dropout)
@@ -197,7 +199,7 @@ class Decoder(nn.Module):
         Returns:
             (batch, queries, dim).
         """
-        x: Tensor = self.dropout(places.expand(len(image_keys), -1, -1))
+        x: Tensor = self.dropout(places.expand(image_keys.shape[0], -1, -1))
         x = x + self.dropout(self.text_attention(self.norm_query(x), text_keys, text_visible))
         x = x + self.dropout(self.image_attention(self.norm_text(x), image_keys, image_visible))
         x = x + self.dropout(self.mlp(self.norm_image(x)))

@@ -102,8 +102,9 @@ class Rearrangement(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map (batch, height, width, channels) to (batch, width, channels)."""
         x = self.row(x, mask)
-        weights = (self.key(x) @ self.token).softmax(dim=1)
-        return torch.einsum("bhw,bhwc->bwc", weights, self.value(x))
+        # OpenCV reads neither the product with a vector nor einsum.
+        weights = (self.key(x) @ self.token[:, None]).softmax(dim=1)
+        return (weights * self.value(x)).sum(dim=1)
 
 
 def initialize(module: nn.Module) -> None:

@@ -1,0 +1,133 @@
+"""`Exporter`, the base class of the formats of exported models, and `Engine`, what runs an export."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_trainer.config.schema import RunConfig
+from ocr_trainer.data.types import Detections, Image
+from ocr_trainer.metrics.collection import MetricCollection
+from ocr_trainer.plugin import Config, Context
+from ocr_trainer.tasks.exportable import Exportable, OutputKind
+
+BATCHES = (1, 6)
+"""The sizes of batches that the gate runs."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model to export."""
+
+    model: Any
+    """A `Detector` or a `Recognizer`, in evaluation mode, on the CPU."""
+    exportable: Exportable
+    run: RunConfig
+    """The configuration in its checkpoint, with overrides."""
+    metadata: Mapping[str, Any]
+    """What goes into the exported file: plain values."""
+
+    @property
+    def name(self) -> str:
+        """The name of the model's plugin."""
+        return str(self.run.model.name)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads texts; if not, it finds them."""
+        return self.exportable.kind is not OutputKind.regions
+
+    @property
+    def charset(self) -> str:
+        """The characters of a recognizer; empty for a detector."""
+        return str(getattr(self.model, "charset", ""))
+
+
+class Engine(ABC):
+    """Runs an exported model through the software that the format is for."""
+
+    batches: Sequence[int] = BATCHES
+    """The sizes of batches that the format takes, of those that the gate runs."""
+    size: tuple[int, int] | None = None
+    """Height and width of images if the format fixes them."""
+    title: str
+    """Name and version of the software."""
+
+    @abstractmethod
+    def outputs(self, images: np.ndarray, widths: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Run the network, with the normalization of the format.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB, padded with zeros on the right and at the bottom.
+            widths: For a recognizer, int64, (batch,): columns that are not padding.
+
+        Returns:
+            What the model's own `decode` takes: the classes in the order of the model.
+        """
+
+    def read(self, images: Sequence[Image]) -> list[str] | None:
+        """Return the texts that the software itself makes of images; None to decode `outputs` instead.
+
+        Args:
+            images: uint8, (height, width, 3), RGB, at the model's size.
+        """
+        return None
+
+    def find(self, image: Image) -> Detections | None:
+        """Return the regions that the software itself finds; None if it has no such step.
+
+        Args:
+            image: uint8, (height, width, 3), RGB, at the model's size, padded to its stride.
+        """
+        return None
+
+
+class Exporter(ABC):
+    """Writes a model in one format. What the factory of an exporter plugin returns.
+
+    Args:
+        config: The options of the plugin.
+        context: What the core passes to every factory.
+    """
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config = config
+
+    def refusal(self, subject: Subject) -> str | None:
+        """Return why a model cannot be exported to this format, in the user's words; None if it can.
+
+        It is asked before anything is built.
+        """
+        return None
+
+    @abstractmethod
+    def write(self, subject: Subject, folder: Path) -> None:
+        """Write the model to an empty folder, and beside it an `example.py` that runs it.
+
+        The core adds the model card, the characters and the table of the gate.
+        """
+
+    @abstractmethod
+    def open(self, subject: Subject, folder: Path) -> Engine:
+        """Return what runs the model in a folder that `write` filled."""
+
+    def finish(
+        self, subject: Subject, folder: Path, samples: Sequence[Any], metrics: MetricCollection
+    ) -> list[str]:
+        """Add files that need images, such as quantized weights, after the gate has passed.
+
+        Args:
+            subject: The model.
+            folder: The folder of the export.
+            samples: What the gate ran.
+            metrics: Metrics that have counted nothing.
+
+        Returns:
+            Notes for the user and the model card.
+        """
+        return []

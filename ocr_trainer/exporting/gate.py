@@ -1,0 +1,225 @@
+"""The gate: an export passes if the software that it is for gives what the checkpoint gives.
+
+The checkpoint and the export see the same pixels. Both are scored with the model's own decoding, except that
+a recognizer's texts are those that the software itself makes. What the software's own search for regions
+scores is shown, too: it has other rules, so its difference is no fault of the export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocr_trainer.data.types import Image, Recognition
+from ocr_trainer.exporting.exporter import Engine, Subject
+from ocr_trainer.exporting.samples import SIZES, Inputs, Item, batches, items, stack, to_tensors
+from ocr_trainer.metrics.collection import MetricCollection
+from ocr_trainer.plugin.contract import describe_exception
+from ocr_trainer.tasks.detection.scoring import decode, images_of
+from ocr_trainer.tasks.exportable import OutputKind
+
+SCORE_LIMIT = 0.001
+"""The largest difference of a score."""
+TENSOR_LIMIT = 1e-4
+"""The largest difference of a probability."""
+TEXT_LIMIT = 0.995
+"""The smallest share of texts that are identical."""
+LEAST = {True: 500, False: 50}
+"""How many texts, and how many pages, the gate needs."""
+SCORES = {True: ("cer",), False: ("hmean", "cleval_hmean")}
+"""The scores that it compares: of recognizers and of detectors."""
+
+
+@dataclass
+class Row:
+    """The comparison at one size and batch."""
+
+    size: float
+    batch: int
+    images: int = 0
+    difference: float = 0.0
+    """The largest difference of a probability."""
+    same: int = 0
+    """How many texts are identical."""
+    checkpoint: dict[str, float] = field(default_factory=dict)
+    export: dict[str, float] = field(default_factory=dict)
+    seconds: tuple[float, float] = (0.0, 0.0)
+    """Of the network: in torch, and in the export."""
+    failure: str = ""
+    """What the software raised, if it did."""
+
+    def faults(self, reads: bool) -> list[str]:
+        """Return in what the export differs too much."""
+        if self.failure:
+            return [self.failure]
+        found = []
+        for name, value in self.checkpoint.items():
+            if not abs(self.export.get(name, float("nan")) - value) <= SCORE_LIMIT:
+                found.append(f"{name} is {self.export.get(name, float('nan')):.4f}, not {value:.4f}")
+        if reads and self.same < TEXT_LIMIT * self.images:
+            found.append(f"{self.same} of {self.images} texts are identical")
+        if not self.difference <= TENSOR_LIMIT:
+            found.append(f"probabilities differ by up to {self.difference:.2g}")
+        return found
+
+
+@dataclass
+class Verdict:
+    """What the gate found."""
+
+    reads: bool
+    engine: str
+    rows: list[Row]
+    own: dict[str, float] | None = None
+    """The scores of the regions that the software itself finds, at size 1."""
+
+    @property
+    def faults(self) -> list[str]:
+        """What differs too much, one message per size and batch; empty if the export passes."""
+        return [
+            f"at size {row.size:g} in batches of {row.batch}: {'; '.join(found)}"
+            for row in self.rows
+            if (found := row.faults(self.reads))
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of gate.json."""
+        return {
+            "engine": self.engine,
+            "passed": not self.faults,
+            "limits": {"scores": SCORE_LIMIT, "probabilities": TENSOR_LIMIT, "same_texts": TEXT_LIMIT},
+            "rows": [
+                {
+                    **{key: getattr(row, key) for key in ("size", "batch", "images", "checkpoint", "export")},
+                    "probabilities_differ_by": row.difference,
+                    "same_texts": row.same if self.reads else None,
+                    "failure": row.failure or None,
+                    "seconds": {"torch": row.seconds[0], "export": row.seconds[1]},
+                }
+                for row in self.rows
+            ],
+            "own_regions": self.own,
+        }
+
+
+@torch.inference_mode()
+def run_gate(
+    subject: Subject,
+    engine: Engine,
+    samples: Sequence[Any],
+    metrics: MetricCollection,
+    sizes: Sequence[float] = SIZES,
+) -> Verdict:
+    """Compare an export with its model on samples.
+
+    Args:
+        subject: The model.
+        engine: What runs the export.
+        samples: `Sample` or `TextImage`.
+        metrics: Metrics that have counted nothing.
+        sizes: Factors of the size that the model sees.
+    """
+    verdict = Verdict(subject.reads, engine.title, [])
+    for factor in sizes:
+        found = items(subject, samples, factor, engine)
+        for batch in engine.batches:
+            verdict.rows.append(_compare(subject, engine, found, metrics, Row(factor, batch)))
+    if not subject.reads and not verdict.faults:
+        verdict.own = _own(subject, engine, items(subject, samples, 1.0, engine), metrics)
+    return verdict
+
+
+def _compare(
+    subject: Subject, engine: Engine, found: Sequence[Item], metrics: MetricCollection, row: Row
+) -> Row:
+    counts = metrics.copy(), metrics.copy()
+    for batch in batches(found, row.batch):
+        inputs = stack(subject, batch, engine)
+        start = perf_counter()
+        expected: dict[str, Tensor] = subject.model(*inputs.arguments)
+        middle = perf_counter()
+        arrays = inputs.images.numpy(), None if inputs.widths is None else inputs.widths.numpy()
+        try:
+            got = to_tensors(engine.outputs(*arrays))
+            end = perf_counter()
+            read = engine.read([item.image for item in batch]) if subject.reads else None
+        except Exception as error:  # each software raises types of its own
+            row.failure = f"{engine.title} fails: {describe_exception(error)}"
+            return row
+        row.seconds = row.seconds[0] + middle - start, row.seconds[1] + end - middle
+        row.difference = max(row.difference, _difference(subject, expected, got))
+        pairs = _predictions(subject, batch, expected, got, read)
+        for item, ours, theirs in pairs:
+            for count, prediction in zip(counts, (ours, theirs), strict=True):
+                count.update(prediction, item.truth)
+            row.same += subject.reads and ours.text == theirs.text
+        row.images += len(batch)
+    row.checkpoint, row.export = (_scores(subject, count) for count in counts)
+    return row
+
+
+def _predictions(
+    subject: Subject,
+    batch: Sequence[Item],
+    expected: dict[str, Tensor],
+    got: dict[str, Tensor],
+    read: Sequence[str] | None,
+) -> list[tuple[Item, Any, Any]]:
+    """Return each item of a batch with what the checkpoint and the export make of it."""
+    if not subject.reads:
+        truths = [item.truth for item in batch]
+        both = (
+            [decode(subject.model, o, t) for o, t in zip(images_of(outputs, truths), truths, strict=True)]
+            for outputs in (expected, got)
+        )
+        return list(zip(batch, *both, strict=True))
+    ours, theirs = subject.model.decode(expected), subject.model.decode(got)
+    if read is not None:
+        theirs = [Recognition(text, np.ones(len(text), np.float32), 1.0) for text in read]
+    return list(zip(batch, ours, theirs, strict=True))
+
+
+def _difference(subject: Subject, expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> float:
+    """Return the largest difference of a probability; infinity if the shapes differ."""
+    ours, theirs = (subject.exportable.probabilities(outputs) for outputs in (expected, got))
+    if ours.shape != theirs.shape:
+        return float("inf")
+    difference = (ours - theirs).abs()
+    if subject.exportable.kind is OutputKind.ctc:
+        # Steps of padding have no meaning: some formats make them blank.
+        steps = torch.arange(ours.shape[1]) < expected["steps"][:, None]
+        difference = difference[steps]
+    elif subject.exportable.kind is OutputKind.positions:
+        difference = difference[:, :-1]  # the last position can only be the end
+    return float(difference.max()) if difference.numel() else 0.0
+
+
+def _own(
+    subject: Subject, engine: Engine, found: Sequence[Item], metrics: MetricCollection
+) -> dict[str, float] | None:
+    """Return the scores of the regions that the software itself finds, or None."""
+    count = metrics.copy()
+    for item in found:
+        inputs = stack(subject, [item], engine)
+        regions = engine.find(_image(inputs))
+        if regions is None:
+            return None
+        fx, fy = item.truth.scale
+        regions.polygons = [polygon / np.array([fx, fy], np.float32) for polygon in regions.polygons]
+        count.update(regions, item.truth)
+    return _scores(subject, count)
+
+
+def _image(inputs: Inputs) -> Image:
+    return np.ascontiguousarray(inputs.images[0].permute(1, 2, 0).numpy())
+
+
+def _scores(subject: Subject, counted: MetricCollection) -> dict[str, float]:
+    scores = counted.compute()
+    return {name: scores[name] for name in SCORES[subject.reads] if name in scores}

@@ -1,0 +1,84 @@
+"""ONNX files: traced from a module, checked, with named strings in them; and sessions that run them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+OPSET = 17
+"""The version of ONNX's operators: RapidOCR, OnnxTR and OpenCV read it."""
+
+Axes = Mapping[str, Mapping[int, str]]
+"""The axes of inputs and outputs whose size is free: name, axis, name of the size."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module to trace."""
+
+    module: nn.Module
+    """It returns a tuple of tensors."""
+    inputs: Mapping[str, Tensor]
+    """Example inputs by name."""
+    outputs: Sequence[str]
+    axes: Axes
+
+
+def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, str]) -> None:
+    """Trace a module and write it as one ONNX file.
+
+    Args:
+        graph: The module.
+        path: The file.
+        metadata: Named strings to store in the file.
+    """
+    module = graph.module.eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        # Of tracing: which sizes become constants is for the gate to find.
+        warnings.simplefilter("ignore")
+        # The exporter by torch.export fixes the steps of an LSTM at those of the example (pytorch #191855).
+        torch.onnx.export(
+            module,
+            tuple(graph.inputs.values()),
+            str(path),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_axes={name: dict(axes) for name, axes in graph.axes.items()},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, dict(metadata))
+    model.producer_name = "ocr-trainer"
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+class Session:
+    """Runs an ONNX file with onnxruntime on the CPU."""
+
+    title = f"onnxruntime {onnxruntime.__version__}"
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Threads that wait for work would take the cores of those that have some.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self.inputs = [entry.name for entry in self.session.get_inputs()]
+        self.outputs = [entry.name for entry in self.session.get_outputs()]
+
+    def __call__(self, **inputs: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Return the outputs by name. Inputs that the file does not have are left out."""
+        given = {name: value for name, value in inputs.items() if name in self.inputs}
+        return dict(zip(self.outputs, self.session.run(None, given), strict=True))

@@ -1,0 +1,63 @@
+"""Descriptions of the exporters; importing them loads neither torch nor ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ocr_trainer.plugin import Config, ExporterPlugin
+
+
+@dataclass
+class OnnxConfig(Config):
+    """The options of ONNX files of our own form."""
+
+    int8: bool = False
+    """Add `model.int8.onnx` (static, per channel, QDQ) if it costs at most 0.5 points and is faster."""
+
+
+@dataclass
+class PlainConfig(Config):
+    """A format without options."""
+
+
+onnx = ExporterPlugin(
+    api=1,
+    summary="ONNX: uint8 RGB in, probabilities out, any batch and size; with everything in its metadata",
+    config=OnnxConfig,
+    factory="ocr_trainer_export.onnx_format:OnnxExporter",
+)
+
+rapidocr = ExporterPlugin(
+    api=1,
+    summary="ONNX as RapidOCR takes it; recognizers that are decoded with CTC",
+    config=PlainConfig,
+    factory="ocr_trainer_export.rapidocr_format:RapidOcrExporter",
+)
+
+opencv = ExporterPlugin(
+    api=1,
+    summary="ONNX as OpenCV's TextDetectionModel_DB and TextRecognitionModel take it",
+    config=PlainConfig,
+    factory="ocr_trainer_export.opencv_format:OpenCvExporter",
+)
+
+safetensors = ExporterPlugin(
+    api=1,
+    summary="weights as safetensors and the configuration as JSON, without pickle",
+    config=PlainConfig,
+    factory="ocr_trainer_export.safetensors_format:SafetensorsExporter",
+)
+
+torch_export = ExporterPlugin(
+    api=1,
+    summary="a program of torch.export in one file; networks without LSTM",
+    config=PlainConfig,
+    factory="ocr_trainer_export.torch_format:TorchExporter",
+)
+
+onnxtr = ExporterPlugin(
+    api=1,
+    summary="ONNX as OnnxTR takes it, of its fixed sizes",
+    config=PlainConfig,
+    factory="ocr_trainer_export.onnxtr_format:OnnxTrExporter",
+)
