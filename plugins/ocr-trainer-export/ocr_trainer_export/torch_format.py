@@ -26,9 +26,7 @@ class TorchExporter(Exporter):
     def refusal(self, subject: Subject) -> str | None:
         """Refuse recurrent networks."""
         if any(isinstance(module, nn.RNNBase) for module in subject.exportable.network.modules()):
-            return (
-                "torch.export fixes the number of steps of an LSTM at that of the example (pytorch #191855)"
-            )
+            return "torch.export fixes the steps of an LSTM at those of the example (pytorch #191855)"
         return None
 
     def write(self, subject: Subject, folder: Path) -> None:
