@@ -32,7 +32,8 @@ class TorchExporter(Exporter):
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.pt2` and `example.py`."""
         images = example_images(subject)
-        given, sizes = (images,), ({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},)
+        given: tuple[torch.Tensor, ...] = (images,)
+        sizes: tuple[dict[int, Any], ...] = ({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},)
         if subject.reads:
             width = images.shape[3]
             given = (images, torch.tensor([width, width - 3]))
