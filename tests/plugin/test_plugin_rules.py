@@ -35,7 +35,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
         ("model/one", {"model/one"}),
         ("acme-rules:one", {"model/one", "dataset/one"}),
         ("ACME_rules:*", {"model/one", "dataset/one", "model/two"}),
-        ("model/acme-*:t?o , csv", {"model/two", "logger/csv"}),
+        ("model/acme-*:t?o , csv", {"model/two", "logger/csv", "writer/csv"}),
         ("absent,one-more:*", set()),
     ],
 )
@@ -54,7 +54,7 @@ def test_case_60_rules_deny_and_allow(
     monkeypatch.delenv("OCR_TRAIN_DISABLE_PLUGINS")
     assert those(True, core=True) == set()
     allowlist.restrict(allow=[entry.strip() for entry in rule.split(",")])
-    assert those(False, core=False) == denied - {"logger/csv"}
+    assert those(False, core=False) == denied - {"logger/csv", "writer/csv"}
     assert {"dataset/concat", "logger/csv"} <= those(False, core=True)
 
 

@@ -50,7 +50,7 @@ NAMES = re.compile(r"Task\.(detection|recognition)|[\"'](detection|recognition)[
 KNOWING = {
     "plugin/api.py",  # the names that plugins of version 1 of the contract use
     "formats/listed.py",  # what plugins for both tasks are made of
-    "results/files.py",  # a writer gets a context, too
+    "results/formats.py",  # a writer gets a context, too
 }
 
 

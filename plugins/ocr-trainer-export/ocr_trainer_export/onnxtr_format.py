@@ -46,9 +46,7 @@ class OnnxTrExporter(Exporter):
             return reason
         height = subject.model.size(1, 1)[0]
         if height != TEXT[0] or subject.exportable.width not in (None, TEXT[1]):
-            return (
-                f"OnnxTR's images of texts are {TEXT[1]} x {TEXT[0]} pixels, and those of the model are not"
-            )
+            return f"OnnxTR's images of texts are {TEXT[1]} x {TEXT[0]} pixels, those of the model are not"
         return None
 
     def write(self, subject: Subject, folder: Path) -> None:

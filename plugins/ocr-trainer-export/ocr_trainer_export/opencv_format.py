@@ -72,7 +72,7 @@ def set_thresholds(model: Any, options: Mapping[str, Any]) -> None:
 
 
 def multiply_by_scalars(path: Path) -> None:
-    """Replace convolutions of a single weight by products: OpenCV takes that weight for a scalar and fails."""
+    """Replace convolutions of a single weight by products: OpenCV takes the weight for a scalar and fails."""
     model = onnx.load(str(path))
     single = {entry.name: entry for entry in model.graph.initializer if math.prod(entry.dims) == 1}
     for node in model.graph.node:

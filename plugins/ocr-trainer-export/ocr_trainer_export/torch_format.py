@@ -26,15 +26,14 @@ class TorchExporter(Exporter):
     def refusal(self, subject: Subject) -> str | None:
         """Refuse recurrent networks."""
         if any(isinstance(module, nn.RNNBase) for module in subject.exportable.network.modules()):
-            return (
-                "torch.export fixes the number of steps of an LSTM at that of the example (pytorch #191855)"
-            )
+            return "torch.export fixes the steps of an LSTM at those of the example (pytorch #191855)"
         return None
 
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.pt2` and `example.py`."""
         images = example_images(subject)
-        given, sizes = (images,), ({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},)
+        given: tuple[torch.Tensor, ...] = (images,)
+        sizes: tuple[dict[int, Any], ...] = ({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},)
         if subject.reads:
             width = images.shape[3]
             given = (images, torch.tensor([width, width - 3]))

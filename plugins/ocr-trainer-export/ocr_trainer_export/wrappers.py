@@ -129,7 +129,8 @@ class Steps(nn.Module):
         probabilities = F.pad(probabilities, (0, 1))[..., self.order]
         index = torch.arange(probabilities.shape[1], device=images.device)
         inside = (index < steps[:, None])[..., None].to(probabilities.dtype)
-        return probabilities * inside + self.blanks * (1 - inside)
+        classes: Tensor = probabilities * inside + self.blanks * (1 - inside)
+        return classes
 
 
 class Line(Steps):

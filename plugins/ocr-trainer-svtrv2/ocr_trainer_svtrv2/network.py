@@ -104,7 +104,8 @@ class Rearrangement(nn.Module):
         x = self.row(x, mask)
         # OpenCV reads neither the product with a vector nor einsum.
         weights = (self.key(x) @ self.token[:, None]).softmax(dim=1)
-        return (weights * self.value(x)).sum(dim=1)
+        sequence: Tensor = (weights * self.value(x)).sum(dim=1)
+        return sequence
 
 
 def initialize(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Run the exported model on an image: python example.py IMAGE. Needs onnxruntime, NumPy and OpenCV."""
+"""Run the exported model on an image: python example.py IMAGE. Needs torch, NumPy and OpenCV."""
 
 import json
 import sys
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
+import torch
 
 folder = Path(__file__).parent
-session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
-metadata = json.loads(session.get_modelmeta().custom_metadata_map["ocr_trainer"])
+extra = {"ocr_trainer": ""}
+program = torch.export.load(folder / "model.pt2", extra_files=extra).module()
+metadata = json.loads(extra["ocr_trainer"])
 image = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
 height, width = image.shape[:2]
 stride, rules, decoding = metadata["input"]["stride"], metadata["preprocessing"], metadata["postprocessing"]
@@ -30,7 +31,7 @@ if metadata["output"]["kind"] == "regions":
         rules["size"] / sides.get(rules["side"], rules["size"]), rules["max_side"] / max(height, width)
     )
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    (map_,) = session.run(["probabilities"], {"images": padded(image, *size)})[0]
+    map_ = program(torch.from_numpy(padded(image, *size)))[0][0].detach().numpy()
     binary = (map_[: size[0], : size[1]] > decoding["binarize_threshold"]).astype(np.uint8)
     for contour in cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
         # The kernel of a text. Grow it by area x unclip_ratio / perimeter for the outline.
@@ -41,9 +42,7 @@ else:
     if not columns or rules.get("keep_ratio"):
         least, most = rules.get("min_width", stride), rules.get("max_width", columns)
         columns = min(max(round(width * rows / height), least), most)
-    inputs = {"images": padded(image, rows, columns), "widths": np.array([columns])}
-    known = {entry.name for entry in session.get_inputs()}
-    outputs = session.run(None, {name: value for name, value in inputs.items() if name in known})
+    outputs = program(torch.from_numpy(padded(image, rows, columns)), torch.tensor([columns]))
     best = outputs[0][0].argmax(-1).tolist()
     if metadata["output"]["kind"] == "ctc":
         best = best[: int(outputs[1][0])]
