@@ -52,7 +52,7 @@ def take_architecture(run: RunConfig) -> RunConfig:
             f"init_from={init_from.path} is of a model that this version cannot build:\n{error}"
         ) from error
     if is_rank_zero():
-        words = [word for key in taken for word in overrides(theirs[key], f"model.{key}")]
+        words = [word for key in taken for word in overrides(theirs[key], f"model.{key}", own[key])]
         echo(f"ocr-train: from {init_from.path}: {' '.join(words)}", file=sys.stderr)
     return replace(run, model=model)
 

@@ -175,10 +175,10 @@ def _objection(
 
 def _ways_out(initial: InitialWeights, config: Config, partial: bool) -> str:
     """Return what to do about weights that do not fit."""
-    theirs = initial.config["model"]
+    ours, theirs = plain(config), initial.config["model"]
     if same_plugin(initial, config):
         changes = architecture_changes(initial, config)
-        matching = [word for key in changes for word in overrides(theirs[key], f"model.{key}")]
+        matching = [word for key in changes for word in overrides(theirs[key], f"model.{key}", ours[key])]
     else:
         matching = [f"model={theirs['name']}"]
     ways = [f"build the model that they are of: {' '.join(matching)}"] if matching else []
@@ -202,16 +202,25 @@ def architecture_changes(initial: InitialWeights, config: Config) -> Iterator[st
     assert isinstance(description, ModelPlugin)
     ours, theirs = plain(config.without_init_weights()), initial.config["model"]
     for key in description.architecture:
-        if key in theirs and theirs[key] != ours[key]:
+        if key in theirs and _differs(theirs[key], ours[key]):
             yield key
 
 
-def overrides(value: Any, key: str) -> Iterator[str]:
-    """Yield the overrides that set an option to a plain value."""
+def _differs(theirs: Any, ours: Any) -> bool:
+    """Return whether an option differs; one that a plugin in it did not have yet does not."""
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        return any(_differs(theirs[key], ours[key]) for key in theirs.keys() & ours.keys())
+    return bool(theirs != ours)
+
+
+def overrides(value: Any, key: str, before: Any = None) -> Iterator[str]:
+    """Yield the overrides that set an option to a plain value, without those that change nothing."""
+    if value == before:
+        return
     if isinstance(value, Mapping):
+        own = before if isinstance(before, Mapping) else {}
         for name, item in value.items():
-            if item is not None:
-                yield from overrides(item, f"{key}.{name}")
+            yield from overrides(item, f"{key}.{name}", own.get(name))
     elif isinstance(value, list):
         yield f"{key}=[{','.join(map(str, value))}]"
     else:

@@ -165,6 +165,19 @@ def test_a_backbone_is_taken_with_its_options(tmp_path: Path):
     assert len(load_initial_weights(model, chosen.model, path, partial=True).loaded) == 158
 
 
+def test_a_narrow_backbone_and_one_from_before_it_could_be(tmp_path: Path):
+    run, model = model_of("model.backbone.width=8")
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    config, path = plain(run), tmp_path / "narrow.ckpt"
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": config}}, path)
+    assert take_architecture(compose([*SMALL, f"init_from={path}"])).model.backbone.width == 8
+    # A checkpoint from before there was the option does not say how wide it is: its tensors do.
+    del config["model"]["backbone"]["width"]
+    files.write({"state_dict": state, "ocr_trainer": {"format": FORMAT, "config": config}}, path)
+    assert take_architecture(compose([*SMALL, f"init_from={path}"])).model.backbone.width == 64
+    assert len(load_initial_weights(model, run.model, path).loaded) == 158
+
+
 def test_a_checkpoint_of_another_model_takes_no_options(saved: tuple[Path, dict]):
     words = [word for word in SMALL if "neck_channels" not in word and word != "model=dbnet"]
     run = take_architecture(compose(["model=dbnetpp", *words, f"init_from={saved[0]}"]))

@@ -69,9 +69,8 @@ def _convert(tensors: dict[str, Tensor], rules: dict[str, str]) -> Converted:
     new = rename(tensors, {**BACKBONE, **NECK, **HEADS, **rules})
     name = _backbone(new)
     _convert_stem(new)
-    return Converted(
-        new, {"backbone": {"name": name, "weights": None}, "neck_channels": neck_channels}, dropped=dropped
-    )
+    backbone = {"name": name, "weights": None, "width": len(new["backbone.conv1.weight"])}
+    return Converted(new, {"backbone": backbone, "neck_channels": neck_channels}, dropped=dropped)
 
 
 def _backbone(tensors: dict[str, Tensor]) -> str:

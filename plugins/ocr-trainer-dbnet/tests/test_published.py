@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from ocr_trainer_dbnet.model import DBNet, DBNetPP
-from ocr_trainer_dbnet.plugin import DBNetConfig
+from ocr_trainer_dbnet.plugin import DBNetConfig, ResNetConfig
 from ocr_trainer_dbnet.published import dbnet, dbnetpp
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from ocr_trainer.checkpoint.init_from import load_initial_weights
 from ocr_trainer.checkpoint.published import open_initial
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import BackboneConfig, Context, Task
+from ocr_trainer.plugin import Context, Task
 from ocr_trainer.tasks.detection.backbone import IMAGENET_MEAN
 
 Shapes = dict[str, tuple[int, ...]]
@@ -110,7 +110,7 @@ def saved(tensors: dict[str, Tensor], path: Path) -> Path:
 
 def model_of(cls: type[DBNet] = DBNet, backbone: str = "resnet18", channels: int = 256) -> DBNet:
     name = "dbnetpp" if cls is DBNetPP else "dbnet"
-    config = DBNetConfig(name=name, backbone=BackboneConfig(name=backbone), neck_channels=channels)
+    config = DBNetConfig(name=name, backbone=ResNetConfig(name=backbone), neck_channels=channels)
     return cls(config, Context(task=Task.detection)).eval()
 
 
@@ -189,7 +189,7 @@ def test_the_maps_are_those_of_the_authors_network(cls: type[DBNet], tmp_path: P
     path = saved(published, tmp_path / "final")
     assert open_initial(path, model.config.name).config["model"] == {
         "name": model.config.name,
-        "backbone": {"name": "resnet18", "weights": None},
+        "backbone": {"name": "resnet18", "weights": None, "width": 64},
         "neck_channels": 32,
     }
     report = load_initial_weights(model, model.config, path)
@@ -220,7 +220,10 @@ def test_every_tensor_has_its_place(name: str, channels: int, layout: Callable[.
     rest = {PREFIX + name: torch.empty(shape) for name, shape in wanted.items()}
     converted = layout(rest)
     assert rest == {}
-    assert converted.options == {"backbone": {"name": name, "weights": None}, "neck_channels": channels}
+    assert converted.options == {
+        "backbone": {"name": name, "weights": None, "width": 64},
+        "neck_channels": channels,
+    }
     with torch.device("meta"):
         own = {name: value.shape for name, value in model_of(cls, name, channels).state_dict().items()}
     assert {name: value.shape for name, value in converted.tensors.items()} == own
