@@ -66,13 +66,25 @@ OPENING = (
     *("engine.train.train", "engine.overfit.overfit", "evaluation.check_data.check_data"),
     *("evaluation.test.test", "evaluation.end_to_end.score_end_to_end", "evaluation.benchmarks.benchmark"),
     *(
+        "exporting.export.export",
         "evaluation.pipeline.open_pipeline",
         "scoring.score_pages.score_pages",
         "scoring.score_text.score_text",
     ),
 )
 """What opens the files of a command, once its words are understood."""
-WORDS = {"list-plugins", "describe", "check", "check-data", "overfit", "resume", "test", "predict", "score"}
+WORDS = {
+    "list-plugins",
+    "describe",
+    "check",
+    "check-data",
+    "overfit",
+    "resume",
+    "test",
+    "predict",
+    "score",
+    "export",
+}
 
 
 class Composed(Exception):
@@ -94,11 +106,15 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Do what a documented command does, but `check` a run instead of training it."""
     words = shlex.split(line, comments=True)[1:]
     for file in (
-        word.partition("=")[2] for word in words if word.startswith(("init_from=", "charset.file="))
+        word.partition("=")[2]
+        for word in words
+        if word.startswith(("init_from=", "charset.file=", "model.weights=FILE"))
     ):
         touch(Path(file))
     for checkpoint in (word for word in words if word.endswith(".ckpt") and "=" not in word):
         touch(Path(checkpoint))
+    if words[0] == "export" and words[1].startswith("runs/"):
+        touch(Path(words[1], "checkpoints", "best.ckpt"))
     if words[0] == "resume":
         write_run(Path(words[1]))
     if words[0] not in {*WORDS, "--help", "--hydra-help"}:
@@ -114,12 +130,13 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     def stopped(*_: Any, **__: Any) -> None:
         raise Composed
 
+    # These modules come first: one that is imported while `read` is replaced would keep the replacement.
+    for name in OPENING:
+        monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr("ocr_trainer.checkpoint.read.read", saved)
     monkeypatch.setattr(
         "ocr_trainer.api.evaluate._find_benchmarks", lambda folder, task: {Path(folder, "SVT"): "lmdb"}
     )
-    for name in OPENING:
-        monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
     monkeypatch.setattr(sys, "argv", ["ocr-train", *words])
     try:
         return main.main()
