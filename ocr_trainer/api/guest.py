@@ -78,15 +78,23 @@ def _folder() -> Path | None:
     return None
 
 
-def _save_libraries() -> Restore:
+def _save_torch() -> Restore:
     from ocr_trainer.engine.process_state import save
 
     return save()
 
 
+def _save_libraries() -> Restore:
+    import lightning.pytorch  # noqa: F401 - it sets up its loggers when it is imported
+
+    return _save_torch()
+
+
 _PROCESS = Kept(_save_process)
 libraries = Kept(_save_libraries)
 """Restores the state of NumPy, torch and the loggers. It imports them, so check the configuration first."""
+torch_only = Kept(_save_torch)
+"""The same where Lightning is not needed, which takes longer to import than torch."""
 
 
 @contextmanager

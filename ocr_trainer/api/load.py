@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_trainer.api.checkpoints import Saved, SwappedError, open_checkpoints, split_overrides
-from ocr_trainer.api.guest import guest, libraries
+from ocr_trainer.api.guest import guest, torch_only
 from ocr_trainer.api.overrides import overrides_of
 from ocr_trainer.api.pretrained import Checkpoint, resolve
 from ocr_trainer.errors import CheckpointError, ConfigError
@@ -85,7 +85,7 @@ def _reader(
         (saved.compose_model(words), saved.content) if saved is not None else None
         for saved, words in zip(pair, overrides, strict=True)
     ]
-    with libraries:
+    with torch_only:
         from ocr_trainer.evaluation.pipeline import open_pipeline
         from ocr_trainer.evaluation.predict import Reader
 

@@ -6,7 +6,6 @@ import gc
 import logging
 from collections.abc import Callable
 
-import lightning.pytorch  # noqa: F401 - it sets up its loggers when it is imported
 import numpy as np
 import torch
 

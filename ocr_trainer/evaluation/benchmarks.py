@@ -15,7 +15,8 @@ from ocr_trainer.data.workers import report_worker_errors
 from ocr_trainer.engine import report
 from ocr_trainer.engine.startup import after_imports
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.test import rebuild, tester
+from ocr_trainer.evaluation.rebuild import rebuild
+from ocr_trainer.evaluation.test import tester
 from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class

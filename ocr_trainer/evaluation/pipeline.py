@@ -15,7 +15,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.geometry import corners, resize_points
 from ocr_trainer.data.types import Detections, Image, Polygon, Recognition
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.evaluation.test import rebuild
+from ocr_trainer.evaluation.rebuild import rebuild
 from ocr_trainer.formats.rectify import cut
 from ocr_trainer.tasks.detection import Detector
 from ocr_trainer.tasks.detection.config import TilesConfig

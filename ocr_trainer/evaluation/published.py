@@ -9,8 +9,8 @@ from typing import Any
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.engine.build import build_model
-from ocr_trainer.tasks.base import task_class
+from ocr_trainer.plugin import Kind
+from ocr_trainer.plugin.build import build
 
 
 def published_checkpoint(run: RunConfig) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def published_checkpoint(run: RunConfig) -> dict[str, Any]:
     Raises:
         OcrTrainerError: The weights are not available or do not fit.
     """
-    run = task_class(run_context(run, Path()).task).without_training(run)
-    model = build_model(run, run_context(run, Path()))
+    run = run.without_training()
+    model = build(Kind.model, run.model, run_context(run, Path()))
     config = plain(replace(run, model=run.model.without_init_weights()))
     del config["dataset"]
     return {

@@ -1,4 +1,4 @@
-"""`ocr-train test`: rebuild the model of a checkpoint and score it."""
+"""`ocr-train test`: score the model of a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 
-from ocr_trainer.checkpoint.read import misfit, model_state
 from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
@@ -20,28 +19,9 @@ from ocr_trainer.engine import build, report
 from ocr_trainer.engine.scored_on import same_data, scored_on
 from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.engine.trainer_options import make_trainer, option_errors
-from ocr_trainer.errors import CheckpointError
+from ocr_trainer.evaluation.rebuild import rebuild
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
-
-
-def rebuild(run: RunConfig, saved: dict[str, Any], folder: Path) -> Any:
-    """Return the model of a checkpoint, with its weights and in evaluation mode.
-
-    Args:
-        run: The run of the checkpoint.
-        saved: The content of the checkpoint.
-        folder: The folder of results, for the model's context.
-
-    Raises:
-        CheckpointError: The weights do not fit the configured model.
-        PluginError: The model's plugin is not installed or cannot be used.
-    """
-    model = build.build_model(run, run_context(run, folder))
-    if difference := misfit(model, saved):
-        raise CheckpointError(f"the weights do not fit model={run.model.name}: {difference}")
-    model.load_state_dict(model_state(saved))
-    return model.eval()
 
 
 def test(

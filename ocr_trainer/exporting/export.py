@@ -14,7 +14,7 @@ from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.engine.scored_on import same_data
 from ocr_trainer.errors import DataError, ExportError
-from ocr_trainer.evaluation.test import rebuild
+from ocr_trainer.evaluation.rebuild import rebuild
 from ocr_trainer.exporting import card
 from ocr_trainer.exporting.exporter import Exporter, Subject
 from ocr_trainer.exporting.gate import LEAST, Verdict, run_gate

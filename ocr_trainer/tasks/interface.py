@@ -64,11 +64,6 @@ class TaskInterface(ABC, Generic[R]):
         return run, context, splits
 
     @classmethod
-    def without_training(cls, run: R) -> R:
-        """Complete the configuration of a model with published weights, which is used without training."""
-        return run
-
-    @classmethod
     def check_fit(cls, model: Any, run: R, splits: Splits) -> None:
         """Refuse training samples that the model cannot learn, before training.
 

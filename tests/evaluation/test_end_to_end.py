@@ -110,7 +110,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def rebuilt(path: Path):
     from ocr_trainer.checkpoint.read import read
     from ocr_trainer.config.compose import compose
-    from ocr_trainer.evaluation.test import rebuild
+    from ocr_trainer.evaluation.rebuild import rebuild
 
     saved = read(path)
     return rebuild(compose([], saved["ocr_trainer"]["config"]), saved, path.parent)

@@ -87,7 +87,7 @@ def read_directly(rec: str, image: np.ndarray, polygon: np.ndarray) -> str:
 
     from ocr_trainer.checkpoint.read import read
     from ocr_trainer.config.compose import compose
-    from ocr_trainer.evaluation.test import rebuild
+    from ocr_trainer.evaluation.rebuild import rebuild
     from ocr_trainer.formats.rectify import cut
 
     saved = read(rec)

@@ -86,12 +86,6 @@ class RecognitionTask(LearningTask[RecognitionConfig]):
         return run, context, replace(splits, test=splits.val) if same else splits
 
     @classmethod
-    def without_training(cls, run: RecognitionConfig) -> RecognitionConfig:
-        """Set the charset to the characters that the published weights know, unless options name others."""
-        charset = replace(run.charset, characters=choose(run.charset, "", initial_charset(run)))
-        return replace(run, charset=replace(charset, names=[], file=None, from_data=False))
-
-    @classmethod
     def check_fit(cls, model: Recognizer, run: RecognitionConfig, splits: Splits) -> None:
         """Refuse training texts that the model cannot learn from their images, and report a few of them.
 
