@@ -68,6 +68,7 @@ OPENING = (
     *(
         "exporting.export.export",
         "evaluation.pipeline.open_pipeline",
+        "exporting.export.export",
         "scoring.score_pages.score_pages",
         "scoring.score_text.score_text",
     ),
