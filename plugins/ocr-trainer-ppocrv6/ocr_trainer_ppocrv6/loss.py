@@ -9,7 +9,7 @@ EPS = 1e-6
 
 
 def focal_loss(logits: Tensor, target: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    """Return the mean focal loss of the pixels (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017).
+    """Return the mean focal loss of the pixels that are learned (Lin et al., ICCV 2017).
 
     Args:
         logits: float32 (batch, height, width), the inputs of the sigmoid.
