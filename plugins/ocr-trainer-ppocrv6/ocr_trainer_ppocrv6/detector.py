@@ -68,8 +68,6 @@ class PPOCRv6Detector(FoldedNorms, DBDetector):
         """
         images = images.contiguous(memory_format=torch.channels_last)
         x = normalize(images, self.threshold.last.weight.dtype)
-        if self.training:
-            self.unfold(lambda: self._maps(x))
         logits, thresholds = self._maps(x)
         probability = logits.sigmoid()
         if thresholds is None:

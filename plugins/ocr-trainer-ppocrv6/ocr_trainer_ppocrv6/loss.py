@@ -5,12 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-LEAST = 0.01
-"""Fraction of the pixels that the loss is divided by, at least: for batches without text."""
+EPS = 1e-6
 
 
 def focal_loss(logits: Tensor, target: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    """Return the focal loss per text pixel (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017).
+    """Return the mean focal loss of the pixels that are learned (Lin et al., ICCV 2017).
 
     Args:
         logits: float32 (batch, height, width), the inputs of the sigmoid.
@@ -21,5 +20,4 @@ def focal_loss(logits: Tensor, target: Tensor, mask: Tensor, gamma: float) -> Te
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     # The probability of the wrong class.
     wrong = (target - logits.sigmoid()).abs()
-    text = (target * mask).sum() + LEAST * mask.sum() + 1
-    return (wrong**gamma * entropy * mask).sum() / text
+    return (wrong**gamma * entropy * mask).sum() / (mask.sum() + EPS)

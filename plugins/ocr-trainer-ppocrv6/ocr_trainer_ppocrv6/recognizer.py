@@ -86,8 +86,6 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
         x = F.pad(x, (0, max(self.config.canvas - x.shape[3], 0)))
         canvases = widths.clamp(min=self.config.canvas)
         x = x * column_mask(widths, x.shape[3], x)
-        if self.training:
-            self.unfold(lambda: self.network(x, canvases))
         logits = self.network(x, canvases).float()
         return {"logits": logits, "steps": steps_of(canvases)}
 

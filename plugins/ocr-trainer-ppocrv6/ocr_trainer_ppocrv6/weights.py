@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr_trainer.errors import CheckpointError
+from ocr_trainer_ppocrv6.backbone import Block
 from ocr_trainer_ppocrv6.layers import ConvNorm, TransposedConvNorm
 from ocr_trainer_ppocrv6.onnx_file import OnnxNetwork
 
@@ -21,6 +22,9 @@ NORM = ("weight", "bias", "running_mean", "running_var")
 """The tensors of a batch normalization, in ONNX's order."""
 LEAST_SCALE = 1e-3
 """The least scale of a channel; some kernels are 0."""
+STEADY_SIZE = 10.0
+"""The size of the last kernels of a block. Their hundreds of inputs are mostly positive, so that steps in the
+same direction add up to a shift: of kernels ten times as large, a step changes ten times less."""
 
 
 def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[str, Tensor]:
@@ -54,12 +58,13 @@ def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[st
         raise CheckpointError(f"it has {len(given)} tensors that this network does not have: {names[:200]}")
     if file.structure != structure:
         raise CheckpointError("its tensors fit, but its graph is another one")
+    blocks = [module for module in network.modules() if isinstance(module, Block)]
+    steadied = {block.narrow for block in blocks}
     for name, module in network.named_modules():
-        folded = (
-            isinstance(module, ConvNorm | TransposedConvNorm) and not state[f"{name}.norm.running_mean"].any()
-        )
-        if folded:
-            _move_scale(state, name, axis=int(isinstance(module, TransposedConvNorm)))
+        # Some normalizations are not folded: they have a mean.
+        if isinstance(module, ConvNorm | TransposedConvNorm) and not state[f"{name}.norm.running_mean"].any():
+            size = STEADY_SIZE if module in steadied else 1.0
+            _move_scale(state, name, int(isinstance(module, TransposedConvNorm)), size)
     return state
 
 
@@ -91,7 +96,7 @@ def _adding(bias: np.ndarray, eps: float) -> dict[str, np.ndarray]:
     return dict(zip(NORM, (one, bias, 0 * one, one - np.float32(eps)), strict=True))
 
 
-def _move_scale(state: dict[str, Tensor], name: str, axis: int) -> None:
+def _move_scale(state: dict[str, Tensor], name: str, axis: int, size: float) -> None:
     """Move the scale of each channel's kernel into the normalization that follows; the result is the same.
 
     The sizes of folded kernels differ by orders of magnitude. Optimizers such as Adam change every weight by
@@ -101,11 +106,11 @@ def _move_scale(state: dict[str, Tensor], name: str, axis: int) -> None:
         state: The tensors to change.
         name: The name of the convolution and its normalization.
         axis: The axis of the kernels that has the channels of the result.
+        size: The size of the new kernels, as a multiple of the size of random ones (He et al., ICCV 2015).
     """
     kernels = state[f"{name}.conv.weight"].movedim(axis, 0)
     rows = kernels.flatten(1)
-    # Relative to the size of random kernels (He et al., ICCV 2015).
-    scale = (rows.square().mean(1) * rows.shape[1] / 2).sqrt().clamp(min=LEAST_SCALE)
+    scale = (rows.square().mean(1) * rows.shape[1] / 2).sqrt().clamp(min=LEAST_SCALE) / size
     state[f"{name}.conv.weight"] = (kernels / scale.view(-1, 1, 1, 1)).movedim(0, axis)
     state[f"{name}.norm.weight"] = state[f"{name}.norm.weight"] * scale
 
