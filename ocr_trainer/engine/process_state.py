@@ -17,8 +17,7 @@ def save() -> Callable[[], None]:
     on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     dtype, cudnn_flags = torch.get_default_dtype(), (cudnn.benchmark, cudnn.deterministic)
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic = _deterministic()
     loggers = {
         logger: (logger.level, logger.handlers[:], logger.filters[:], logger.propagate, logger.disabled)
         for logger in (logging.root, logging.getLogger("ocr_trainer"), *_loggers())
@@ -37,13 +36,21 @@ def save() -> Callable[[], None]:
         torch.set_float32_matmul_precision(precision)
         torch.set_default_dtype(dtype)
         cudnn.benchmark, cudnn.deterministic = cudnn_flags
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if _deterministic() != deterministic:  # setting it imports torch's compiler, which takes seconds
+            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
         for logger, (level, handlers, filters, propagate, disabled) in loggers.items():
             logger.setLevel(level)
             logger.handlers[:], logger.filters[:] = handlers, filters
             logger.propagate, logger.disabled = propagate, disabled
 
     return restore
+
+
+def _deterministic() -> tuple[bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
 
 
 def _loggers() -> list[logging.Logger]:

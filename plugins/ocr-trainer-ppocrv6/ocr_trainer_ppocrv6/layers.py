@@ -84,6 +84,8 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def initialize(module: nn.Module) -> None:
     """Initialize a layer for training from random weights."""
+    if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        return  # only the shapes are wanted, and torch imports its compiler to initialize such tensors
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.Linear):
