@@ -85,9 +85,9 @@ def _save_torch() -> Restore:
 
 
 def _save_libraries() -> Restore:
-    import lightning.pytorch  # noqa: F401 - it sets up its loggers when it is imported
+    from ocr_trainer.engine.process_state import save_with_lightning
 
-    return _save_torch()
+    return save_with_lightning()
 
 
 _PROCESS = Kept(_save_process)

@@ -84,6 +84,8 @@ def find_pretrained(name: str) -> Pretrained:
         return models[name][1]
     if several := [model for model, (_, weights) in models.items() if weights.name == name]:
         raise CheckpointError(f"{name} names the weights of several models: choose {' or '.join(several)}")
+    if Path(name).suffix or Path(name).parent != Path():
+        raise CheckpointError(f"there is no checkpoint {name}")
     known = sorted({*models, *(weights.name for _, weights in models.values())})
     listed = f"published weights: {', '.join(known)}" if known else f"for published weights: {INSTALL}"
     raise CheckpointError(f"there is no checkpoint {name}.{did_you_mean(name, known)}\n  {listed}")

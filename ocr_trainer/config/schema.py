@@ -205,10 +205,6 @@ class RunConfig(Options):
         """Return why a checkpoint with the configuration `saved` cannot be resumed by this run, or `None`."""
         return None
 
-    def without_training(self) -> Self:
-        """Return the configuration of a model with published weights, which is used as it is."""
-        return self
-
     def resumed(self, saved: Mapping[str, Any]) -> Self:
         """Return the configuration for resuming from a checkpoint, whose weights replace initial ones.
 

@@ -46,6 +46,13 @@ def save() -> Callable[[], None]:
     return restore
 
 
+def save_with_lightning() -> Callable[[], None]:
+    """Import Lightning, which sets up its loggers then, and save the state."""
+    import lightning.pytorch  # noqa: F401
+
+    return save()
+
+
 def _deterministic() -> tuple[bool, bool]:
     return (
         torch.are_deterministic_algorithms_enabled(),

@@ -11,6 +11,8 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig, plain
 from ocr_trainer.plugin import Kind
 from ocr_trainer.plugin.build import build
+from ocr_trainer.tasks.recognition.charset import choose, initial_charset
+from ocr_trainer.tasks.recognition.config import RecognitionConfig
 
 
 def published_checkpoint(run: RunConfig) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def published_checkpoint(run: RunConfig) -> dict[str, Any]:
     Raises:
         OcrTrainerError: The weights are not available or do not fit.
     """
-    run = run.without_training()
+    run = _with_charset(run)
     model = build(Kind.model, run.model, run_context(run, Path()))
     config = plain(replace(run, model=run.model.without_init_weights()))
     del config["dataset"]
@@ -30,3 +32,11 @@ def published_checkpoint(run: RunConfig) -> dict[str, Any]:
         "state_dict": {f"model.{name}": value for name, value in model.state_dict().items()},
         "ocr_trainer": {"format": FORMAT, "config": config, "best_scores": {}, "run": None},
     }
+
+
+def _with_charset(run: RunConfig) -> RunConfig:
+    """Return the configuration of a recognizer with the characters that its weights know."""
+    if not isinstance(run, RecognitionConfig):
+        return run
+    charset = replace(run.charset, characters=choose(run.charset, "", initial_charset(run)))
+    return replace(run, charset=replace(charset, names=[], file=None, from_data=False))

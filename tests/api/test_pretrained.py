@@ -92,7 +92,7 @@ def test_predict_reads_without_a_checkpoint(call: Call, tmp_path: Path, page: np
     ("words", "message"),
     [
         (["ppocrv5", "page.png"], "there is no checkpoint ppocrv5. Did you mean 'ppocrv6'?"),
-        (["best.pt", "page.png"], "there is no checkpoint best.pt."),
+        (["best.pt", "page.png"], "there is no checkpoint best.pt\n"),
         (["run", "page.png"], "run is a folder without a checkpoint"),
     ],
 )

@@ -143,13 +143,6 @@ class RecognitionConfig(RunConfig):
             return "has another tokenizer than the model makes of the data now: the texts were changed"
         return None
 
-    def without_training(self) -> Self:
-        """Return the configuration with the characters that the published weights know, if it names none."""
-        from ocr_trainer.tasks.recognition.charset import choose, initial_charset
-
-        charset = replace(self.charset, characters=choose(self.charset, "", initial_charset(self)))
-        return replace(self, charset=replace(charset, names=[], file=None, from_data=False))
-
     def resumed(self, saved: Mapping[str, Any]) -> Self:
         """Return the configuration for resuming, with the characters that the initial weights knew."""
         run = super().resumed(saved)

@@ -19,6 +19,8 @@ MODELS = {
     "dbnetpp": ("model=dbnetpp", "model.neck_channels=16", "model.size=64"),
     "crnn": ("model=crnn", "model.size=tiny", CHARSET),
     "svtrv2": ("model=svtrv2", "model.size=tiny", CHARSET),
+    "ppocrv6_det": ("model=ppocrv6_det",),
+    "ppocrv6_rec": ("model=ppocrv6_rec", "model.weights=rapidocr", CHARSET),
     "parseq": PARSEQ,
     "parseq, padded": (*PARSEQ, "model.keep_ratio=true"),
     "parseq, at once": (*PARSEQ, "model.decode_ar=false", "model.refinements=0"),

@@ -83,7 +83,7 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
         """
         images = images.contiguous(memory_format=torch.channels_last)
         x = normalize(images, self.network.head.weight.dtype)
-        x = F.pad(x, (0, max(self.config.canvas - x.shape[3], 0)))
+        x = at_least(x, self.config.canvas)
         canvases = widths.clamp(min=self.config.canvas)
         x = x * column_mask(widths, x.shape[3], x)
         logits = self.network(x, canvases).float()
@@ -92,6 +92,14 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
     def character_rows(self) -> dict[str, int]:
         """Return the tensors of the last layer; their row 0 belongs to the blank."""
         return {f"network.{name}": first for name, first in ROWS.items()}
+
+
+def at_least(x: Tensor, width: int) -> Tensor:
+    """Return images of at least that width, with 0 at the right: float (batch, channels, height, columns)."""
+    if torch._C._get_tracing_state():  # a number would be that of the example, whatever the width of others
+        columns = torch.as_tensor(x.shape[3]).clamp(min=width)
+        return F.pad(x, (0, width))[..., :columns]
+    return F.pad(x, (0, max(width - x.shape[3], 0)))
 
 
 def initial_charset(config: PPOCRv6RecConfig) -> str:
