@@ -28,6 +28,7 @@ def export(words: Sequence[str]) -> int:
     parser.add_argument(
         "--data",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="other data for the gate than that of the checkpoint, such as dataset.root=DIR",
