@@ -159,9 +159,7 @@ def test_a_backbone_is_taken_with_its_options(tmp_path: Path):
     assert said.startswith(
         f"init_from={path} is of another architecture (backbone), although 158 of 158 tensors fit\n"
     )
-    assert (
-        "\n  build the model that they are of: model.backbone.name=resnet34\n" in said
-    )
+    assert "\n  build the model that they are of: model.backbone.name=resnet34\n" in said
     assert len(load_initial_weights(model, chosen.model, path, partial=True).loaded) == 158
 
 

@@ -19,6 +19,7 @@ from zipfile import ZipFile
 import cv2
 import numpy as np
 from helpers.checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
+from PIL import Image
 
 import ocr_trainer as ocr
 
@@ -77,6 +78,8 @@ def write_files() -> None:
     for path in (Path("page.jpg"), Path("scans/1.jpg"), Path("scans/2.jpg")):
         path.write_bytes(jpeg)
     Path("scans/3.jpg").write_bytes(jpeg[:50])
+    for name in ("report.pdf", "letter.pdf"):
+        Image.fromarray(ink).save(name)
     for name in ("gt.zip", "results.zip"):
         with ZipFile(name, "w") as file:
             file.writestr("gt_1.txt" if name == "gt.zip" else "res_1.txt", "8,20,84,20,84,46,8,46,TOTAL\n")
@@ -90,6 +93,9 @@ def main() -> None:
     warnings.simplefilter("ignore", UserWarning)  # of images that are skipped on purpose
     write_files()
     ocr.train, ocr.overfit = (functools.partial(function, *SMALL) for function in (ocr.train, ocr.overfit))
+    export = ocr.export
+    # There are not enough receipts to compare an export on.
+    ocr.export = lambda checkpoint, name, out, *_: export(checkpoint, name, out, gate=False)
     for file in map(Path, sys.argv[1:]):
         if not NAMED_RUN.exists() and (finished := sorted(NAMED_RUN.parent.glob("*"))):
             shutil.copytree(finished[0], NAMED_RUN)

@@ -20,7 +20,6 @@ MODELS = {
     "crnn": ("model=crnn", "model.size=tiny", CHARSET),
     "svtrv2": ("model=svtrv2", "model.size=tiny", CHARSET),
     "ppocrv6_det": ("model=ppocrv6_det",),
-    "ppocrv6_rec": ("model=ppocrv6_rec", "model.weights=rapidocr", CHARSET),
     "parseq": PARSEQ,
     "parseq, padded": (*PARSEQ, "model.keep_ratio=true"),
     "parseq, at once": (*PARSEQ, "model.decode_ar=false", "model.refinements=0"),
@@ -35,7 +34,7 @@ REFUSED = {
 }
 DIFFERS = {("parseq, padded", "torch_export")}
 """What the gate refuses."""
-LARGE = {("dbnet", "onnxtr"), ("dbnetpp", "onnxtr")}
+LARGE = {(model, "onnxtr") for model in ("dbnet", "dbnetpp", "ppocrv6_det")}
 """OnnxTR's pages have a million pixels."""
 QUICK = {*((model, "onnx") for model in MODELS), ("dbnetpp", "opencv"), ("svtrv2", "opencv"), *REFUSED}
 QUICK |= {("parseq", "onnxtr")}
