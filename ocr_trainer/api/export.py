@@ -12,6 +12,7 @@ from ocr_trainer.api.checkpoints import Saved, open_checkpoint
 from ocr_trainer.api.evaluate import TESTED
 from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
+from ocr_trainer.api.pretrained import Checkpoint
 from ocr_trainer.errors import ConfigError, ExportError
 from ocr_trainer.plugin import ExporterPlugin, Kind, Prediction, discovery
 from ocr_trainer.runs import collector
@@ -44,7 +45,7 @@ class Export:
 
 
 def export(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: Checkpoint,
     format: str,
     out: str | os.PathLike[str],
     *overrides: str,
@@ -61,7 +62,8 @@ def export(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used.
+        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used, or a model with published
+            weights, such as `"ppocrv6_rec"`.
         format: The name of an exporter, such as `"onnx"`; `ocr_trainer.plugins("exporter")` lists them.
         out: The folder to make. It must not exist, or be empty.
         overrides: Changes to the configuration in the checkpoint: the data of the gate, such as
