@@ -144,7 +144,7 @@ def test_case_1_runs_that_are_killed_end_as_if_nothing_had_happened(unbroken: Un
     survive(unbroken, 5, tmp_path)
 
 
-@pytest.mark.parametrize("elsewhere", ["temporary files", "the run"])
+@pytest.mark.parametrize("elsewhere", ["temporary files", pytest.param("the run", marks=pytest.mark.slow)])
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs a second file system")
 def test_case_2_temporary_files_on_another_file_system(unbroken: Unbroken, tmp_path: Path, elsewhere: str):
     with TemporaryDirectory(dir="/dev/shm") as memory:

@@ -130,6 +130,7 @@ def test_case_13_a_detector_and_its_average(tmp_path: Path):
 
 # Lightning's, where early stopping was switched off: what it had counted is not needed.
 @pytest.mark.filterwarnings("ignore:Be aware that when using .ckpt_path.")
+@pytest.mark.slow
 def test_case_13_early_stopping_counts_on(tmp_path: Path):
     words = [*RECOGNIZER, "trainer.max_epochs=9", "early_stopping.enabled=true", "early_stopping.patience=2"]
     whole = goes_on_exactly(tmp_path, words, (STEP, 8), (SCORING, 3))

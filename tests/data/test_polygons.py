@@ -111,7 +111,7 @@ coordinates = st.one_of(
 outlines = st.lists(st.tuples(coordinates, coordinates), max_size=12)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.lists(outlines, max_size=4), st.integers(0, 99))
 def test_case_36_any_outlines_are_learned_or_told(found: list[list[tuple[float, float]]], seed: int) -> None:
     labels, data_report = Labels(), DataReport()

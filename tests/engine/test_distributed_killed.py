@@ -27,7 +27,7 @@ FAULTS = [
     for rank in (0, 1, ALL)
     if (number, rank) not in (("SIGSTOP", ALL), ("SIGKILL", ALL))
 ]
-ORDINARY = [("lightning", "SIGTERM", ALL), ("torchrun", "SIGKILL", 1)]
+ORDINARY = [("lightning", "SIGTERM", ALL)]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,19 @@ TINY = [
 TEXTS = ["да", "нет文", "文字", "é1", "ёж", "字да", "1文", "жé"] * 2
 FILES = {"open", "read_text", "write_text", "NamedTemporaryFile", "TemporaryFile", "fdopen", "TextIOWrapper"}
 """What opens a file as text unless it is told otherwise."""
-OTHERS = {"os", "lmdb", "Pillow", "Image", "archive", "distribution", "tarfile", "webbrowser", "Run"}
+OTHERS = {
+    "os",
+    "lmdb",
+    "Pillow",
+    "Image",
+    "archive",
+    "distribution",
+    "tarfile",
+    "webbrowser",
+    "Run",
+    "pikepdf",
+}
+OTHERS |= {"exporter", "self"}  # exporters open what they have written
 """What has an `open` or `read_text` that takes no encoding."""
 
 

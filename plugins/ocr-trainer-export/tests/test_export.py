@@ -100,7 +100,13 @@ def test_the_command_writes_a_gated_detector(
     assert all(len(json.loads(f"[{box[1:-1]}]")) == 4 for box in boxes)
 
 
-@pytest.mark.parametrize("format_", ["onnx", "rapidocr", "opencv", "onnxtr", "safetensors"])
+@pytest.mark.parametrize(
+    "format_",
+    [
+        *("onnx", "rapidocr"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("opencv", "onnxtr", "safetensors")),
+    ],
+)
 def test_the_example_reads_what_the_model_reads(format_: str, recognizer: Any, tmp_path: Path):
     out = tmp_path / "made"
     made = export(recognizer, out, format=format_, gate=False)

@@ -36,8 +36,7 @@ DIFFERS = {("parseq, padded", "torch_export")}
 """What the gate refuses."""
 LARGE = {(model, "onnxtr") for model in ("dbnet", "dbnetpp", "ppocrv6_det")}
 """OnnxTR's pages have a million pixels."""
-QUICK = {*((model, "onnx") for model in MODELS), ("dbnetpp", "opencv"), ("svtrv2", "opencv"), *REFUSED}
-QUICK |= {("parseq", "onnxtr")}
+QUICK = {("dbnetpp", "opencv"), ("svtrv2", "opencv"), ("parseq", "onnx"), *REFUSED}
 PAIRS = [
     pytest.param(model, format_, marks=[] if (model, format_) in QUICK else [pytest.mark.slow])
     for model in MODELS

@@ -72,7 +72,8 @@ def test_lightnings_own_logger_raises_without_account(env: dict[str, str], tmp_p
     assert "UsageError: No API key configured" in ended.stderr
 
 
-@pytest.mark.parametrize("relogin", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("relogin", [False, True])
 def test_at_a_terminal_it_does_not_ask(env: dict[str, str], tmp_path: Path, relogin: bool):
     if relogin:
         env |= {"WANDB_RELOGIN": "true"}  # makes wandb ask even where there is a key
