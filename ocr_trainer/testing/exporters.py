@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ocr_trainer.config.plugin_options import plugin_config
-from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Config, Context, ExporterPlugin, Kind, Prediction, discovery
-from ocr_trainer.testing.plugins import PluginSuite
+from ocr_trainer.plugin import ExporterPlugin, Kind, Prediction
+from ocr_trainer.testing.command_options import CommandOptionsSuite
 
 MODELS = {
     Prediction.regions: ("model=dbnet", "model.neck_channels=8", "model.size=64"),
@@ -20,7 +17,7 @@ MODELS = {
 SAMPLES = 6
 
 
-class ExporterSuite(PluginSuite):
+class ExporterSuite(CommandOptionsSuite):
     """The contract of an exporter: it writes small models of ours, and what it wrote agrees with them.
 
     `overrides` are options of the exporter, such as `int8=false`.
@@ -29,31 +26,6 @@ class ExporterSuite(PluginSuite):
     kind: ClassVar[Kind] = Kind.exporter
     models: ClassVar[dict[Prediction, Sequence[str]]] = dict(MODELS)
     """Overrides that choose the models to export; leave out those that take too long."""
-
-    def config(self, run: RunConfig | None = None) -> Config:
-        """Return the exporter's options."""
-        return self._config(*self.overrides)
-
-    def _config(self, *words: str) -> Config:
-        return plugin_config(Kind.exporter, self.name, dict(word.split("=", 1) for word in words))
-
-    def build(self, context: Context) -> Any:
-        """Call the plugin's factory and return the result."""
-        return discovery.resolve(self.kind, self.name)(self.config(), context)
-
-    def test_its_options_compose(self) -> None:
-        """`export` accepts the options, and refuses one that does not exist."""
-        assert self.config().name == self.name, "the core sets `name`; do not change it"
-        try:
-            self._config(*self.overrides, "no_such_option=1")
-        except ConfigError:
-            return
-        raise AssertionError("an option that does not exist must be refused, to catch mistyped options")
-
-    def test_a_saved_configuration_gives_the_same_options(self) -> None:
-        """The options survive their plain form."""
-        saved = {key: value for key, value in plain(self.config()).items() if key != "name"}
-        assert self.description.config(**saved, name=self.name) == self.config()
 
     def test_it_is_an_exporter(self, tmp_path: Path) -> None:
         """The core calls its methods."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ocr_trainer.config.plugin_options import plugin_config
-from ocr_trainer.config.schema import RunConfig, plain
-from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Config, Context, Kind, WriterPlugin, discovery
-from ocr_trainer.testing.plugins import PluginSuite
+from ocr_trainer.plugin import Kind, WriterPlugin
+from ocr_trainer.testing.command_options import CommandOptionsSuite
 
 if TYPE_CHECKING:
     import pytest
@@ -23,38 +20,13 @@ TEXTS = (
 """Texts that some format has to escape."""
 
 
-class WriterSuite(PluginSuite):
+class WriterSuite(CommandOptionsSuite):
     """The contract of a writer: it writes any page, joins files, and changes neither page nor image.
 
     `overrides` are options of the writer, such as `delimiter=;`.
     """
 
     kind: ClassVar[Kind] = Kind.writer
-
-    def config(self, run: RunConfig | None = None) -> Config:
-        """Return the writer's options."""
-        return self._config(*self.overrides)
-
-    def _config(self, *words: str) -> Config:
-        return plugin_config(Kind.writer, self.name, dict(word.split("=", 1) for word in words))
-
-    def build(self, context: Context) -> Any:
-        """Call the plugin's factory and return the result."""
-        return discovery.resolve(self.kind, self.name)(self.config(), context)
-
-    def test_its_options_compose(self) -> None:
-        """`predict` accepts the options, and refuses one that does not exist."""
-        assert self.config().name == self.name, "the core sets `name`; do not change it"
-        try:
-            self._config(*self.overrides, "no_such_option=1")
-        except ConfigError:
-            return
-        raise AssertionError("an option that does not exist must be refused, to catch mistyped options")
-
-    def test_a_saved_configuration_gives_the_same_options(self) -> None:
-        """The options survive their plain form."""
-        saved = {key: value for key, value in plain(self.config()).items() if key != "name"}
-        assert self.description.config(**saved, name=self.name) == self.config()
 
     def test_it_is_a_writer(self, tmp_path: Path) -> None:
         """`ResultFiles` calls its method `write`."""
