@@ -78,7 +78,10 @@ class Session:
         self.inputs = [entry.name for entry in self.session.get_inputs()]
         self.outputs = [entry.name for entry in self.session.get_outputs()]
 
+    def accepted(self, **inputs: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Return the inputs that the file has."""
+        return {name: value for name, value in inputs.items() if name in self.inputs and value is not None}
+
     def __call__(self, **inputs: np.ndarray | None) -> dict[str, np.ndarray]:
         """Return the outputs by name. Inputs that the file does not have are left out."""
-        given = {name: value for name, value in inputs.items() if name in self.inputs}
-        return dict(zip(self.outputs, self.session.run(None, given), strict=True))
+        return dict(zip(self.outputs, self.session.run(None, self.accepted(**inputs)), strict=True))

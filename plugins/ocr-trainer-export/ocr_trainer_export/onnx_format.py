@@ -25,14 +25,12 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 
 class OnnxExporter(Exporter):
-    """Writes ONNX files of our own form, which `ocr_trainer.evaluation` and our runtime read."""
-
-    example = "onnx.py"
+    """Writes ONNX files of our own form."""
 
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.onnx` and `example.py`."""
         write_onnx(self.graph(subject), folder / MODEL, {KEY: dump(subject.metadata)})
-        shutil.copyfile(EXAMPLES / self.example, folder / "example.py")
+        shutil.copyfile(EXAMPLES / "onnx.py", folder / "example.py")
 
     def graph(self, subject: Subject) -> Graph:
         """Return the module to trace."""
@@ -64,7 +62,7 @@ class OnnxExporter(Exporter):
             return []
         from ocr_trainer_export.int8 import cost, quantize, seconds, why_not
 
-        path, engine = folder / INT8, self.open(subject, folder)
+        path, engine = folder / INT8, OrtEngine(subject, folder / MODEL)
         found = items(subject, samples, 1.0, engine)
         batches_ = [feed(subject, batch, engine) for batch in batches(found, BATCHES[-1])]
         # Half of the images for the ranges of activations; all are scored.
@@ -77,14 +75,11 @@ class OnnxExporter(Exporter):
         return [f"int8 costs {100 * max(loss, 0):.2f} points and takes {after / before:.0%} of the time"]
 
 
-def feed(subject: Subject, batch: Sequence[Item], engine: Engine) -> dict[str, np.ndarray]:
+def feed(subject: Subject, batch: Sequence[Item], engine: OrtEngine) -> dict[str, np.ndarray]:
     """Return a batch as the inputs of a file."""
     inputs = stack(subject, batch, engine)
-    given = {"images": inputs.images.numpy()}
-    known = getattr(engine, "session", None)
-    if inputs.widths is not None and known is not None and "widths" in known.inputs:
-        given["widths"] = inputs.widths.numpy()
-    return given
+    widths = None if inputs.widths is None else inputs.widths.numpy()
+    return engine.session.accepted(images=inputs.images.numpy(), widths=widths)
 
 
 class OrtEngine(Engine):

@@ -8,7 +8,6 @@ from ocr_trainer_dbnet.loss import dice_loss, masked_l1_loss
 from ocr_trainer_dbnet.network import differentiable_step
 from torch import Tensor, nn
 
-from ocr_trainer.errors import CheckpointError
 from ocr_trainer.plugin import Context
 from ocr_trainer_ppocrv6 import published
 from ocr_trainer_ppocrv6.loss import focal_loss
@@ -40,11 +39,8 @@ class PPOCRv6Detector(FoldedNorms, DBDetector):
 
     def _load(self, weights: str) -> None:
         file = published.DETECTORS[self.config.network]
-        content = published.read_published(weights, file)
-        try:
-            state = state_from(content, self.network, file.structure)
-        except CheckpointError as error:
-            raise published.unusable(weights, error) from error
+        with published.naming(weights):
+            state = state_from(published.read_published(weights, file), self.network, file.structure)
         self.network.load_state_dict(self.network.state_dict() | state)
         # No threshold head is published. A copy of the other head knows where borders are, and as its last
         # layer starts with zeros, it does not disturb the features before it has learned.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -60,15 +62,16 @@ def read_published(weights: str, published: Published) -> OnnxNetwork:
     Raises:
         CheckpointError: The wheel is missing, of another version or changed, or the file cannot be read.
     """
+    return read_onnx(_in_wheel(published) if weights == WHEEL else Path(weights))
+
+
+@contextmanager
+def naming(weights: str) -> Iterator[None]:
+    """Name the option in errors of weights that cannot be used."""
     try:
-        return read_onnx(_in_wheel(published) if weights == WHEEL else Path(weights))
+        yield
     except CheckpointError as error:
-        raise unusable(weights, error) from error
-
-
-def unusable(weights: str, reason: object) -> CheckpointError:
-    """Return the error for weights that cannot be used."""
-    return CheckpointError(f"model.weights={weights} cannot be used: {reason}")
+        raise CheckpointError(f"model.weights={weights} cannot be used: {error}") from error
 
 
 def _in_wheel(published: Published) -> Path:

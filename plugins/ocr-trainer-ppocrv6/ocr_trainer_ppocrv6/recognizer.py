@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocr_trainer.errors import CheckpointError
 from ocr_trainer.plugin import Context
 from ocr_trainer.tasks.recognition.charset import remap_charset_rows
 from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
@@ -42,11 +41,8 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
 
     def _load(self, weights: str) -> None:
         file = published.RECOGNIZERS[self.config.size]
-        content = published.read_published(weights, file)
-        try:
-            state = self._state(content, file.structure)
-        except CheckpointError as error:
-            raise published.unusable(weights, error) from error
+        with published.naming(weights):
+            state = self._state(published.read_published(weights, file), file.structure)
         self.network.load_state_dict(self.network.state_dict() | state)
 
     def _state(self, content: OnnxNetwork, structure: str) -> dict[str, Tensor]:
@@ -106,8 +102,6 @@ def initial_charset(config: PPOCRv6RecConfig) -> str:
     """Return the characters that the initial weights know; none if the weights are random."""
     if config.weights is None:
         return ""
-    content = published.read_published(config.weights, published.RECOGNIZERS[config.size])
-    try:
+    with published.naming(config.weights):
+        content = published.read_published(config.weights, published.RECOGNIZERS[config.size])
         return usable(characters_of(content))
-    except CheckpointError as error:
-        raise published.unusable(config.weights, error) from error
