@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.api.pretrained import Checkpoint, find_pretrained
 from ocr_trainer.config.tasks import prediction
 from ocr_trainer.errors import CheckpointError, ConfigError
-from ocr_trainer.plugin import Kind, ModelPlugin, Prediction, Task, discovery
+from ocr_trainer.plugin import Prediction, Task, discovery
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -45,8 +45,7 @@ class Saved:
         Raises:
             PluginError: The plugin of the model is missing.
         """
-        description = discovery.load(Kind.model, self.model)
-        assert isinstance(description, ModelPlugin)
+        description = discovery.load_model(self.model)
         return description.task
 
     @property

@@ -10,7 +10,7 @@ from ocr_trainer.api.guest import guest, libraries
 from ocr_trainer.api.overrides import overrides_of
 from ocr_trainer.api.runs import with_architecture
 from ocr_trainer.errors import ConfigError, PluginError
-from ocr_trainer.plugin import DatasetPlugin, Kind, ModelPlugin, Task, discovery
+from ocr_trainer.plugin import DatasetPlugin, Kind, Task, discovery
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig
@@ -146,7 +146,6 @@ def _models(overrides: Sequence[str]) -> Iterator[str]:
     models = {}
     for name in reversed(discovery.names(Kind.model)):
         with suppress(PluginError):
-            description = discovery.load(Kind.model, name)
-            assert isinstance(description, ModelPlugin)
+            description = discovery.load_model(name)
             models[description.task] = name
     return (models[task] for task in known if task in tasks and task in models)

@@ -21,8 +21,7 @@ def pretrained_models() -> dict[str, tuple[ModelPlugin, Pretrained]]:
     found = {}
     for name in discovery.names(Kind.model):
         with suppress(PluginError):
-            description = discovery.load(Kind.model, name)
-            assert isinstance(description, ModelPlugin)
+            description = discovery.load_model(name)
             if description.pretrained is not None:
                 found[name] = (description, description.pretrained)
     return found

@@ -17,7 +17,7 @@ from ocr_trainer.checkpoint.pretrained import COUNTER
 from ocr_trainer.checkpoint.published import InitialWeights, open_initial
 from ocr_trainer.config.schema import plain
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import Config, Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import Config, discovery
 
 SHOWN = 5
 """How many names to list of each kind."""
@@ -198,8 +198,7 @@ def architecture_changes(initial: InitialWeights, config: Config) -> Iterator[st
     """Yield the options of a model's architecture that weights of the same model had otherwise."""
     if not same_plugin(initial, config):
         return
-    description = discovery.load(Kind.model, config.name)
-    assert isinstance(description, ModelPlugin)
+    description = discovery.load_model(config.name)
     ours, theirs = plain(config.without_init_weights()), initial.config["model"]
     for key in description.architecture:
         if key in theirs and _differs(theirs[key], ours[key]):

@@ -18,7 +18,7 @@ from torch import Tensor
 from ocr_trainer.checkpoint import files, read
 from ocr_trainer.checkpoint.pretrained import read_tensors
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.plugin import Kind, ModelPlugin, PublishedWeights, discovery
+from ocr_trainer.plugin import Kind, PublishedWeights, discovery
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.text.visible import one_line
 
@@ -111,8 +111,7 @@ def open_initial(path: Path, model: str) -> InitialWeights:
     if _is_ours(path):
         saved = read.read(path)
         return InitialWeights(path, read.model_state(saved), saved["ocr_trainer"]["config"])
-    description = discovery.load(Kind.model, model)
-    assert isinstance(description, ModelPlugin)
+    description = discovery.load_model(model)
     tensors = read_tensors(path, f"init_from={path}")
     for weights in description.published:
         rest = dict(tensors)

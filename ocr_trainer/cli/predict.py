@@ -52,12 +52,9 @@ def predict(words: Sequence[str]) -> int:
     overrides, options, named = _split(arguments.words)
     from ocr_trainer.api.load import load
     from ocr_trainer.cli.inputs import given_images, named_inputs, names_images
-    from ocr_trainer.data.pdf import DPI_LIMITS
+    from ocr_trainer.data.pdf import check_dpi
 
-    if not DPI_LIMITS[0] <= arguments.dpi <= DPI_LIMITS[1]:
-        raise ConfigError(
-            f"--dpi must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {arguments.dpi:g}"
-        )
+    check_dpi(arguments.dpi, "--dpi")
     checkpoint = named.pop(0) if named and not names_images(named[0]) else None
     if not named:
         parser.error("no image is named")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import Context, DataReport, Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import Context, DataReport, discovery
 
 
 def run_context(run: RunConfig, folder: Path, resume_step: int | None = None) -> Context:
@@ -16,8 +16,7 @@ def run_context(run: RunConfig, folder: Path, resume_step: int | None = None) ->
         folder: The run directory.
         resume_step: The optimizer step that a resumed run continues from, or None for a new run.
     """
-    description = discovery.load(Kind.model, run.model.name)
-    assert isinstance(description, ModelPlugin)
+    description = discovery.load_model(run.model.name)
     return Context(
         task=description.task,
         seed=run.seed,

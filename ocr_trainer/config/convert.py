@@ -20,7 +20,7 @@ from ocr_trainer.config.security import (
     remember_references,
 )
 from ocr_trainer.config.validate import NO_BOUNDS, refuse, validate_run, validate_value
-from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Config, Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import PLUGIN_TYPES, REQUIRED, Config, Kind, discovery
 
 
 def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: bool = False) -> RunConfig:
@@ -81,8 +81,7 @@ def _explicit(run: RunConfig) -> Iterator[str]:
 
     A file that sets an option to its default cannot be told from one that leaves it out.
     """
-    model = discovery.load(Kind.model, run.model.name)
-    assert isinstance(model, ModelPlugin)
+    model = discovery.load_model(run.model.name)
     # The initial weights of a backbone are no part of the architecture.
     keys = [f"{key}." for key in PluginSource.overridden if not key.endswith(".weights")]
     for field in fields(model.config):

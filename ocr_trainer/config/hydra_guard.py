@@ -24,7 +24,7 @@ from ocr_trainer.config.security import environment
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import PluginNotFound
 from ocr_trainer.internals.hydra import ConfigLoader, Hydra, only_resolvers, own_instance
-from ocr_trainer.plugin import Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import Kind, discovery
 
 CONFIGS = "ocr_trainer.configs"
 RESOLVERS = ("oc.select", "now", "hydra", "python_version")
@@ -68,8 +68,7 @@ class GuardedLoader(ConfigLoader):
             group, _, name = config.partition("/")
             # A preset of the user's, such as model/dbnet_large, is in the list with the plugin it is for.
             if group == "model" and discovery.matching(Kind.model, name):
-                description = discovery.load(Kind.model, name)
-                assert isinstance(description, ModelPlugin)
+                description = discovery.load_model(name)
                 swept_task = not self._sweeps.keys().isdisjoint(SELECTS_TASK)
                 try:
                     PluginSource.select(description.task, configs, swept_task)

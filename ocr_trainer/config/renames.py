@@ -14,7 +14,7 @@ from ocr_trainer.config.plain_data import check_plain
 from ocr_trainer.config.schema import RunConfig, expand_shorthands
 from ocr_trainer.config.tasks import run_config_class, run_config_classes
 from ocr_trainer.errors import ConfigError, PluginError
-from ocr_trainer.plugin import Kind, ModelPlugin, Task, discovery
+from ocr_trainer.plugin import Kind, Task, discovery
 
 RENAMED = {
     "text_augment": "augment",
@@ -69,10 +69,9 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     if SINCE in config:
         return config
     try:
-        model = discovery.load(Kind.model, str(config["model"]["name"]))
+        model = discovery.load_model(str(config["model"]["name"]))
     except (PluginError, LookupError, TypeError):
         return config  # its task is not known; whoever builds the model reports why
-    assert isinstance(model, ModelPlugin)
     cls = run_config_class(model.task)
     cls.upgrade(config)
     # Options that moved to some models are dropped for the others.

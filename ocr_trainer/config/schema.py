@@ -211,6 +211,10 @@ class RunConfig(Options):
         Args:
             saved: The configuration in the checkpoint.
         """
+        return self.without_init_weights()
+
+    def without_init_weights(self) -> Self:
+        """Return the configuration without the weights that training begins with: a checkpoint has others."""
         return replace(self, model=self.model.without_init_weights(), init_from=InitFromConfig())
 
     @classmethod

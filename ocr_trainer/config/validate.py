@@ -18,7 +18,6 @@ from ocr_trainer.plugin import (
     Config,
     DatasetPlugin,
     Kind,
-    ModelPlugin,
     Options,
     SchedulePlugin,
     Task,
@@ -144,8 +143,7 @@ def _name_errors(run: RunConfig) -> Iterator[str]:
 
 
 def _task_errors(run: RunConfig) -> Iterator[str]:
-    model = discovery.load(Kind.model, run.model.name)
-    assert isinstance(model, ModelPlugin)
+    model = discovery.load_model(run.model.name)
     for key, kind, config in run.plugins():
         tasks = None if kind is Kind.dataset else getattr(discovery.load(kind, config.name), "tasks", None)
         if tasks is not None and model.task not in tasks:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ocr_trainer.data.images import PIXEL_LIMIT
 from ocr_trainer.data.types import Image
-from ocr_trainer.errors import DataError
+from ocr_trainer.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -38,6 +38,16 @@ PASSWORD = 4
 
 _LOCK = threading.RLock()
 """PDFium is not thread-safe: one thread reads ahead while others may render for other readers."""
+
+
+def check_dpi(dpi: float, name: str) -> None:
+    """Refuse a resolution out of range.
+
+    Raises:
+        ConfigError: It is; the message has this name.
+    """
+    if not DPI_LIMITS[0] <= dpi <= DPI_LIMITS[1]:
+        raise ConfigError(f"{name} must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {dpi:g}")
 
 
 def is_pdf(head: bytes) -> bool:

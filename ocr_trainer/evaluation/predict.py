@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ocr_trainer.data.documents import expanded, pages_of
 from ocr_trainer.data.inputs import GivenImage, is_stream
-from ocr_trainer.data.pdf import DPI, DPI_LIMITS
+from ocr_trainer.data.pdf import DPI, check_dpi
 from ocr_trainer.data.types import Detections, Image, Recognition
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.evaluation.pipeline import BATCH_SIZE, Pipeline, recognize, whole
@@ -94,10 +94,7 @@ class Reader:
         """
         if not (on_error in ("raise", "skip") or callable(on_error)):
             raise ConfigError(f"on_error is 'raise', 'skip' or a function, not {on_error!r}")
-        if not DPI_LIMITS[0] <= dpi <= DPI_LIMITS[1]:
-            raise ConfigError(
-                f"dpi must be at least {DPI_LIMITS[0]} and at most {DPI_LIMITS[1]}, not {dpi:g}"
-            )
+        check_dpi(dpi, "dpi")
         if is_stream(images):
             return Pages(self.pipeline, images, on_error, dpi)
         given = GivenImage(images, "the image")

@@ -26,7 +26,7 @@ def published_checkpoint(run: RunConfig) -> dict[str, Any]:
     """
     run = _with_charset(run)
     model = build(Kind.model, run.model, run_context(run, Path()))
-    config = plain(replace(run, model=run.model.without_init_weights()))
+    config = plain(run.without_init_weights())
     del config["dataset"]
     return {
         "state_dict": {f"model.{name}": value for name, value in model.state_dict().items()},

@@ -32,6 +32,7 @@ from ocr_trainer.plugin import (
     DatasetPlugin,
     FormatSignature,
     Kind,
+    ModelPlugin,
     Plugin,
     Task,
     allowlist,
@@ -166,6 +167,13 @@ def load(kind: Kind, name: str) -> Plugin:
             f"no {kind.value} plugin named '{name}' is installed: '{found.name}' has no variants\n"
             f"  installed: {', '.join(names(kind))}"
         )
+    return description
+
+
+def load_model(name: str) -> ModelPlugin:
+    """Import and check the description of a model; see `load`."""
+    description = load(Kind.model, name)
+    assert isinstance(description, ModelPlugin)
     return description
 
 

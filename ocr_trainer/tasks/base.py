@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ocr_trainer.checkpoint.read import FORMAT
 from ocr_trainer.config.context import run_context
-from ocr_trainer.config.schema import InitFromConfig, plain
+from ocr_trainer.config.schema import plain
 from ocr_trainer.config.scores import chosen_metrics, monitor_of
 from ocr_trainer.data.images import write_image
 from ocr_trainer.data.loader import all_reduce_sum
@@ -332,11 +331,9 @@ class LearningTask(LightningModule, TaskInterface[R]):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the configuration as plain values, so that the checkpoint can rebuild its model."""
         # Files of initial weights may be gone by the time the checkpoint is used.
-        model = self.run.model.without_init_weights()
-        without_init_weights = replace(self.run, model=model, init_from=InitFromConfig())
         checkpoint.setdefault("ocr_trainer", {}).update(
             format=FORMAT,
-            config=plain(without_init_weights),
+            config=plain(self.run.without_init_weights()),
             best_scores=self.best_scores,
             run=read_identity(self.folder),
         )

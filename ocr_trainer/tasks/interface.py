@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,9 @@ from torch.utils.data import DataLoader
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.loader import Loader
-from ocr_trainer.data.split import Split
+from ocr_trainer.data.split import Split, Splits
 from ocr_trainer.data.types import Batch
 from ocr_trainer.plugin import Context, SkippedItem
-
-if TYPE_CHECKING:
-    from ocr_trainer.data.split import Splits
 
 R = TypeVar("R", bound=RunConfig)
 """The configuration class of a task's runs."""

@@ -10,7 +10,7 @@ import torch
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.plugin import Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import Kind, discovery
 from ocr_trainer.tasks.recognition.config import CharsetConfig, Unknown
 from ocr_trainer.tasks.recognition.tokenizer import CodePoints, Tokenizer
 from ocr_trainer.text import charset_file, charsets, normalize
@@ -94,8 +94,7 @@ def initial_charset(run: RunConfig) -> str:
         PluginBroken: The function that the description names cannot be imported.
         CheckpointError: The weights are not available.
     """
-    description = discovery.load(Kind.model, run.model.name)
-    assert isinstance(description, ModelPlugin)
+    description = discovery.load_model(run.model.name)
     if description.charset is None:
         return ""
     plugin = discovery.find(Kind.model, run.model.name)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.plugin import Kind, ModelPlugin, discovery
+from ocr_trainer.plugin import Kind, discovery
 from ocr_trainer.plugin.contract import describe_exception
 
 
@@ -80,8 +80,7 @@ def make_tokenizer(run: RunConfig, charset: str, texts: Iterable[str]) -> Tokeni
     Raises:
         PluginBroken: The function that the description names cannot be imported, or returns something else.
     """
-    description = discovery.load(Kind.model, run.model.name)
-    assert isinstance(description, ModelPlugin)
+    description = discovery.load_model(run.model.name)
     if description.tokenizer is None:
         return None
     plugin = discovery.find(Kind.model, run.model.name)
