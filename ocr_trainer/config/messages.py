@@ -67,6 +67,9 @@ def unknown(key: str, options: Iterable[str], origin: str, run: type[RunConfig] 
         return f"'{key}'{origin} is an option of {task.value} runs; this run's model does another task"
     section, _, name = key.rpartition(".")
     known = list(options)
+    if section and not known:
+        # A plugin's options inside a named part are checked after Hydra, which knows only what files set.
+        return f"there is no option '{key}'{origin} yet\n    to add it: +{key}=…"
     meant = (
         did_you_mean(name, known).replace("'", f"'{section}.", 1) if section else did_you_mean(name, known)
     )

@@ -103,3 +103,13 @@ def test_a_place_without_room_for_runs_is_refused(call: Call, tmp_path: Path, pl
     assert "choose another folder with output_dir=…" in said
     assert call("check", "output_dir=new/a/b")[0] == 0
     assert not (tmp_path / "new").exists()
+
+
+def test_an_option_of_a_plugin_in_a_named_part_is_added(tmp_path: Path) -> None:
+    """Hydra knows no options there, so the message gives the override that works."""
+    key = "dataset.parts.receipts.dataset.of.root"
+    run = ("experiment=receipt_words_replay", "+dataset.parts.replay.dataset.root=x")
+    with pytest.raises(ConfigError, match=rf"to add it: \+{key}=…"):
+        compose([*run, f"{key}={tmp_path}"])
+    composed = compose([*run, f"+{key}={tmp_path}"])
+    assert composed.dataset.parts["receipts"].dataset.of.root == tmp_path
