@@ -23,7 +23,7 @@ class Page:
     """
 
     def __init__(self, settings: Settings, formats: Sequence[str]) -> None:
-        style, script = (_source(f"page.{suffix}") for suffix in ("css", "js"))
+        style, script = _source("page.css"), _source("words.js") + _source("page.js")
         options = "".join(f"<option>{html.escape(name)}</option>" for name in formats if name != "json")
         # Values are in attributes, so that the hashes of style and script are the same for all services.
         text = _source(FILE).replace("$MAX_BYTES", str(settings.max_bytes)).replace("$FORMATS", options)

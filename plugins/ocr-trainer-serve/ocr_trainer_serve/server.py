@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -71,7 +72,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or 0  # negative ones are of the resolver
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot listen on {settings.host}, port {settings.port}: {reason}") from error
     with listener:
         yield listener

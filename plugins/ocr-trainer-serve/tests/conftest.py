@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,6 +52,18 @@ class Service:
         found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
+    def wait_until_ready(self) -> None:
+        """Wait for the worker that replaces another."""
+        for _ in range(200):
+            if self.client.get("/readyz").status_code == 200:
+                return
+            time.sleep(0.05)
+        raise AssertionError("no worker has started")
+
+    def wait_until_busy(self, requests: int = 1) -> None:
+        while self.metric("ocr_serve_requests_under_way") < requests:
+            time.sleep(0.02)
+
     @property
     def worker_pids(self) -> set[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
@@ -90,11 +103,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_models(tmp_path_factory.mktemp("models"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serve(
     models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Service]]:
-    """Start services that end with the module."""
+    """Start services that end with the tests."""
     folder = tmp_path_factory.mktemp("service")
     with ExitStack() as stack:
         yield lambda *words, **environment: stack.enter_context(
@@ -102,7 +115,7 @@ def serve(
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(serve: Callable[..., Service]) -> Service:
     """A service with small limits."""
     return serve("--max-bytes", 300_000, "--max-pixels", 1_000_000, "--max-pages", 3, "--timeout", 20)

@@ -1,9 +1,7 @@
-"use strict";
-
+// What the page does; words.js, which comes first, turns results into text and elements.
 const $ = (id) => document.getElementById(id);
 const MAX_BYTES = Number(document.body.dataset.maxBytes);
 const SHOWN = ["image/png", "image/jpeg", "image/webp", "image/bmp", "image/avif"]; // by every browser
-const ruler = document.createElement("canvas").getContext("2d");
 
 let file = null; // the file that is shown
 let pages = [];
@@ -31,6 +29,7 @@ async function open(chosen) {
   const { signal } = request;
   file = chosen;
   show("result", false);
+  show("warnings", false);
   complain("");
   if (file.size > MAX_BYTES) {
     return complain(`the file has ${file.size.toLocaleString()} bytes, more than ${MAX_BYTES.toLocaleString()}`);
@@ -54,9 +53,13 @@ async function open(chosen) {
 }
 
 function count(shown) {
-  const words = shown.reduce((sum, page) => sum + page.detections.length, 0);
-  const texts = `${words} ${words === 1 ? "text" : "texts"}`;
-  return shown.length === 1 ? texts : `${texts} on ${shown.length} pages`;
+  const words = shown.flatMap((page) => page.detections);
+  const texts = `${words.length} ${words.length === 1 ? "text" : "texts"}`;
+  const sure = words.reduce((sum, word) => sum + confidence(word), 0) / words.length;
+  return [
+    shown.length === 1 ? texts : `${texts} on ${shown.length} pages`,
+    ...(words.length ? [`${percent(sure)} sure on average`] : []),
+  ].join(", ");
 }
 
 function render() {
@@ -66,92 +69,16 @@ function render() {
   $("image").style.aspectRatio = `${page.width} / ${page.height}`;
   $("outlines").setAttribute("viewBox", `0 0 ${page.width} ${page.height}`);
   $("outlines").replaceChildren(...page.detections.map(outline));
-  $("words").replaceChildren(...page.detections.map((word, index) => placed(word, index, page)));
+  $("words").replaceChildren(...page.detections.flatMap((word, index) => [
+    gap(page, index), placed(word, index, page), // a selection has the gaps, too
+  ]));
   $("text").replaceChildren(...blocks(page));
+  $("warnings").replaceChildren(...page.warnings.map((warning) => element("li", warning)));
+  show("warnings", page.warnings.length > 0);
   $("page").textContent = `${number + 1} of ${pages.length}`;
   $("previous").disabled = number === 0;
   $("next").disabled = number === pages.length - 1;
   show("pages", pages.length > 1);
-}
-
-const confidence = (word) => word.text_score ?? word.score;
-const doubt = (word) => (confidence(word) < 0.5 ? "doubtful" : confidence(word) < 0.8 ? "unsure" : "");
-
-function dressed(node, word, index) {
-  if (doubt(word)) node.classList.add(doubt(word));
-  node.dataset.word = index;
-  return node;
-}
-
-function outline(word, index) {
-  const polygon = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  polygon.setAttribute("points", word.polygon.map((point) => point.join()).join(" "));
-  return dressed(polygon, word, index);
-}
-
-function span(word) {
-  const node = document.createElement("span");
-  node.textContent = word.text ?? "";
-  node.title = `${(100 * confidence(word)).toFixed(0)} % sure`;
-  node.dir = "auto";
-  return node;
-}
-
-/** A text at its place on the image: rotated, and stretched to the width of its outline. */
-function placed(word, index, page) {
-  const node = dressed(span(word), word, index);
-  const { x, y, width, height, angle } = box(word.polygon);
-  const size = 0.85 * height;
-  ruler.font = "100px system-ui, sans-serif";
-  const natural = (ruler.measureText(node.textContent).width * size) / 100 || 1;
-  node.style.left = `${(100 * x) / page.width}%`;
-  node.style.top = `${(100 * y) / page.height}%`;
-  node.style.fontSize = `${(100 * size) / page.width}cqw`;
-  node.style.lineHeight = `${height / size}`;
-  node.style.transform = `rotate(${angle}rad) scaleX(${width / natural})`;
-  return node;
-}
-
-/** The box of an outline: four corners from the top left on; of other outlines, the upright box around. */
-function box(polygon) {
-  const xs = polygon.map((point) => point[0]);
-  const ys = polygon.map((point) => point[1]);
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  if (polygon.length !== 4) {
-    return { x: left, y: top, width: Math.max(...xs) - left, height: Math.max(...ys) - top, angle: 0 };
-  }
-  const [a, b, , d] = polygon;
-  return {
-    x: a[0], y: a[1], angle: Math.atan2(b[1] - a[1], b[0] - a[0]),
-    width: Math.hypot(b[0] - a[0], b[1] - a[1]), height: Math.hypot(d[0] - a[0], d[1] - a[1]),
-  };
-}
-
-function blocks(page) {
-  const shown = [];
-  let last = {};
-  page.detections.forEach((word, index) => {
-    if (word.block !== last.block) shown.push(document.createElement("p"));
-    const block = shown.at(-1);
-    if (block.childNodes.length) block.append(word.line === last.line ? " " : document.createElement("br"));
-    block.append(dressed(span(word), word, index));
-    last = word;
-  });
-  if (!shown.length) {
-    shown.push(Object.assign(document.createElement("p"), { textContent: "No text was found.", className: "empty" }));
-  }
-  return shown;
-}
-
-function plain(page) {
-  const rows = [];
-  let last = {};
-  for (const word of page.detections.filter((word) => word.text)) {
-    if (last.block === word.block && last.line === word.line) rows.push(`${rows.pop()} ${word.text}`);
-    else rows.push(...(rows.length && last.block !== word.block ? [""] : []), word.text);
-    last = word;
-  }
-  return rows.join("\n");
 }
 
 function show(id, shown) {
@@ -224,6 +151,7 @@ async function download() {
   $("download").disabled = false;
 }
 
+if ([...$("format").options].some((option) => option.value === "pdf")) $("format").value = "pdf";
 for (const input of document.querySelectorAll(".file")) {
   input.addEventListener("change", () => {
     if (input.files[0]) open(input.files[0]);
