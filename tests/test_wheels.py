@@ -57,7 +57,10 @@ def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
         package = wheel.name.partition("-")[0]
         assert all(name.startswith(f"{package}/") for name in names)
         names = [name for name in names if not name.startswith(TEMPLATES)]
-        assert all(name.endswith((".py", ".yaml", ".schema.json", "py.typed")) for name in names)
+        assert all(
+            name.endswith((".py", ".yaml", ".schema.json", "py.typed", ".html", ".css", ".js"))
+            for name in names
+        )
         assert not any("test_" in name for name in names)
     core = set(ZipFile(next(w for w in wheels if w.name.startswith("ocr_trainer-"))).namelist())
     for folder, suffix, place in (

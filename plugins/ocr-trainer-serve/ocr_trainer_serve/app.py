@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from importlib.metadata import version
 from typing import Annotated, Any
 
+import ocr_trainer_runtime as ocr
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-import ocr_trainer_runtime as ocr
 from ocr_trainer_serve import metrics, page, schemas
 from ocr_trainer_serve.headers import SafeHeaders
 from ocr_trainer_serve.pool import Busy, Crashed, Pool
 from ocr_trainer_serve.settings import Settings
 from ocr_trainer_serve.uploads import FIELD, Problem, Unread, UnreadResponse, received
 
-log = logging.getLogger("ocr_trainer_serve")
+def _known(name: str) -> str:
+    """Return the name of a format, if there is one."""
+    if name not in ocr.FORMATS:
+        raise ValueError(f"must be one of {', '.join(ocr.FORMATS)}")
+    return name
 
-Format = StrEnum("Format", {name: name for name in ocr.FORMATS})
+
+Format = Annotated[
+    str,
+    AfterValidator(_known),
+    Query(description="Format of the answer.", json_schema_extra={"enum": list(ocr.FORMATS)}),
+]
 RETRY_AFTER = 2
 """Seconds after which a client may try again when the queue is full."""
 BODY = {
@@ -82,12 +90,12 @@ def _add_reading(app: FastAPI, settings: Settings, pool: Pool, measured: metrics
     )
     async def read(
         request: Request,
-        format: Annotated[Format, Query(description="Format of the answer.")] = Format["json"],
+        format: Format = "json",
         dpi: Annotated[float, Query(ge=50, le=600, description="Resolution of the pages of PDFs.")] = 300,
         preview: Annotated[bool, Query(description="With `json`: add a JPEG of each page.")] = False,
     ) -> Response:
         begin, status = time.perf_counter(), 500
-        job = {"format": format.value, "dpi": dpi, "preview": preview}
+        job = {"format": format, "dpi": dpi, "preview": preview}
         try:
             head, content = await _read(request, settings, pool, job)
             status = head["status"]
@@ -127,7 +135,7 @@ async def _read(
 
 
 def _add_pages(app: FastAPI, settings: Settings, pool: Pool, measured: metrics.Metrics) -> None:
-    shown = page.Page(settings, [form.value for form in Format])
+    shown = page.Page(settings, ocr.FORMATS)
 
     @app.get("/", include_in_schema=False)
     async def show_page() -> Response:
@@ -155,7 +163,7 @@ async def _problem(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: Sequence[Any] = error.errors()
-    where, why = first[0]["loc"][-1], first[0]["msg"]
+    where, why = first[0]["loc"][-1], first[0]["msg"].removeprefix("Value error, ")
     return UnreadResponse({"detail": f"{where}: {why[:1].lower()}{why[1:]}"}, 422)
 
 

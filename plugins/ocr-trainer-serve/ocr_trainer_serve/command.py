@@ -45,7 +45,9 @@ def parse(words: Sequence[str], program: str) -> Settings:
         " page at /. Nobody is asked who they are: put a proxy that does so in front of other addresses.",
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="exported detector and recognizer: folders")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="exported detector and recognizer: folders"
+    )
     add, default = parser.add_argument, Settings(models=())
     add("--host", default=default.host, help="address to listen on")
     add("--port", type=_whole(0, 65535), default=default.port, help="0 takes a free one")

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import ocr_trainer_runtime as ocr
+
 from ocr_trainer.data.image_kinds import kind_of
 from ocr_trainer.data.pdf import is_pdf
 

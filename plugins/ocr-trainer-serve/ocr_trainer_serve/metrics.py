@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -17,10 +19,15 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        own = {"registry": self.registry, "namespace": "ocr_serve"}
-        self.requests = Counter("requests", "Requests to /v1/read, by status of the answer.", ["status"], **own)
+        own: dict[str, Any] = {"registry": self.registry, "namespace": "ocr_serve"}
+        self.requests = Counter(
+            "requests", "Requests to /v1/read, by status of the answer.", ["status"], **own
+        )
         self.seconds = Histogram(
-            "request_seconds", "Seconds from the beginning of a request to its answer.", buckets=SECONDS, **own
+            "request_seconds",
+            "Seconds from the beginning of a request to its answer.",
+            buckets=SECONDS,
+            **own,
         )
         self.reading = Histogram(
             "reading_seconds", "Seconds that a worker spent on a file.", buckets=SECONDS, **own

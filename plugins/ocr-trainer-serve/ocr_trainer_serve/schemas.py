@@ -38,7 +38,9 @@ class Page(BaseModel):
     )
     warnings: list[str] = Field(description="Messages for the user.")
     detections: list[Detection] = Field(description="The texts in reading order.")
-    preview: str | None = Field(None, description="With `preview=true`: the image as a `data:` URL of a JPEG.")
+    preview: str | None = Field(
+        None, description="With `preview=true`: the image as a `data:` URL of a JPEG."
+    )
 
 
 class Answer(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
 from starlette.datastructures import UploadFile
@@ -66,7 +66,7 @@ async def received(request: Request, limit: int) -> bytes:
     return content
 
 
-async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncGenerator[bytes, None]:
     size = 0
     async for chunk in stream:
         size += len(chunk)
@@ -75,7 +75,7 @@ async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield chunk
 
 
-async def _of_form(request: Request, stream: AsyncIterator[bytes]) -> bytes:
+async def _of_form(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
     try:
         form = await _InMemory(request.headers, stream, max_files=1, max_fields=FIELDS).parse()
     except MultiPartException as error:

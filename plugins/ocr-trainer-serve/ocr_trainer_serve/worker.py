@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import ocr_trainer_runtime as ocr
+
 from ocr_trainer_serve import frames
 from ocr_trainer_serve.documents import Refused, read_document
 

@@ -13,7 +13,11 @@ FILES = [ROOT / "Dockerfile", ROOT / "plugins" / "ocr-trainer-serve" / "Dockerfi
 
 def instructions(file: Path) -> list[tuple[str, str]]:
     text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", " ")
-    return [(name, " ".join(rest.split())) for name, _, rest in (line.partition(" ") for line in text.splitlines()) if name]
+    return [
+        (name, " ".join(rest.split()))
+        for name, _, rest in (line.partition(" ") for line in text.splitlines())
+        if name
+    ]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
@@ -27,13 +31,21 @@ def test_the_image_is_pinned_small_and_not_root(file: Path):
     assert [rest for name, rest in last if name == "USER"] == ["10001:10001"]
     assert "RUN" not in dict(last), "the last stage only copies, so that nothing of the build is left"
     assert all("--no-cache-dir" in rest for name, rest in found if name == "RUN" and "pip" in rest)
-    assert all(rest.startswith("[") for name, rest in found if name in ("ENTRYPOINT", "CMD")), "no shell gets signals"
+    assert all(rest.startswith("[") for name, rest in found if name in ("ENTRYPOINT", "CMD")), (
+        "no shell gets signals"
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
 def test_what_is_copied_exists_and_is_not_ignored(file: Path):
-    shown = [line[1:] for line in file.with_name("Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"]
-    copied = [rest.split()[:-1] for name, rest in instructions(file) if name == "COPY" and "--from" not in rest]
+    shown = [
+        line[1:]
+        for line in file.with_name("Dockerfile.dockerignore").read_text().splitlines()
+        if line[:1] == "!"
+    ]
+    copied = [
+        rest.split()[:-1] for name, rest in instructions(file) if name == "COPY" and "--from" not in rest
+    ]
     paths = {path for several in copied for path in several}
     assert all((ROOT / path).exists() for path in paths)
     assert paths == set(shown)

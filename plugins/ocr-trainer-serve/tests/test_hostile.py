@@ -81,7 +81,9 @@ def test_a_pdf_cannot_include_a_file_of_the_server(service, secret: Path):
         assert response.json()["pages"][0]["detections"] == []
 
 
-@pytest.mark.parametrize("path", ["/../../etc/passwd", "/static/../page.py", "/%2e%2e/%2e%2e/etc/passwd", "//etc"])
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/static/../page.py", "/%2e%2e/%2e%2e/etc/passwd", "//etc"]
+)
 def test_no_path_of_a_url_is_a_file(service, path: str):
     parsed = httpx.URL(service.url)
     with socket.create_connection((parsed.host, parsed.port), timeout=10) as connection:
@@ -127,7 +129,8 @@ def test_damaged_files_are_read_or_refused_in_one_sentence(service):
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n"),
         (
             "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\na\r\n' * 3 + b"--x--\r\n",
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\na\r\n' * 3
+            + b"--x--\r\n",
         ),
         ("multipart/form-data; boundary=" + "x" * 500, b"--x--"),
         ("multipart/form-data; boundary=\xff", b"--x--"),

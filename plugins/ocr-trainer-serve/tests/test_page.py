@@ -80,9 +80,14 @@ def test_a_dropped_image_shows_its_text_at_its_place(tab):
     assert words.all_text_contents() == ["abc", "ca", "bb"]
     assert tab.locator("#outlines polygon").count() == 3
     assert "3 texts" in tab.locator("#status").text_content()
-    image, first, last = (tab.locator(css).bounding_box() for css in ("#image", "#words span >> nth=0", "#words span >> nth=2"))
+    image, first, last = (
+        tab.locator(css).bounding_box() for css in ("#image", "#words span >> nth=0", "#words span >> nth=2")
+    )
     scale = image["width"] / 420
-    for box, left, top, width in ((first, 20, 20, 64), (last, 20, 80, 40)):  # as drawn, with the detector's margin
+    for box, left, top, width in (
+        (first, 20, 20, 64),
+        (last, 20, 80, 40),
+    ):  # as drawn, with the detector's margin
         assert box["x"] - image["x"] == pytest.approx(left * scale, abs=15 * scale)
         assert box["y"] - image["y"] == pytest.approx(top * scale, abs=15 * scale)
         assert box["width"] == pytest.approx(width * scale, abs=30 * scale)
@@ -91,7 +96,9 @@ def test_a_dropped_image_shows_its_text_at_its_place(tab):
 
 
 def test_it_is_used_with_the_keyboard_alone(tab):
-    tab.set_input_files("#drop input", {"name": "a.png", "mimeType": "image/png", "buffer": encoded(page(*LINES))})
+    tab.set_input_files(
+        "#drop input", {"name": "a.png", "mimeType": "image/png", "buffer": encoded(page(*LINES))}
+    )
     tab.wait_for_selector("#result:not([hidden])")
     reached = []
     tab.evaluate("document.body.focus()")
@@ -124,7 +131,10 @@ def test_a_document_is_shown_page_by_page(tab):
 
 def test_a_refusal_is_shown_in_its_sentence_and_the_next_file_is_read(tab):
     drop(tab, "note.txt", "text/plain", b"no image")
-    assert tab.wait_for_selector("#problem:not([hidden])").text_content() == "The file is neither an image nor a PDF."
+    assert (
+        tab.wait_for_selector("#problem:not([hidden])").text_content()
+        == "The file is neither an image nor a PDF."
+    )
     drop(tab, "large.png", "image/png", bytes(300_001))
     tab.wait_for_function("document.querySelector('#problem').textContent.includes('more than 300,000')")
     drop(tab, "none.png", "image/png", encoded(page("")))

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 from helpers.ink_models import encoded, page
+from ocr_trainer_serve.command import parse
 
 from ocr_trainer.testing import CommandSuite
-from ocr_trainer_serve.command import parse
 
 GOOD = encoded(page("abc"))
 BUSY = encoded(page("a", busy=True))
@@ -60,7 +60,11 @@ def test_workers_end_with_a_service_that_is_killed(serve):
 
 
 def ocr_serve(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "import sys; from ocr_trainer_serve.command import main; sys.exit(main())"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from ocr_trainer_serve.command import main; sys.exit(main())",
+    ]
     return subprocess.run(
         [*command, *map(str, words)], capture_output=True, text=True, timeout=60, check=False
     )
@@ -102,12 +106,16 @@ def test_its_modules_need_neither_torch_nor_the_trainer(models: tuple[Path, Path
         "import ocr_trainer_serve.server, ocr_trainer_serve.worker, ocr_trainer_runtime as ocr\n"
         f"reader = ocr.load({str(models[0])!r}, {str(models[1])!r}); print(reader.predict(sys.stdin.buffer.read()).text)"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=GOOD, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=GOOD, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.strip() == b"abc"
 
 
 def test_the_description_is_light():
     code = "import sys, ocr_trainer_serve.plugin; print([m for m in ('fastapi', 'numpy', 'onnxruntime') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"
