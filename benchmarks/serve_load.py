@@ -3,8 +3,8 @@
     python benchmarks/serve_load.py
     python benchmarks/serve_load.py --models exported/det exported/rec --images page.jpg --requests 100
 
-Without models it takes those of the tests, which need no training: then the time is that of the service and of
-the pipeline, not of a network. Requests go to this machine only.
+Without models it takes those of the tests, which need no training: then the time is that of the service and
+of the pipeline, not of a network. Requests go to this machine only.
 """
 
 from __future__ import annotations

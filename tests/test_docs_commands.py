@@ -85,6 +85,7 @@ WORDS = {
     "predict",
     "score",
     "export",
+    "serve",
 }
 
 
@@ -134,6 +135,8 @@ def attempt(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     # These modules come first: one that is imported while `read` is replaced would keep the replacement.
     for name in OPENING:
         monkeypatch.setattr(f"ocr_trainer.{name}", stopped)
+    if words[0] == "serve":
+        monkeypatch.setattr("ocr_trainer_serve.server.run", lambda settings: None)
     monkeypatch.setattr("ocr_trainer.checkpoint.read.read", saved)
     monkeypatch.setattr(
         "ocr_trainer.api.evaluate._find_benchmarks", lambda folder, task: {Path(folder, "SVT"): "lmdb"}

@@ -23,6 +23,7 @@ from ocr_trainer_serve.pool import Busy, Crashed, Pool
 from ocr_trainer_serve.settings import Settings
 from ocr_trainer_serve.uploads import FIELD, Problem, Unread, UnreadResponse, received
 
+
 def _known(name: str) -> str:
     """Return the name of a format, if there is one."""
     if name not in ocr.FORMATS:
@@ -104,7 +105,8 @@ def _add_reading(app: FastAPI, settings: Settings, pool: Pool, measured: metrics
             measured.reading.observe(head["seconds"])
             measured.pages.inc(head["pages"])
             measured.words.inc(head["words"])
-            return Response(content, media_type=head["media_type"])
+            name = {"Content-Disposition": f'inline; filename="page{head["suffix"]}"'}
+            return Response(content, media_type=head["media_type"], headers=name)
         except HTTPException as problem:
             status = problem.status_code
             raise

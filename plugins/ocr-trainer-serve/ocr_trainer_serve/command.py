@@ -15,10 +15,12 @@ def main() -> int:
     """Run `ocr-serve`; return 0, or 2 for an error."""
     from ocr_trainer_runtime import OcrTrainerError
 
+    from ocr_trainer.text.visible import echo
+
     try:
         return serve(sys.argv[1:], "ocr-serve")
     except OcrTrainerError as error:
-        print(f"ocr-serve: {error}", file=sys.stderr)
+        echo(f"ocr-serve: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # while the models are loaded
         return 130

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import uvicorn
 from ocr_trainer_runtime import ConfigError
 
+from ocr_trainer.text.visible import echo
 from ocr_trainer_serve.app import create_app
 from ocr_trainer_serve.metrics import Metrics
 from ocr_trainer_serve.pool import Pool
@@ -49,7 +50,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=int(settings.timeout) + 1,
         )
-        print(f"serving on {address(listener)}", file=sys.stderr, flush=True)
+        echo(f"serving on {address(listener)}", file=sys.stderr, flush=True)
         await _Server(config).serve(sockets=[listener])
 
 

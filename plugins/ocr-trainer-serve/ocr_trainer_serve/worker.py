@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import ocr_trainer_runtime as ocr
 
 from ocr_trainer_serve import frames
-from ocr_trainer_serve.documents import Refused, read_document
+from ocr_trainer_serve.documents import Refused, limit_pixels, read_document
 
 GRACE = 5
 """Seconds after the service should have killed this process: then the service itself is gone."""
@@ -38,6 +38,7 @@ def serve(messages: BinaryIO, answers: BinaryIO) -> int:
     if first is None:
         return 0
     settings, _ = first
+    limit_pixels(settings["max_pixels"])
     try:
         reader = ocr.load(*settings["models"], threads=settings["threads"], int8=settings["int8"])
     except ocr.OcrTrainerError as error:
@@ -68,7 +69,7 @@ def answer(reader: ocr.Reader, settings: dict[str, Any], job: dict[str, Any], co
         traceback.print_exc()
         return {"status": 500, "detail": FAILED}, b""
     told = {"pages": result.pages, "words": result.words, "seconds": time.perf_counter() - begin}
-    return {"status": 200, "media_type": result.media_type, **told}, result.content
+    return {"status": 200, **result.kind._asdict(), **told}, result.content
 
 
 if __name__ == "__main__":

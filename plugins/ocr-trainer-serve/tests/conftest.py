@@ -31,7 +31,8 @@ class Service:
         """What it has printed so far, line by line."""
         self.url = self._address()
         self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen)
+        self.listener.start()
 
     def _address(self) -> str:
         for line in self.process.stderr:
@@ -90,6 +91,8 @@ def started(*words: object, cwd: Path, **environment: str) -> Iterator[Service]:
         timer.cancel()
         yield service
         service.client.close()
+        process.kill()
+        service.listener.join()
     finally:
         timer.cancel()
         process.kill()

@@ -93,9 +93,9 @@ def test_pages_of_too_many_pixels_and_too_many_pages_are_refused(service):
     assert "pixels" in refused(service.read(large.getvalue()), 422)
     sheets = [Image.new("RGB", (50, 50), "white")] * 4
     sheets[0].save(many := io.BytesIO(), "PDF", save_all=True, append_images=sheets[1:])
-    assert refused(service.read(many.getvalue()), 413) == "the file has 4 pages, more than 3"
+    assert refused(service.read(many.getvalue()), 413) == "the file has more than 3 pages"
     sheets[0].save(many := io.BytesIO(), "TIFF", save_all=True, append_images=sheets[1:])
-    assert refused(service.read(many.getvalue()), 413) == "the file has 4 pages, more than 3"
+    assert refused(service.read(many.getvalue()), 413) == "the file has more than 3 pages"
 
 
 @pytest.fixture(scope="session")

@@ -63,12 +63,12 @@ def tab(browser, service) -> Iterator[Any]:
     context.close()
 
 
-def drop(tab: Any, name: str, kind: str, content: bytes) -> None:
-    """Drop a file on the page, as a user does with the mouse."""
+def drop(tab: Any, name: str, kind: str, content: bytes | int) -> None:
+    """Drop a file on the page, as a user does with the mouse; a number is the size of a file of zeros."""
     transfer = tab.evaluate_handle(
         "([name, type, bytes]) => { const data = new DataTransfer();"
         " data.items.add(new File([new Uint8Array(bytes)], name, { type })); return data; }",
-        [name, kind, list(content)],
+        [name, kind, content if isinstance(content, int) else list(content)],
     )
     tab.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
 
@@ -135,7 +135,7 @@ def test_a_refusal_is_shown_in_its_sentence_and_the_next_file_is_read(tab):
         tab.wait_for_selector("#problem:not([hidden])").text_content()
         == "The file is neither an image nor a PDF."
     )
-    drop(tab, "large.png", "image/png", bytes(300_001))
+    drop(tab, "large.png", "image/png", 300_001)
     tab.wait_for_function("document.querySelector('#problem').textContent.includes('more than 300,000')")
     drop(tab, "none.png", "image/png", encoded(page("")))
     tab.wait_for_selector("#result:not([hidden])")

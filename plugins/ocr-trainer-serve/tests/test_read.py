@@ -106,9 +106,14 @@ def test_a_document_is_written_as_one_file(service):
     import pypdfium2
 
     pdf = documents("a", "bb", kind="PDF")
-    assert service.read(pdf, format="text").text.split() == ["a", "bb"]
+    assert service.read(pdf, format="text").text == "a\n\fbb\n"
+    rows = service.read(pdf, format="csv").text.splitlines()
+    assert [row.rpartition(",")[2] for row in rows] == ["text", "a", "bb"]
+    alto = zipfile.ZipFile(io.BytesIO(service.read(pdf, format="alto").content))
+    assert alto.namelist() == ["page-1.alto.xml", "page-2.alto.xml"]
     with pypdfium2.PdfDocument(service.read(pdf, format="pdf").content) as written:
-        assert len(written) == 2
+        found = [shown.get_textpage().get_text_bounded().split() for shown in written]
+        assert found == [["a"], ["bb"]]
 
 
 def test_health_and_metrics(service, image: bytes):
