@@ -89,6 +89,7 @@ def command(*words: str) -> set[str]:
         ("ocr_trainer_parseq.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_ppocrv6.plugin", HEAVY | HYDRA | {"stevedore", "onnx"}),
         ("ocr_trainer_scenetext.plugin", HEAVY | HYDRA | {"stevedore"}),
+        ("ocr_trainer_serve.plugin", HEAVY | HYDRA | {"stevedore", "fastapi", "onnxruntime"}),
         ("ocr_trainer_svtrv2.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_synthetic.plugin", HEAVY | HYDRA | {"stevedore"}),
         ("ocr_trainer_ufo.plugin", HEAVY | HYDRA | {"stevedore"}),

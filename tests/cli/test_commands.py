@@ -71,7 +71,7 @@ def test_help_and_list_show_it(cli, site: Path):
     assert "  ocr-train greet                              greet somebody" in shown.splitlines()
     assert "check" not in shown
     assert "gone" not in shown
-    assert cli("--help").stdout == HELP
+    assert cli("--help", OCR_TRAIN_DISABLE_PLUGINS="ocr-trainer-serve:*").stdout == HELP
     rows = cli("list-plugins", "command", **python_path(site)).stdout
     assert "greet somebody" in rows
     assert rows.count("BROKEN: ocr-train has a built-in command 'check'") == 1
