@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -76,9 +76,11 @@ class Service:
 
 
 @contextmanager
-def started(*words: object, cwd: Path, **environment: str) -> Iterator[Service]:
+def started(
+    *words: object, cwd: Path, command: Sequence[str] = COMMAND, **environment: str
+) -> Iterator[Service]:
     process = subprocess.Popen(
-        [sys.executable, *COMMAND, *map(str, words)],
+        [sys.executable, *command, *map(str, words)],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stderr=subprocess.PIPE,
@@ -113,8 +115,8 @@ def serve(
     """Start services that end with the tests."""
     folder = tmp_path_factory.mktemp("service")
     with ExitStack() as stack:
-        yield lambda *words, **environment: stack.enter_context(
-            started(*models, "--port", 0, "--threads", 1, *words, cwd=folder, **environment)
+        yield lambda *words, **options: stack.enter_context(
+            started(*models, "--port", 0, "--threads", 1, *words, cwd=folder, **options)
         )
 
 

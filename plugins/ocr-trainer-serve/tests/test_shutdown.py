@@ -51,6 +51,13 @@ def test_a_signal_ends_it_with_0_after_what_runs_is_answered(serve, number: int)
     assert service.said == [f"serving on {service.url}\n"]
 
 
+def test_the_command_of_the_trainer_is_the_same(serve):
+    service = serve(command=("-m", "ocr_trainer", "serve"))
+    assert service.read(GOOD).json()["pages"][0]["detections"][0]["text"] == "abc"
+    assert service.stop(signal.SIGTERM) == 0
+    assert service.said == [f"serving on {service.url}\n"]
+
+
 def test_workers_end_with_a_service_that_is_killed(serve):
     service = serve()
     (worker,) = service.worker_pids
