@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
 
 from ocr_trainer_serve.settings import Settings
@@ -57,6 +57,7 @@ def parse(words: Sequence[str], program: str) -> Settings:
         "--allowed-host",
         dest="allowed_hosts",
         action="append",
+        default=SUPPRESS,
         metavar="NAME",
         help="name that requests may give in Host, any number; all names if none is given, but on a loopback"
         " address only its own",
@@ -67,12 +68,24 @@ def parse(words: Sequence[str], program: str) -> Settings:
     add("--timeout", type=_seconds, default=default.timeout, help="seconds for a request")
     add("--queue", type=_whole(0, 10_000), default=default.queue, help="requests that may wait")
     add("--workers", type=_whole(1, 256), default=default.workers, help="processes; each loads the models")
-    add("--threads", type=_whole(1, 1024), help="threads of each worker; the cores are shared if not given")
-    add("--int8", action="store_true", help="run the quantized models where the folders have them")
+    add(
+        "--threads",
+        type=_whole(1, 1024),
+        default=SUPPRESS,
+        help="threads of each worker; the cores are shared if not given",
+    )
+    add(
+        "--int8",
+        action="store_true",
+        default=SUPPRESS,
+        help="run the quantized models where the folders have them",
+    )
     given = vars(parser.parse_args(words))
     if len(given["models"]) > 2:
         parser.error(f"give a detector and a recognizer, not {len(given['models'])} models")
-    return Settings(**given | {name: tuple(given[name] or ()) for name in ("models", "allowed_hosts")})
+    return Settings(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    )
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
