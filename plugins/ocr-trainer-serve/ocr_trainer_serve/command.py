@@ -83,9 +83,9 @@ def parse(words: Sequence[str], program: str) -> Settings:
     given = vars(parser.parse_args(words))
     if len(given["models"]) > 2:
         parser.error(f"give a detector and a recognizer, not {len(given['models'])} models")
-    return Settings(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    )
+    for name in ("models", "allowed_hosts"):
+        given[name] = tuple(given.get(name, ()))
+    return Settings(**given)
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
