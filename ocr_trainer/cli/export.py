@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocr_trainer.cli.parser import Parser
+from ocr_trainer.errors import ConfigError
 from ocr_trainer.text.visible import echo
 
 
@@ -42,6 +43,10 @@ def export(words: Sequence[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     from ocr_trainer.api.export import export
 
+    if arguments.no_gate and arguments.data:
+        raise ConfigError(
+            "--no-gate compares nothing, but --data names images to compare on: leave out one of the two"
+        )
     made = export(
         arguments.checkpoint,
         arguments.format,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ocr_trainer.exporting.exporter import Subject
-from ocr_trainer.exporting.gate import SCORE_LIMIT, SCORES, TENSOR_LIMIT, TEXT_LIMIT, Verdict
+from ocr_trainer.exporting.gate import SCORE_LIMIT, SCORES, TEXT_LIMIT, Row, Verdict
+from ocr_trainer.exporting.tensors import ROUNDING_LIMIT, TENSOR_LIMIT
 from ocr_trainer.text.visible import one_line
 
 NOT_GATED = (
@@ -34,12 +35,19 @@ def gate_rows(verdict: Verdict) -> list[list[str]]:
                 str(row.batch),
                 str(row.images),
                 *scores,
-                f"{row.difference:.1e}",
+                _difference(row),
                 *same,
                 result,
             ]
         )
     return rows
+
+
+def _difference(row: Row) -> str:
+    if row.rounding is None:
+        return f"{row.difference:.1e}"
+    ours, theirs = row.rounding.checkpoint, row.rounding.export
+    return f"{row.difference:.1e}; from float64: {ours:.1e} ours, {theirs:.1e} export"
 
 
 def plain_table(rows: Sequence[Sequence[str]]) -> str:
@@ -128,7 +136,9 @@ def _gate(verdict: Verdict) -> str:
         )
     return (
         f"The same images through the checkpoint and through {verdict.engine}. Scores may differ by "
-        f"{SCORE_LIMIT}, probabilities by {TENSOR_LIMIT:g}; {TEXT_LIMIT:.1%} of texts must be identical.\n\n"
+        f"{SCORE_LIMIT}, probabilities by {TENSOR_LIMIT:g}, or by more if the export is at most"
+        f" {ROUNDING_LIMIT} times further from the network in float64 than the checkpoint is;"
+        f" {TEXT_LIMIT:.1%} of texts must be identical.\n\n"
         f"{markdown_table(gate_rows(verdict))}{own}"
     )
 

@@ -7,7 +7,7 @@ scores is shown, too: it has other rules, so its difference is no fault of the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -19,15 +19,13 @@ from torch import Tensor
 from ocr_trainer.data.types import Image, Recognition
 from ocr_trainer.exporting.exporter import Engine, Subject
 from ocr_trainer.exporting.samples import SIZES, Inputs, Item, batches, items, stack, to_tensors
+from ocr_trainer.exporting.tensors import ROUNDING_LIMIT, TENSOR_LIMIT, Exact, Rounding, difference
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.tasks.detection.scoring import decode, images_of
-from ocr_trainer.tasks.exportable import OutputKind
 
 SCORE_LIMIT = 0.001
 """The largest difference of a score."""
-TENSOR_LIMIT = 1e-4
-"""The largest difference of a probability."""
 TEXT_LIMIT = 0.995
 """The smallest share of texts that are identical."""
 LEAST = {True: 500, False: 50}
@@ -45,6 +43,8 @@ class Row:
     images: int = 0
     difference: float = 0.0
     """The largest difference of a probability."""
+    rounding: Rounding | None = None
+    """Of the last batch above `TENSOR_LIMIT`, or of the first one that rounding does not explain."""
     same: int = 0
     """How many texts are identical."""
     checkpoint: dict[str, float] = field(default_factory=dict)
@@ -64,9 +64,14 @@ class Row:
                 found.append(f"{name} is {self.export.get(name, float('nan')):.4f}, not {value:.4f}")
         if reads and self.same < TEXT_LIMIT * self.images:
             found.append(f"{self.same} of {self.images} texts are identical")
-        if not self.difference <= TENSOR_LIMIT:
+        if not (self.difference <= TENSOR_LIMIT or self.rounded):
             found.append(f"probabilities differ by up to {self.difference:.2g}")
         return found
+
+    @property
+    def rounded(self) -> bool:
+        """Whether probabilities differ by more than `TENSOR_LIMIT`, and rounding explains it."""
+        return self.rounding is not None and self.rounding.explains
 
 
 @dataclass
@@ -93,11 +98,17 @@ class Verdict:
         return {
             "engine": self.engine,
             "passed": not self.faults,
-            "limits": {"scores": SCORE_LIMIT, "probabilities": TENSOR_LIMIT, "same_texts": TEXT_LIMIT},
+            "limits": {
+                "scores": SCORE_LIMIT,
+                "probabilities": TENSOR_LIMIT,
+                "rounding": ROUNDING_LIMIT,
+                "same_texts": TEXT_LIMIT,
+            },
             "rows": [
                 {
                     **{key: getattr(row, key) for key in ("size", "batch", "images", "checkpoint", "export")},
                     "probabilities_differ_by": row.difference,
+                    "from_float64": None if row.rounding is None else vars(row.rounding),
                     "same_texts": row.same if self.reads else None,
                     "failure": row.failure or None,
                     "seconds": {"torch": row.seconds[0], "export": row.seconds[1]},
@@ -125,19 +136,18 @@ def run_gate(
         metrics: Metrics that have counted nothing.
         sizes: Factors of the size that the model sees.
     """
-    verdict = Verdict(subject.reads, engine.title, [])
+    verdict, exact = Verdict(subject.reads, engine.title, []), Exact(subject)
     for factor in sizes:
         found = items(subject, samples, factor, engine)
         for batch in engine.batches:
-            verdict.rows.append(_compare(subject, engine, found, metrics, Row(factor, batch)))
+            verdict.rows.append(_compare(exact, engine, found, metrics, Row(factor, batch)))
     if not subject.reads and not verdict.faults:
         verdict.own = _own(subject, engine, items(subject, samples, 1.0, engine), metrics)
     return verdict
 
 
-def _compare(
-    subject: Subject, engine: Engine, found: Sequence[Item], metrics: MetricCollection, row: Row
-) -> Row:
+def _compare(exact: Exact, engine: Engine, found: Sequence[Item], metrics: MetricCollection, row: Row) -> Row:
+    subject = exact.subject
     counts = metrics.copy(), metrics.copy()
     for batch in batches(found, row.batch):
         inputs = stack(subject, batch, engine)
@@ -153,7 +163,7 @@ def _compare(
             row.failure = f"{engine.title} fails: {describe_exception(error)}"
             return row
         row.seconds = row.seconds[0] + middle - start, row.seconds[1] + end - middle
-        row.difference = max(row.difference, _difference(subject, expected, got))
+        _add_difference(exact, row, inputs, expected, got)
         pairs = _predictions(subject, batch, expected, got, read)
         for item, ours, theirs in pairs:
             for count, prediction in zip(counts, (ours, theirs), strict=True):
@@ -162,6 +172,17 @@ def _compare(
         row.images += len(batch)
     row.checkpoint, row.export = (_scores(subject, count) for count in counts)
     return row
+
+
+def _add_difference(
+    exact: Exact, row: Row, inputs: Inputs, expected: dict[str, Tensor], got: dict[str, Tensor]
+) -> None:
+    """Count how far tensors of a batch are apart, and if it is far, whether rounding explains it."""
+    found = difference(exact.subject, expected, got, expected)
+    if found > TENSOR_LIMIT and (row.difference <= TENSOR_LIMIT or row.rounded):
+        # A network in float64 is slow: one batch that is wrong is enough.
+        row.rounding = exact.rounding(inputs.arguments, expected, got)
+    row.difference = max(row.difference, found)
 
 
 def _predictions(
@@ -179,25 +200,11 @@ def _predictions(
             for outputs in (expected, got)
         )
         return list(zip(batch, *both, strict=True))
-    ours, theirs = subject.model.decode(expected), subject.model.decode(got)
-    if read is not None:
+    if read is None:
+        theirs = subject.model.decode(got)
+    else:
         theirs = [Recognition(text, np.ones(len(text), np.float32), 1.0) for text in read]
-    return list(zip(batch, ours, theirs, strict=True))
-
-
-def _difference(subject: Subject, expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> float:
-    """Return the largest difference of a probability; infinity if the shapes differ."""
-    ours, theirs = (subject.exportable.probabilities(outputs) for outputs in (expected, got))
-    if ours.shape != theirs.shape:
-        return float("inf")
-    difference = (ours - theirs).abs()
-    if subject.exportable.kind is OutputKind.ctc:
-        # Steps of padding have no meaning: some formats make them blank.
-        steps = torch.arange(ours.shape[1]) < expected["steps"][:, None]
-        difference = difference[steps]
-    elif subject.exportable.kind is OutputKind.positions:
-        difference = difference[:, :-1]  # the last position can only be the end
-    return float(difference.max()) if difference.numel() else 0.0
+    return list(zip(batch, subject.model.decode(expected), theirs, strict=True))
 
 
 def _own(

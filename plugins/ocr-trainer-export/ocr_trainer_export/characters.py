@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
 
 from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.tasks.exportable import OutputKind
@@ -21,7 +24,7 @@ def why_not_ctc(subject: Subject, consumer: str) -> str | None:
     if beam != 1:
         rule = f"{consumer} takes the best class of each step: export with model.beam=1"
         return f"it decodes with model.beam={beam}, but {rule}"
-    return why_not_in_lines(subject, consumer) or why_not_left_to_right(subject, consumer)
+    return why_not_left_to_right(subject, consumer)
 
 
 def why_not_in_lines(subject: Subject, consumer: str) -> str | None:
@@ -51,6 +54,19 @@ def space_last(charset: str) -> tuple[str, list[int]]:
         The characters, and for each class of the consumer (blank, characters, space) that of the model; -1 if
         the model has no space.
     """
-    others = charset.replace(SPACE, "")
-    order = [0, *(1 + charset.index(character) for character in others)]
-    return others, [*order, 1 + charset.index(SPACE) if SPACE in charset else -1]
+    others, classes = charset.replace(SPACE, ""), {c: place for place, c in enumerate(charset, start=1)}
+    return others, [0, *(classes[character] for character in others), classes.get(SPACE, -1)]
+
+
+def inverse(order: Sequence[int], classes: int) -> np.ndarray:
+    """Return the classes of a model as classes of the consumer: int64, (classes,).
+
+    Args:
+        order: The consumer's classes, as classes of the model; -1 for a class that it does not have.
+        classes: How many the model has.
+    """
+    places = np.zeros(classes, np.int64)
+    for theirs, ours in enumerate(order):
+        if ours >= 0:
+            places[ours] = theirs
+    return places

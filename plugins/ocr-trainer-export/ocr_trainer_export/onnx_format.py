@@ -99,9 +99,16 @@ def decodable(subject: Subject, outputs: dict[str, np.ndarray]) -> dict[str, np.
     """Return the outputs of our own form as the model's `decode` takes them."""
     found = outputs["probabilities"]
     if subject.reads:
-        found = np.log(np.maximum(found, TINY))
+        found = logarithms(found)
     named = {subject.exportable.output: found}
     return {**named, "steps": outputs["steps"]} if "steps" in outputs else named
+
+
+def logarithms(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities, those of 0 too."""
+    found: np.ndarray = np.maximum(probabilities, TINY)
+    np.log(found, out=found)
+    return found
 
 
 def has_steps(subject: Subject) -> bool:

@@ -21,8 +21,8 @@ from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
 from ocr_trainer.exporting.metadata import KEY, dump
 from ocr_trainer_export.characters import why_not_ctc
 from ocr_trainer_export.graph import Graph, write_onnx
-from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, example_images
-from ocr_trainer_export.wrappers import TINY, Line, Maps, Pixels
+from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, example_images, logarithms
+from ocr_trainer_export.wrappers import Line, Maps, Pixels
 
 METADATA = "model.json"
 """The metadata beside the model: OpenCV cannot read that in the file."""
@@ -115,7 +115,7 @@ class OpenCvEngine(Engine):
         name = self.subject.exportable.output
         if widths is None:
             return {name: found[None]}
-        logits = np.log(np.maximum(found.transpose(1, 0, 2), TINY))
+        logits = logarithms(found.transpose(1, 0, 2))
         return {name: logits, "steps": np.full(1, logits.shape[1])}
 
     def read(self, images: Sequence[Image]) -> list[str]:

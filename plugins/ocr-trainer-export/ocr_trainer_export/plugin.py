@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ocr_trainer.plugin import Config, ExporterPlugin
 
@@ -13,6 +14,15 @@ class OnnxConfig(Config):
 
     int8: bool = False
     """Add `model.int8.onnx` (static, per channel, QDQ) if it costs at most 0.5 points and is faster."""
+
+
+@dataclass
+class PaddleXConfig(Config):
+    """The options of the format of PaddleX."""
+
+    python: Path | None = None
+    """A Python interpreter that has PaddleX 3.7 (`pip install 'paddlex[ocr-core]==3.7.*' onnxruntime`), for
+    the gate; without it, the gate reads the files by PaddleX's rules, and the model card says so."""
 
 
 @dataclass
@@ -32,6 +42,13 @@ rapidocr = ExporterPlugin(
     summary="ONNX as RapidOCR takes it; recognizers that are decoded with CTC",
     config=PlainConfig,
     factory="ocr_trainer_export.rapidocr_format:RapidOcrExporter",
+)
+
+paddlex = ExporterPlugin(
+    api=1,
+    summary="ONNX and inference.yml as PaddleX takes them; recognizers that are decoded with CTC",
+    config=PaddleXConfig,
+    factory="ocr_trainer_export.paddlex_format:PaddleXExporter",
 )
 
 opencv = ExporterPlugin(

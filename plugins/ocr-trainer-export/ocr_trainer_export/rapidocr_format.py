@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,16 @@ from ocr_trainer.data.types import Detections, Image
 from ocr_trainer.errors import ExportError
 from ocr_trainer.exporting.exporter import Engine, Exporter, Subject
 from ocr_trainer.exporting.metadata import KEY, dump
-from ocr_trainer_export.characters import space_last, why_not_ctc
-from ocr_trainer_export.graph import Graph, write_onnx
-from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, axes_of, example_images
-from ocr_trainer_export.wrappers import TINY, Maps, Pixels, Steps
+from ocr_trainer_export.characters import inverse, space_last, why_not_ctc, why_not_in_lines
+from ocr_trainer_export.graph import Graph, LastRun, write_onnx
+from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, axes_of, example_images, logarithms
+from ocr_trainer_export.wrappers import Maps, Pixels, Steps
 
 PARAMS = "params.json"
 """The parameters to pass to RapidOCR, without the path of the model."""
 NAME = "RapidOCR"
+WIDTH = 320
+"""Pixels up to which RapidOCR pads texts by default."""
 
 
 class RapidOcrExporter(Exporter):
@@ -36,7 +38,9 @@ class RapidOcrExporter(Exporter):
 
     def refusal(self, subject: Subject) -> str | None:
         """Refuse what RapidOCR's decoding cannot do."""
-        return why_not_ctc(subject, NAME) if subject.reads else None
+        if not subject.reads:
+            return None
+        return why_not_ctc(subject, NAME) or why_not_in_lines(subject, NAME)
 
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.onnx`, `params.json` and `example.py`."""
@@ -77,7 +81,7 @@ def params(subject: Subject) -> dict[str, Any]:
     options, sizes = subject.exportable.postprocessing, subject.exportable.preprocessing
     if subject.reads:
         height = subject.model.size(1, 1)[0]
-        return {"Rec.rec_img_shape": [3, height, 10 * height]}
+        return {"Rec.rec_img_shape": [3, height, WIDTH]}
     given = {
         "Det.thresh": options.get("binarize_threshold"),
         "Det.box_thresh": options.get("box_threshold"),
@@ -99,7 +103,39 @@ def normalized(images: np.ndarray) -> np.ndarray:
     return scaled
 
 
-class RapidOcrEngine(Engine):
+class BgrEngine(Engine):
+    """Software that normalizes and pads as PaddleOCR does."""
+
+    subject: Subject
+    run: Callable[[np.ndarray], np.ndarray]
+    """The network: float32 images to maps, (batch, 1, height, width), or to (batch, steps, classes)."""
+    shape: Sequence[int]
+    """Of a recognizer: the channels, the height of texts, and the width up to which all are padded."""
+    classes: np.ndarray
+    """Of a recognizer: the model's classes as classes of the software."""
+
+    def outputs(self, images: np.ndarray, widths: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Run the network."""
+        x = normalized(images)
+        name = self.subject.exportable.output
+        if widths is None:
+            return {name: self.run(x)[:, 0]}
+        found = self.run(self.padded(x, widths))[..., self.classes]
+        # All steps: those of padding are blank.
+        return {name: logarithms(found), "steps": np.full(len(found), found.shape[1])}
+
+    def padded(self, x: np.ndarray, widths: np.ndarray) -> np.ndarray:
+        """Return images with the padding that the software gives them: 0, up to its least width."""
+        _, height, least = self.shape
+        widest = int(widths.max())
+        width = max(widest, int(height * max(least / height, widest / height)))
+        padded = np.zeros((*x.shape[:3], width), np.float32)
+        for row, image, width in zip(padded, x, widths, strict=True):
+            row[:, :, :width] = image[:, :, :width]
+        return padded
+
+
+class RapidOcrEngine(BgrEngine):
     """RapidOCR with one exported model."""
 
     def __init__(self, subject: Subject, folder: Path) -> None:
@@ -117,28 +153,14 @@ class RapidOcrEngine(Engine):
         if subject.reads:
             engine: Any = RapidOCR(params=given)
             self.part = engine._load_rec_model()
+            self.part.session = LastRun(self.part.session)
+            self.shape = self.part.rec_image_shape
+            self.classes = inverse(space_last(subject.charset)[1], len(subject.charset) + 1)
         else:
             # What the gate passes has the model's size already.
             engine = RapidOCR(params={**given, "Det.limit_side_len": 32})
             self.part = engine._load_det_model()
-
-    def outputs(self, images: np.ndarray, widths: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Run RapidOCR's session."""
-        x = normalized(images)
-        name = self.subject.exportable.output
-        if widths is None:
-            return {name: self.part.session(x)[:, 0]}
-        for row, width in zip(x, widths, strict=True):
-            row[:, :, width:] = 0
-        found = self.part.session(x)
-        order = space_last(self.subject.charset)[1]
-        ours = np.zeros((*found.shape[:2], len(self.subject.charset) + 1), np.float32)
-        for theirs, place in enumerate(order):
-            if place >= 0:
-                ours[..., place] = found[..., theirs]
-        # All of them: those of padding are blank.
-        steps = np.full(len(found), found.shape[1])
-        return {name: np.log(np.maximum(ours, TINY)), "steps": steps}
+        self.run = self.part.session
 
     def read(self, images: Sequence[Image]) -> list[str]:
         """Return what RapidOCR's recognizer makes of the images."""

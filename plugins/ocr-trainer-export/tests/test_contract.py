@@ -17,6 +17,10 @@ class TestRapidOcr(ExporterSuite):
     name = "rapidocr"
 
 
+class TestPaddleX(ExporterSuite):
+    name = "paddlex"
+
+
 class TestOpenCv(ExporterSuite):
     name = "opencv"
 

@@ -150,7 +150,7 @@ def limited(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.parametrize("format_", ["onnx", "rapidocr", "opencv", "safetensors"])
+@pytest.mark.parametrize("format_", ["onnx", "rapidocr", "paddlex", "opencv", "onnxtr", "safetensors"])
 def test_nothing_stays_on_a_full_disk(format_: str, recognizer: Any, tmp_path: Path):
     with limited(100_000), pytest.raises(DataError, match="the export cannot be written to"):
         export(recognizer, tmp_path / "made", format=format_, gate=False)
@@ -213,3 +213,14 @@ def test_a_stranger_exports_a_recognizer(recognizer: Any, tmp_path: Path):
     with importable(unpack("writing-an-exporter.md", tmp_path / "stranger")):
         export(recognizer, tmp_path / "made", format="npz", gate=False, exporter={"compress": True})
     assert (tmp_path / "made" / "model.npz").is_file()
+
+
+def test_data_for_no_gate_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    words = ("ocr-train", "export", "best.ckpt", "--format", "onnx", "--out", str(tmp_path / "made"))
+    monkeypatch.setattr(sys, "argv", [*words, "--no-gate", "--data", "dataset.root=elsewhere"])
+    assert main() == 2
+    assert capsys.readouterr().err == (
+        "ocr-train: --no-gate compares nothing, but --data names images to compare on: leave out one of the two\n"
+    )

@@ -20,6 +20,7 @@ MODELS = {
     "crnn": ("model=crnn", "model.size=tiny", CHARSET),
     "svtrv2": ("model=svtrv2", "model.size=tiny", CHARSET),
     "ppocrv6_det": ("model=ppocrv6_det",),
+    "ppocrv6_rec": ("model=ppocrv6_rec", "model.weights=rapidocr", CHARSET),
     "parseq": PARSEQ,
     "parseq, padded": (*PARSEQ, "model.keep_ratio=true"),
     "parseq, at once": (*PARSEQ, "model.decode_ar=false", "model.refinements=0"),
@@ -28,19 +29,20 @@ REFUSED = {
     **{
         (model, format_): "decodes with CTC"
         for model in list(MODELS)[-3:]
-        for format_ in ("rapidocr", "opencv")
+        for format_ in ("rapidocr", "paddlex", "opencv")
     },
+    ("ppocrv6_rec", "onnxtr"): "OnnxTR's images of texts are 128 x 32 pixels",
     ("crnn", "torch_export"): "fixes the steps of an LSTM",
 }
 DIFFERS = {("parseq, padded", "torch_export")}
 """What the gate refuses."""
 LARGE = {(model, "onnxtr") for model in ("dbnet", "dbnetpp", "ppocrv6_det")}
 """OnnxTR's pages have a million pixels."""
-QUICK = {("dbnetpp", "opencv"), ("svtrv2", "opencv"), ("parseq", "onnx"), *REFUSED}
+QUICK = {("dbnetpp", "opencv"), ("svtrv2", "opencv"), ("parseq", "onnx"), ("ppocrv6_rec", "onnx"), *REFUSED}
 PAIRS = [
     pytest.param(model, format_, marks=[] if (model, format_) in QUICK else [pytest.mark.slow])
     for model in MODELS
-    for format_ in ("onnx", "rapidocr", "opencv", "onnxtr", "safetensors", "torch_export")
+    for format_ in ("onnx", "rapidocr", "paddlex", "opencv", "onnxtr", "safetensors", "torch_export")
 ]
 
 

@@ -74,7 +74,7 @@ def mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Return the mean over all positions that are not padding: float (batch, channels, 1, 1)."""
     if mask is None:
         return x.mean((2, 3), keepdim=True)
-    return (x * mask).sum((2, 3), keepdim=True) / (mask.sum((2, 3), keepdim=True) * x.shape[2])
+    return (x * mask).mean(2, keepdim=True).sum(3, keepdim=True) / mask.sum(3, keepdim=True)
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:

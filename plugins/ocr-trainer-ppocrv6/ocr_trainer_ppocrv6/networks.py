@@ -20,9 +20,15 @@ BACKGROUND = -2.2
 Count = TypeVar("Count", int, Tensor)
 
 
+def divided(width: Count, factor: int) -> Count:
+    """Return a width divided by a factor, rounded up."""
+    # Not -(-width // factor): torch's traced exporter rounds quotients of negative numbers towards zero.
+    return (width + factor - 1) // factor
+
+
 def steps_of(width: Count) -> Count:
     """Return the number of steps of images of some width: two columns of features each."""
-    return -(-width // 4) // 2
+    return divided(width, 4) // 2
 
 
 class DetectorNetwork(nn.Module):
@@ -76,8 +82,8 @@ class RecognizerNetwork(nn.Module):
         """
         # The stem halves the width twice, rounding up; the encoder halves it once more, rounding down.
         length = images.shape[3]
-        half = column_mask(-(-widths // 2), -(-length // 2), images)
-        quarter = column_mask(-(-widths // 4), -(-length // 4), images)
+        half = column_mask(divided(widths, 2), divided(length, 2), images)
+        quarter = column_mask(divided(widths, 4), divided(length, 4), images)
         steps = column_mask(steps_of(widths), steps_of(length), images)
         features = self.backbone(images, half, quarter)[-1]
         logits: Tensor = self.head(self.encoder(features, steps))

@@ -80,7 +80,7 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
         images = images.contiguous(memory_format=torch.channels_last)
         x = normalize(images, self.network.head.weight.dtype)
         x = at_least(x, self.config.canvas)
-        canvases = widths.clamp(min=self.config.canvas)
+        canvases = larger(widths, self.config.canvas)
         x = x * column_mask(widths, x.shape[3], x)
         logits = self.network(x, canvases).float()
         return {"logits": logits, "steps": steps_of(canvases)}
@@ -93,9 +93,15 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
 def at_least(x: Tensor, width: int) -> Tensor:
     """Return images of at least that width, with 0 at the right: float (batch, channels, height, columns)."""
     if torch._C._get_tracing_state():  # a number would be that of the example, whatever the width of others
-        columns = torch.as_tensor(x.shape[3]).clamp(min=width)
+        columns = larger(torch.as_tensor(x.shape[3]), width)
         return F.pad(x, (0, width))[..., :columns]
     return F.pad(x, (0, max(width - x.shape[3], 0)))
+
+
+def larger(counts: Tensor, least: int) -> Tensor:
+    """Return counts, those below `least` replaced by it."""
+    # Not `clamp`: OpenCV cannot clip integers.
+    return torch.maximum(counts, torch.tensor(least, device=counts.device))
 
 
 def initial_charset(config: PPOCRv6RecConfig) -> str:
