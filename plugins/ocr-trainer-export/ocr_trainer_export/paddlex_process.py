@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -61,7 +61,8 @@ class PaddleX:
 
     def read(self, images: Sequence[np.ndarray]) -> list[str]:
         """Return the texts of images: uint8 (height, width, 3), BGR."""
-        return self._ask(**{f"image{place}": image for place, image in enumerate(images)})["texts"].tolist()
+        found = self._ask(**{f"image{place}": image for place, image in enumerate(images)})
+        return [str(text) for text in found["texts"]]
 
     def find(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes, (count, 4, 2), and scores, (count,), of an image: uint8 (height, width, 3), BGR."""
@@ -81,7 +82,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def send(pipe: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name: the number of bytes, 8 bytes, then an .npz file."""
     content = BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, **dict[str, Any](arrays))
     pipe.write(content.tell().to_bytes(8, "little") + content.getvalue())
     pipe.flush()
 
