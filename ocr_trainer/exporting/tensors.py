@@ -36,7 +36,9 @@ class Rounding:
     @property
     def explains(self) -> bool:
         """Whether rounding explains how far the export is from the checkpoint."""
-        return math.isfinite(self.export) and self.export <= max(TENSOR_LIMIT, ROUNDING_LIMIT * self.checkpoint)
+        return math.isfinite(self.export) and self.export <= max(
+            TENSOR_LIMIT, ROUNDING_LIMIT * self.checkpoint
+        )
 
 
 class Exact:

@@ -60,7 +60,10 @@ def rules(subject: Subject) -> dict[str, Any]:
     if subject.reads:
         resize = {"RecResizeImg": {"image_shape": [3, subject.model.size(1, 1)[0], WIDTH]}}
         steps = [decode, resize]
-        after: dict[str, Any] = {"name": "CTCLabelDecode", "character_dict": list(space_last(subject.charset)[0])}
+        after: dict[str, Any] = {
+            "name": "CTCLabelDecode",
+            "character_dict": list(space_last(subject.charset)[0]),
+        }
     else:
         half = [0.5, 0.5, 0.5]
         resize = {"DetResizeForTest": {"resize_long": limits(subject)["limit_side_len"]}}

@@ -18,6 +18,7 @@ RECEIPTS = Path(os.environ.get("OCR_TRAINER_DATA", "")) / "receipts_sroie2019"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not RECEIPTS.is_dir(), reason="the shared data is missing (set OCR_TRAINER_DATA)"),
 ]
 
