@@ -1,4 +1,4 @@
-"""Fine-tuning: give a run's model the architecture that the weights it starts from are of."""
+"""Fine-tuning: give the model of a run the architecture of the weights that it starts from."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from ocr_trainer.text.visible import echo
 
 
 def take_architecture(run: RunConfig) -> RunConfig:
-    """Return the run with the options of the architecture that it does not set taken from `init_from`.
+    """Return the run with options of the architecture from the file `init_from`, and print them.
 
-    What is taken is printed. Options that the run sets stay; `load_initial_weights` refuses those that keep
-    the weights from fitting.
+    Options that the run sets are kept; `load_initial_weights` refuses those that the weights do not fit.
 
     Args:
         run: A validated configuration, before its run directory is created.
@@ -49,7 +48,7 @@ def take_architecture(run: RunConfig) -> RunConfig:
         model = plugin_config(Kind.model, run.model.name, options)
     except ConfigError as error:
         raise CheckpointError(
-            f"init_from={init_from.path} is of a model that this version cannot build:\n{error}"
+            f"init_from={init_from.path} has a model that this version cannot build:\n{error}"
         ) from error
     if is_rank_zero():
         words = [word for key in taken for word in overrides(theirs[key], f"model.{key}", own[key])]
@@ -58,7 +57,7 @@ def take_architecture(run: RunConfig) -> RunConfig:
 
 
 def _kept(theirs: Any, own: Any, without_weights: Any) -> Any:
-    """Return an option of the checkpoint, with the initial weights that the run gives for a part of it."""
+    """Return an option of the checkpoint, but keep the initial weights that the run sets in it."""
     if not isinstance(theirs, Mapping) or not isinstance(own, Mapping):
         return theirs
     return {**theirs, **{key: value for key, value in own.items() if value != without_weights.get(key)}}

@@ -1,7 +1,7 @@
 """Fine-tuning: load the weights of a checkpoint into a new model, and account for every tensor.
 
-Too few weights, or weights of another architecture, are refused: training them further would look like
-fine-tuning, but begin from random weights.
+Too few weights, or weights of another architecture, are refused: the run would look like fine-tuning, but
+would start from mostly random weights.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ocr_trainer.plugin import Config, discovery
 SHOWN = 5
 """How many names to list of each kind."""
 ENOUGH = 0.9
-"""The share of a model's tensors that must be loaded unless the run accepts a part."""
+"""The share of a model's tensors that must be loaded, unless `init_from.partial` is set."""
 
 MEAN = ".running_mean"
-"""Suffix of a batch norm's mean, beside which a file may lack its counter."""
+"""Suffix of a batch norm's mean. A file that has the mean may lack the counter of the same batch norm."""
 
 Adapt = Callable[[dict[str, Tensor], Any, Mapping[str, Any]], dict[str, Tensor]]
 
@@ -39,7 +39,7 @@ class WeightLoadReport:
     fresh: list[str]
     """Tensors of the model that the checkpoint lacks."""
     reshaped: list[str]
-    """Tensors of the model that have another shape in the checkpoint; not loaded."""
+    """Tensors whose shape in the model differs from that in the checkpoint; not loaded."""
     left_over: list[str]
     """Tensors of the checkpoint that the model lacks."""
     options: list[str]
@@ -47,7 +47,7 @@ class WeightLoadReport:
     dropped: Mapping[str, str] = field(default_factory=dict)
     """Tensors of published weights that are left out on purpose, each with the reason."""
     published: str | None = None
-    """Whose weights they are, with their license, if they are not a checkpoint of ocr-trainer."""
+    """For published weights: their name, source, license and training data. None for a checkpoint."""
 
     @property
     def total(self) -> int:
@@ -74,13 +74,13 @@ class WeightLoadReport:
         )
 
     def lists(self) -> str:
-        """Return the first names of each kind that was not loaded, in lines."""
+        """Return one line per reason that tensors were not loaded, with the first few names."""
         reasons: dict[str, list[str]] = {}
         for name, reason in self.dropped.items():
             reasons.setdefault(f"left out, {reason}", []).append(name)
         differences = {
             "not in the checkpoint": self.fresh,
-            "of another shape": self.reshaped,
+            "different shape": self.reshaped,
             "not in this model": self.left_over,
             **reasons,
             "options that differ": self.options,
@@ -95,15 +95,15 @@ def load_initial_weights(
     adapt: Adapt = lambda weights, model, saved: {},
     partial: bool = False,
 ) -> WeightLoadReport:
-    """Load the weights of a checkpoint that fit into a model.
+    """Load into a model the weights of a checkpoint that fit.
 
     Args:
         model: A newly built model.
         config: Its options.
-        path: A checkpoint of ocr-trainer, of this or another model, from any step; or published weights.
+        path: A checkpoint of ocr-trainer from any step, of this model or another; or published weights.
         adapt: Called with the checkpoint's tensors, the model and the checkpoint's configuration. Returns
-            the tensors that have another layout in this model, converted.
-        partial: Accept any weights that fit, rather than nine tenths of the model's.
+            converted copies of the tensors whose layout differs in this model.
+        partial: Load any tensors that fit, even if they are less than nine tenths of the model's.
 
     Raises:
         CheckpointError: The checkpoint cannot be read, or too few of its tensors fit. The model is unchanged.
@@ -169,7 +169,7 @@ def _objection(
     if initial.unknown:
         return f"has tensors that {initial.published and initial.published.name} does not have"
     if changed := list(architecture_changes(initial, config)):
-        return f"is of another architecture ({', '.join(changed)}), although {count} tensors fit"
+        return f"has another architecture ({', '.join(changed)}), although {count} tensors fit"
     return None
 
 
@@ -181,21 +181,23 @@ def _ways_out(initial: InitialWeights, config: Config, partial: bool) -> str:
         matching = [word for key in changes for word in overrides(theirs[key], f"model.{key}", ours[key])]
     else:
         matching = [f"model={theirs['name']}"]
-    ways = [f"build the model that they are of: {' '.join(matching)}"] if matching else []
+    ways = [f"build the model of the file: {' '.join(matching)}"] if matching else []
     if not partial:
-        ways.append("load what fits, and train the rest from random weights: init_from.partial=true")
-    ways.append(f"take other weights: ocr-train describe model {config.name} lists what can be loaded")
+        ways.append(
+            "load the tensors that fit, and train the rest from random weights: init_from.partial=true"
+        )
+    ways.append(f"use other weights: ocr-train describe model {config.name} lists them")
     return "".join(f"\n  {way}" for way in ways)
 
 
 def same_plugin(initial: InitialWeights, config: Config) -> bool:
-    """Return whether weights are of the model that the options are of."""
+    """Return whether the weights and the options belong to the same model plugin."""
     names = (str(name).rpartition(":")[2] for name in (initial.config["model"]["name"], config.name))
     return len(set(names)) == 1
 
 
 def architecture_changes(initial: InitialWeights, config: Config) -> Iterator[str]:
-    """Yield the options of a model's architecture that weights of the same model had otherwise."""
+    """Yield the options of the architecture that differ, if file and run have the same model."""
     if not same_plugin(initial, config):
         return
     description = discovery.load_model(config.name)
@@ -206,14 +208,14 @@ def architecture_changes(initial: InitialWeights, config: Config) -> Iterator[st
 
 
 def _differs(theirs: Any, ours: Any) -> bool:
-    """Return whether an option differs; one that a plugin in it did not have yet does not."""
+    """Return whether an option differs; ignore nested options that only one of the two has."""
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
         return any(_differs(theirs[key], ours[key]) for key in theirs.keys() & ours.keys())
     return bool(theirs != ours)
 
 
 def overrides(value: Any, key: str, before: Any = None) -> Iterator[str]:
-    """Yield the overrides that set an option to a plain value, without those that change nothing."""
+    """Yield the overrides that set an option to a plain value; skip those that change nothing."""
     if value == before:
         return
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Weights to start from: a checkpoint of ocr-trainer, or weights of others in a layout of their own.
+"""Weights to start from: a checkpoint of ocr-trainer, or weights that others have published.
 
-A model's description names the layouts that it can load (`PublishedWeights`). Each is a function that
-recognizes a file by the names and shapes of its tensors and converts them.
+A model's description lists the layouts of published weights that it can load (`PublishedWeights`). A layout
+is a function that recognizes a file by the names and shapes of its tensors, and converts them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ocr_trainer.text.visible import one_line
 SHOWN = 3
 """Names listed in a message."""
 OURS = b"ocr_trainer"
-"""What the pickle of every checkpoint of ours contains: the key of its configuration."""
+"""The key of the configuration, which the pickle of every checkpoint of ocr-trainer contains."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Converted:
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """The weights of a file, under the names of the model that they are for."""
+    """The weights of a file, under the names that the model uses."""
 
     path: Path
     tensors: dict[str, Tensor]
     config: Mapping[str, Any]
     """The configuration that the model had, as plain values: `model` and, for a recognizer, `charset`."""
     published: PublishedWeights | None = None
-    """Whose weights they are; `None` for a checkpoint of ocr-trainer."""
+    """The description of published weights; None for a checkpoint of ocr-trainer."""
     dropped: Mapping[str, str] = field(default_factory=dict)
     """Tensors of the file that are left out on purpose, each with the reason."""
     unknown: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class InitialWeights:
 
 
 def strip_prefix(tensors: dict[str, Tensor], marker: str) -> bool:
-    """Remove what precedes the names of a network, such as `model.module.`, in place.
+    """Remove the prefix of the names of a network, such as `model.module.`, in place.
 
     Args:
         tensors: Tensors by name.
@@ -81,10 +81,10 @@ def strip_prefix(tensors: dict[str, Tensor], marker: str) -> bool:
 def rename(tensors: dict[str, Tensor], rules: Mapping[str, str]) -> dict[str, Tensor]:
     """Remove the tensors that the rules name, and return them under their new names.
 
-    Of two tensors that get one name, the second stays.
+    If two tensors get the same name, the second one is not renamed and stays in `tensors`.
 
     Args:
-        tensors: Tensors by name; those that are returned are removed.
+        tensors: Tensors by name. Those that are returned are removed from it.
         rules: Maps regular expressions, which match whole names, to new names with references such as `\\1`.
     """
     renamed = {}
@@ -105,7 +105,7 @@ def open_initial(path: Path, model: str) -> InitialWeights:
         model: The name of the model's plugin.
 
     Raises:
-        CheckpointError: The file cannot be read, or it is neither.
+        CheckpointError: The file cannot be read, or is neither of these.
         PluginError: The model's plugin cannot be used.
     """
     if _is_ours(path):
@@ -127,8 +127,8 @@ def open_initial(path: Path, model: str) -> InitialWeights:
     first = ", ".join(map(one_line, list(tensors)[:SHOWN])) or "none"
     known = ", ".join(weights.name for weights in description.published)
     raise CheckpointError(
-        f"init_from={path} is no checkpoint of ocr-trainer, and no weights of others that model={model} can "
-        f"load\n  its {len(tensors)} tensors: {first}{', …' if len(tensors) > SHOWN else ''}\n"
+        f"init_from={path} is neither a checkpoint of ocr-trainer nor published weights that model={model} "
+        f"can load\n  its {len(tensors)} tensors: {first}{', …' if len(tensors) > SHOWN else ''}\n"
         f"  model={model} can load: checkpoints of ocr-trainer{f', {known}' if known else ''} "
         f"(ocr-train describe model {model})"
     )
@@ -137,11 +137,11 @@ def open_initial(path: Path, model: str) -> InitialWeights:
 def _convert(
     weights: PublishedWeights, tensors: dict[str, Tensor], path: Path, model: str
 ) -> Converted | None:
-    """Convert tensors if they have a layout; those that remain in `tensors` are not part of it.
+    """Convert tensors if they have the layout; tensors that it does not know remain in `tensors`.
 
     Raises:
-        CheckpointError: They have the layout, but cannot be used.
-        PluginBroken: The layout's function cannot be imported, or returns something else.
+        CheckpointError: The tensors have the layout, but cannot be used.
+        PluginBroken: The layout's function cannot be imported, or returns a wrong type.
     """
     plugin = discovery.find(Kind.model, model)
     layout: Callable[[dict[str, Tensor]], object] = discovery.import_attribute(
@@ -153,10 +153,10 @@ def _convert(
         raise CheckpointError(
             f"init_from={path} has weights of {weights.name}, but model={model} cannot use them: {error}"
         ) from error
-    # Names or shapes that a layout does not expect: what that raises depends on its code.
+    # What unexpected names or shapes raise depends on the code of the layout.
     except Exception as error:
         raise CheckpointError(
-            f"init_from={path} has names of {weights.name}, but not all of its tensors, or other shapes "
+            f"init_from={path} has names of {weights.name}, but tensors are missing or have other shapes "
             f"({describe_exception(error)})"
         ) from error
     if converted is not None and not isinstance(converted, Converted):
@@ -168,7 +168,7 @@ def _convert(
 def _is_ours(path: Path) -> bool:
     """Return whether a file is a checkpoint of ocr-trainer, or a damaged one."""
     if path.is_dir() or (not zipfile.is_zipfile(path) and path.suffix == ".ckpt"):
-        return True  # reading it says what is wrong
+        return True  # reading it reports what is wrong
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return False
     try:
@@ -176,5 +176,5 @@ def _is_ours(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
             return any(OURS in archive.read(name) for name in pickles)
-    except Exception:  # zipfile raises many types on a damaged file; reading it says what is wrong
+    except Exception:  # zipfile raises many types; reading the file reports what is wrong
         return path.suffix == ".ckpt"

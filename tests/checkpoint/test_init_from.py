@@ -99,14 +99,14 @@ def test_too_few_tensors_are_refused_with_the_ways_out(saved: tuple[Path, dict])
     first, *rest = str(refused.value).splitlines()
     assert first == f"init_from={path} fits only 126 of 158 tensors of this model, less than 90%"
     assert rest[0].startswith(
-        "  of another shape: neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)"
+        "  different shape: neck.lateral.0.weight ((8, 64, 1, 1) there, (16, 64, 1, 1) here)"
     )
     assert rest[0].endswith(" and 27 more")
     assert rest[1:] == [
         "  options that differ: neck_channels=8 there, 16 here",
-        "  build the model that they are of: model.neck_channels=8",
-        "  load what fits, and train the rest from random weights: init_from.partial=true",
-        "  take other weights: ocr-train describe model dbnet lists what can be loaded",
+        "  build the model of the file: model.neck_channels=8",
+        "  load the tensors that fit, and train the rest from random weights: init_from.partial=true",
+        "  use other weights: ocr-train describe model dbnet lists them",
     ]
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -157,9 +157,9 @@ def test_a_backbone_is_taken_with_its_options(tmp_path: Path):
         load_initial_weights(model, chosen.model, path)
     said = str(refused.value)
     assert said.startswith(
-        f"init_from={path} is of another architecture (backbone), although 158 of 158 tensors fit\n"
+        f"init_from={path} has another architecture (backbone), although 158 of 158 tensors fit\n"
     )
-    assert "\n  build the model that they are of: model.backbone.name=resnet34\n" in said
+    assert "\n  build the model of the file: model.backbone.name=resnet34\n" in said
     assert len(load_initial_weights(model, chosen.model, path, partial=True).loaded) == 158
 
 

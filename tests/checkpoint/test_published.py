@@ -119,12 +119,12 @@ def test_describe_says_what_can_be_loaded_and_how():
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        ({"second.w": torch.eye(2), "x": torch.eye(2)}, "is no checkpoint of ocr-trainer, and no weights of others that model=acme can load\n  its 2 tensors: second.w, x\n  model=acme can load: checkpoints of ocr-trainer, Acme weights (ocr-train describe model acme)"),
+        ({"second.w": torch.eye(2), "x": torch.eye(2)}, "is neither a checkpoint of ocr-trainer nor published weights that model=acme can load\n  its 2 tensors: second.w, x\n  model=acme can load: checkpoints of ocr-trainer, Acme weights (ocr-train describe model acme)"),
         ({**WEIGHTS, "lstm.w": torch.eye(2)}, "has weights of Acme weights, but model=acme cannot use them: they have an LSTM"),
-        ({**WEIGHTS, "third.w": torch.eye(2)}, "has tensors that Acme weights does not have\n  not in this model: third.w\n  load what fits"),
+        ({**WEIGHTS, "third.w": torch.eye(2)}, "has tensors that Acme weights does not have\n  not in this model: third.w\n  load the tensors that fit"),
         ({**WEIGHTS, "module.first.w": torch.ones(2, 2)}, "has tensors that Acme weights does not have\n  not in this model: module.first.w\n"),
-        ({**WEIGHTS, "second.w": torch.eye(3)}, "fits only 1 of 2 tensors of this model, less than 90%\n  of another shape: 1.weight ((3, 3) there, (2, 2) here)\n"),
-        ({"first.w": torch.eye(2)}, "build the model that they are of: model.depth=1\n"),
+        ({**WEIGHTS, "second.w": torch.eye(3)}, "fits only 1 of 2 tensors of this model, less than 90%\n  different shape: 1.weight ((3, 3) there, (2, 2) here)\n"),
+        ({"first.w": torch.eye(2)}, "build the model of the file: model.depth=1\n"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("acme")
@@ -217,7 +217,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "not dense": ("x.pt", lambda path: torch.save({"first.w": torch.eye(2).to_sparse()}, path), "first.w is not a dense tensor"),
     "too large for the file": ("x.pt", lambda path: torch.save({"first.w": torch.zeros(1).expand(10**6)}, path), "first.w claims more values than the file has"),
     "names for a terminal": ("x.pt", lambda path: torch.save({"a\nb\x1b[31m": torch.ones(1)}, path), "its 1 tensors: "),
-    "of another library": ("x.ckpt", lambda path: torch.save({"state_dict": {"net.w": torch.ones(1)}, "epoch": 1}, path), "is no checkpoint of ocr-trainer, and no weights of others"),
+    "of another library": ("x.ckpt", lambda path: torch.save({"state_dict": {"net.w": torch.ones(1)}, "epoch": 1}, path), "is neither a checkpoint of ocr-trainer nor published weights"),
 }  # fmt: skip
 
 

@@ -236,8 +236,8 @@ def test_every_tensor_has_its_place(name: str, channels: int, layout: Callable[.
         ({"decoder.concat_attention.conv.weight": (64, 256, 3, 3)}, "cannot use them: they have adaptive scale fusion: model=dbnetpp"),
         ({"backbone.layer4.2.conv1.weight": (512, 512, 3, 3)}, "cannot use them: their backbone, with [2, 2, 2, 3] blocks, is none of resnet18, resnet34, resnet50"),
         ({"decoder.in2.bias": (256,)}, "has tensors that MhLiao/DB does not have\n  not in this model: decoder.in2.bias\n"),
-        ({"decoder.in2.weight": None}, "is no checkpoint of ocr-trainer, and no weights of others that model=dbnet can load"),
-        ({"backbone.conv1.weight": None}, "has names of MhLiao/DB, but not all of its tensors, or other shapes (KeyError: 'backbone.conv1.weight')"),
+        ({"decoder.in2.weight": None}, "is neither a checkpoint of ocr-trainer nor published weights that model=dbnet can load"),
+        ({"backbone.conv1.weight": None}, "has names of MhLiao/DB, but tensors are missing or have other shapes (KeyError: 'backbone.conv1.weight')"),
     ],
 )  # fmt: skip
 def test_other_networks_are_refused(changes: dict, said: str, tmp_path: Path):

@@ -275,7 +275,7 @@ def test_every_tensor_of_the_published_files_has_its_place(size: Size, guided: b
         ({"decoder.char_token": None}, "cannot use them: its decoder is no RCTCDecoder, which rearranges features"),
         ({"encoder.stages.2.blocks.2.mixer.qkv.weight": None}, "cannot use them: its stages are of none of the sizes tiny, small, base"),
         ({"encoder.pope.patch_embed.2.pos_embed": (1, 64, 8, 32)}, "has tensors that OpenOCR SVTRv2 does not have\n  not in this model: encoder.pope.patch_embed.2.pos_embed"),
-        ({"decoder.fc_kv.weight": None}, "has names of OpenOCR SVTRv2, but not all of its tensors, or other shapes (KeyError: 'fc_kv.weight')"),
+        ({"decoder.fc_kv.weight": None}, "has names of OpenOCR SVTRv2, but tensors are missing or have other shapes (KeyError: 'fc_kv.weight')"),
     ],
 )  # fmt: skip
 def test_other_networks_are_refused(changes: dict, said: str, tmp_path: Path):
