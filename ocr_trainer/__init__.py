@@ -38,9 +38,10 @@ if TYPE_CHECKING:
         ProcessLost,
     )
     from ocr_trainer.evaluation.check_data import DataCheck
-    from ocr_trainer.evaluation.predict import Pages, Reader
+    from ocr_trainer.evaluation.predict import Reader
     from ocr_trainer.results.page import Page, Word
     from ocr_trainer.runs.signals import Stopped
+    from ocr_trainer_runtime.reader import Pages
 
     __version__: str
 

@@ -23,13 +23,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
-class OcrTrainerError(Exception):
-    """Base class of the errors that are shown as a message, without a traceback."""
-
-
-class ConfigError(OcrTrainerError):
-    """The configuration of a run is wrong or contradicts itself."""
+# Reading images raises them, too, and the runtime does that without this distribution.
+from ocr_trainer_runtime.errors import ConfigError as ConfigError
+from ocr_trainer_runtime.errors import DataError as DataError
+from ocr_trainer_runtime.errors import OcrTrainerError as OcrTrainerError
 
 
 class PluginError(OcrTrainerError):
@@ -54,10 +51,6 @@ class PluginBroken(PluginError):
 
 class CallbackRaised(PluginBroken):
     """A plugin callback raised in training, or did what would end it; the last whole step is saved."""
-
-
-class DataError(OcrTrainerError):
-    """A dataset, an image or an annotation cannot be used."""
 
 
 class CheckpointError(OcrTrainerError):

@@ -100,7 +100,7 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path):
         ("errors", "ocr_trainer.errors.ConfigError"),
         ("python", "ocr_trainer.api.runs.train"),
         ("python", "ocr_trainer.evaluation.predict.Reader.predict"),
-        ("python", "ocr_trainer.results.page.Page.save"),
+        ("python", "ocr_trainer_runtime.results.page.Page.save"),
     ],
 )
 def test_the_reference_has_what_is_public(site: Path, page: str, name: str):

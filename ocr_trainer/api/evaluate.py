@@ -24,7 +24,7 @@ from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Prediction, Task, discovery
 from ocr_trainer.runs import run_dir
 from ocr_trainer.runs.timing import PhaseTimer
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig

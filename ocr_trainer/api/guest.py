@@ -20,7 +20,7 @@ from typing import Any
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import OcrTrainerError
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
-from ocr_trainer.text.visible import visible
+from ocr_trainer_runtime.text.visible import visible
 
 Restore = Callable[[], None]
 

@@ -26,7 +26,7 @@ from ocr_trainer.runs.resume import (
 )
 from ocr_trainer.runs.signals import Stopped
 from ocr_trainer.runs.timing import PhaseTimer
-from ocr_trainer.text.visible import visible
+from ocr_trainer_runtime.text.visible import visible
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig

@@ -14,7 +14,7 @@ from ocr_trainer.config.schema import RunConfig, values
 from ocr_trainer.errors import CheckpointError, ConfigError
 from ocr_trainer.plugin import Kind
 from ocr_trainer.runs.run_dir import is_rank_zero
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 def take_architecture(run: RunConfig) -> RunConfig:

@@ -20,7 +20,7 @@ from ocr_trainer.checkpoint.pretrained import read_tensors
 from ocr_trainer.errors import CheckpointError
 from ocr_trainer.plugin import Kind, PublishedWeights, discovery
 from ocr_trainer.plugin.contract import describe_exception
-from ocr_trainer.text.visible import one_line
+from ocr_trainer_runtime.text.visible import one_line
 
 SHOWN = 3
 """Names listed in a message."""

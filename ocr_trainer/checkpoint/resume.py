@@ -18,7 +18,7 @@ from ocr_trainer.internals.lightning import convert_restore_errors
 from ocr_trainer.runs.identity import PLACES, read_identity
 from ocr_trainer.runs.resume import differences, within
 from ocr_trainer.runs.run_dir import is_rank_zero
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 def check_same_run(point: ResumePoint, run: RunConfig, folder: Path) -> None:

@@ -9,7 +9,7 @@ from ocr_trainer.api.checkpoints import SwappedError
 from ocr_trainer.cli.flags import as_flags
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import CheckpointError
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 def test(words: Sequence[str]) -> int:

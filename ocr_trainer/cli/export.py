@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 def export(words: Sequence[str]) -> int:

@@ -8,12 +8,12 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from ocr_trainer.data.documents import expanded
-from ocr_trainer.data.image_kinds import SUFFIXES
-from ocr_trainer.data.inputs import GivenImage
 from ocr_trainer.data.listing import count_by_suffix, files_below, is_image_file
 from ocr_trainer.errors import DataError
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.images.documents import expanded
+from ocr_trainer_runtime.images.inputs import GivenImage
+from ocr_trainer_runtime.images.kinds import SUFFIXES
+from ocr_trainer_runtime.text.visible import echo
 
 NESTED_LIMIT = 100_000
 """Number of files in subfolders that are looked at to count the images that a folder does not stand for."""

@@ -19,7 +19,7 @@ from ocr_trainer.errors import ConfigError, OcrTrainerError
 from ocr_trainer.plugin import allowlist
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.signals import STOP, Stopped
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 HELP = """\
 Train OCR models.

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TextIO
 
 from ocr_trainer.cli.flags import spelled
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 def print_error(error: object, *parameters: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, did_you_mean
 from ocr_trainer.plugin import Kind, metadata
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Files of a distribution of the plugin `acme`: those of all kinds, and a folder for each kind."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import NoReturn
 
-from ocr_trainer.text.visible import visible
+from ocr_trainer_runtime.text.visible import visible
 
 
 class Parser(ArgumentParser):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.plugin.kind import Kind
-from ocr_trainer.text.visible import echo, one_line
+from ocr_trainer_runtime.text.visible import echo, one_line
 
 if TYPE_CHECKING:
     from ocr_trainer.api.catalog import InstalledPlugin

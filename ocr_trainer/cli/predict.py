@@ -12,7 +12,7 @@ from ocr_trainer.cli.evaluate import add_recognizer, checkpoint_flags
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, DataError
 from ocr_trainer.plugin import Config, Kind
-from ocr_trainer.text.visible import echo, one_line
+from ocr_trainer_runtime.text.visible import echo, one_line
 
 if TYPE_CHECKING:
     from ocr_trainer.cli.inputs import Input
@@ -52,7 +52,7 @@ def predict(words: Sequence[str]) -> int:
     overrides, options, named = _split(arguments.words)
     from ocr_trainer.api.load import load
     from ocr_trainer.cli.inputs import given_images, named_inputs, names_images
-    from ocr_trainer.data.pdf import check_dpi
+    from ocr_trainer_runtime.images.pdf import check_dpi
 
     check_dpi(arguments.dpi, "--dpi")
     checkpoint = named.pop(0) if named and not names_images(named[0]) else None
@@ -145,8 +145,8 @@ def _write_pages(reader: Reader, inputs: Sequence[Input], out: Path, formats: Ma
 def _write_readings(reader: Reader, inputs: Sequence[Input], out: Path) -> None:
     """Write the texts of images of words to `readings.jsonl`, an object per line, and `readings.tsv`."""
     from ocr_trainer.engine.callbacks.bar import progress
-    from ocr_trainer.results import json_file
-    from ocr_trainer.results.tsv import SEPARATORS
+    from ocr_trainer_runtime.results import json_file
+    from ocr_trainer_runtime.results.tsv import SEPARATORS
 
     done = 0
     images = (given.image for given in inputs)

@@ -18,7 +18,7 @@ from ocr_trainer.scoring.options import DONT_CARE, MAX_SKIPPED
 from ocr_trainer.scoring.row_forms import DETECTED
 from ocr_trainer.scoring.score_text import format_confusion
 from ocr_trainer.scoring.shapes import SHAPES
-from ocr_trainer.text.visible import echo, one_line
+from ocr_trainer_runtime.text.visible import echo, one_line
 
 MAX_SHOWN = 10
 """Number of notes to print; the JSON file contains all of them."""

@@ -9,7 +9,7 @@ from ocr_trainer.cli.flags import as_flags
 from ocr_trainer.cli.messages import print_error
 from ocr_trainer.cli.parser import Parser
 from ocr_trainer.errors import ConfigError, OcrTrainerError
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig

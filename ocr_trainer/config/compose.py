@@ -30,7 +30,7 @@ from ocr_trainer.config.tasks import run_config_classes
 from ocr_trainer.config.validate import refuse
 from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError, did_you_mean
 from ocr_trainer.plugin import GROUPS, PLUGIN_TYPES, discovery
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 __all__ = ["compose", "plugin_schema", "run_hydra", "to_run_config"]
 

@@ -10,50 +10,8 @@ import cv2
 import numpy as np
 
 from ocr_trainer.data.types import Image, Polygon
-
-Homography = np.ndarray
-"""float64 of shape (3, 3): multiply with (x, y, 1) and divide by the third component. Lines stay straight."""
-
-UNIT_SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)
-
-
-def resize(image: Image, height: int, width: int) -> Image:
-    """Resize an image to `height` x `width` pixels.
-
-    Area averaging where the image shrinks, bilinear interpolation where it grows.
-
-    Args:
-        image: uint8 of shape (h, w, 3).
-        height: New height in pixels.
-        width: New width in pixels.
-
-    Returns:
-        uint8 of shape (height, width, 3).
-    """
-    smaller = height * width < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-
-
-def resize_points(polygons: list[Polygon], fx: float, fy: float) -> list[Polygon]:
-    """Scale polygons as `resize` scales pixels. Pass 1 / fx and 1 / fy to map them back.
-
-    Args:
-        polygons: Each (points, 2), in pixels.
-        fx: New width divided by old width.
-        fy: New height divided by old height.
-
-    Returns:
-        float32 polygons of the same shapes.
-    """
-    factor = np.array([fx, fy], dtype=np.float32)
-    return [((polygon + 0.5) * factor - 0.5).astype(np.float32) for polygon in polygons]
-
-
-def apply(matrix: Homography, points: np.ndarray) -> np.ndarray:
-    """Map points of shape (points, 2) and return float64 points of the same shape."""
-    scale = (points @ matrix[2, :2] + matrix[2, 2])[:, None]
-    mapped: np.ndarray = (points @ matrix[:2, :2].T + matrix[:2, 2]) / scale
-    return mapped
+from ocr_trainer_runtime.geometry import UNIT_SQUARE, Homography, apply, extent
+from ocr_trainer_runtime.geometry import resize as resize
 
 
 def apply_all(matrix: Homography, polygons: list[Polygon]) -> list[np.ndarray]:
@@ -133,13 +91,3 @@ def tilting(points: np.ndarray, moves: np.ndarray) -> Homography:
     box = np.vstack([np.column_stack([np.diag(high - low), low]), [0, 0, 1]])
     corners = UNIT_SQUARE.astype(np.float32), (UNIT_SQUARE + moves).astype(np.float32)
     return box @ cv2.getPerspectiveTransform(*corners) @ np.linalg.inv(box)
-
-
-def corners(width: int, height: int) -> np.ndarray:
-    """Return (0, 0), (width, 0), (width, height) and (0, height) as float64 of shape (4, 2)."""
-    return UNIT_SQUARE * (width, height)
-
-
-def extent(points: np.ndarray) -> np.ndarray:
-    """Return the bounding box of points: [[left, top], [right, bottom]], shape (2, 2)."""
-    return np.stack([points.min(axis=0), points.max(axis=0)])

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from pathlib import Path, PurePath
 
-from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, is_image, kind_of
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images.kinds import FORMATS, MORE_FORMATS, is_image, kind_of
 
 TEXT_SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".gt", ".mat", ".md", ".pdf"})
 """Suffixes of files that are not opened to see whether they are images: a folder may hold a million."""

@@ -11,8 +11,9 @@ from typing import Self
 import cv2
 import numpy as np
 
-from ocr_trainer.data.geometry import Homography, apply_all, resize, resize_points, resizing, warp
+from ocr_trainer.data.geometry import apply_all, resizing, warp
 from ocr_trainer.data.types import Image, Polygon, Sample
+from ocr_trainer_runtime.geometry import Homography, resize, resize_points
 
 
 class View:

@@ -24,7 +24,7 @@ from ocr_trainer.optim.optimizer import make_optimizer
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.runs import collector
 from ocr_trainer.tasks.base import LearningTask, task_class
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 LEARNED = 0.1
 """A batch counts as learned when its loss is at most this share of the first loss."""

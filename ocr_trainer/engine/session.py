@@ -37,7 +37,7 @@ from ocr_trainer.runs.identity import make_identity, write_identity
 from ocr_trainer.runs.resume import resume_history
 from ocr_trainer.runs.run_dir import is_rank_zero
 from ocr_trainer.tasks.base import LearningTask, task_class
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 
 class FirstStepTimer(Callback):

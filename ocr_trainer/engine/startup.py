@@ -11,7 +11,7 @@ from ocr_trainer.config.security import redact
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.run_dir import is_rank_zero
-from ocr_trainer.text.visible import echo, visible
+from ocr_trainer_runtime.text.visible import echo, visible
 
 SILENCED = (
     # Advice against intentional choices.

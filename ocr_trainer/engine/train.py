@@ -27,7 +27,7 @@ from ocr_trainer.runs import collector, timing
 from ocr_trainer.runs.resume import BEFORE, REPORT, resume_history
 from ocr_trainer.runs.signals import STOP, Stopped, in_main_thread
 from ocr_trainer.tasks.base import LearningTask
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 log = logging.getLogger("ocr_trainer")
 

@@ -20,7 +20,7 @@ from ocr_trainer.evaluation.test import tester
 from ocr_trainer.metrics.recognition import Text
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import task_class
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 COLUMNS = ("word_accuracy", "word_accuracy_ignore_case", "word_accuracy_alphanumeric", "cer", "ned_mean")
 SIX = {

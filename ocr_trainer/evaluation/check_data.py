@@ -26,7 +26,7 @@ from ocr_trainer.plugin import DataReport, SkippedItem
 from ocr_trainer.tasks.base import task_class
 from ocr_trainer.tasks.interface import FitChecker
 from ocr_trainer.text.normalize import fault
-from ocr_trainer.text.visible import one_line
+from ocr_trainer_runtime.text.visible import one_line
 
 Reasons = dict[str, dict[str, int]]
 """The number of labels for each reason of "don't care", by split."""

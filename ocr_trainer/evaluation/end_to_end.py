@@ -26,17 +26,18 @@ from ocr_trainer.engine.callbacks.bar import progress
 from ocr_trainer.engine.scored_on import same_data, scored_on
 from ocr_trainer.engine.startup import after_imports, print_notes
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.pipeline import Pipeline, open_pipeline
+from ocr_trainer.evaluation.pipeline import open_pipeline
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.metrics.build import build_metrics
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer.results import page_of
-from ocr_trainer.results.draw import draw_page
 from ocr_trainer.runs import collector, timing
 from ocr_trainer.tasks.base import write_images
 from ocr_trainer.tasks.detection.data import prepare_page
 from ocr_trainer.text import normalize
+from ocr_trainer_runtime.pipeline import Pipeline
+from ocr_trainer_runtime.results.draw import draw_page
 
 MAX_SIDE = 1600
 """The maximum side of saved images, in pixels."""

@@ -1,159 +1,22 @@
-"""From an image to its texts: a detector followed by a recognizer."""
+"""The pipeline of trained models: from checkpoints to a detector followed by a recognizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ocr_trainer.config.schema import RunConfig
-from ocr_trainer.data.geometry import corners, resize_points
-from ocr_trainer.data.types import Detections, Image, Polygon, Recognition
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.rebuild import rebuild
-from ocr_trainer.formats.rectify import cut
-from ocr_trainer.tasks.detection import Detector
 from ocr_trainer.tasks.detection.config import TilesConfig
-from ocr_trainer.tasks.detection.data import fit, pad
-from ocr_trainer.tasks.detection.heights import least_learned, warn_of_small_texts
-from ocr_trainer.tasks.detection.tiles import BORDER, merge, plan
-from ocr_trainer.tasks.recognition.data import prepare
-from ocr_trainer.tasks.recognition.recognizer import Recognizer
-
-BATCH_SIZE = 64
-"""The number of texts to recognize at once."""
-EMPTY = Recognition("", np.zeros(0, dtype=np.float32), 0.0)
-"""The reading of a text that cannot be cropped."""
+from ocr_trainer.tasks.detection.heights import least_learned
+from ocr_trainer_runtime.pipeline import Pipeline
 
 Saved = tuple[RunConfig, dict[str, Any]]
 """A run and the content of its checkpoint."""
-
-
-def detect(
-    model: Detector, image: Image, config: TilesConfig | None = None, least: int | None = None
-) -> Detections:
-    """Return the detections in one page, with polygons in its pixels.
-
-    Args:
-        model: A detector in evaluation mode.
-        image: uint8, (height, width, 3), RGB.
-        config: How long pages are cut into tiles. The model sees one tile at a time.
-        least: The least height of texts that the model has learned, in pixels as it sees them.
-    """
-    height, width = image.shape[:2]
-    tiling = plan(model, height, width, config or TilesConfig())
-    if tiling is None:
-        scale, found = model.scale(height, width), _detect(model, image)
-    else:
-        scale = model.scale(*tiling.tile)
-        found = merge(tiling, [_detect(model, tile) for tile in tiling.cut(image)], BORDER / scale)
-    found.warnings += warn_of_small_texts(found.polygons, scale, least)
-    return found
-
-
-@torch.inference_mode()
-def _detect(model: Detector, image: Image) -> Detections:
-    """Return the detections in one image that the model sees as a whole."""
-    resized, (fx, fy) = fit(image, model)
-    outputs = model(pad([resized], model.stride).to(_device(model)))
-    detections = model.decode(outputs, [(resized.shape[0], resized.shape[1])])[0]
-    detections.polygons = resize_points(detections.polygons, 1 / fx, 1 / fy)
-    return detections
-
-
-@torch.inference_mode()
-def recognize(model: Recognizer, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> list[Recognition]:
-    """Recognize images of words or lines.
-
-    Args:
-        model: A recognizer in evaluation mode.
-        images: uint8, (height, width, 3), RGB; sizes may differ.
-        batch_size: The number of images to recognize at once.
-
-    Returns:
-        One `Recognition` per image, in the order of the images.
-    """
-    # Images of similar width share a batch, so that little of it is padding.
-    order = sorted(range(len(images)), key=lambda place: model.size(*images[place].shape[:2])[1])
-    recognitions = [EMPTY] * len(images)
-    for start in range(0, len(order), batch_size):
-        places = order[start : start + batch_size]
-        inputs: Sequence[Tensor] = prepare([images[place] for place in places], model)
-        outputs = model(*(tensor.to(_device(model)) for tensor in inputs))
-        for place, reading in zip(places, model.decode(outputs), strict=True):
-            recognitions[place] = reading
-    return recognitions
-
-
-def _device(model: torch.nn.Module) -> torch.device:
-    return next(model.parameters()).device
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A detector, a recognizer or both, in evaluation mode."""
-
-    detector: Detector | None
-    recognizer: Recognizer | None = None
-    margin: float = 0.0
-    """The margin to crop around a text, as a share of its height; as in the recognizer's training."""
-    tiles: TilesConfig = field(default_factory=TilesConfig)
-    """How the detector cuts long pages."""
-    least: int | None = None
-    """The least height of texts that the detector has learned, in pixels as it sees them."""
-
-    @property
-    def models(self) -> list[torch.nn.Module]:
-        """The detector and the recognizer, as far as they are there."""
-        return [model for model in (self.detector, self.recognizer) if model is not None]
-
-    def __call__(self, image: Image) -> tuple[Detections, list[Recognition] | None]:
-        """Find and read the texts in an image.
-
-        A detection that cannot be cropped has an empty reading, and a warning in the detections.
-
-        Args:
-            image: uint8, (height, width, 3), RGB.
-
-        Returns:
-            The detections, and one reading per detection, or None without a recognizer. Without a detector,
-            the whole image is one text.
-        """
-        if self.detector is None:
-            assert self.recognizer is not None
-            return whole(image.shape[:2]), recognize(self.recognizer, [image])
-        detections = detect(self.detector, image, self.tiles, self.least)
-        return detections, self.read(image, detections) if self.recognizer else None
-
-    def read(self, image: Image, detections: Detections) -> list[Recognition]:
-        """Return one reading per detection in an image."""
-        assert self.recognizer is not None
-        crops = [self._crop(image, polygon, detections.warnings) for polygon in detections.polygons]
-        read = iter(recognize(self.recognizer, [crop for crop in crops if crop is not None]))
-        return [EMPTY if crop is None else next(read) for crop in crops]
-
-    def _crop(self, image: Image, polygon: Polygon, warnings: list[str]) -> Image | None:
-        try:
-            return cut(image, polygon, self.margin, ordered=False)
-        except ValueError as error:
-            left, top = polygon.min(axis=0)
-            warnings.append(f"the text at {left:.0f}, {top:.0f} cannot be read: {error}")
-            return None
-
-
-def whole(size: tuple[int, int]) -> Detections:
-    """Return the outline of a whole image as its one detection.
-
-    Args:
-        size: Height and width of the image in pixels.
-    """
-    height, width = size
-    return Detections([corners(width, height).astype(np.float32)], np.ones(1, dtype=np.float32))
 
 
 def open_pipeline(
@@ -204,11 +67,16 @@ def trained_margin(config: Mapping[str, Any]) -> float:
     Raises:
         ConfigError: The datasets have different margins.
     """
-    margins = sorted(set(_margins(config.get("dataset", {}))))
+    margins = trained_margins(config)
     if len(margins) > 1:
         listed = " and ".join(f"{margin:g}" for margin in margins)
         raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
     return margins[0] if margins else 0.0
+
+
+def trained_margins(config: Mapping[str, Any]) -> list[float]:
+    """Return the margins of the crops that a saved configuration trained on, each once, in order."""
+    return sorted(set(_margins(config.get("dataset", {}))))
 
 
 def _margins(options: Mapping[str, Any]) -> Iterator[float]:

@@ -8,7 +8,7 @@ from typing import Any
 from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.exporting.gate import SCORE_LIMIT, SCORES, TEXT_LIMIT, Row, Verdict
 from ocr_trainer.exporting.tensors import ROUNDING_LIMIT, TENSOR_LIMIT
-from ocr_trainer.text.visible import one_line
+from ocr_trainer_runtime.text.visible import one_line
 
 NOT_GATED = (
     "**Not gated.** Nobody has compared this export with its checkpoint: it was written with `--no-gate`."

@@ -26,7 +26,7 @@ from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.plugin import Config, Context, Kind
 from ocr_trainer.plugin.build import build
 from ocr_trainer.tasks.base import task_class
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 ADVICE = "--data KEY=VALUE gives other data, such as dataset.root=DIR; --no-gate writes the export ungated"
 

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from ocr_trainer.config.schema import RunConfig, plain
+from ocr_trainer.evaluation.pipeline import trained_margins
 from ocr_trainer.plugin import Kind, discovery
+from ocr_trainer.tasks.detection.heights import least_learned
 from ocr_trainer.tasks.exportable import Exportable
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 
@@ -44,7 +46,7 @@ def describe(
         "output": {"name": exportable.output, "kind": exportable.kind.value},
         "preprocessing": dict(exportable.preprocessing),
         "postprocessing": dict(exportable.postprocessing),
-        **_text(model),
+        **(_text(model, saved) if isinstance(model, Recognizer) else _pages(run, saved)),
         "scores": scores,
         "calibration": saved.get("calibration") or {},
         "data": _data(saved),
@@ -69,10 +71,15 @@ def _input(model: Any, exportable: Exportable) -> dict[str, Any]:
     return {"name": "images", "dtype": "uint8", "color": "RGB", "shape": shape, "stride": model.stride}
 
 
-def _text(model: Any) -> dict[str, Any]:
-    if not isinstance(model, Recognizer):
-        return {}
-    return {"charset": model.charset, "visual_order": model.visual}
+def _text(model: Recognizer, saved: Mapping[str, Any]) -> dict[str, Any]:
+    margins = trained_margins(saved.get("config", {}))
+    return {"charset": model.charset, "visual_order": model.visual, "margins": margins}
+
+
+def _pages(run: RunConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a detector sees long pages, and the least height of the texts that it has learned."""
+    tiles = getattr(run, "tiles", None)
+    return {"tiles": plain(tiles) if tiles else None, "least_height": least_learned(saved)}
 
 
 def _data(saved: Mapping[str, Any]) -> dict[str, Any]:

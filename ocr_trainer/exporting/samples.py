@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ocr_trainer.data.geometry import resize
 from ocr_trainer.data.split import Unusable
 from ocr_trainer.data.types import GroundTruth, Image, Sample, TextGroundTruth, TextImage
 from ocr_trainer.errors import DataError
@@ -19,6 +18,7 @@ from ocr_trainer.exporting.exporter import Engine, Subject
 from ocr_trainer.tasks.detection import data as pages
 from ocr_trainer.tasks.recognition import data as texts
 from ocr_trainer.text import normalize
+from ocr_trainer_runtime.geometry import resize
 
 SIZES = (0.75, 1.0, 1.25)
 """Factors of the size that the model sees: of a page's sides, or of a text's width."""

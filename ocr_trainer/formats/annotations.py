@@ -20,9 +20,7 @@ from ocr_trainer.formats.places import Place, substitute
 from ocr_trainer.formats.places import Points as Points
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.plugin.options import ExifOrientation
-
-MIN_AREA = 0.01
-"""In square pixels. A smaller outline is a point or a line."""
+from ocr_trainer_runtime.geometry import MIN_AREA
 
 POINT_LIMIT = 4096
 """Points of an outline. The longest outlines that tools draw have a few hundred."""

@@ -15,9 +15,9 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.labeled import PackedStrings
-from ocr_trainer.formats.rectify import cut, text_size
 from ocr_trainer.formats.texts import Texts
 from ocr_trainer.plugin import DataReport, SkippedItem
+from ocr_trainer_runtime.recognition.rectify import cut, text_size
 
 __all__ = ["Crops", "cut", "ordered_before"]
 

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ocr_trainer.data.images import image_size, read_image
+from ocr_trainer.data.images import image_size
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.formats.labeled import Files, PackedStrings
 from ocr_trainer.plugin import DataReport, SkippedItem
+from ocr_trainer_runtime.images.read import read_image
 
 
 class Texts(Sequence[str]):

@@ -13,7 +13,7 @@ from ocr_trainer.plugin import Context, Kind, ScheduleConfig, SchedulePlugin, di
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.runs.run_dir import is_rank_zero
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 Schedule = Callable[[int, float], float]
 """Maps the optimizer step, from 0, and the number of steps to the learning rate, relative to its peak. The

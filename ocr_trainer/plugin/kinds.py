@@ -23,6 +23,7 @@ from ocr_trainer.plugin.training_kinds import (
     OptimizerPlugin,
     SchedulePlugin,
 )
+from ocr_trainer_runtime.options import FilePer as FilePer
 
 
 @dataclass(frozen=True)
@@ -182,17 +183,6 @@ class MetricPlugin(Plugin):
                 yield f"the name of its score {score!r} must consist of letters, digits and underscores"
         for score in set(self.lower_is_better) - set(self.scores):
             yield f"lower_is_better names '{score}', which is not one of its scores"
-
-
-class FilePer(Enum):
-    """What a result file belongs to."""
-
-    image = "image"
-    """Each image, and each page of a document, has a file of its own."""
-    document = "document"
-    """The pages of a PDF or of a TIFF have one file together, and each image has its own."""
-    run = "run"
-    """All images of a command have one file together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from ocr_trainer.plugin import REQUIRED, Config, Options, option
-
-
-class ExifOrientation(Enum):
-    """The frame of labels: the image as viewers show it, or its stored pixels."""
-
-    auto = "auto"
-    applied = "applied"
-    ignored = "ignored"
+from ocr_trainer_runtime.options import ExifOrientation as ExifOrientation
+from ocr_trainer_runtime.options import Shape as Shape
+from ocr_trainer_runtime.options import Side as Side
+from ocr_trainer_runtime.options import Unclip as Unclip
 
 
 @dataclass
@@ -148,30 +143,6 @@ class CtcConfig(RecognizerConfig):
 
     beam: int = option(1, at_least=1, at_most=1000)
     """Beam width of CTC decoding; 1 for greedy decoding."""
-
-
-class Side(Enum):
-    """How the size of an image is chosen for validation, test and prediction."""
-
-    short = "short"
-    long = "long"
-    width = "width"
-    none = "none"
-    at_least = "at_least"
-
-
-class Shape(Enum):
-    """The shape of detected text regions."""
-
-    quad = "quad"
-    polygon = "polygon"
-
-
-class Unclip(Enum):
-    """The rule for the distance that a decoded region grows by."""
-
-    ratio = "ratio"
-    exact = "exact"
 
 
 @dataclass

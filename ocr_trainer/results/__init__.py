@@ -1,4 +1,4 @@
-"""NumPy, no torch. Pages of detected and recognized text in reading order, and writers of result files."""
+"""NumPy, no torch. Result files in the formats of plugins."""
 
 from ocr_trainer.results.page import Page, Word, page_of, shown_path
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
-from ocr_trainer.data.types import Image
-from ocr_trainer.errors import ConfigError, DataError, OcrTrainerError, PluginBroken
+from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginBroken
 from ocr_trainer.plugin import Config, FilePer, discovery
 from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.results.formats import Format, check_suffixes, description, format_of, open_format
-from ocr_trainer.results.writer import Writer, encode
+from ocr_trainer_runtime.results.files import page_content, put, read_only, reads, replace, replacing
 
 if TYPE_CHECKING:
-    from ocr_trainer.results.page import Page
+    from ocr_trainer_runtime.results import Page
 
 RUN = "predictions"
 """The name, without suffix, of a file of all images."""
@@ -71,7 +66,7 @@ class ResultFiles:
             DataError: The image cannot be read.
             OSError: The folder cannot be written. This is not a failure of a writer.
         """
-        image = _read_only(page.image)
+        image = read_only(page.image)
         self._images += 1
         targets = {FilePer.image: name, FilePer.document: document or name, FilePer.run: RUN}
         for form in self.formats:
@@ -84,7 +79,7 @@ class ResultFiles:
                 if content is not None:
                     form.parts[name] = self._keep(content, form.suffix)
             elif content is not None:
-                _replace(path, content)
+                replace(path, content)
             else:
                 # A file of an earlier command must not look like the result of this one.
                 path.unlink(missing_ok=True)
@@ -118,7 +113,7 @@ class ResultFiles:
         form.target, form.parts = "", {}
         try:
             if parts:
-                with _replacing(self.out / name) as joined:
+                with replacing(self.out / name) as joined:
                     form.writer.join(parts, joined)
             else:
                 (self.out / name).unlink(missing_ok=True)
@@ -145,53 +140,13 @@ def write_page(page: Page, path: Path, name: str | None = None) -> None:
         DataError: The file cannot be written.
     """
     name = name if name is not None else format_of(path)
-    if description(name).needs_text and any(word.reading is None for word in page.words):
+    if description(name).needs_text and not reads(page):
         raise ConfigError(f"format={name} needs recognized words: add a recognizer")
     form = open_format(name, description(name).config(name=name), path.parent)
     try:
-        content = encode(form.writer.write(page, _read_only(page.image)))
-        if form.per is not FilePer.image:
-            content = _joined(form.writer, path.stem, content)
+        content = page_content(page, form.writer, form.per, path.stem)
     except OcrTrainerError:
         raise
     except (Exception, SystemExit) as error:
         raise discovery.broken(form.plugin, f"it failed: {describe_exception(error)}") from error
-    try:
-        _replace(path, content)
-    except OSError as error:
-        raise DataError(f"the page cannot be written to {path}: {error.strerror}") from error
-
-
-def _joined(writer: Writer, name: str, content: bytes) -> bytes:
-    """Return a file of several images that holds only one."""
-    with TemporaryDirectory() as folder:
-        (part := Path(folder, "part")).write_bytes(content)
-        writer.join({name: part}, joined := io.BytesIO())
-        return joined.getvalue()
-
-
-def _read_only(image: Image) -> Image:
-    image = image.view()
-    image.flags.writeable = False
-    return image
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file, in one piece."""
-    with _replacing(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once all of it is written."""
-    # A name of its own: that of the file may be as long as the system allows, and threads may write at once.
-    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.new")
-    try:
-        with temporary.open("w+b") as file:
-            yield file
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    put(content, path)

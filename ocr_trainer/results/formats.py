@@ -14,10 +14,11 @@ from ocr_trainer.errors import ConfigError, OcrTrainerError, PluginError
 from ocr_trainer.plugin import Config, Context, FilePer, Kind, Task, WriterPlugin, discovery
 from ocr_trainer.plugin.build import build
 from ocr_trainer.plugin.metadata import Installed, installed
-from ocr_trainer.results.writer import Writer, encode
+from ocr_trainer_runtime.formats import match
+from ocr_trainer_runtime.results.writer import Writer, encode
 
 if TYPE_CHECKING:
-    from ocr_trainer.results.page import Page
+    from ocr_trainer_runtime.results import Page
 
 log = logging.getLogger("ocr_trainer")
 
@@ -132,11 +133,8 @@ def format_of(path: Path) -> str:
         ConfigError: No format has that suffix.
     """
     suffixes = _suffixes()
-    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s.lower())}
-    # An overlay may be called page.png.
-    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix.lower()}
-    if found := whole or last:
-        return max(found, key=lambda name: len(found[name]))
+    if found := match(path, suffixes):
+        return found
     listed = ", ".join(f"{name.removeprefix(OWN)} ({suffix})" for name, suffix in suffixes.items())
     raise ConfigError(
         f"no result format has the suffix of '{path.name}': choose one with format=…\n  formats: {listed}"

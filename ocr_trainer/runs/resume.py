@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_trainer.config.security import redact
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.runs.run_dir import CONFIG, hold, is_rank_zero, runs
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.config.schema import RunConfig

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ocr_trainer.config.validate import LONGEST_TMPDIR
 from ocr_trainer.errors import ConfigError
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 CONFIG = "config.yaml"
 LOCK = ".lock"

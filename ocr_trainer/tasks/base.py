@@ -32,7 +32,7 @@ from ocr_trainer.optim.schedule import make_scheduler
 from ocr_trainer.plugin import Kind, SkippedItem, Task, discovery
 from ocr_trainer.runs.identity import read_identity
 from ocr_trainer.tasks.interface import R, TaskInterface
-from ocr_trainer.text.visible import visible
+from ocr_trainer_runtime.text.visible import visible
 
 SIDE_MULTIPLE = 32
 """The stride of most networks: suggested image sizes are multiples of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from ocr_trainer.errors import ExportError
@@ -60,3 +61,8 @@ class TrainableModel(nn.Module):
             f"{type(self).__name__} cannot be exported: it does not implement `exportable`, which says what "
             "its outputs mean"
         )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the parameters of a model are."""
+    return next(model.parameters()).device

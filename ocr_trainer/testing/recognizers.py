@@ -219,7 +219,8 @@ def picture(text: str) -> Image:
 def batch(model: Recognizer, texts: tuple[str, ...]) -> Batch:
     """Return a training batch of images of these texts."""
     from ocr_trainer.tasks.recognition.charset import Codec
-    from ocr_trainer.tasks.recognition.data import Encoded, TrainingCollate, fit
+    from ocr_trainer.tasks.recognition.data import Encoded, TrainingCollate
+    from ocr_trainer_runtime.recognition.fit import fit
 
     codec = Codec(model.charset, tokenizer=model.tokenizer)
     items = [Encoded(fit(picture(text), model), codec.encode(text)) for text in texts]

@@ -41,8 +41,8 @@ class WriterSuite(CommandOptionsSuite):
         """Pages without detections, with texts that must be escaped, and without a recognizer."""
         import numpy as np
 
-        from ocr_trainer.results import json_file
         from ocr_trainer.results.writer import encode
+        from ocr_trainer_runtime.results import json_file
 
         description = self.description
         assert isinstance(description, WriterPlugin)

@@ -17,8 +17,9 @@ import pytest
 from helpers.images import BROKEN, ODD, chunk, encoded, png, tiff_of_pages
 from PIL import Image as Pillow
 
-from ocr_trainer.data.images import PIXEL_LIMIT, check_image, decode_image, read_image
+from ocr_trainer.data.images import check_image
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images.read import PIXEL_LIMIT, decode_image, read_image
 
 BOMBS = {
     "60000 x 60000": png(60_000, 60_000),
@@ -79,7 +80,8 @@ MEASURE = """
 import json, re, sys
 from pathlib import Path
 from ocr_trainer.errors import DataError
-from ocr_trainer.data.images import check_image, read_image
+from ocr_trainer.data.images import check_image
+from ocr_trainer_runtime.images.read import read_image
 
 def peak():  # not ru_maxrss, which begins with that of the process that started this one
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024

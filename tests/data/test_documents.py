@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_trainer.data import pdf, tiff_pages
-from ocr_trainer.data.documents import expanded, pages_of
-from ocr_trainer.data.images import read_image
-from ocr_trainer.data.inputs import GivenImage
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images import pdf, tiff_pages
+from ocr_trainer_runtime.images.documents import expanded, pages_of
+from ocr_trainer_runtime.images.inputs import GivenImage
+from ocr_trainer_runtime.images.read import read_image
 
-pikepdf = pytest.importorskip("pikepdf", reason="pikepdf is missing: pip install 'ocr-trainer[pdf]'")
-pytest.importorskip("pypdfium2", reason="pypdfium2 is missing: pip install 'ocr-trainer[pdf]'")
+pikepdf = pytest.importorskip("pikepdf", reason="pikepdf is missing: pip install 'ocr-trainer-runtime[pdf]'")
+pytest.importorskip("pypdfium2", reason="pypdfium2 is missing: pip install 'ocr-trainer-runtime[pdf]'")
 
 GRAYS = (0.1, 0.5, 0.9)
 
@@ -164,7 +164,7 @@ def test_without_the_package_a_message_says_how_to_install_it(
     path = write_pdf(tmp_path / "a.pdf", 0.5)
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
     assert reason(path) == (
-        f"cannot read the PDF '{path}': PDFs need the package pypdfium2: pip install 'ocr-trainer[pdf]'"
+        f"cannot read the PDF '{path}': PDFs need the package pypdfium2: pip install 'ocr-trainer-runtime[pdf]'"
     )
 
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ocr_trainer.data.image_kinds import FORMATS, is_image
-from ocr_trainer.data.images import PIXEL_LIMIT, check_image, read_image, read_labeled
+from ocr_trainer.data.images import check_image, read_labeled
 from ocr_trainer.data.listing import files_below
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images.kinds import FORMATS, is_image
+from ocr_trainer_runtime.images.read import PIXEL_LIMIT, read_image
 
 GRADIENT = np.dstack(
     np.broadcast_arrays(np.arange(0, 240, 5)[None], np.arange(0, 200, 5)[:, None], 77)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from ocr_trainer.data.images import decode_image, read_image
-from ocr_trainer.data.inputs import GivenImage
-from ocr_trainer.data.jpeg import NOTE
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels
 from ocr_trainer.formats.labeled import LabeledImages
 from ocr_trainer.formats.texts import TextImages
+from ocr_trainer_runtime.images.inputs import GivenImage
+from ocr_trainer_runtime.images.jpeg import NOTE
+from ocr_trainer_runtime.images.read import decode_image, read_image
 
 NOISE = np.random.default_rng(0).integers(0, 255, (45, 61, 3), dtype=np.uint8)
 FORMS = {

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image as Pillow
 from PIL import features
 
-from ocr_trainer.data.image_kinds import FORMATS, MORE_FORMATS, decodable, kind_of
-from ocr_trainer.data.images import check_image, read_image
+from ocr_trainer.data.images import check_image
 from ocr_trainer.data.listing import count_by_suffix, files_below, is_image_file
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images.kinds import FORMATS, MORE_FORMATS, decodable, kind_of
+from ocr_trainer_runtime.images.read import read_image
 
 PAGE = np.full((24, 32, 3), 230, np.uint8)
 PAGE[8:16, 4:28] = (200, 30, 30)

@@ -16,7 +16,8 @@ from ocr_trainer.data.loader import KeyedSampler
 from ocr_trainer.data.types import Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Kind, SkippedItem, Task, discovery
-from ocr_trainer.tasks.detection.data import fit, pad, scoring_loader, training_loader
+from ocr_trainer.tasks.detection.data import pad, scoring_loader, training_loader
+from ocr_trainer_runtime.detection.fit import fit
 
 RUN = compose(
     [

@@ -10,8 +10,8 @@ from helpers.tiff import tiff
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ocr_trainer.data.images import decode_image
 from ocr_trainer.errors import DataError
+from ocr_trainer_runtime.images.read import decode_image
 
 RAMP = np.tile(np.linspace(0, 1, 64), (8, 1))
 COLORS = np.dstack([RAMP, RAMP[:, ::-1], RAMP / 2])

@@ -9,9 +9,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.data.geometry import apply, mirroring, scaling, shifting, turning, warp
+from ocr_trainer.data.geometry import mirroring, scaling, shifting, turning, warp
 from ocr_trainer.data.types import Sample
 from ocr_trainer.data.view import View
+from ocr_trainer_runtime.geometry import apply
 
 
 def page(height: int = 90, width: int = 140) -> Sample:

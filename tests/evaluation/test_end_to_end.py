@@ -15,7 +15,8 @@ from ocr_trainer.cli.main import main
 from ocr_trainer.data.types import Detections, Recognition, Sample
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.end_to_end import EndToEnd, count_image
-from ocr_trainer.evaluation.pipeline import Pipeline, recognize, trained_margin
+from ocr_trainer.evaluation.pipeline import trained_margin
+from ocr_trainer_runtime.pipeline import Pipeline, recognize
 
 
 def box(left: float, width: float, top: float = 0.0) -> np.ndarray:

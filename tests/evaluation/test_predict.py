@@ -16,7 +16,7 @@ from helpers.checkpoints import DETECTOR, RECOGNIZER, write_checkpoint
 from ocr_trainer.cli.inputs import given_images
 from ocr_trainer.cli.main import main
 from ocr_trainer.errors import DataError
-from ocr_trainer.evaluation.predict import read_ahead
+from ocr_trainer_runtime.reader import read_ahead
 
 Predict = Callable[..., int]
 
@@ -88,7 +88,7 @@ def read_directly(rec: str, image: np.ndarray, polygon: np.ndarray) -> str:
     from ocr_trainer.checkpoint.read import read
     from ocr_trainer.config.compose import compose
     from ocr_trainer.evaluation.rebuild import rebuild
-    from ocr_trainer.formats.rectify import cut
+    from ocr_trainer_runtime.recognition.rectify import cut
 
     saved = read(rec)
     model = rebuild(compose([], saved["ocr_trainer"]["config"]), saved, Path())

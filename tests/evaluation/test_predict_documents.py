@@ -18,8 +18,9 @@ from PIL import Image
 import ocr_trainer
 from ocr_trainer.cli.main import main
 from ocr_trainer.errors import ConfigError, DataError
-from ocr_trainer.evaluation.predict import Pages, Reader
+from ocr_trainer.evaluation.predict import Reader
 from ocr_trainer.results import Page
+from ocr_trainer_runtime.reader import Pages
 
 pikepdf = pytest.importorskip("pikepdf", reason="pikepdf is missing: pip install 'ocr-trainer[pdf]'")
 pdfium = pytest.importorskip("pypdfium2", reason="pypdfium2 is missing: pip install 'ocr-trainer[pdf]'")

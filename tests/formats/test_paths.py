@@ -19,7 +19,8 @@ from ocr_trainer.data.types import Detections, Recognition
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.path_guard import PathGuard
 from ocr_trainer.plugin.options import FolderConfig, ListedConfig
-from ocr_trainer.results import Page, hocr, json_file, page_of, page_xml
+from ocr_trainer.results import Page, page_of
+from ocr_trainer_runtime.results import hocr, json_file, page_xml
 
 OPEN = """
 import importlib, json, sys

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from ocr_trainer.formats.rectify import cut, text_size
+from ocr_trainer_runtime.recognition.rectify import cut, text_size
 
 NOISE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 BOX = np.array([[20, 30], [79, 30], [79, 49], [20, 49]], np.float32)

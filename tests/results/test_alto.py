@@ -17,7 +17,8 @@ from ocr_trainer_xml.alto import AltoXml
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level
 
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.results import Page, alto
+from ocr_trainer.results import Page
+from ocr_trainer_runtime.results import alto
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SCHEMA = DATA / "schemas" / "alto-4-4.xsd"

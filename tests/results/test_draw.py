@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_trainer.results.draw import DONT_CARE, FOUND, TINT, TRUTH, draw
+from ocr_trainer_runtime.results.draw import DONT_CARE, FOUND, TINT, TRUTH, draw
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 RECEIPTS = DATA / "receipts_sroie2019"

@@ -49,7 +49,7 @@ no_writer = WriterPlugin(api=1, summary="none", config=Config, factory="acme_hea
 """
 HEAVY = """
 from ocr_trainer.errors import DataError
-from ocr_trainer.results.writer import Writer
+from ocr_trainer_runtime.results.writer import Writer
 
 def fail(page, image):
     raise ValueError("no\\nluck")
@@ -222,7 +222,7 @@ from ocr_trainer.config.plugin_options import plugin_config
 from ocr_trainer.plugin import Kind
 from ocr_trainer.results.files import ResultFiles
 ResultFiles(Path({str(out)!r}), {{"tsv": plugin_config(Kind.writer, "tsv", {{}})}})
-print(*(name.rpartition(".")[2] for name in sys.modules if name.startswith("ocr_trainer.results.")))
+print(*(name.rpartition(".")[2] for name in sys.modules if name.startswith("ocr_trainer_runtime.results.")))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from ocr_trainer.data.types import Detections, Recognition
-from ocr_trainer.results import Page, json_file, page_of
+from ocr_trainer.results import Page, page_of
+from ocr_trainer_runtime.results import json_file
 
 
 def validator(name: str) -> Draft202012Validator:
-    schema = json.loads(files("ocr_trainer.results").joinpath(name).read_text(encoding="utf-8"))
+    schema = json.loads(files("ocr_trainer_runtime.results").joinpath(name).read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 

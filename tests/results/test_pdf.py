@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ocr_trainer.config.plugin_options import plugin_config
-from ocr_trainer.data.inputs import GivenImage
 from ocr_trainer.data.types import Detections
 from ocr_trainer.plugin import Context, Kind, Task
 from ocr_trainer.results import Page, page_of
-from ocr_trainer.results.pdf import OPEN_AT_ONCE, PdfWriter
+from ocr_trainer_runtime.images.inputs import GivenImage
+from ocr_trainer_runtime.results.pdf import OPEN_AT_ONCE, PdfWriter
 
 pdfium = pytest.importorskip("pypdfium2", reason="pypdfium2 is missing: pip install 'ocr-trainer[pdf]'")
 pikepdf = pytest.importorskip("pikepdf", reason="pikepdf is missing: pip install 'ocr-trainer[pdf]'")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from ocr_trainer.results.reading_order import Layout, reading_order, text_angle
+from ocr_trainer_runtime.results.reading_order import Layout, reading_order, text_angle
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

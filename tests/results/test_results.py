@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.data.types import Detections, Recognition
-from ocr_trainer.results import Page, alto, hocr, json_file, page_of, page_xml, plain, shown_path, tsv
-from ocr_trainer.results.outline import hull
+from ocr_trainer.results import Page, page_of
+from ocr_trainer_runtime.results import alto, hocr, json_file, page_xml, plain, shown_path, tsv
+from ocr_trainer_runtime.results.outline import hull
 
 PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"
 

@@ -18,10 +18,11 @@ from ocr_trainer.config.plugin_options import plugin_config
 from ocr_trainer.data.types import Detections
 from ocr_trainer.metrics import cleval, icdar
 from ocr_trainer.plugin import Kind
-from ocr_trainer.results import Page, csv_file, page_of
+from ocr_trainer.results import Page, page_of
 from ocr_trainer.results.files import ResultFiles
-from ocr_trainer.results.icdar import write
 from ocr_trainer.scoring.row_forms import form_of
+from ocr_trainer_runtime.results import csv_file
+from ocr_trainer_runtime.results.icdar import write
 
 IMAGE = np.full((300, 400, 3), 255, np.uint8)
 

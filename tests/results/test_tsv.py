@@ -11,7 +11,8 @@ from helpers.pages import AWKWARD, page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.results import Page, tsv
+from ocr_trainer.results import Page
+from ocr_trainer_runtime.results import tsv
 
 # The header and the first rows that `tesseract image - tsv` writes.
 HEADER = [

@@ -7,7 +7,7 @@ from bidi import get_display
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_trainer.text.bidi import logical_order, right_to_left, to_logical, to_visual, visual_order
+from ocr_trainer_runtime.text.bidi import logical_order, right_to_left, to_logical, to_visual, visual_order
 
 HEBREW, ARABIC = "אבגד", "سشصض"
 SIGNS = " .,:/-+%$₪()[]!"

@@ -17,7 +17,7 @@ from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import Codec, UnknownCharacter
 from ocr_trainer.text import normalize
-from ocr_trainer.text.bidi import to_visual
+from ocr_trainer_runtime.text.bidi import to_visual
 
 READER = READERS["jsonl texts"]
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ocr_trainer.text.visible import echo, one_line, visible
+from ocr_trainer_runtime.text.visible import echo, one_line, visible
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\r\x9b2J\u202egnp.exe\u2066\u200f\udc80\x7f"
 
@@ -79,7 +79,7 @@ def test_bars_and_warnings_print_no_escape_of_a_name(capsys: pytest.CaptureFixtu
 def test_pages_in_xml_hold_names_that_a_parser_reads_and_a_terminal_does_not_obey():
     from xml.etree import ElementTree
 
-    from ocr_trainer.results.markup import clean, serialize
+    from ocr_trainer_runtime.results.markup import clean, serialize
 
     root = ElementTree.Element("page", name=clean("a\u202eb\x9bc\x1b"))
     text = serialize(root, "<?xml version='1.0'?>")

@@ -11,12 +11,13 @@ import numpy as np
 
 from ocr_trainer.builtin.augment.plugin import CopyPasteConfig
 from ocr_trainer.data.augmentation import Augmentation
-from ocr_trainer.data.geometry import apply as map_points
-from ocr_trainer.data.geometry import extent, resize, resize_points, shifting
+from ocr_trainer.data.geometry import shifting
 from ocr_trainer.data.types import Image, Polygon
 from ocr_trainer.data.view import View
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context
+from ocr_trainer_runtime.geometry import apply as map_points
+from ocr_trainer_runtime.geometry import extent, resize, resize_points
 
 TRIES = 64
 """Number of random places that are examined for each text."""

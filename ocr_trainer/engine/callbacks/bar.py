@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ocr_trainer.text.visible import echo, visible
+from ocr_trainer_runtime.text.visible import echo, visible
 
 Report = Callable[..., None]
 """`report(line="", important=False)`: call it once per image; an empty line only advances the bar."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichBar
 
-from ocr_trainer.text.visible import visible
+from ocr_trainer_runtime.text.visible import visible
 
 INTERVAL = 10.0
 """Seconds between plain lines."""

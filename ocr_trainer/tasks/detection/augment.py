@@ -12,22 +12,12 @@ import numpy as np
 
 from ocr_trainer.data import photometric
 from ocr_trainer.data.augmentation import NO_STEPS, Steps
-from ocr_trainer.data.geometry import (
-    Homography,
-    apply,
-    apply_all,
-    corners,
-    extent,
-    mirroring,
-    scaling,
-    shifting,
-    tilting,
-    turning,
-)
+from ocr_trainer.data.geometry import apply_all, mirroring, scaling, shifting, tilting, turning
 from ocr_trainer.data.types import Sample
 from ocr_trainer.data.view import View
 from ocr_trainer.tasks.detection.config import AugmentConfig
 from ocr_trainer.tasks.detection.regions import whole_region
+from ocr_trainer_runtime.geometry import Homography, apply, corners, extent
 
 
 class Augmenter:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.plugin import Options, option
+from ocr_trainer_runtime.options import Tiles
 
 
 @dataclass
@@ -69,11 +70,11 @@ class CalibrateConfig(Options):
 class TilesConfig(Options):
     """Long pages, cut into overlapping tiles for validation, test and prediction."""
 
-    enabled: bool = True
+    enabled: bool = Tiles.enabled
     """Cut a long page into tiles, if the model would otherwise see it shrunk to less than its tiles."""
-    aspect: float = option(3.0, at_least=1, at_most=20)
+    aspect: float = option(Tiles.aspect, at_least=1, at_most=20)
     """Length of a tile as a multiple of the page's short side. Pages up to a third longer are not cut."""
-    overlap: float = option(0.25, at_least=0.05, at_most=0.5)
+    overlap: float = option(Tiles.overlap, at_least=0.05, at_most=0.5)
     """Fraction of a tile's length by which neighboring tiles overlap, at least. Longer texts are joined."""
 
 

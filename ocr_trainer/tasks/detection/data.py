@@ -18,7 +18,10 @@ from ocr_trainer.plugin import Context, SkippedItem
 from ocr_trainer.tasks.detection.config import DetectionConfig, TilesConfig
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.heights import count_heights
-from ocr_trainer.tasks.detection.tiles import plan
+from ocr_trainer_runtime.detection.fit import fit
+from ocr_trainer_runtime.detection.fit import pad as pad_arrays
+from ocr_trainer_runtime.detection.tiles import Scaled, plan
+from ocr_trainer_runtime.options import TilesRule
 
 BATCH_SIZE, EVAL_BATCH_SIZE = 4, 1
 """Defaults of `data.batch_size` and `data.eval_batch_size`."""
@@ -75,7 +78,7 @@ class DetectionScoringSet(ScoringSet):
         return prepare_page(sample, self.model, self.tiles)
 
 
-def prepare_page(sample: Sample, model: Detector, config: TilesConfig) -> tuple[Image, GroundTruth]:
+def prepare_page(sample: Sample, model: Scaled, config: TilesRule) -> tuple[Image, GroundTruth]:
     """Return a page as the model sees it, and its labels in pixels of the original image.
 
     Returns:
@@ -94,32 +97,9 @@ def prepare_page(sample: Sample, model: Detector, config: TilesConfig) -> tuple[
     return image, GroundTruth(*labels, size, scale, tiling)
 
 
-def fit(image: Image, model: Detector) -> tuple[Image, tuple[float, float]]:
-    """Resize an image by the model's `scale`.
-
-    Returns:
-        The resized image, and the factors of x and y, which differ slightly because sides are rounded.
-    """
-    from ocr_trainer.data.geometry import resize
-
-    height, width = image.shape[:2]
-    scale = model.scale(height, width)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    return resize(image, new_height, new_width), (new_width / width, new_height / height)
-
-
 def pad(images: Sequence[Image], stride: int) -> torch.Tensor:
-    """Stack images of any sizes, padded with black at the right and bottom to a multiple of `stride`.
-
-    Returns:
-        uint8, (images, 3, height, width).
-    """
-    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
-    height, width = -(-height // stride) * stride, -(-width // stride) * stride
-    canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)
-    for place, image in zip(canvas, images, strict=True):
-        place[: image.shape[0], : image.shape[1]] = image
-    return torch.from_numpy(canvas.transpose(0, 3, 1, 2).copy())
+    """Return images as `ocr_trainer_runtime.detection.fit.pad` does, as a tensor."""
+    return torch.from_numpy(pad_arrays(images, stride))
 
 
 def collate_training(items: Sequence[Encoded]) -> Batch:

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ocr_trainer.data.types import Detections, Sample
-from ocr_trainer.tasks.model import TrainableModel
+from ocr_trainer.tasks.model import TrainableModel, device_of
 
 
 class Detector(TrainableModel, ABC):
@@ -80,6 +81,16 @@ class Detector(TrainableModel, ABC):
         Returns:
             One `Detections` per image, with polygons in pixels of the network's input.
         """
+
+    @torch.inference_mode()
+    def find_texts(self, images: np.ndarray, sizes: list[tuple[int, int]]) -> list[Detections]:
+        """Run the network on the model's device, and decode.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB, padded to a multiple of `stride`.
+            sizes: Height and width of each image without padding, in pixels.
+        """
+        return self.decode(self(torch.from_numpy(images).to(device_of(self))), sizes)
 
     def positives(self, targets: dict[str, Tensor]) -> int | None:
         """Return the number of text pixels in a batch's targets, or None if it is not known.

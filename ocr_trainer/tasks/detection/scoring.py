@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from ocr_trainer.data.geometry import resize_points
 from ocr_trainer.data.types import Batch, Detections, GroundTruth
 from ocr_trainer.metrics.collection import MetricCollection
 from ocr_trainer.tasks.detection.detector import Detector
-from ocr_trainer.tasks.detection.tiles import BORDER, merge
+from ocr_trainer_runtime.detection.tiles import BORDER, merge
+from ocr_trainer_runtime.geometry import resize_points
 
 Outputs = dict[str, Tensor]
 """The outputs of `Detector.forward`, by name; the first axis is the batch."""

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ocr_trainer.data.geometry import resize_points
 from ocr_trainer.data.loader import all_reduce_sum
 from ocr_trainer.data.types import Batch, GroundTruth, Image
 from ocr_trainer.errors import DataError
@@ -23,6 +22,7 @@ from ocr_trainer.tasks.detection import data
 from ocr_trainer.tasks.detection.config import DetectionConfig
 from ocr_trainer.tasks.detection.detector import Detector
 from ocr_trainer.tasks.detection.heights import HIGHEST, KEY, MANY, count_small, least_learned
+from ocr_trainer_runtime.geometry import resize_points
 
 if TYPE_CHECKING:
     from ocr_trainer.tasks.detection.scoring import Scored
@@ -168,7 +168,7 @@ class DetectionTask(LearningTask[DetectionConfig]):
 
 def _draw(pixels: Tensor, truth: GroundTruth, scored: Future[Scored]) -> Image:
     """Draw detections and labels on an image, at the size that the model saw."""
-    from ocr_trainer.results.draw import draw
+    from ocr_trainer_runtime.results.draw import draw
 
     found, _ = scored.result()
     fx, fy = truth.scale

@@ -10,12 +10,13 @@ import numpy as np
 
 from ocr_trainer.data import photometric
 from ocr_trainer.data.augmentation import NO_STEPS, Steps
-from ocr_trainer.data.geometry import Homography, scaling, tilting
+from ocr_trainer.data.geometry import scaling, tilting
 from ocr_trainer.data.photometric import occurs
 from ocr_trainer.data.types import Image, TextImage
 from ocr_trainer.data.view import View
 from ocr_trainer.tasks.recognition.canvas import canvas, outline, rotating, size_of, slanting
 from ocr_trainer.tasks.recognition.config import AugmentConfig
+from ocr_trainer_runtime.geometry import Homography
 
 
 class TextView(View):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr_trainer.data.geometry import Homography, apply, corners, extent, shifting, warp
+from ocr_trainer.data.geometry import shifting, warp
 from ocr_trainer.data.types import Image
+from ocr_trainer_runtime.geometry import Homography, apply, corners, extent
 
 MOST_RISE = 0.5
 """How far one end of a text may rise above the other, as a share of its height. The canvas grows by the

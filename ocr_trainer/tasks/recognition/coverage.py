@@ -15,7 +15,7 @@ from ocr_trainer.plugin import DataReport
 from ocr_trainer.tasks.recognition.charset import named
 from ocr_trainer.tasks.recognition.config import Unknown
 from ocr_trainer.text import normalize
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 SHOWN = 10
 """How many unknown characters to list, the most frequent first."""

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from ocr_trainer.config.context import run_context
-from ocr_trainer.data.geometry import resize
 from ocr_trainer.data.loader import NO_IMAGES, KeyedSampler, Loader, ScoringSet, TrainingSet, make_loader
 from ocr_trainer.data.split import Split, Unusable
 from ocr_trainer.data.types import Batch, Image, TextGroundTruth, TextImage
@@ -27,6 +26,8 @@ from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.fitting import TextFitter
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text import normalize
+from ocr_trainer_runtime.recognition.fit import fit
+from ocr_trainer_runtime.recognition.fit import pad as pad_arrays
 
 BATCH_SIZE = 64
 """Default of `data.batch_size` and `data.eval_batch_size`."""
@@ -104,23 +105,10 @@ class RecognitionScoringSet(ScoringSet):
         return fit(sample.image, self.model), TextGroundTruth(text, sample.source)
 
 
-def fit(image: Image, model: Recognizer) -> Image:
-    """Resize an image to the model's `size`."""
-    return resize(image, *model.size(*image.shape[:2]))
-
-
 def pad(images: Sequence[Image], stride: int) -> tuple[Tensor, Tensor]:
-    """Stack images of equal height, padded with black at the right to a multiple of `stride`.
-
-    Returns:
-        uint8, (images, 3, height, width), and int64, (images,): the width of each image without padding.
-    """
-    widths = [image.shape[1] for image in images]
-    width = -(-max(widths) // stride) * stride
-    canvas = np.zeros((len(images), images[0].shape[0], width, 3), dtype=np.uint8)
-    for place, image in zip(canvas, images, strict=True):
-        place[:, : image.shape[1]] = image
-    return torch.from_numpy(canvas.transpose(0, 3, 1, 2).copy()), torch.tensor(widths)
+    """Return images and widths as `ocr_trainer_runtime.recognition.fit.pad` does, as tensors."""
+    stacked, widths = pad_arrays(images, stride)
+    return torch.from_numpy(stacked), torch.from_numpy(widths)
 
 
 def prepare(images: Sequence[Image], model: Recognizer) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from ocr_trainer.tasks.recognition.charset import Codec
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.text import normalize
-from ocr_trainer.text.bidi import to_visual
+from ocr_trainer_runtime.text.bidi import to_visual
 
 SHOWN = 3
 """How many texts to list."""

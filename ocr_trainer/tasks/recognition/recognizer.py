@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ocr_trainer.data.types import Image, Recognition
-from ocr_trainer.tasks.model import TrainableModel
+from ocr_trainer.tasks.model import TrainableModel, device_of
 from ocr_trainer.tasks.recognition.tokenizer import Tokenizer
 
 
@@ -105,6 +106,17 @@ class Recognizer(TrainableModel, ABC):
         Args:
             outputs: What `forward` returned in evaluation mode.
         """
+
+    @torch.inference_mode()
+    def read_texts(self, images: np.ndarray, widths: np.ndarray) -> list[Recognition]:
+        """Run the network on the model's device, and decode.
+
+        Args:
+            images: uint8, (batch, 3, height, width), RGB, padded on the right to a multiple of `stride`.
+            widths: int64, (batch,): the columns of each image that are not padding.
+        """
+        inputs = (torch.from_numpy(array).to(device_of(self)) for array in (images, widths))
+        return self.decode(self(*inputs))
 
     def character_rows(self) -> dict[str, int]:
         """Return which tensors of the state_dict have a row per character, and the row of the first one.

@@ -24,7 +24,7 @@ from ocr_trainer.tasks.recognition.charset import choose, initial_charset, named
 from ocr_trainer.tasks.recognition.config import RecognitionConfig, Unknown
 from ocr_trainer.tasks.recognition.recognizer import Recognizer
 from ocr_trainer.tasks.recognition.tokenizer import encodable, make_tokenizer, to_json
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime.text.visible import echo
 
 if TYPE_CHECKING:
     from ocr_trainer.data.split import Splits

@@ -8,11 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from ocr_trainer.data.types import Detections, Sample
-from ocr_trainer.plugin.options import DBConfig, Side, Unclip
+from ocr_trainer.plugin.options import DBConfig, Unclip
 from ocr_trainer.tasks.detection import Detector
 from ocr_trainer.tasks.exportable import Exportable, OutputKind
-from ocr_trainer_dbnet.decode import calibration_candidates, decode_map, unclip_ratio
+from ocr_trainer_dbnet.calibration import calibration_candidates
 from ocr_trainer_dbnet.targets import make_targets
+from ocr_trainer_runtime.detection.db import decode_map, unclip_ratio
+from ocr_trainer_runtime.detection.fit import scale_of
 
 
 class DBDetector(Detector):
@@ -29,22 +31,14 @@ class DBDetector(Detector):
 
     def scale(self, height: int, width: int) -> float:
         """Return the factor that `config.side` and `config.size` ask for, limited by `config.max_side`."""
-        size = self.config.size
-        factor = {
-            Side.short: size / min(height, width),
-            Side.long: size / max(height, width),
-            Side.width: size / width,
-            Side.at_least: max(size / min(height, width), 1.0),
-            Side.none: 1.0,
-        }[self.config.side]
-        return min(factor, self.config.max_side / max(height, width))
+        return scale_of(height, width, self.config)
 
     def encode(self, sample: Sample) -> dict[str, np.ndarray]:
         """Return the target maps of a sample; see `targets.make_targets`."""
         return make_targets(sample.polygons, sample.ignore, sample.image.shape[:2], self.config)
 
     def decode(self, outputs: dict[str, Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
-        """Find the text regions in each probability map; see `decode.decode_map`."""
+        """Find the text regions in each probability map; see `db.decode_map` of the runtime."""
         config = self.config
         maps = outputs["probability"].detach().float().cpu().numpy()
         maps = maps.reshape(len(sizes), *maps.shape[-2:])

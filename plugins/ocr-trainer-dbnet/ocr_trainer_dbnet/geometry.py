@@ -1,41 +1,11 @@
-"""Polygon offsetting (growing and shrinking), shared by targets and decoding so that one undoes the other."""
+"""Polygons of training targets: clipped to the image, and how far they shrink."""
 
 from __future__ import annotations
 
-import math
-
-import cv2
 import numpy as np
 import pyclipper
 
-STEPS = 1024
-"""Integer steps per pixel: pyclipper computes in integers."""
-ARC_TOLERANCE = 0.25
-"""Largest error of a rounded corner, in pixels; the default that the authors use."""
-MITER_LIMIT = 2.0
-"""A sharp corner moves by at most this many times the offset; a right angle needs 1.42."""
-RECTANGLE_CORNERS = 4.0
-"""The sum of tan(turn / 2) over the corners of a rectangle; equal for a curved strip."""
-
-
-def offset(polygon: np.ndarray, distance: float, round_corners: bool = True) -> list[np.ndarray]:
-    """Move the outline of a polygon outward, or inward if `distance` is negative.
-
-    Args:
-        polygon: float or int, (points, 2), finite, in pixels.
-        distance: In pixels.
-        round_corners: Round the corners of a growing polygon, as DBNet's targets do, or keep them sharp.
-
-    Returns:
-        The pieces, float32, (points, 2) each; empty if nothing is left or `polygon` has no area.
-    """
-    join = pyclipper.JT_ROUND if round_corners else pyclipper.JT_MITER
-    clipper = pyclipper.PyclipperOffset(MITER_LIMIT, ARC_TOLERANCE * STEPS)
-    try:
-        clipper.AddPath(_to_steps(polygon), join, pyclipper.ET_CLOSEDPOLYGON)
-    except pyclipper.ClipperException:  # a point or a line, once repeated points are dropped
-        return []
-    return _to_pixels(clipper.Execute(distance * STEPS))
+from ocr_trainer_runtime.detection.offset import to_pixels, to_steps
 
 
 def clip(polygon: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
@@ -54,50 +24,13 @@ def clip(polygon: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
     image = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
     clipper = pyclipper.Pyclipper()
     try:
-        clipper.AddPath(_to_steps(polygon), pyclipper.PT_SUBJECT, True)
-        clipper.AddPath(_to_steps(image), pyclipper.PT_CLIP, True)
+        clipper.AddPath(to_steps(polygon), pyclipper.PT_SUBJECT, True)
+        clipper.AddPath(to_steps(image), pyclipper.PT_CLIP, True)
     except pyclipper.ClipperException:
         return []
-    return _to_pixels(clipper.Execute(pyclipper.CT_INTERSECTION))
-
-
-def _to_steps(polygon: np.ndarray) -> np.ndarray:
-    return np.rint(polygon.astype(np.float64) * STEPS).astype(np.int64)
-
-
-def _to_pixels(paths: list[list[list[int]]]) -> list[np.ndarray]:
-    return [np.asarray(path, dtype=np.float32) / STEPS for path in paths]
+    return to_pixels(clipper.Execute(pyclipper.CT_INTERSECTION))
 
 
 def shrink_distance(area: float, perimeter: float, ratio: float) -> float:
     """Return the offset D = A (1 - r²) / L in pixels (Liao et al., AAAI 2020, section "Label generation")."""
     return area * (1 - ratio**2) / perimeter
-
-
-def exact_distance(area: float, perimeter: float, ratio: float) -> float:
-    """Return the offset that grows a kernel back to the polygon it was shrunk from, in pixels.
-
-    A kernel of perimeter L' and area A' that grows by D with sharp corners has the perimeter
-    L = L' + 2 k D and the area A = A' + L' D + k D², where k is the sum of tan(turn / 2) over its corners.
-    Inserted into D = c A / L with c = 1 - r², this is quadratic in D. k is 4 for a rectangle and for a
-    strip of any curvature, because the turns of its outer and inner side cancel. So the same k is used
-    for all polygons.
-
-    Args:
-        area: A', in square pixels.
-        perimeter: L', in pixels.
-        ratio: The r that the polygon was shrunk with.
-    """
-    c = 1 - ratio**2
-    linear = (1 - c) * perimeter
-    quadratic = RECTANGLE_CORNERS * (2 - c)
-    return (-linear + math.sqrt(linear**2 + 4 * quadratic * c * area)) / (2 * quadratic)
-
-
-def area_and_perimeter(polygon: np.ndarray) -> tuple[float, float]:
-    """Return the area, in square pixels, and the perimeter, in pixels, of a polygon.
-
-    Args:
-        polygon: float32 or int32, (points, 2). Its direction does not matter: the area is never negative.
-    """
-    return cv2.contourArea(polygon), cv2.arcLength(polygon, closed=True)

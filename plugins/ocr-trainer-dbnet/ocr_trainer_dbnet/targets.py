@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from ocr_trainer.plugin.options import DBConfig
-from ocr_trainer_dbnet.geometry import area_and_perimeter, clip, offset, shrink_distance
+from ocr_trainer_dbnet.geometry import clip, shrink_distance
+from ocr_trainer_runtime.detection.offset import area_and_perimeter, offset
 
 MAX_COORDINATE = 2.0**15
 """Largest absolute coordinate of a learned polygon, in pixels; polygons beyond it are masked out."""

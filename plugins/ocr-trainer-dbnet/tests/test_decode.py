@@ -7,18 +7,13 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ocr_trainer_dbnet.decode import (
-    calibration_candidates,
-    decode_map,
-    find_kernels,
-    mean_inside,
-    unclip_distance,
-)
-from ocr_trainer_dbnet.geometry import exact_distance, offset
+from ocr_trainer_dbnet.calibration import calibration_candidates
 from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.targets import make_targets
 
 from ocr_trainer.plugin.options import Shape, Unclip
+from ocr_trainer_runtime.detection.db import decode_map, find_kernels, mean_inside, unclip_distance
+from ocr_trainer_runtime.detection.offset import exact_distance, offset
 
 SIZE = (96, 160)
 LINE = np.array([[10, 10], [110, 10], [110, 30], [10, 30]], np.float32)

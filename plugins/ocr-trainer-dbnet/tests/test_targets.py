@@ -6,9 +6,10 @@ import pytest
 import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ocr_trainer_dbnet.geometry import offset
 from ocr_trainer_dbnet.plugin import DBNetConfig
 from ocr_trainer_dbnet.targets import draw_band, make_targets, shrink
+
+from ocr_trainer_runtime.detection.offset import offset
 
 SIZE = (96, 160)
 LINE = np.array([[10, 10], [110, 10], [110, 30], [10, 30]], np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.tasks.exportable import OutputKind
-from ocr_trainer.text.bidi import REORDERED
+from ocr_trainer_runtime.text.bidi import REORDERED
 
 SPACE = " "
 

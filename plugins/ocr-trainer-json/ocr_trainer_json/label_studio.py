@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ocr_trainer.data.image_kinds import is_image
 from ocr_trainer.data.listing import is_image_file
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import Labels, Points
@@ -40,6 +39,7 @@ from ocr_trainer_json.brush import brush_box
 from ocr_trainer_json.coco import Keyed
 from ocr_trainer_json.marks import dont_care
 from ocr_trainer_json.plugin import LabelStudioConfig
+from ocr_trainer_runtime.images.kinds import is_image
 
 LISTS = ("annotations", "completions")
 """Keys of the annotations of a task; the second was used before version 1.0."""

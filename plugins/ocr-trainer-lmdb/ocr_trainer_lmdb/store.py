@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ocr_trainer.data.images import decode_image
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import SkippedItem
 from ocr_trainer_lmdb.tree import Entry, Tree
+from ocr_trainer_runtime.images.read import decode_image
 
 DATA = "data.mdb"
 COUNT = "num-samples"

@@ -17,9 +17,8 @@ from ocr_trainer_parseq.network import Decoder, Encoder, initialize_linear
 from ocr_trainer_parseq.permutations import IGNORED, draw_orders, order_targets, visible_context
 from ocr_trainer_parseq.plugin import MAX_LENGTH, PARSeqConfig, Size
 from ocr_trainer_parseq.rand_augment import rand_augment
-
-END = 0
-"""Class and token of [E], the end. Character k is 1 + k; the tokens [B] and [P] follow the characters."""
+from ocr_trainer_runtime.recognition.fit import fixed_size
+from ocr_trainer_runtime.recognition.positions import END, read_positions
 
 
 class Shape(NamedTuple):
@@ -66,10 +65,7 @@ class PARSeq(Recognizer):
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return the configured size; with `keep_ratio`, the width that keeps the aspect ratio if it fits."""
         config = self.config
-        if not config.keep_ratio:
-            return config.height, config.width
-        scaled = round(width * config.height / height)
-        return config.height, min(max(scaled, config.patch[1]), config.width)
+        return fixed_size(height, width, config, self.stride)
 
     def augment(self, image: Image, rng: np.random.Generator) -> Image:
         """Apply RandAugment with `rand_augment_layers` and `rand_augment_magnitude`, as the authors do."""
@@ -164,12 +160,7 @@ class PARSeq(Recognizer):
         probabilities = outputs["logits"].detach().float().softmax(-1)
         best, classes = (x.cpu().numpy() for x in probabilities.max(-1))
         ends = probabilities[..., END].cpu().numpy()
-        recognitions = []
-        for row, scores, end in zip(classes, best, ends, strict=True):
-            stop = int(np.argmax(np.append(row[:-1], END) == END))
-            text = "".join(self.charset[k - 1] for k in row[:stop])
-            recognitions.append(Recognition(text, scores[:stop], float(scores[:stop].prod() * end[stop])))
-        return recognitions
+        return read_positions(classes, best, ends, self.charset)
 
     def character_rows(self) -> dict[str, int]:
         """Return the tensors with a row per character; row 0 is [E]."""

@@ -9,10 +9,10 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont, ImageOps
 
 from ocr_trainer.config.compose import compose
-from ocr_trainer.data.geometry import resize
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.plugin import Context, Task
 from ocr_trainer.tasks.recognition.data import RecognitionSet
+from ocr_trainer_runtime.geometry import resize
 
 
 def word(text="Reading", size=32):

@@ -14,11 +14,12 @@ from ocr_trainer_ppocrv6.detector import PPOCRv6Detector
 from ocr_trainer_ppocrv6.plugin import PPOCRv6DetConfig, PPOCRv6RecConfig
 from ocr_trainer_ppocrv6.recognizer import PPOCRv6Recognizer, initial_charset
 
-from ocr_trainer.formats.rectify import cut
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.tasks.detection.data import fit, pad
-from ocr_trainer.tasks.recognition.data import fit as fit_line
+from ocr_trainer.tasks.detection.data import pad
 from ocr_trainer.tasks.recognition.data import prepare
+from ocr_trainer_runtime.detection.fit import fit
+from ocr_trainer_runtime.recognition.fit import fit as fit_line
+from ocr_trainer_runtime.recognition.rectify import cut
 
 DATA = Path(os.environ.get("OCR_TRAINER_DATA", Path(__file__).parents[4] / "shared" / "data"))
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -13,9 +13,10 @@ page.save("page.hocr")
 TYPE_CHECKING = False  # typing would take as long to import as all of json
 if TYPE_CHECKING:
     from ocr_trainer_runtime.errors import ConfigError, DataError, ModelError, OcrTrainerError
+    from ocr_trainer_runtime.formats import FORMATS
     from ocr_trainer_runtime.load import load
     from ocr_trainer_runtime.reader import Reader
-    from ocr_trainer_runtime.results import FORMATS, Page, Word
+    from ocr_trainer_runtime.results import Page, Word
 
     __version__: str
 
@@ -23,7 +24,8 @@ _MODULES = {
     "errors": ("ConfigError", "DataError", "ModelError", "OcrTrainerError"),
     "load": ("load",),
     "reader": ("Reader",),
-    "results": ("FORMATS", "Page", "Word"),
+    "formats": ("FORMATS",),
+    "results": ("Page", "Word"),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ocr_trainer_runtime.errors import ModelError
+from ocr_trainer_runtime.errors import ConfigError, ModelError
 from ocr_trainer_runtime.onnx_file import OnnxFile, open_file
+from ocr_trainer_runtime.onnx_models import BATCH_SIZE, OnnxDetector, OnnxRecognizer
+from ocr_trainer_runtime.options import Tiles
+from ocr_trainer_runtime.pipeline import Pipeline
 from ocr_trainer_runtime.reader import Reader
 
 Model = str | os.PathLike[str]
@@ -33,17 +36,39 @@ def load(
         The reader. Threads can share it.
 
     Raises:
-        ModelError: A model is missing, damaged, or not of this form, or both models have the same task.
+        ModelError: A model is missing or damaged, no export of this form, or both have the same task.
+        ConfigError: `threads` or `margin` is out of range, or has to be given.
     """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be at least 1, not {threads}")
+    if margin is not None and not 0 <= margin <= 1:
+        raise ConfigError(f"margin must be at least 0 and at most 1, not {margin:g}")
     files = [open_file(path, threads, int8) for path in (model, other) if path is not None]
-    detectors = [file for file in files if file.kind == "regions"]
-    recognizers = [file for file in files if file.kind != "regions"]
-    if len(detectors) > 1:
-        raise ModelError(f"{_names(files)} both find texts: give one of them with a recognizer")
-    if len(recognizers) > 1:
-        raise ModelError(f"{_names(files)} both read texts: give one of them with a detector")
-    return Reader(next(iter(detectors), None), next(iter(recognizers), None), margin)
+    detectors = [file for file in files if file.metadata.kind == "regions"]
+    recognizers = [file for file in files if file not in detectors]
+    for same, does, instead in ((detectors, "find", "a recognizer"), (recognizers, "read", "a detector")):
+        if len(same) > 1:
+            names = " and ".join(f"'{file.metadata.path}'" for file in same)
+            raise ModelError(f"{names} both {does} texts: give one of them and {instead}")
+    finds = OnnxDetector(detectors[0]) if detectors else None
+    reads = OnnxRecognizer(recognizers[0]) if recognizers else None
+    if finds and reads and margin is None:
+        margin = _margin(recognizers[0])
+    tiles, least = (finds.tiles, finds.least) if finds else (Tiles(), None)
+    tasks = {"regions": "detection"}
+    listed = [(tasks.get(file.metadata.kind, "recognition"), file.metadata) for file in files]
+    description = ", ".join(f"{task} by {about.model} from {about.path}" for task, about in listed)
+    return Reader(Pipeline(finds, reads, margin or 0.0, tiles, least, BATCH_SIZE), description)
 
 
-def _names(files: list[OnnxFile]) -> str:
-    return " and ".join(f"'{file.path}'" for file in files)
+def _margin(file: OnnxFile) -> float:
+    """Return the margin that a recognizer was trained with.
+
+    Raises:
+        ConfigError: It was trained with several.
+    """
+    margins = file.metadata.content.get("margins", [0.0])
+    if len(margins) > 1:
+        listed = " and ".join(f"{margin:g}" for margin in margins)
+        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
+    return float(margins[0]) if margins else 0.0

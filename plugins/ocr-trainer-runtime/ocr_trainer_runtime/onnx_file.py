@@ -1,10 +1,8 @@
-"""ONNX files of exported models: what they say about themselves, and sessions that run them."""
+"""ONNX files in onnxruntime."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,35 +11,37 @@ import numpy as np
 import onnxruntime
 
 from ocr_trainer_runtime.errors import ModelError
+from ocr_trainer_runtime.metadata import Metadata
 
-KEY = "ocr_trainer"
-"""The key of the metadata of an export."""
-FORMAT = 1
-"""The version of the metadata that is read."""
 MODEL, INT8 = "model.onnx", "model.int8.onnx"
+NAMES = ("images", "widths")
+"""The inputs that an export may have."""
 
 
 @dataclass(frozen=True)
 class OnnxFile:
     """An exported model in onnxruntime. Threads can share it."""
 
-    path: Path
+    metadata: Metadata
     session: Any
     """An `onnxruntime.InferenceSession`."""
-    metadata: dict[str, Any]
+    inputs: frozenset[str]
+    outputs: tuple[str, ...]
+    classes: int | None
+    """The last axis of the main output; None if it is free."""
 
-    @property
-    def kind(self) -> str:
-        """What the main output holds: `regions`, `ctc` or `positions`."""
-        return str(self.metadata["output"]["kind"])
+    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs by name; inputs that the file does not have are left out.
 
-    def run(self, **inputs: np.ndarray) -> Sequence[np.ndarray]:
-        """Return the outputs for inputs by name; those that the file does not have are left out."""
-        known = {entry.name for entry in self.session.get_inputs()}
-        found: Sequence[np.ndarray] = self.session.run(
-            None, {name: value for name, value in inputs.items() if name in known}
-        )
-        return found
+        Raises:
+            ModelError: The network fails.
+        """
+        known = {name: value for name, value in inputs.items() if name in self.inputs}
+        try:
+            found = self.session.run(None, known)
+        except Exception as error:  # onnxruntime has an exception class per status, without a common base
+            raise ModelError(f"'{self.metadata.path}' failed: {_first_line(error)}") from error
+        return dict(zip(self.outputs, found, strict=True))
 
 
 def open_file(model: str | os.PathLike[str], threads: int | None, int8: bool) -> OnnxFile:
@@ -49,13 +49,13 @@ def open_file(model: str | os.PathLike[str], threads: int | None, int8: bool) ->
 
     Args:
         model: The folder of an export, or the file in it.
-        threads: Threads that run a network; None for all cores.
+        threads: Threads that run the network; None for all cores.
         int8: Whether to take the quantized file of a folder, if it has one.
 
     Raises:
-        ModelError: It is no export of ocr-trainer, or it is damaged.
+        ModelError: It is missing or damaged, or no export of ocr-trainer.
     """
-    path = _file(Path(model), int8)
+    path = _path(Path(model), int8)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or 0
@@ -65,13 +65,20 @@ def open_file(model: str | os.PathLike[str], threads: int | None, int8: bool) ->
         session = onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime has an exception class per status, without a common base
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"'{path}' cannot be run by onnxruntime: {reason}") from error
-    return OnnxFile(path, session, _metadata(path, session.get_modelmeta().custom_metadata_map))
+    except Exception as error:  # see above
+        raise ModelError(f"'{path}' cannot be run by onnxruntime: {_first_line(error)}") from error
+    metadata = Metadata.parse(path, session.get_modelmeta().custom_metadata_map)
+    inputs = frozenset(entry.name for entry in session.get_inputs())
+    outputs = tuple(entry.name for entry in session.get_outputs())
+    expected = {"probabilities", *(["steps"] if metadata.kind == "ctc" else [])}
+    if "images" not in inputs or inputs - set(NAMES) or not expected <= set(outputs):
+        raise ModelError(f"'{path}' has other inputs or outputs than the exports of `--format onnx`")
+    (shape,) = (entry.shape for entry in session.get_outputs() if entry.name == "probabilities")
+    classes = shape[-1] if shape and isinstance(shape[-1], int) else None
+    return OnnxFile(metadata, session, inputs, outputs, classes)
 
 
-def _file(path: Path, int8: bool) -> Path:
+def _path(path: Path, int8: bool) -> Path:
     if path.is_dir():
         quantized = path / INT8
         path = quantized if int8 and quantized.exists() else path / MODEL
@@ -80,11 +87,5 @@ def _file(path: Path, int8: bool) -> Path:
     return path
 
 
-def _metadata(path: Path, named: dict[str, str]) -> dict[str, Any]:
-    try:
-        found = json.loads(named[KEY])
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"'{path}' was not written by `ocr-train export --format onnx`") from error
-    if found["format"] != FORMAT:
-        raise ModelError(f"'{path}' has metadata of version {found['format']}, this runtime reads {FORMAT}")
-    return dict(found)
+def _first_line(error: Exception) -> str:
+    return " ".join((str(error).splitlines() or [type(error).__name__])[0].split())

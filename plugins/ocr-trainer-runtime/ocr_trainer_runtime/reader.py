@@ -1,141 +1,236 @@
-"""Reads images with exported models."""
+"""Find and read text in images: one image, or a stream of them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
-from typing import Any
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
 
-import numpy as np
-from ocr_trainer_dbnet.decode import decode_map
+from ocr_trainer_runtime.errors import ConfigError, DataError
+from ocr_trainer_runtime.images.documents import expanded, pages_of
+from ocr_trainer_runtime.images.inputs import GivenImage, is_stream
+from ocr_trainer_runtime.images.pdf import DPI, check_dpi
+from ocr_trainer_runtime.pipeline import BATCH_SIZE, Pipeline, recognize, whole
+from ocr_trainer_runtime.recognition.fit import fit
+from ocr_trainer_runtime.results import Page, page_of
+from ocr_trainer_runtime.text.visible import visible
+from ocr_trainer_runtime.types import Detections, Image, Recognition
 
-from ocr_trainer.data.documents import pages_of
-from ocr_trainer.data.geometry import corners, resize, resize_points
-from ocr_trainer.data.inputs import GivenImage
-from ocr_trainer.data.pdf import DPI, check_dpi
-from ocr_trainer.data.types import Detections, Image, Recognition
-from ocr_trainer.formats.rectify import cut
-from ocr_trainer.plugin.options import Shape, Unclip
-from ocr_trainer.results.page import Page, page_of
-from ocr_trainer.text.bidi import logical_order
-from ocr_trainer_runtime.errors import DataError
-from ocr_trainer_runtime.onnx_file import OnnxFile
+if TYPE_CHECKING:
+    from ocr_trainer_runtime.images.inputs import Given
 
-Source = str | os.PathLike[str] | bytes | np.ndarray
-EMPTY = Recognition("", np.zeros(0, dtype=np.float32), 0.0)
+OnError = Literal["raise", "skip"] | Callable[[DataError], object]
+"""What to do with an image of a stream that cannot be read: raise the error, skip the image with a warning,
+or call a function with the error and skip the image."""
+
+T = TypeVar("T")
 
 
 class Reader:
-    """A detector, a recognizer or both, ready to read images. Threads can share it."""
+    """A detector, a recognizer or both, ready to read images. Threads can share it.
 
-    def __init__(self, detector: OnnxFile | None, recognizer: OnnxFile | None, margin: float | None) -> None:
-        self._detector, self._recognizer, self._margin = detector, recognizer, margin or 0.0
+    A detector finds words, a recognizer reads images of single words or lines, and both together find and
+    read the words of pages. `load` makes one.
+    """
+
+    page_type: ClassVar[type[Page]] = Page
+    """The class of the pages that it returns."""
+
+    def __init__(self, pipeline: Pipeline, description: str) -> None:
+        """Store the models, and the line that describes them."""
+        self.pipeline = pipeline
+        self._description = description
 
     @property
     def finds(self) -> bool:
         """Whether it finds words, with a detector."""
-        return self._detector is not None
+        return self.pipeline.detector is not None
 
     @property
     def reads(self) -> bool:
         """Whether it reads words, with a recognizer."""
-        return self._recognizer is not None
+        return self.pipeline.recognizer is not None
 
-    def predict(self, source: Source) -> Page:
-        """Return the page of an image.
+    def __repr__(self) -> str:
+        return f"<Reader: {self._description}>"
+
+    @overload
+    def predict(self, images: Given, *, dpi: float = DPI) -> Page: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(
+        self, images: Iterable[Given | GivenImage], *, on_error: OnError = "raise", dpi: float = DPI
+    ) -> Pages: ...
+
+    def predict(
+        self, images: Given | Iterable[Given | GivenImage], *, on_error: OnError = "raise", dpi: float = DPI
+    ) -> Page | Pages:
+        """Find and read the text of one image, or of many, one after the other.
+
+        An image is a path, the content of an image file as bytes, a PIL image, or a numpy array: uint8 of
+        shape (height, width) for gray, (height, width, 3) for RGB or (height, width, 4) for RGBA, from 0 to
+        255. Transparent pixels are put on white, and the EXIF orientation of files and PIL images is applied.
+
+        A PDF, or a TIFF of several pages, is a document: it stands for the images of its pages. By itself, it
+        gives `Pages`, even if a PDF has only one page. Type checkers do not see that; for them, give a list:
+        `predict(["file.pdf"])`.
+
+        Args:
+            images: An image or a document, or an iterable of them. The iterable is read as you ask for its
+                pages, one image ahead; of files, no more than two images are in memory.
+            on_error: What to do with an image of an iterable, or a page of a document, that cannot be read:
+                `"raise"` the error, `"skip"` the image with a warning, or call a function with the error and
+                skip the image. The result counts the skipped images. An image by itself always raises, and
+                so does a document of which nothing can be read.
+            dpi: Resolution at which the pages of a PDF are rendered, in pixels per inch.
+
+        Returns:
+            The `Page` of the image, or an iterator over the pages of all images in their order. Polygons are
+            in pixels of the image. Without a detector, a page has one word, the whole image.
 
         Raises:
-            DataError: The image cannot be read.
+            DataError: An image cannot be read, or is nothing of the above.
+            ConfigError: `on_error` is nothing of the above, or `dpi` is not from 10 to 2400.
         """
-        given = GivenImage(source, "the image")
-        if pages_of(given) is not None:
-            raise DataError(f"{given.label} is a document of pages: read it with predict_pages")
-        return self._page(given)
+        if not (on_error in ("raise", "skip") or callable(on_error)):
+            raise ConfigError(f"on_error is 'raise', 'skip' or a function, not {on_error!r}")
+        check_dpi(dpi, "dpi")
+        if is_stream(images):
+            return self._pages(images, on_error, dpi)
+        given = GivenImage(images, "the image")
+        if (pages := pages_of(given, dpi)) is not None:
+            return self._pages(pages, on_error, dpi)
+        page = _page(self.page_type, given, *self.pipeline(given.image()))
+        given.release()
+        return page
 
-    def predict_pages(self, source: Source, dpi: float = DPI) -> Iterator[Page]:
-        """Yield the pages of a PDF or TIFF, or that of an image.
+    def predict_pages(self, source: Given, *, dpi: float = DPI) -> Pages:
+        """Find and read the text of each page of a document; an image is a document of one page.
+
+        Args:
+            source: A PDF, a TIFF or another image: a path, or the content of the file as bytes.
+            dpi: Resolution at which the pages of a PDF are rendered, in pixels per inch.
+
+        Returns:
+            An iterator over the pages, which reads a page when you ask for it, and one ahead.
 
         Raises:
             DataError: The file cannot be read.
+            ConfigError: `dpi` is not from 10 to 2400.
         """
         check_dpi(dpi, "dpi")
         given = GivenImage(source, "the image")
         pages = pages_of(given, dpi)
-        return (self._page(page) for page in ([given] if pages is None else pages))
+        return self._pages([given] if pages is None else pages, "raise", dpi)
 
-    def _page(self, given: GivenImage) -> Page:
-        image = given.image()
-        detections = self._find(image) if self._detector else _whole(image)
-        readings = self._read(image, detections) if self._recognizer else None
-        page = page_of(given.source, image.shape[:2], detections, readings)
-        page.number, page.dpi = given.number, given.dpi
-        page.load_image, page.load_file = given.image, given.content
-        given.release()
-        return page
+    def _pages(self, images: Iterable[Given | GivenImage], on_error: OnError, dpi: float) -> Pages:
+        return Pages(self.pipeline, images, on_error, dpi, self.page_type)
 
-    def _find(self, image: Image) -> Detections:
-        assert self._detector is not None
-        rules, stride = self._detector.metadata["preprocessing"], self._detector.metadata["input"]["stride"]
-        height, width = image.shape[:2]
-        factors = {
-            "short": rules["size"] / min(height, width),
-            "long": rules["size"] / max(height, width),
-            "width": rules["size"] / width,
-            "at_least": max(rules["size"] / min(height, width), 1.0),
-            "none": 1.0,
-        }
-        scale = min(factors[rules["side"]], rules["max_side"] / max(height, width))
-        size = max(1, round(height * scale)), max(1, round(width * scale))
-        resized = resize(image, *size)
-        padded = np.pad(resized, ((0, -size[0] % stride), (0, -size[1] % stride), (0, 0)))
-        maps = self._detector.run(images=padded.transpose(2, 0, 1)[None].copy())[0]
-        found = decode_map(maps.reshape(maps.shape[-2:]), size, self._decoding(self._detector))
-        found.polygons = resize_points(found.polygons, width / size[1], height / size[0])
-        return found
 
-    def _decoding(self, detector: OnnxFile) -> Any:
-        options = dict(detector.metadata["postprocessing"])
-        options["shape"], options["unclip"] = Shape(options["shape"]), Unclip(options["unclip"])
-        return SimpleNamespace(**options)
+class Pages(Iterator[Page]):
+    """The pages of a stream of images, in order; the images are read one ahead."""
 
-    def _read(self, image: Image, detections: Detections) -> list[Recognition]:
-        return [self._word(image, polygon, detections) for polygon in detections.polygons]
+    skipped: list[DataError]
+    """Why images were skipped, so far."""
 
-    def _word(self, image: Image, polygon: np.ndarray, detections: Detections) -> Recognition:
-        assert self._recognizer is not None
-        try:
-            crop = cut(image, polygon, self._margin, ordered=False)
-        except ValueError as error:
-            left, top = polygon.min(axis=0)
-            detections.warnings.append(f"the text at {left:.0f}, {top:.0f} cannot be read: {error}")
-            return EMPTY
-        rules, stride = (
-            self._recognizer.metadata["preprocessing"],
-            self._recognizer.metadata["input"]["stride"],
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        images: Iterable[Given | GivenImage],
+        on_error: OnError,
+        dpi: float,
+        kind: type[Page] = Page,
+    ) -> None:
+        """Store the models and the images; read nothing yet."""
+        self.skipped = []
+        self._on_error = on_error
+        given = (
+            page
+            for number, image in enumerate(images, start=1)
+            for page in ([image] if isinstance(image, GivenImage) else _expanded(image, number, dpi))
         )
-        rows = rules["height"]
-        columns = round(crop.shape[1] * rows / crop.shape[0])
-        columns = min(max(columns, rules["min_width"]), rules["max_width"])
-        padded = np.pad(resize(crop, rows, columns), ((0, 0), (0, -columns % stride), (0, 0)))
-        probabilities, steps = self._recognizer.run(
-            images=padded.transpose(2, 0, 1)[None].copy(), widths=np.array([columns])
-        )
-        return _collapse(probabilities[0][: int(steps[0])], self._recognizer.metadata["charset"])
+        read = _read_words if pipeline.detector is None else _read_pages
+        self._pages = read(pipeline, self._loaded(given), kind)
+
+    def __next__(self) -> Page:
+        """Return the next page."""
+        return next(self._pages)
+
+    def _loaded(self, images: Iterator[GivenImage]) -> Iterator[tuple[GivenImage, Image]]:
+        """Yield images, decoded, without those that cannot be read."""
+        for given, future in read_ahead(images, GivenImage.image):
+            try:
+                image = future.result()
+            except DataError as error:
+                if self._on_error == "raise":
+                    raise
+                self.skipped.append(error)
+                if callable(self._on_error):
+                    self._on_error(error)
+                else:
+                    warnings.warn(visible(f"skipped: {error}"), stacklevel=4)
+                continue
+            del future  # it holds a reference to the image
+            yield given, image
+            del image
+            # A page that is kept does not keep its image; it can be read again.
+            given.release()
 
 
-def _whole(image: Image) -> Detections:
-    height, width = image.shape[:2]
-    return Detections([corners(width, height).astype(np.float32)], np.ones(1, dtype=np.float32))
+def _expanded(image: Given, number: int, dpi: float) -> Iterable[GivenImage]:
+    return expanded(GivenImage(image, f"image {number}"), dpi)
 
 
-def _collapse(probabilities: np.ndarray, charset: str) -> Recognition:
-    path = probabilities.argmax(1)
-    kept: Sequence[int] = [
-        step for step, class_ in enumerate(path) if class_ and (step == 0 or class_ != path[step - 1])
-    ]
-    text = "".join(charset[path[step] - 1] for step in kept)
-    order = logical_order(text)
-    scores = probabilities.max(1)
-    confidences = scores[kept].astype(np.float32)
-    return Recognition("".join(text[place] for place in order), confidences[order], float(scores.prod()))
+def read_ahead(items: Iterator[T], load: Callable[[T], Any]) -> Iterator[tuple[T, Future[Any]]]:
+    """Yield items with what a thread loads for them; the thread is one item ahead."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        pending: deque[tuple[T, Future[Any]]] = deque()
+        for item in islice(items, 1):
+            pending.append((item, pool.submit(load, item)))
+        while pending:
+            current = pending.popleft()
+            for item in islice(items, 1):
+                pending.append((item, pool.submit(load, item)))
+            yield current
+
+
+def _read_pages(
+    pipeline: Pipeline, images: Iterator[tuple[GivenImage, Image]], kind: type[Page]
+) -> Iterator[Page]:
+    for given, image in images:
+        page = _page(kind, given, *pipeline(image))
+        del image
+        yield page
+
+
+def _read_words(
+    pipeline: Pipeline, images: Iterator[tuple[GivenImage, Image]], kind: type[Page]
+) -> Iterator[Page]:
+    """Read images of single words or lines, many at once."""
+    assert pipeline.recognizer is not None
+    model = pipeline.recognizer
+    # Resize before batching: a batch of large photographs would fill the memory.
+    fitted = ((given, image.shape[:2], fit(image, model)) for given, image in images)
+    while chunk := list(islice(fitted, BATCH_SIZE)):
+        for (given, size, _), reading in zip(
+            chunk, recognize(model, [i for *_, i in chunk], pipeline.batch_size), strict=True
+        ):
+            yield _page(kind, given, whole(size), [reading], size)
+
+
+def _page(
+    kind: type[Page],
+    given: GivenImage,
+    detections: Detections,
+    recognitions: list[Recognition] | None,
+    size: tuple[int, int] | None = None,
+) -> Page:
+    """Return the page of an image; `size` is the height and width of an image that was let go."""
+    detections.warnings += given.notes
+    page = page_of(given.source, size or given.image().shape[:2], detections, recognitions, kind)
+    page.number, page.dpi = given.number, given.dpi
+    page.load_image, page.load_file = given.image, given.content
+    return page

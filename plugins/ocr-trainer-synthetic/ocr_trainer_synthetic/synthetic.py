@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ocr_trainer.data.fonts import Fonts, find
 from ocr_trainer.data.types import Polygon, Sample
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, Task
+from ocr_trainer_runtime.results.fonts import Fonts, find
 from ocr_trainer_synthetic import background, text_renderer, wordlist
 from ocr_trainer_synthetic.generated import SPLITS, GeneratedSplit
 from ocr_trainer_synthetic.plugin import SyntheticConfig

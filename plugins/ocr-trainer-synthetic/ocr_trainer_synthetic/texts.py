@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_trainer.data.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.assign import SPLITS, assign_splits
 from ocr_trainer.plugin import DataReport
 from ocr_trainer.text import charset_file, charsets, normalize
+from ocr_trainer_runtime.results.fonts import Fonts, can_shape, is_invisible, needs_shaping
 from ocr_trainer_synthetic import pattern, wordlist
 from ocr_trainer_synthetic.plugin import SyntheticTextConfig
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ocr_trainer.data.fonts import needs_shaping, open_font
 from ocr_trainer.data.types import TextImage
-from ocr_trainer.text.bidi import right_to_left
+from ocr_trainer_runtime.results.fonts import needs_shaping, open_font
+from ocr_trainer_runtime.text.bidi import right_to_left
 from ocr_trainer_synthetic import background, text_renderer
 from ocr_trainer_synthetic.generated import GeneratedSplit
 from ocr_trainer_synthetic.plugin import SyntheticTextConfig

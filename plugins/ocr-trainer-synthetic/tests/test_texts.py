@@ -18,11 +18,11 @@ from ocr_trainer_synthetic.synthetic import Synthetic
 from PIL import Image, ImageFont
 from scipy import ndimage
 
-from ocr_trainer.data import fonts
 from ocr_trainer.data.types import TextImage
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin import Context, DataReport, Task
-from ocr_trainer.text.bidi import to_visual
+from ocr_trainer_runtime.results import fonts
+from ocr_trainer_runtime.text.bidi import to_visual
 
 DIGITS = {"characters": "0123456789", "min_length": 3, "max_length": 8}
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.formats.assign import SPLITS
 from ocr_trainer.formats.rows import excerpt
+from ocr_trainer_runtime.images.kinds import SUFFIXES
 from ocr_trainer_words.plugin import Form
 
 Row = tuple[str, str]

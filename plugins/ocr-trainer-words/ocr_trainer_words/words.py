@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ocr_trainer.data.image_kinds import SUFFIXES
 from ocr_trainer.errors import DataError
 from ocr_trainer.formats.annotations import read_rows
 from ocr_trainer.formats.listed import Annotated, ListedDataset, path_suffixes
 from ocr_trainer.formats.texts import is_usable
 from ocr_trainer.plugin import DataReport
+from ocr_trainer_runtime.images.kinds import SUFFIXES
 from ocr_trainer_words.forms import FORMS, Parser, Table, by_header, find_form
 from ocr_trainer_words.plugin import LISTS, WHOLE_LISTS, Form, WordsConfig
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ocr_trainer.data.images import stored_size
-from ocr_trainer.data.orientation import Size, shown_size
 from ocr_trainer.errors import DataError
 from ocr_trainer.plugin.options import ExifOrientation
+from ocr_trainer_runtime.images.orientation import Size, shown_size
 from ocr_trainer_xml.plugin import Unit
 
 PER_INCH = {Unit.mm10: 254, Unit.inch1200: 1200}

@@ -12,11 +12,11 @@ from ocr_trainer_xml.page import PageXml
 from ocr_trainer_xml.plugin import AltoXmlConfig, Level, PageXmlConfig, Unit
 from PIL import Image as Pillow
 
-from ocr_trainer.data.images import read_image
 from ocr_trainer.data.types import Detections
 from ocr_trainer.plugin import Context, Task
-from ocr_trainer.results import alto, page_xml
 from ocr_trainer.results.page import page_of
+from ocr_trainer_runtime.images.read import read_image
+from ocr_trainer_runtime.results import alto, page_xml
 
 WIDTH, HEIGHT = 600, 400
 BOX = (60.0, 40.0, 300.0, 100.0)

@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_trainer.data.geometry import resize, resize_points
 from ocr_trainer.data.types import Sample
 from ocr_trainer.tasks.detection.augment import Augmenter
 from ocr_trainer.tasks.detection.config import AugmentConfig
+from ocr_trainer_runtime.geometry import resize, resize_points
 
 PRESETS = Path(__file__).parents[3] / "configs" / "augment" / "detection"
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.data.types import Batch, GroundTruth, Sample
-from ocr_trainer.evaluation.pipeline import detect
 from ocr_trainer.tasks.detection.config import TilesConfig
 from ocr_trainer.tasks.detection.data import ScoringCollate, prepare_page
 from ocr_trainer.tasks.detection.heights import count_heights, count_small, least_learned
 from ocr_trainer.tasks.detection.task import DetectionTask
+from ocr_trainer_runtime.pipeline import detect
 
 
 @given(st.lists(st.tuples(st.integers(1, 400), st.booleans()), max_size=30))

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_trainer.data.types import Batch, Detections, Sample
-from ocr_trainer.evaluation.pipeline import detect
 from ocr_trainer.tasks.detection.config import TilesConfig
 from ocr_trainer.tasks.detection.data import ScoringCollate, prepare_page
 from ocr_trainer.tasks.detection.scoring import decode, images_of, run_network
-from ocr_trainer.tasks.detection.tiles import Tiling, merge, plan
+from ocr_trainer_runtime.detection.tiles import Tiling, merge, plan
+from ocr_trainer_runtime.pipeline import detect
 
 CONFIG = TilesConfig()
 

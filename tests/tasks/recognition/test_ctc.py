@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ocr_trainer.plugin.options import CtcConfig
-from ocr_trainer.tasks.recognition.ctc import CtcRecognizer, align, greedy, prefix_beam
+from ocr_trainer.tasks.recognition.ctc import CtcRecognizer
+from ocr_trainer_runtime.recognition.ctc import align, greedy, prefix_beam
 
 ALL = 1000
 """A beam that no prefix falls out of here: three characters and four steps have 121 prefixes at most."""

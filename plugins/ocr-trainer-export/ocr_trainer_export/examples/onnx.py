@@ -26,6 +26,7 @@ def padded(image, height, width):
 
 if metadata["output"]["kind"] == "regions":
     sides = {"short": min(height, width), "long": max(height, width), "width": width}
+    sides["at_least"] = min(rules["size"], min(height, width))
     scale = min(
         rules["size"] / sides.get(rules["side"], rules["size"]), rules["max_side"] / max(height, width)
     )

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 
 from ocr_trainer.config.compose import compose
 from ocr_trainer.config.context import run_context
-from ocr_trainer.data.images import read_image
 from ocr_trainer.engine.build import build_model
-from ocr_trainer.evaluation.pipeline import detect, recognize
+from ocr_trainer_runtime.images.read import read_image
+from ocr_trainer_runtime.pipeline import detect, recognize
 
 folder = Path(__file__).parent
 saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""NumPy, no torch. From a page to the outlines of its texts, but for the network."""

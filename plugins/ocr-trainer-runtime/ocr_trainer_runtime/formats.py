@@ -1,0 +1,91 @@
+"""Light. The formats of result files: their names, suffixes, writers and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_trainer_runtime.options import FilePer
+
+
+@dataclass(frozen=True)
+class PdfOptions:
+    """Searchable PDF."""
+
+    quality: int = 90
+    """JPEG quality of images that are no JPEG files, which are embedded as they are."""
+    lossless: bool = False
+    """Whether to compress images that are no JPEG files without loss."""
+    dpi: float = 300
+    """Pixels per inch that images are taken to have."""
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """CSV, of all images in one file."""
+
+    formulas: bool = False
+    """Whether to leave texts that a spreadsheet would run as formulas."""
+
+
+@dataclass(frozen=True)
+class IcdarOptions:
+    """A submission to the ICDAR challenges, of all images in one file."""
+
+    decimals: int = 0
+    """Decimals of coordinates."""
+    confidence: bool = False
+    """Whether to write the detector's confidence before each text."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of result files."""
+
+    suffix: str
+    writer: str
+    """Module and class of its writer, below this package, as in `json_file:JsonWriter`."""
+    needs_text: bool = False
+    """Whether the format is useless without a recognizer."""
+    per: FilePer = FilePer.image
+    """What a file belongs to."""
+    options: Any = None
+    """The options of the writer."""
+
+    @property
+    def factory(self) -> str:
+        """Module and class of the writer."""
+        return f"ocr_trainer_runtime.results.{self.writer}"
+
+
+WRITERS: Mapping[str, Format] = {
+    "alto": Format(".alto.xml", "alto:AltoWriter"),
+    "csv": Format(".csv", "csv_file:CsvWriter", per=FilePer.run, options=CsvOptions()),
+    "hocr": Format(".hocr", "hocr:HocrWriter"),
+    "icdar": Format(".zip", "icdar:IcdarWriter", per=FilePer.run, options=IcdarOptions()),
+    "json": Format(".json", "json_file:JsonWriter"),
+    "overlay": Format(".overlay.png", "draw:OverlayWriter"),
+    "page": Format(".xml", "page_xml:PageXmlWriter"),
+    "pdf": Format(".pdf", "pdf:PdfWriter", needs_text=True, per=FilePer.document, options=PdfOptions()),
+    "text": Format(".txt", "plain:TextWriter", needs_text=True),
+    "tsv": Format(".tsv", "tsv:TsvWriter"),
+}
+"""The formats by name."""
+FORMATS = tuple(WRITERS)
+"""The names of the formats."""
+
+
+def match(path: Path, suffixes: Mapping[str, str]) -> str | None:
+    """Return the format that a file's suffix belongs to, or None: the longest, as in `.alto.xml`.
+
+    Args:
+        path: The file.
+        suffixes: The suffixes by the names of formats.
+    """
+    whole = {name: s for name, s in suffixes.items() if path.name.lower().endswith(s.lower())}
+    # An overlay may be called page.png.
+    last = {name: s for name, s in suffixes.items() if path.suffix.lower() == Path(f"page{s}").suffix.lower()}
+    found = whole or last
+    return max(found, key=lambda name: len(found[name])) if found else None

@@ -1,0 +1,1 @@
+"""NumPy, no torch. From the outline of a text to its characters, but for the network."""

@@ -1,0 +1,116 @@
+"""Files that are no exports, damaged ones, and pairs that do not fit: one sentence each."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.onnx_models import DETECTOR, RECOGNIZER, detector, recognizer
+
+import ocr_trainer_runtime as ocr
+
+
+def refusal(*models: Path, **options: Any) -> str:
+    with pytest.raises(ocr.OcrTrainerError) as caught:
+        ocr.load(*models, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def changed(metadata: dict[str, Any], section: str, **values: Any) -> dict[str, Any]:
+    made = copy.deepcopy(metadata)
+    made[section].update(values)
+    return made
+
+
+def test_nothing_is_there(tmp_path: Path):
+    assert refusal(tmp_path) == f"there is no exported model at '{tmp_path}/model.onnx'"
+    assert refusal(tmp_path / "x.onnx") == f"there is no exported model at '{tmp_path}/x.onnx'"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", bytes(1000), b"\x08\x08" * 400])
+def test_a_file_that_is_no_onnx_is_refused(content: bytes, tmp_path: Path):
+    (path := tmp_path / "model.onnx").write_bytes(content)
+    assert refusal(path).startswith(f"'{path}' ")
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path):
+    path = detector(tmp_path) / "model.onnx"
+    path.write_bytes(path.read_bytes()[:150])
+    assert refusal(path).startswith(f"'{path}' cannot be run by onnxruntime: ")
+
+
+@pytest.mark.parametrize("metadata", ["", "{", "[]", "null", '{"model": "x"}', "[" * 100_000])
+def test_foreign_metadata_is_refused(metadata: str, tmp_path: Path):
+    path = detector(tmp_path, metadata) / "model.onnx"
+    assert refusal(path) == f"'{path}' was not written by `ocr-train export --format onnx`"
+
+
+def test_a_later_version_is_refused(tmp_path: Path):
+    path = detector(tmp_path, {**DETECTOR, "format": 2}) / "model.onnx"
+    assert refusal(path) == f"'{path}' has metadata of version 2, but this runtime reads 1"
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("output", "kind", "boxes"),
+        ("input", "stride", 0.5),
+        ("input", "stride", -4),
+        ("preprocessing", "size", "64"),
+        ("preprocessing", "size", 10**12),
+        ("preprocessing", "side", "diagonal"),
+        ("preprocessing", "max_side", None),
+        ("postprocessing", "box_threshold", float("nan")),
+        ("postprocessing", "max_candidates", True),
+        ("tiles", "overlap", "half"),
+    ],
+)
+def test_hostile_metadata_is_refused(section: str, name: str, value: Any, tmp_path: Path):
+    path = detector(tmp_path, changed(DETECTOR, section, **{name: value})) / "model.onnx"
+    assert refusal(path) == f"the metadata of '{path}' cannot be used: in {section}, {name} is {value!r}"
+
+
+def test_missing_options_are_refused(tmp_path: Path):
+    metadata = copy.deepcopy(RECOGNIZER)
+    del metadata["preprocessing"]["max_width"]
+    path = recognizer(tmp_path, metadata) / "model.onnx"
+    expected = f"the metadata of '{path}' cannot be used: in preprocessing, max_width is missing"
+    assert refusal(path) == expected
+
+
+def test_no_charset_is_refused(tmp_path: Path):
+    path = recognizer(tmp_path, {**RECOGNIZER, "charset": ""}) / "model.onnx"
+    assert refusal(path) == f"'{path}' has no charset, so its texts cannot be spelled"
+
+
+def test_another_graph_is_refused(tmp_path: Path):
+    path = detector(tmp_path, RECOGNIZER) / "model.onnx"
+    assert refusal(path) == f"'{path}' has other inputs or outputs than the exports of `--format onnx`"
+
+
+def test_two_of_a_kind_are_refused(tmp_path: Path, pair: tuple[Path, Path]):
+    det, rec = (path / "model.onnx" for path in pair)
+    assert refusal(det, det) == f"'{det}' and '{det}' both find texts: give one of them and a recognizer"
+    assert refusal(rec, rec) == f"'{rec}' and '{rec}' both read texts: give one of them and a detector"
+
+
+def test_options_out_of_range_are_refused(pair: tuple[Path, Path]):
+    assert refusal(*pair, threads=0) == "threads must be at least 1, not 0"
+    assert refusal(*pair, margin=2) == "margin must be at least 0 and at most 1, not 2"
+
+
+def test_a_charset_that_is_too_short_is_refused(pair: tuple[Path, Path], tmp_path: Path, page: np.ndarray):
+    path = recognizer(tmp_path, {**RECOGNIZER, "charset": "a"}) / "model.onnx"
+    assert "classes" in refusal(path)
+
+
+def test_several_margins_ask_for_one(pair: tuple[Path, Path], tmp_path: Path, page: np.ndarray):
+    path = recognizer(tmp_path, {**RECOGNIZER, "margins": [0.0, 0.1]})
+    expected = "the recognizer was trained with margins of 0 and 0.1: choose one with margin="
+    assert refusal(pair[0], path) == expected
+    assert ocr.load(pair[0], path, margin=0.1).predict(page).text == "a\nb"
