@@ -12,14 +12,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from ocr_trainer_export.onnx_format import OnnxExporter  # noqa: E402
+from ocr_trainer_export.plugin import OnnxConfig  # noqa: E402
+
 from ocr_trainer.config.compose import compose  # noqa: E402
 from ocr_trainer.config.context import run_context  # noqa: E402
 from ocr_trainer.config.schema import plain  # noqa: E402
 from ocr_trainer.engine.build import build_model  # noqa: E402
 from ocr_trainer.exporting.exporter import Subject  # noqa: E402
 from ocr_trainer.exporting.metadata import describe  # noqa: E402
-from ocr_trainer_export.onnx_format import OnnxExporter  # noqa: E402
-from ocr_trainer_export.plugin import OnnxConfig  # noqa: E402
 from ocr_trainer_runtime.load import load  # noqa: E402
 from ocr_trainer_runtime.pipeline import Pipeline, detect, recognize  # noqa: E402
 from ocr_trainer_runtime.reader import Reader  # noqa: E402
@@ -40,7 +41,13 @@ RECOGNIZERS = {
     "crnn beam": ("model=crnn", "model.size=tiny", "model.beam=3", CHARSET),
     "svtrv2": ("model=svtrv2", "model.size=tiny", CHARSET),
     "parseq": ("model=parseq", "model.size=tiny", "model.max_length=6", CHARSET),
-    "parseq keep_ratio": ("model=parseq", "model.size=tiny", "model.max_length=4", "model.keep_ratio=true", CHARSET),
+    "parseq keep_ratio": (
+        "model=parseq",
+        "model.size=tiny",
+        "model.max_length=4",
+        "model.keep_ratio=true",
+        CHARSET,
+    ),
     "ppocrv6_rec": ("model=ppocrv6_rec", "model.weights=rapidocr", CHARSET),
 }
 
@@ -63,7 +70,9 @@ def rendered(texts: list[str]) -> np.ndarray:
     """Return a page with a row for each text."""
     image = np.full((60 + 70 * len(texts), 420, 3), 255, np.uint8)
     for row, text in enumerate(texts):
-        cv2.putText(image, text, (20, 60 + 70 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.4, (20, 20, 20), 3, cv2.LINE_AA)
+        cv2.putText(
+            image, text, (20, 60 + 70 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.4, (20, 20, 20), 3, cv2.LINE_AA
+        )
     return image
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import ocr_trainer_runtime as ocr
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator
@@ -17,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+import ocr_trainer_runtime as ocr
 from ocr_trainer_serve import metrics, page, schemas
 from ocr_trainer_serve.headers import SafeHeaders
 from ocr_trainer_serve.pool import Busy, Crashed, Pool

@@ -14,8 +14,7 @@ MAX_TIMEOUT = 3600
 def main() -> int:
     """Run `ocr-serve`; return 0, or 2 for an error."""
     from ocr_trainer_runtime import OcrTrainerError
-
-    from ocr_trainer.text.visible import echo
+    from ocr_trainer_runtime.text.visible import echo
 
     try:
         return serve(sys.argv[1:], "ocr-serve")

@@ -7,9 +7,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import ocr_trainer_runtime as ocr
-
-from ocr_trainer.data import images, pdf
-from ocr_trainer.data.image_kinds import kind_of
+from ocr_trainer_runtime.images import pdf, read
+from ocr_trainer_runtime.images.kinds import kind_of
 from ocr_trainer_serve import results
 
 
@@ -35,7 +34,7 @@ def limit_pixels(most: int) -> None:
 
     The runtime has one limit for all readers of a process; a worker is a process with one reader.
     """
-    for module in (images, pdf):
+    for module in (read, pdf):
         vars(module)["PIXEL_LIMIT"] = most
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from ocr_trainer_runtime import OcrTrainerError
-
 from ocr_trainer_serve import frames
 from ocr_trainer_serve.settings import Settings
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from ocr_trainer_runtime import ConfigError
 
-from ocr_trainer.text.visible import echo
+from ocr_trainer_runtime import ConfigError
+from ocr_trainer_runtime.text.visible import echo
 from ocr_trainer_serve.app import create_app
 from ocr_trainer_serve.metrics import Metrics
 from ocr_trainer_serve.pool import Pool

@@ -14,7 +14,6 @@ from math import ceil
 from typing import Any, BinaryIO
 
 import ocr_trainer_runtime as ocr
-
 from ocr_trainer_serve import frames
 from ocr_trainer_serve.documents import Refused, limit_pixels, read_document
 

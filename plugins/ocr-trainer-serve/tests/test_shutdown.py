@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 from helpers.ink_models import encoded, page
-from ocr_trainer_runtime import ConfigError
 from ocr_trainer_serve.command import parse
 from ocr_trainer_serve.server import run
 from ocr_trainer_serve.settings import Settings
 
 from ocr_trainer.testing import CommandSuite
+from ocr_trainer_runtime import ConfigError
 
 GOOD = encoded(page("abc"))
 BUSY = encoded(page("a", busy=True))
@@ -111,7 +111,6 @@ def test_wrong_arguments_are_named(words: list[str], message: str, capsys: pytes
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.xfail(reason="the runtime still imports the trainer")
 def test_its_modules_need_neither_torch_nor_the_trainer(models: tuple[Path, Path]):
     code = (
         "import sys; sys.modules |= dict.fromkeys(['torch', 'lightning', 'hydra', 'stevedore', 'ocr_trainer'])\n"
