@@ -35,6 +35,12 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
+def plugins_in(loaded: set[str]) -> set[str]:
+    """Return the modules of plugins; the runtime is part of the core."""
+    plugins = {name for name in loaded if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))}
+    return {name for name in plugins if name.partition(".")[0] != "ocr_trainer_runtime"}
+
+
 def command(*words: str) -> set[str]:
     """Return the modules that a command leaves loaded, having checked that it succeeds."""
     code = f"import sys; sys.argv = ['ocr-train', *{list(words)!r}]\nfrom ocr_trainer.cli.main import main\nassert main() == 0"
@@ -117,15 +123,13 @@ def test_the_heavy_half_never_sees_hydra():
 def test_listing_and_help_import_no_hydra_no_torch_no_plugin(words: list[str]):
     loaded = command(*words)
     assert loaded & (HEAVY | HYDRA | {"stevedore"}) == set()
-    ours = {name for name in loaded if name.partition(".")[0] != "ocr_trainer_runtime"}
-    assert {name for name in ours if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))} == set()
+    assert plugins_in(loaded) == set()
 
 
 def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
     loaded = command("check", "model=dbnet", "logger=wandb")
     assert loaded & HEAVY == set()
-    plugins = {name for name in loaded if name.startswith(("ocr_trainer_", "ocr_trainer.builtin"))}
-    assert plugins == {
+    assert plugins_in(loaded) == {
         "ocr_trainer_dbnet",
         "ocr_trainer_dbnet.plugin",
         "ocr_trainer_synthetic",
@@ -141,7 +145,7 @@ def test_check_imports_the_chosen_descriptions_and_nothing_heavy():
 def test_describe_imports_one_description():
     loaded = command("describe", "model", "dbnet")
     assert loaded & HEAVY == set()
-    assert {name for name in loaded if name.startswith("ocr_trainer_")} == {
+    assert plugins_in(loaded) == {
         "ocr_trainer_dbnet",
         "ocr_trainer_dbnet.plugin",
     }

@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # typing would take as long to import as all of json
 if TYPE_CHECKING:
     from ocr_trainer_runtime.errors import ConfigError, DataError, ModelError, OcrTrainerError
     from ocr_trainer_runtime.formats import FORMATS
-    from ocr_trainer_runtime.load import load
+    from ocr_trainer_runtime.opening import load
     from ocr_trainer_runtime.reader import Reader
     from ocr_trainer_runtime.results import Page, Word
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "errors": ("ConfigError", "DataError", "ModelError", "OcrTrainerError"),
-    "load": ("load",),
+    "opening": ("load",),
     "reader": ("Reader",),
     "formats": ("FORMATS",),
     "results": ("Page", "Word"),

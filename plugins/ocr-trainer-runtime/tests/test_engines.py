@@ -21,7 +21,7 @@ from ocr_trainer.config.schema import plain  # noqa: E402
 from ocr_trainer.engine.build import build_model  # noqa: E402
 from ocr_trainer.exporting.exporter import Subject  # noqa: E402
 from ocr_trainer.exporting.metadata import describe  # noqa: E402
-from ocr_trainer_runtime.load import load  # noqa: E402
+from ocr_trainer_runtime.opening import load  # noqa: E402
 from ocr_trainer_runtime.pipeline import Pipeline, detect, recognize  # noqa: E402
 from ocr_trainer_runtime.reader import Reader  # noqa: E402
 
