@@ -1,4 +1,4 @@
-"""Export trained models to formats that other engines run."""
+"""Export trained models to formats that other software runs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Export:
     folder: Path
     """Its folder: the model, README.md, example.py, gate.json and for a recognizer characters.txt."""
     verdict: Verdict | None = field(repr=False)
-    """What the gate found; None if it did not run."""
+    """The verdict of the gate; None if it did not run."""
     notes: Sequence[str] = ()
-    """What else there is to know."""
+    """Further remarks, such as why there is no int8 model."""
 
     def __str__(self) -> str:
         if self.verdict is None:
@@ -54,7 +54,7 @@ def export(
     exporter: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Export:
-    """Export a model to a format that another engine runs, if that engine gives what the checkpoint gives.
+    """Export a model to a format that other software runs, if it gives the same results there.
 
     ```python
     made = ocr.export("best.ckpt", "onnx", "exported", "dataset.root=receipts")
@@ -62,21 +62,21 @@ def export(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used, or a model with published
-            weights, such as `"ppocrv6_rec"`.
+        checkpoint: A checkpoint; a run directory, which stands for its best checkpoint; or the name of a
+            model with published weights, such as `"ppocrv6_rec"`.
         format: The name of an exporter, such as `"onnx"`; `ocr_trainer.plugins("exporter")` lists them.
-        out: The folder to make. It must not exist, or be empty.
-        overrides: Changes to the configuration in the checkpoint: the data of the gate, such as
+        out: The folder to create. If it exists, it must be empty.
+        overrides: Overrides of the configuration in the checkpoint: data for the gate, such as
             `"dataset.root=other"`, and options of the model. `"exporter.KEY=VALUE"` sets an option of the
             exporter.
-        gate: Write the export only if it passes the gate. `False` writes it in any case, and the model card
-            says so.
+        gate: Write the export only if it passes the gate. `False` writes it without a comparison, and the
+            model card says so.
         license: The license of the weights, for the model card.
         exporter: Options of the exporter.
         options: Overrides as keyword arguments, with dictionaries and values.
 
     Returns:
-        The folder and what the gate found.
+        The folder and the verdict of the gate.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged or does not match its model.
@@ -108,20 +108,20 @@ def export(
 
 
 def _check_free(folder: Path) -> None:
-    """Refuse a folder in which something lies.
+    """Refuse a folder that is not empty.
 
     Raises:
-        ConfigError: It exists and is not empty, or is a file.
+        ConfigError: It is not empty, or is a file or a link.
     """
     if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ConfigError(f"{folder} exists: choose another folder, or remove it first")
 
 
 def _check_prediction(saved: Saved, format_: str, description: ExporterPlugin) -> None:
-    """Refuse a model that a format is not for.
+    """Refuse a model that the format does not support.
 
     Raises:
-        ExportError: It predicts something else.
+        ExportError: The model predicts something that the format is not for.
     """
     if saved.prediction is None:
         raise ExportError(f"only models that find or read text can be exported; {saved.path} {saved.does}")

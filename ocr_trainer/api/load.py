@@ -35,12 +35,12 @@ def load(
     ```
 
     Args:
-        checkpoint: A checkpoint, or a run directory, whose best checkpoint is used, or the name of published
-            weights, such as `"ppocrv6"`; by default, those that are installed. Weights of a detector and a
-            recognizer load both.
+        checkpoint: A checkpoint; a run directory, which stands for its best checkpoint; or the name of
+            published weights, such as `"ppocrv6"`. The default is the installed published weights. If the
+            weights are those of a detector and a recognizer, both are loaded.
         overrides: Options of the model, as in `"model.box_threshold=0.6"`, and of the recognizer, as in
             `"recognizer.beam=3"`.
-        recognizer: The recognizer that reads what the detector finds, in the same forms.
+        recognizer: The recognizer that reads what the detector finds, given like `checkpoint`.
         device: Device of the models, such as `"cpu"` or `"cuda:1"`; by default, the GPU if there is one.
         margin: Margin around each cropped word, from 0 to 1 as a fraction of its height; by default, that of
             the recognizer's training.
@@ -80,7 +80,7 @@ def _reader(
     device: str | None,
     margin: float | None,
 ) -> Reader:
-    """Rebuild the models of a detector and a recognizer, of which one may be None."""
+    """Rebuild a detector and a recognizer, of which one may be None."""
     runs = [
         (saved.compose_model(words), saved.content) if saved is not None else None
         for saved, words in zip(pair, overrides, strict=True)

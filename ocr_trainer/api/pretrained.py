@@ -1,4 +1,4 @@
-"""Models with published weights, which are used by name wherever a checkpoint is."""
+"""Models with published weights. Their names are accepted wherever a checkpoint is."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def pretrained_models() -> dict[str, tuple[ModelPlugin, Pretrained]]:
 
 
 def default_weights() -> str:
-    """Return the name of the published weights that are used if no checkpoint is named.
+    """Return the name of the published weights to use if no checkpoint is given.
 
     Raises:
-        ConfigError: None are installed, or several.
+        ConfigError: No published weights are installed, or more than one set.
     """
     names = sorted({weights.name for _, weights in pretrained_models().values()})
     if not names:
         raise ConfigError(
             "no checkpoint is named, and no model with published weights is installed\n"
-            f"  name a checkpoint, or install such a model: {INSTALL}"
+            f"  name a checkpoint, or install published weights: {INSTALL}"
         )
     if len(names) > 1:
         raise ConfigError(f"no checkpoint is named: name one, or published weights: {', '.join(names)}")
@@ -47,12 +47,12 @@ def default_weights() -> str:
 def resolve(
     checkpoint: Checkpoint | None, recognizer: Checkpoint | None
 ) -> tuple[Checkpoint, Checkpoint | None]:
-    """Replace names of published weights by those of the models that have them.
+    """Replace the names of published weights with the names of the models that have them.
 
     Args:
         checkpoint: A detector or a recognizer; None for the default weights.
-        recognizer: The recognizer after a detector, or None. If `checkpoint` names weights of both, they have
-            one.
+        recognizer: The recognizer for the texts that a detector finds, or None. If `checkpoint` names weights
+            of both, their recognizer is used by default.
 
     Raises:
         ConfigError: No checkpoint is given, and there are no default weights.
@@ -76,7 +76,7 @@ def find_pretrained(name: str) -> Pretrained:
     """Return the published weights of a model.
 
     Raises:
-        CheckpointError: No such model has any, or the name is that of several models.
+        CheckpointError: No model has published weights of that name, or several models have.
     """
     models = pretrained_models()
     if name in models:

@@ -1,4 +1,4 @@
-"""A model with published weights, in the form of a checkpoint that training would have written."""
+"""Published weights of a model in the form of a checkpoint, as training would have written it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ocr_trainer.tasks.recognition.config import RecognitionConfig
 
 
 def published_checkpoint(run: RunConfig) -> dict[str, Any]:
-    """Return the content of a checkpoint of a model whose initial weights are published.
+    """Return the content of a checkpoint with a model's published weights.
 
     Args:
-        run: The configuration of the model, with its initial weights and without data.
+        run: The configuration of the model, with its initial weights and without a dataset.
 
     Raises:
         OcrTrainerError: The weights are not available or do not fit.
@@ -35,7 +35,7 @@ def published_checkpoint(run: RunConfig) -> dict[str, Any]:
 
 
 def _with_charset(run: RunConfig) -> RunConfig:
-    """Return the configuration of a recognizer with the characters that its weights know."""
+    """Return the configuration; for a recognizer, with the characters that its weights know."""
     if not isinstance(run, RecognitionConfig):
         return run
     charset = replace(run.charset, characters=choose(run.charset, "", initial_charset(run)))

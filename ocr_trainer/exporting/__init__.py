@@ -1,1 +1,1 @@
-"""Heavy (torch). Exports: what an exporter implements, the gate, and the files beside an exported model."""
+"""Heavy (torch). Exports: the interface of exporters, the gate, and the files beside an exported model."""

@@ -1,4 +1,4 @@
-"""The model card of an export, and its table of the gate."""
+"""The model card of an export, with the table of the gate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ocr_trainer.exporting.tensors import ROUNDING_LIMIT, TENSOR_LIMIT
 from ocr_trainer_runtime.text.visible import one_line
 
 NOT_GATED = (
-    "**Not gated.** Nobody has compared this export with its checkpoint: it was written with `--no-gate`."
+    "**Not gated.** This export was written with `--no-gate`: it was not compared with its checkpoint."
 )
 
 
 def gate_rows(verdict: Verdict) -> list[list[str]]:
-    """Return the table of the gate: the names of the columns, then a row per size and batch."""
+    """Return the table of the gate: the names of the columns, then one row per size and batch."""
     names = SCORES[verdict.reads]
     head = ["size", "batch", "images", *(f"{name}, {who}" for name in names for who in ("ours", "export"))]
     head += ["largest difference", *(["same texts"] if verdict.reads else []), "result"]
@@ -80,13 +80,13 @@ def card(
         verdict: What the gate found; None if it did not run.
         report: The report.json of the run, if it lies beside the checkpoint.
         files: The names of the files of the export.
-        notes: What else the user should know.
+        notes: Further remarks for the user.
     """
     metadata = subject.metadata
     does = "reads the text of a word or line" if subject.reads else "finds texts on a page"
     sections = [
         f"# {subject.name}, exported to {format_}",
-        f"A model of `{subject.name}` that {does}. `python example.py IMAGE` runs it.",
+        f"A `{subject.name}` model that {does}. Run it with `python example.py IMAGE`.",
         "## Scores",
         _scores(metadata, report),
         "## The gate",
@@ -96,8 +96,8 @@ def card(
         "## Limits",
         "\n".join(f"- {line}" for line in [*_limits(subject), *notes]),
         "## License",
-        f"The license of the weights: {one_line(str(metadata['license']))}. A license of weights says "
-        "nothing of the data that they learned from: check the terms of the data sets above.",
+        f"The license of the weights: {one_line(str(metadata['license']))}. It does not "
+        "cover the training data: check the terms of the datasets above.",
         "## Files",
         "\n".join(f"- `{name}`" for name in sorted(files)),
         "## Versions",
@@ -122,7 +122,7 @@ def _scores(metadata: Mapping[str, Any], report: Mapping[str, Any] | None) -> st
     on = f"\n\nTested on {tested['images']} images of the {tested['split']} split." if tested else ""
     return (
         f"{markdown_table(rows)}{on}\n\nProtocols: hmean is ICDAR's, at an IoU above 0.5; CLEval and the "
-        "error rates are described in ocr-trainer's page on scores."
+        "error rates are described on ocr-trainer's page on scores."
     )
 
 
@@ -132,11 +132,11 @@ def _gate(verdict: Verdict) -> str:
         listed = ", ".join(f"{name} {value:.4f}" for name, value in verdict.own.items())
         own = (
             f"\n\nWith the software's own search for regions, at size 1: {listed}. "
-            "Its rules are others than ours."
+            "Its rules differ from the model's own."
         )
     return (
-        f"The same images through the checkpoint and through {verdict.engine}. Scores may differ by "
-        f"{SCORE_LIMIT}, probabilities by {TENSOR_LIMIT:g}, or by more if the export is at most"
+        f"The gate ran the same images through the checkpoint and {verdict.engine}. Scores may differ "
+        f"by {SCORE_LIMIT}, probabilities by {TENSOR_LIMIT:g}, or by more if the export is at most"
         f" {ROUNDING_LIMIT} times further from the network in float64 than the checkpoint is;"
         f" {TEXT_LIMIT:.1%} of texts must be identical.\n\n"
         f"{markdown_table(gate_rows(verdict))}{own}"
@@ -149,7 +149,7 @@ def _data(metadata: Mapping[str, Any]) -> str:
     run = f" Run {data['run']}." if data.get("run") else ""
     tested = data.get("gated_on")
     gated = (
-        f" The gate ran {tested['images']} samples of its {tested['split']} split, SHA-256"
+        f" The gate used {tested['images']} samples of the {tested['split']} split, SHA-256"
         f" {tested['sha256']}."
         if tested
         else ""
@@ -163,5 +163,5 @@ def _limits(subject: Subject) -> list[str]:
         lines.append(f"It knows {len(subject.charset)} characters, which `characters.txt` lists.")
     if subject.exportable.width is not None:
         lines.append(f"Images are {subject.exportable.width} pixels wide; others are resized to that.")
-    lines.append("It was scored on data like that of its training; on other images, score it before use.")
+    lines.append("It was scored on data like its training data. Score it on your images before you use it.")
     return lines

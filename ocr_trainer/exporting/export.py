@@ -1,4 +1,4 @@
-"""`ocr-train export`: build, gate, describe, and only then show the folder."""
+"""`ocr-train export`: write, gate and describe an export, and only then move it to its folder."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ ADVICE = "--data KEY=VALUE gives other data, such as dataset.root=DIR; --no-gate
 
 @dataclass(frozen=True)
 class Request:
-    """What to export, and how."""
+    """The arguments of an export."""
 
     run: RunConfig
-    """The configuration in the checkpoint, with overrides; with data if there is a gate."""
+    """The configuration in the checkpoint, with overrides. If there is a gate, it has a dataset."""
     saved: Mapping[str, Any]
     """The content of the checkpoint."""
     path: Path
@@ -56,15 +56,15 @@ class GateData:
     split: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form that the metadata has."""
+        """Return the entry for the metadata of the export."""
         return {"split": self.split, "images": len(self.samples), "sha256": fingerprint(self.samples)}
 
 
 def export(request: Request) -> tuple[Verdict | None, list[str]]:
-    """Export a model, and return what the gate found and notes for the user.
+    """Export a model, and return the verdict of the gate and notes for the user.
 
     Raises:
-        ExportError: The model cannot be exported to the format, or the export differs from it.
+        ExportError: The model cannot be exported to the format, or the export differs from the checkpoint.
         DataError: There are too few samples for the gate, or the files cannot be written.
     """
     run, ours = request.run, request.saved["ocr_trainer"]
@@ -91,7 +91,7 @@ def export(request: Request) -> tuple[Verdict | None, list[str]]:
 
 
 def _gate_data(request: Request, subject: Subject, context: Context) -> GateData:
-    """Return the samples to gate on.
+    """Return the samples for the gate.
 
     Raises:
         DataError: The data cannot be opened, or there are too few.
@@ -129,14 +129,14 @@ def _gate(
     if verdict.faults:
         listed = "".join(f"\n  {fault}" for fault in verdict.faults)
         table = card.plain_table(card.gate_rows(verdict))
-        raise ExportError(f"the export differs from its checkpoint, and is not written:{listed}\n\n{table}")
+        raise ExportError(f"the export differs from its checkpoint and is not written:{listed}\n\n{table}")
     return verdict
 
 
 def _describe(
     request: Request, subject: Subject, folder: Path, verdict: Verdict | None, notes: Sequence[str]
 ) -> None:
-    """Write what lies beside the model: characters, gate.json, README.md."""
+    """Write the files beside the model: characters.txt, gate.json and README.md."""
     if subject.reads:
         characters = "".join(f"{character}\n" for character in subject.charset)
         (folder / "characters.txt").write_text(characters, encoding="utf-8", newline="\n")
@@ -150,7 +150,7 @@ def _describe(
 
 
 def _report(checkpoint: Path) -> dict[str, Any] | None:
-    """Return the report.json of the run that a checkpoint lies in, or None."""
+    """Return report.json of the run directory that contains a checkpoint, or None."""
     for folder in (checkpoint.parent, checkpoint.parent.parent):
         try:
             found = json.loads((folder / "report.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""`Exporter`, the base class of the formats of exported models, and `Engine`, what runs an export."""
+"""`Exporter`, the base class of exporters, and `Engine`, the base class of what runs their exports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ocr_trainer.plugin import Config, Context
 from ocr_trainer.tasks.exportable import Exportable, OutputKind
 
 BATCHES = (1, 6)
-"""The sizes of batches that the gate runs."""
+"""The batch sizes that the gate runs."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Subject:
     run: RunConfig
     """The configuration in its checkpoint, with overrides."""
     metadata: Mapping[str, Any]
-    """What goes into the exported file: plain values."""
+    """The metadata for the exported file, as plain values."""
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Subject:
 
     @property
     def reads(self) -> bool:
-        """Whether it reads texts; if not, it finds them."""
+        """True for a recognizer, which reads texts; False for a detector, which finds them."""
         return self.exportable.kind is not OutputKind.regions
 
     @property
@@ -49,12 +49,12 @@ class Subject:
 
 
 class Engine(ABC):
-    """Runs an exported model through the software that the format is for."""
+    """Runs an exported model in the software that the format is made for."""
 
     batches: Sequence[int] = BATCHES
-    """The sizes of batches that the format takes, of those that the gate runs."""
+    """The batch sizes for the gate; override it if the format does not take all of them."""
     size: tuple[int, int] | None = None
-    """Height and width of images if the format fixes them."""
+    """Height and width of images, if the format fixes them."""
     title: str
     """Name and version of the software."""
 
@@ -64,14 +64,14 @@ class Engine(ABC):
 
         Args:
             images: uint8, (batch, 3, height, width), RGB, padded with zeros on the right and at the bottom.
-            widths: For a recognizer, int64, (batch,): columns that are not padding.
+            widths: For a recognizer, int64, (batch,): the columns of each image that are not padding.
 
         Returns:
-            What the model's own `decode` takes: the classes in the order of the model.
+            The arrays that the model's own `decode` takes, with classes in the order of the model.
         """
 
     def read(self, images: Sequence[Image]) -> list[str] | None:
-        """Return the texts that the software itself makes of images; None to decode `outputs` instead.
+        """Return the texts that the software itself decodes; None if the model should decode `outputs`.
 
         Args:
             images: uint8, (height, width, 3), RGB, at the model's size.
@@ -88,7 +88,7 @@ class Engine(ABC):
 
 
 class Exporter(ABC):
-    """Writes a model in one format. What the factory of an exporter plugin returns.
+    """Writes a model in one format. The factory of an exporter plugin returns an instance.
 
     Args:
         config: The options of the plugin.
@@ -101,20 +101,20 @@ class Exporter(ABC):
     def refusal(self, subject: Subject) -> str | None:
         """Return why a model cannot be exported to this format, in the user's words; None if it can.
 
-        It is asked before anything is built.
+        The core calls it before `write`.
         """
         return None
 
     @abstractmethod
     def write(self, subject: Subject, folder: Path) -> None:
-        """Write the model to an empty folder, and beside it an `example.py` that runs it.
+        """Write the model to an empty folder, with an `example.py` that runs it.
 
         The core adds the model card, the characters and the table of the gate.
         """
 
     @abstractmethod
     def open(self, subject: Subject, folder: Path) -> Engine:
-        """Return what runs the model in a folder that `write` filled."""
+        """Return an engine that runs the model in a folder that `write` filled."""
 
     def finish(
         self, subject: Subject, folder: Path, samples: Sequence[Any], metrics: MetricCollection
@@ -124,8 +124,8 @@ class Exporter(ABC):
         Args:
             subject: The model.
             folder: The folder of the export.
-            samples: What the gate ran.
-            metrics: Metrics that have counted nothing.
+            samples: The samples that the gate used.
+            metrics: Metrics without counts.
 
         Returns:
             Notes for the user and the model card.

@@ -1,8 +1,8 @@
-"""The gate: an export passes if the software that it is for gives what the checkpoint gives.
+"""The gate: an export passes if the software that it is made for gives the results of the checkpoint.
 
-The checkpoint and the export see the same pixels. Both are scored with the model's own decoding, except that
-a recognizer's texts are those that the software itself makes. What the software's own search for regions
-scores is shown, too: it has other rules, so its difference is no fault of the export.
+The checkpoint and the export see the same pixels. The model's own `decode` decodes the outputs of both;
+if the software itself decodes texts, the export gets those. The scores of the regions that the software
+itself finds are shown, but do not count: its rules differ from the model's.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer.tasks.detection.scoring import decode, images_of
 
 SCORE_LIMIT = 0.001
-"""The largest difference of a score."""
+"""Largest allowed difference of a score."""
 TEXT_LIMIT = 0.995
-"""The smallest share of texts that are identical."""
+"""Smallest allowed share of identical texts."""
 LEAST = {True: 500, False: 50}
-"""How many texts, and how many pages, the gate needs."""
+"""Number of texts (True) and of pages (False) that the gate needs."""
 SCORES = {True: ("cer",), False: ("hmean", "cleval_hmean")}
-"""The scores that it compares: of recognizers and of detectors."""
+"""The scores that the gate compares: those of recognizers (True) and of detectors (False)."""
 
 
 @dataclass
@@ -46,16 +46,16 @@ class Row:
     rounding: Rounding | None = None
     """Of the last batch above `TENSOR_LIMIT`, or of the first one that rounding does not explain."""
     same: int = 0
-    """How many texts are identical."""
+    """Number of identical texts."""
     checkpoint: dict[str, float] = field(default_factory=dict)
     export: dict[str, float] = field(default_factory=dict)
     seconds: tuple[float, float] = (0.0, 0.0)
-    """Of the network: in torch, and in the export."""
+    """Time of the network in torch, and of the engine."""
     failure: str = ""
-    """What the software raised, if it did."""
+    """The error of the software; empty if there was none."""
 
     def faults(self, reads: bool) -> list[str]:
-        """Return in what the export differs too much."""
+        """Return one message per difference that exceeds its limit."""
         if self.failure:
             return [self.failure]
         found = []
@@ -86,7 +86,7 @@ class Verdict:
 
     @property
     def faults(self) -> list[str]:
-        """What differs too much, one message per size and batch; empty if the export passes."""
+        """One message per size and batch that exceeds a limit; empty if the export passes."""
         return [
             f"at size {row.size:g} in batches of {row.batch}: {'; '.join(found)}"
             for row in self.rows
@@ -131,10 +131,10 @@ def run_gate(
 
     Args:
         subject: The model.
-        engine: What runs the export.
+        engine: Runs the export.
         samples: `Sample` or `TextImage`.
-        metrics: Metrics that have counted nothing.
-        sizes: Factors of the size that the model sees.
+        metrics: Metrics without counts.
+        sizes: Factors by which the images are resized.
     """
     verdict, exact = Verdict(subject.reads, engine.title, []), Exact(subject)
     for factor in sizes:
@@ -159,7 +159,7 @@ def _compare(exact: Exact, engine: Engine, found: Sequence[Item], metrics: Metri
             got = to_tensors(engine.outputs(*arrays))
             end = perf_counter()
             read = engine.read([item.image for item in batch]) if subject.reads else None
-        except Exception as error:  # each software raises types of its own
+        except Exception as error:  # each software raises its own types
             row.failure = f"{engine.title} fails: {describe_exception(error)}"
             return row
         row.seconds = row.seconds[0] + middle - start, row.seconds[1] + end - middle
@@ -192,7 +192,7 @@ def _predictions(
     got: dict[str, Tensor],
     read: Sequence[str] | None,
 ) -> list[tuple[Item, Any, Any]]:
-    """Return each item of a batch with what the checkpoint and the export make of it."""
+    """Return each item of a batch with the predictions of the checkpoint and the export."""
     if not subject.reads:
         truths = [item.truth for item in batch]
         both = (

@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""The metadata of an exported file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocr_trainer.tasks.recognition.recognizer import Recognizer
 FORMAT = 1
 """Version of the metadata."""
 KEY = "ocr_trainer"
-"""The key that it has in formats that store named strings."""
+"""The key of the metadata in formats that store named strings."""
 NO_LICENSE = "not stated"
 
 
@@ -31,7 +31,7 @@ def describe(
 
     Args:
         model: The model.
-        exportable: What it says about its export.
+        exportable: What its method `exportable` returns.
         run: The configuration in its checkpoint, with overrides.
         saved: The entry `ocr_trainer` of the checkpoint.
         license: The license of the weights, or None.
@@ -86,7 +86,7 @@ def _data(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known about the training data: its options, their hash, the identity of the run."""
     options = saved.get("config", {}).get("dataset", {})
     text = json.dumps(options, sort_keys=True, default=str)
-    # Paths of the machine that trained are nobody else's business.
+    # The options may contain paths of the training machine, which are private: the hash stands for them.
     names = sorted(set(_names(options)))
     return {
         "datasets": names,

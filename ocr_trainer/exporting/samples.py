@@ -1,4 +1,4 @@
-"""The samples that the gate runs: at three sizes, in batches, with what the scores need."""
+"""The samples of the gate: at three sizes, in batches, with the ground truth that the scores need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZES = (0.75, 1.0, 1.25)
 
 @dataclass(frozen=True)
 class Item:
-    """An image as the model sees it, and what it is scored against."""
+    """An image as the model sees it, and its ground truth."""
 
     image: Image
     truth: Any
@@ -35,19 +35,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A batch: uint8 images, (batch, 3, height, width), and for texts their widths, int64, (batch,)."""
+    """A batch: uint8 images, (batch, 3, height, width), and widths, int64, (batch,), for a recognizer."""
 
     images: Tensor
     widths: Tensor | None
 
     @property
     def arguments(self) -> tuple[Tensor, ...]:
-        """What the network is called with."""
+        """The arguments of the network."""
         return (self.images,) if self.widths is None else (self.images, self.widths)
 
 
 def choose(split: Any, limit: int) -> list[Any]:
-    """Return at most `limit` samples of a split that can be read, evenly spaced."""
+    """Return at most `limit` samples, evenly spaced over a split; skip those that cannot be read."""
     found = []
     for index in np.linspace(0, len(split) - 1, min(limit, len(split))).round().astype(int).tolist():
         try:
@@ -58,7 +58,7 @@ def choose(split: Any, limit: int) -> list[Any]:
 
 
 def items(subject: Subject, samples: Sequence[Any], factor: float, engine: Engine) -> list[Item]:
-    """Return samples at one size."""
+    """Return samples resized by one factor."""
     make = _text if subject.reads else _page
     return [make(subject, sample, factor, engine) for sample in samples]
 
@@ -84,7 +84,7 @@ def _text(subject: Subject, sample: TextImage, factor: float, engine: Engine) ->
 
 
 def batches(found: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    """Yield items in batches, those of similar width together, so that little of a batch is padding."""
+    """Yield items in batches of similar width, so that they need little padding."""
     order = sorted(found, key=lambda item: item.image.shape[1])
     yield from (list(order[start : start + size]) for start in range(0, len(order), size))
 
@@ -104,7 +104,7 @@ def stack(subject: Subject, batch: Sequence[Item], engine: Engine) -> Inputs:
 
 
 def fingerprint(samples: Sequence[Any]) -> str:
-    """Return the SHA-256 of samples: of their pixels and labels, in order."""
+    """Return the SHA-256 of the pixels and labels of samples, in order."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(np.ascontiguousarray(sample.image).tobytes())

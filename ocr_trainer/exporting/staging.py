@@ -28,7 +28,7 @@ def staged(out: Path) -> Iterator[Path]:
             if path.is_file():
                 _sync(path)
         folder.chmod(0o755)  # mkdtemp makes it private
-        folder.rename(out)  # replaces an empty folder, and nothing else
+        folder.rename(out)  # replaces an empty folder, but nothing else
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"the export cannot be written to {out}: {reason}") from error
@@ -38,6 +38,6 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Have a file be on disk: a full disk may show only now."""
+    """Flush a file to disk: some file systems report a full disk only now."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Freeze parts of a model: they are not trained, and run as in evaluation."""
+"""Freeze parts of a model: exclude them from training and run them in evaluation mode."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ocr_trainer.errors import ConfigError, did_you_mean
 def freeze(model: nn.Module, parts: Sequence[str]) -> list[nn.Module]:
     """Exclude parts of a model from training, and put them in evaluation mode.
 
-    In evaluation mode, BatchNorm keeps its running statistics, and there is no dropout. `train()` ends it:
-    call `eval()` of the returned modules after that.
+    In evaluation mode, BatchNorm keeps its running statistics, and dropout is off. `model.train()` ends this
+    mode: after it, call `eval()` on each returned module.
 
     Args:
         model: The model.
-        parts: Names of modules or parameters, such as `backbone.stem`; all below them is frozen.
+        parts: Names of modules or parameters, such as `backbone.stem`; everything below them is frozen.
 
     Returns:
-        The modules that are frozen as a whole.
+        The frozen modules: those that `parts` names, and all below them.
 
     Raises:
-        ConfigError: The model has no part of a name, or nothing is left to train.
+        ConfigError: The model has no part with one of the names, or nothing is left to train.
     """
     names = [name for name, _ in model.named_parameters()]
     known = [name for name, _ in model.named_modules() if name]

@@ -1,7 +1,7 @@
 """PP-LCNetV4, the backbone of both networks: blocks of a depthwise convolution and a channel mixer.
 
-The structure follows the published weights, in which the parallel branches that each depthwise convolution
-has in the authors' training are folded into one.
+The structure follows the published weights. In the authors' training, each depthwise convolution has parallel
+branches; in the weights, they are folded into one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ocr_trainer_ppocrv6.layers import ConvNorm, Pair, SqueezeExcite, masked
 
 SLOPE = 1 / 6
-"""Slope of squeeze and excitation in the backbone."""
+"""Slope of `SqueezeExcite` in the backbone."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Stage:
 
     channels: int
     depth: int
-    """Number of blocks that keep the size. Every other one has squeeze and excitation, from the first on."""
+    """Number of blocks that keep the size. The first, third, … of them have squeeze-and-excitation."""
     transition: Pair | None = None
-    """Stride of a block before them that changes the number of channels; None for no such block."""
+    """Stride of a block before these that changes the number of channels; None for no such block."""
 
 
 class Stem(nn.Module):
-    """Reduces an image to a quarter of its size: a convolution, then small ones beside max pooling.
+    """Reduces an image to a quarter of its size: a convolution, then small convolutions beside max pooling.
 
     Args:
         inner: Channels within the stem.
@@ -51,10 +51,10 @@ class Stem(nn.Module):
 
         Args:
             x: The images, 0 in padding.
-            mask: 1 for columns of the images at half of their width.
+            mask: 1 for the columns of the images at half of their width.
         """
         x = masked(torch.relu(self.first(x)), mask)
-        # The even kernels look at the pixel itself and its right and lower neighbors.
+        # Kernels of even size see the pixel itself and its right and lower neighbors.
         pooled = F.max_pool2d(_extend(x), 2, 1)
         x = masked(torch.relu(self.narrow(_extend(x))), mask)
         x = masked(torch.relu(self.widen(_extend(x))), mask)
@@ -63,7 +63,7 @@ class Stem(nn.Module):
 
 
 def _extend(x: Tensor) -> Tensor:
-    """Add a column of 0 at the right and a row of 0 at the bottom."""
+    """Add a column of zeros on the right and a row of zeros at the bottom."""
     return F.pad(x, (0, 1, 0, 1))
 
 
@@ -73,8 +73,8 @@ class Block(nn.Module):
     Args:
         channels_in: Channels of the input.
         channels: Channels of the result.
-        stride: Of the depthwise convolution.
-        squeeze: Whether squeeze and excitation is between the two.
+        stride: Stride of the depthwise convolution.
+        squeeze: Whether squeeze-and-excitation follows the depthwise convolution.
     """
 
     def __init__(self, channels_in: int, channels: int, stride: Pair = (1, 1), squeeze: bool = False) -> None:

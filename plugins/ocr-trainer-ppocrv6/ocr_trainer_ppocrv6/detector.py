@@ -42,8 +42,8 @@ class PPOCRv6Detector(FoldedNorms, DBDetector):
         with published.naming(weights):
             state = state_from(published.read_published(weights, file), self.network, file.structure)
         self.network.load_state_dict(self.network.state_dict() | state)
-        # No threshold head is published. A copy of the other head knows where borders are, and as its last
-        # layer starts with zeros, it does not disturb the features before it has learned.
+        # The threshold head is not published. A copy of the probability head knows where borders are. Its
+        # last layer starts with zeros, so that it does not disturb the features before it has learned.
         self.threshold.load_state_dict(self.network.head.state_dict())
         nn.init.zeros_(self.threshold.last.weight)
         nn.init.zeros_(self.threshold.last.bias)  # type: ignore[arg-type]

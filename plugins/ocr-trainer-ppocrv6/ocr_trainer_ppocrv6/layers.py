@@ -1,7 +1,7 @@
 """Layers that the networks of PP-OCRv6 share.
 
-Images of several widths may share a batch. Layers that look at neighboring columns then take a mask, 1 for
-the columns of an image and 0 for padding, float (batch, 1, 1, width), or None if nothing is padding.
+Images of different widths may share a batch. Layers that look at neighboring columns therefore take a mask:
+float (batch, 1, 1, width), 1 for the columns of an image and 0 for padding, or None without padding.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class ConvNorm(nn.Sequential):
         channels_in: Channels of the input.
         channels_out: Channels of the result.
         kernel: Height and width of the kernel.
-        stride: Of the convolution.
-        groups: Of the convolution.
-        padding: Of the convolution; by default, the size stays the same if the kernel is odd.
+        stride: Stride of the convolution.
+        groups: Groups of the convolution.
+        padding: Padding of the convolution; the default keeps the size if the kernel is odd.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class TransposedConvNorm(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """Weighs channels by what the whole image has of them (Hu et al., CVPR 2018).
+    """Weighs each channel by the channel means of the whole image (Hu et al., CVPR 2018).
 
     Args:
         channels: Channels of the input.
-        slope: Slope of the piecewise linear function that makes weights from 0 to 1.
+        slope: Slope of the piecewise linear function that maps to weights from 0 to 1.
     """
 
     def __init__(self, channels: int, slope: float) -> None:
@@ -64,7 +64,7 @@ class SqueezeExcite(nn.Module):
         self.slope = slope
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the weighted channels: float (batch, channels, height, width), as the input."""
+        """Return the weighted channels: float (batch, channels, height, width), like the input."""
         weights = self.excite(torch.relu(self.squeeze(mean(x, mask))))
         weighed: Tensor = x * (weights * self.slope + 0.5).clamp(0, 1)
         return weighed
@@ -78,14 +78,14 @@ def mean(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Return `x` with 0 in padding, as beyond the edge of an image."""
+    """Return `x` with 0 in padding, like the padding at the edges of an image."""
     return x if mask is None else x * mask
 
 
 def initialize(module: nn.Module) -> None:
     """Initialize a layer for training from random weights."""
     if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
-        return  # only the shapes are wanted, and torch imports its compiler to initialize such tensors
+        return  # only shapes are needed, and torch would import its compiler to initialize meta tensors
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.Linear):

@@ -1,4 +1,4 @@
-"""What the detector has above its backbone: RepLKFPN, a feature pyramid with large kernels, and DB heads."""
+"""The neck and the heads of the detector: RepLKFPN, a feature pyramid with large kernels, and DB heads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from ocr_trainer_ppocrv6.layers import ConvNorm, SqueezeExcite, TransposedConvNorm
 
 SLOPE = 0.2
-"""Slope of squeeze and excitation in the neck."""
+"""Slope of `SqueezeExcite` in the neck."""
 
 
 class WeighedConv(nn.Module):
-    """A pointwise convolution, plus its result weighed by squeeze and excitation."""
+    """A pointwise convolution, plus its result weighted by squeeze-and-excitation."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The networks of PP-OCRv6 as they are published: from normalized images to logits."""
+"""The published networks of PP-OCRv6, from normalized images to logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocr_trainer_ppocrv6.sequence import SequenceEncoder
 from ocr_trainer_ppocrv6.sizes import DetectorSize, RecognizerSize
 
 BACKGROUND = -2.2
-"""Logit of the probability of text before training, 0.1."""
+"""Logit of 0.1, the probability of text before training."""
 
 Count = TypeVar("Count", int, Tensor)
 
@@ -27,7 +27,7 @@ def divided(width: Count, factor: int) -> Count:
 
 
 def steps_of(width: Count) -> Count:
-    """Return the number of steps of images of some width: two columns of features each."""
+    """Return the number of steps of an image of `width` columns; a step has two columns of features."""
     return divided(width, 4) // 2
 
 
@@ -40,7 +40,7 @@ class DetectorNetwork(nn.Module):
         self.neck = LargeKernelPyramid(self.backbone.channels, size.neck, size.kernel)
         self.head = Head(size.neck)
         self.apply(initialize)
-        # Most pixels are background, and the focal loss hardly moves what is not far wrong.
+        # Most pixels are background, and the focal loss hardly corrects small errors.
         assert self.head.last.bias is not None
         nn.init.constant_(self.head.last.bias, BACKGROUND)
 
@@ -56,12 +56,12 @@ class DetectorNetwork(nn.Module):
 
 
 class RecognizerNetwork(nn.Module):
-    """PP-LCNetV4, a sequence encoder with attention, and a classifier of each step.
+    """PP-LCNetV4, a sequence encoder with attention, and a classifier for each step.
 
     Args:
-        size: Its size.
-        height: Of the images, in pixels; a multiple of 16.
-        classes: Classes of a step.
+        size: Size of the network.
+        height: Height of the images in pixels; a multiple of 16.
+        classes: Number of classes per step.
     """
 
     def __init__(self, size: RecognizerSize, height: int, classes: int) -> None:
@@ -78,7 +78,7 @@ class RecognizerNetwork(nn.Module):
 
         Args:
             images: Normalized images, float (batch, 3, height, width), 0 in padding.
-            widths: int64 (batch,), columns of each image that are not padding.
+            widths: int64 (batch,), the columns of each image that are not padding.
         """
         # The stem halves the width twice, rounding up; the encoder halves it once more, rounding down.
         length = images.shape[3]
@@ -97,5 +97,5 @@ def column_mask(counts: Tensor, length: int, like: Tensor) -> Tensor:
 
 
 def normalize(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """Map uint8 images in RGB to what the networks take: BGR, -1 to 1; both (batch, 3, height, width)."""
+    """Map uint8 RGB images to BGR from -1 to 1, which the networks take; both (batch, 3, height, width)."""
     return images.flip(1).to(dtype) / 127.5 - 1

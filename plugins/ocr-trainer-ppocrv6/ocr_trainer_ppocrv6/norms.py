@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 
 class FoldedNorms(nn.Module):
-    """A model that keeps the statistics of its batch normalizations in training if they are folded.
+    """A model whose batch normalizations keep their statistics in training if they are folded.
 
-    Published weights have them folded into the convolutions: normalization is left with a scale and a bias,
-    and has mean 0 and variance 1. With the statistics of batches instead, it would rescale all features at
-    the first step, and what the weights know would be lost. Its weight and bias are trained.
+    In published weights, the statistics are folded into the convolutions: a normalization has mean 0 and
+    variance 1, and its weight and bias are trained. With batch statistics instead, it would rescale all
+    features at the first step, and the knowledge in the weights would be lost.
     """
 
     folded: Tensor
-    """bool, a scalar; a buffer, so that it goes with the weights into checkpoints and new runs."""
+    """bool scalar. It is a buffer, so that checkpoints and runs that start from them have it."""
 
     def register_folded(self, folded: bool) -> None:
-        """Add the buffer `folded`. Call this once, when all layers are there."""
+        """Add the buffer `folded`. Call this once, after all layers are created."""
         self.register_buffer("folded", torch.tensor(folded))
         # Neither Lightning nor the loading of a checkpoint calls `train`.
         self.keep_statistics()
@@ -41,5 +41,5 @@ class FoldedNorms(nn.Module):
 
 
 def _keep_statistics(model: FoldedNorms, _: Any) -> None:
-    # The buffer may have changed. A method would not do: a copy of the model would call that of the original.
+    # The buffer may have changed. Not a method: a copy of the model would call that of the original.
     model.keep_statistics()

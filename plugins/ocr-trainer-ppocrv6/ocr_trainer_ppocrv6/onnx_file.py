@@ -1,4 +1,4 @@
-"""Read the tensors and the structure of an ONNX file. Nothing in it is run, and no other file is read."""
+"""Read the tensors and the structure of an ONNX file. No code in it is run, and no other file is read."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import numpy as np
 from ocr_trainer.errors import CheckpointError
 
 MAX_BYTES = 256 * 2**20
-"""Largest file that is read; the published ones have 10 and 21 MB."""
+"""Largest file that is read; the published files have 10 and 21 MB."""
 MAX_NODES = 5000
-"""Most nodes of a graph; the published ones have some 500."""
+"""Largest number of nodes in a graph; the published graphs have about 500."""
 MAX_CONSTANT = 4
-"""Most numbers of a constant, such as the factors of a resize; what has more is a weight."""
+"""Largest number of values in a constant, such as the factors of a resize; larger tensors are weights."""
 STANDARD = ("", "ai.onnx")
-"""The domain of ONNX's own operators, by both of its names."""
+"""The two names of the domain of ONNX's own operators."""
 
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """What an ONNX file says of a network."""
+    """The content of an ONNX file."""
 
     weights: dict[str, np.ndarray]
     """The weights, float32, by name, in the order in which the graph uses them."""
     structure: str
-    """SHA-256 of the operators, their attributes and constants, and of what is connected to what."""
+    """SHA-256 of the operators, their attributes and constants, and their connections."""
     metadata: dict[str, str]
 
 
@@ -38,14 +38,14 @@ def read_onnx(path: Path) -> OnnxNetwork:
     """Read a network from an ONNX file.
 
     Raises:
-        CheckpointError: The file is missing, damaged or too large, or has what a network needs not have:
-            data in other files, operators of its own, functions, nested graphs, or weights that are not
-            used, not float32 or not finite. The message starts with what is wrong, not with the file.
+        CheckpointError: The file is missing, damaged or too large. Or it has something that these networks do
+            not need: data in other files, custom operators, functions, nested graphs, or weights that are
+            unused, not float32 or not finite. The message does not name the file.
     """
     model = _parse(path)
     graph = model.graph
     if model.functions or any(node.domain not in STANDARD for node in graph.node):
-        raise CheckpointError("it has operators of its own, not only those of ONNX")
+        raise CheckpointError("it has custom operators, not only those of ONNX")
     if len(graph.node) > MAX_NODES:
         raise CheckpointError(f"its graph has {len(graph.node)} nodes, more than {MAX_NODES}")
     if graph.sparse_initializer or any(_is_nested(node) for node in graph.node):
@@ -77,7 +77,7 @@ def _parse(path: Path) -> Any:
     except OSError as error:
         raise CheckpointError(f"it cannot be read: {error.strerror}") from error
     except DecodeError as error:
-        raise CheckpointError("it is no ONNX file, or damaged") from error
+        raise CheckpointError("it is not an ONNX file, or it is damaged") from error
 
 
 def _is_nested(node: Any) -> bool:
@@ -107,7 +107,7 @@ def _array(tensor: Any) -> np.ndarray:
         TensorProto.INT64: np.dtype(np.int64),
     }
     if (kind := kinds.get(tensor.data_type)) is None:
-        raise CheckpointError(f"its tensor {tensor.name} is of another type than float32 and int64")
+        raise CheckpointError(f"its tensor {tensor.name} is neither float32 nor int64")
     size = math.prod(tensor.dims)
     given = max(len(tensor.raw_data) // kind.itemsize, len(tensor.float_data), len(tensor.int64_data))
     if min(tensor.dims, default=1) < 0 or size != given:
@@ -119,8 +119,8 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 def _structure(graph: Any, tensors: dict[str, np.ndarray]) -> Iterator[str]:
-    """Yield a line per node that says everything about it but names, weights and their shapes."""
-    # Values by name: the input, outputs by the number of their node, constants by their content.
+    """Yield a line per node that describes it, without names, weights and their shapes."""
+    # What stands for each value: the inputs, the outputs by the number of their node, constants by content.
     known = {value.name: f"input {place}" for place, value in enumerate(graph.input)}
     for name, value in tensors.items():
         known[name] = f"{value.dtype}{value.tolist()}" if _is_constant(value) else f"weight {value.ndim}"

@@ -1,4 +1,4 @@
-"""Descriptions of PP-OCRv6's detector and recognizer; importing them loads neither the networks nor torch."""
+"""Descriptions of PP-OCRv6's detector and recognizer. Importing them does not import torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ocr_trainer.plugin import Config, ModelPlugin, Pretrained, Task, option
 from ocr_trainer.plugin.options import CtcConfig, DBConfig, Side
 
 WHEEL = "rapidocr"
-"""The value of `weights` for those in the installed wheel of this name."""
+"""The value of `weights` that stands for the weights in the installed wheel of this name."""
 ROW_STRIDE = 16
 """Image rows per row of the features of the recognizer."""
 
@@ -28,15 +28,15 @@ class PublishedConfig(Config):
     """A model whose weights are published."""
 
     weights: str | None = None
-    """Initial weights: `rapidocr` for those in the installed wheel of this name, or a file FILE.onnx; random
-    if not given."""
+    """Initial weights: `rapidocr` for those in the installed wheel of that name, or a file FILE.onnx; by
+    default, random."""
 
     def without_init_weights(self) -> Self:
         """Return the options without the initial weights, for loading a checkpoint."""
         return replace(self, weights=None)
 
     def validate(self) -> Iterator[str]:
-        """Yield a message if the weights are neither those of the wheel nor a file."""
+        """Yield a message if `weights` is neither `rapidocr` nor an existing file."""
         yield from super().validate()
         if self.weights not in (None, WHEEL) and not Path(str(self.weights)).is_file():
             yield f"weights={self.weights} is neither `{WHEEL}` nor a file that exists"
@@ -44,7 +44,7 @@ class PublishedConfig(Config):
 
 @dataclass
 class PPOCRv6DetConfig(PublishedConfig, DBConfig):
-    """The options of PP-OCRv6's detector; the defaults are those that its weights are published with."""
+    """The options of PP-OCRv6's detector; the defaults are those of the published weights."""
 
     network: Size = Size.small
     """Size of the network."""
@@ -60,7 +60,7 @@ class PPOCRv6DetConfig(PublishedConfig, DBConfig):
     """The ratio of `unclip=ratio`."""
 
     gamma: float = option(2.5, at_least=0)
-    """Exponent of the focal loss: the higher it is, the less pixels count that are right already."""
+    """Exponent of the focal loss. The higher it is, the less the pixels count that are already right."""
     probability_weight: float = option(5, at_least=0)
     """Loss weight of the probability map's dice and focal loss."""
     binary_weight: float = option(1, at_least=0)
@@ -71,14 +71,14 @@ class PPOCRv6DetConfig(PublishedConfig, DBConfig):
 
 @dataclass
 class PPOCRv6RecConfig(PublishedConfig, CtcConfig):
-    """The options of PP-OCRv6's recognizer; the defaults are those that its weights are published with."""
+    """The options of PP-OCRv6's recognizer; the defaults are those of the published weights."""
 
     size: Size = Size.small
     """Size of the network."""
     height: int = option(48, at_least=16, at_most=512)
     """Height that texts are scaled to, in pixels; a multiple of 16."""
     canvas: int = option(320, at_least=8)
-    """Texts that are narrower get a gray margin at the right, up to this width in pixels."""
+    """Narrower images get a gray margin on the right, up to this width in pixels."""
 
     def validate(self) -> Iterator[str]:
         """Yield one message per combination of options that is not allowed."""

@@ -18,7 +18,7 @@ from ocr_trainer_ppocrv6.plugin import WHEEL, Size
 log = logging.getLogger("ocr_trainer")
 
 VERSION = "3.10."
-"""The versions of the wheel whose files are known, by their beginning."""
+"""The beginning of the versions of the wheel whose files are known."""
 INSTALL = "pip install 'ocr-trainer-ppocrv6[rapidocr]'"
 LICENSE = "MODEL_LICENSES.md"
 """The file of the wheel that states the license of the weights."""
@@ -29,9 +29,9 @@ class Published:
     """A file of published weights."""
 
     name: str
-    """Its name in the wheel."""
+    """Name of the file in the wheel."""
     sha256: str
-    """Of the file in the wheel."""
+    """SHA-256 of the file in the wheel."""
     structure: str
     """The `OnnxNetwork.structure` of files with this network."""
 
@@ -57,7 +57,7 @@ def read_published(weights: str, published: Published) -> OnnxNetwork:
 
     Args:
         weights: `rapidocr` for those in the installed wheel, or the path of a file.
-        published: What is known of the file.
+        published: The description of the file.
 
     Raises:
         CheckpointError: The wheel is missing, of another version or changed, or the file cannot be read.
@@ -67,7 +67,7 @@ def read_published(weights: str, published: Published) -> OnnxNetwork:
 
 @contextmanager
 def naming(weights: str) -> Iterator[None]:
-    """Name the option in errors of weights that cannot be used."""
+    """Name the option `model.weights` in the message of a CheckpointError."""
     try:
         yield
     except CheckpointError as error:
@@ -95,5 +95,5 @@ def _in_wheel(published: Published) -> Path:
 
 @cache
 def _show_license(version: str, place: str) -> None:
-    """Log once where the license of the weights is."""
-    log.info("model.weights: those of PP-OCRv6 in %s %s; their license: %s", WHEEL, version, place)
+    """Log once where the license of the weights is stated."""
+    log.info("model.weights: PP-OCRv6 from %s %s; license: %s", WHEEL, version, place)

@@ -19,11 +19,11 @@ from ocr_trainer_ppocrv6.sizes import RECOGNIZERS
 from ocr_trainer_ppocrv6.weights import state_from
 
 ROWS = {"head.weight": 1, "head.bias": 1}
-"""The tensors of the network with a row per character, and the row of the first one; row 0 is the blank."""
+"""The tensors with a row per character, each with the row of the first character; row 0 is the blank."""
 
 
 class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
-    """A CTC recognizer with a light backbone and attention over its steps.
+    """A CTC recognizer with a light backbone and attention over the steps.
 
     Raises:
         CheckpointError: The initial weights are not available or do not fit.
@@ -54,7 +54,7 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
             )
         state = state_from(content, skeleton, structure)
         own = self.network.state_dict()
-        # A new character starts as the mean of the others: as unlikely as they are, not as likely as chance.
+        # A new character starts with the mean of the published rows: at first, it is as unlikely as they are.
         average = {name: state[name][first:].mean(0).expand_as(own[name]) for name, first in ROWS.items()}
         return state | dict(remap_charset_rows(state, average, ROWS, characters, self.charset))
 
@@ -63,7 +63,7 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
         return [*self.network.backbone.layers_by_depth(), *self.network.encoder.layers_by_depth()]
 
     def steps(self, width: int) -> int:
-        """Return the number of steps of an image that is `width` columns wide: one per eight columns."""
+        """Return the number of steps of an image of `width` columns: one per eight columns."""
         return steps_of(max(width, self.config.canvas))
 
     def forward(self, images: Tensor, widths: Tensor) -> dict[str, Tensor]:
@@ -91,21 +91,21 @@ class PPOCRv6Recognizer(FoldedNorms, CtcRecognizer):
 
 
 def at_least(x: Tensor, width: int) -> Tensor:
-    """Return images of at least that width, with 0 at the right: float (batch, channels, height, columns)."""
-    if torch._C._get_tracing_state():  # a number would be that of the example, whatever the width of others
+    """Pad images with 0 on the right to at least this width: float (batch, channels, height, columns)."""
+    if torch._C._get_tracing_state():  # a Python number would fix the width of the example in the trace
         columns = larger(torch.as_tensor(x.shape[3]), width)
         return F.pad(x, (0, width))[..., :columns]
     return F.pad(x, (0, max(width - x.shape[3], 0)))
 
 
 def larger(counts: Tensor, least: int) -> Tensor:
-    """Return counts, those below `least` replaced by it."""
+    """Return the counts, but at least `least` for each."""
     # Not `clamp`: OpenCV cannot clip integers.
     return torch.maximum(counts, torch.tensor(least, device=counts.device))
 
 
 def initial_charset(config: PPOCRv6RecConfig) -> str:
-    """Return the characters that the initial weights know; none if the weights are random."""
+    """Return the characters that the initial weights know; empty if the weights are random."""
     if config.weights is None:
         return ""
     with published.naming(config.weights):

@@ -1,6 +1,6 @@
-"""What the recognizer has above its backbone: a sequence of features, mixed by attention.
+"""The sequence encoder of the recognizer, between backbone and classifier: attention over the steps.
 
-The names and sizes follow the published weights: half of the features take a short way around the attention.
+The layers and sizes follow the published weights, in which a shortcut leads around the attention.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Attention(nn.Module):
 
         Args:
             x: float (batch, steps, channels).
-            keys: bool (batch, 1, 1, steps), the steps that are not padding; None if all of them.
+            keys: bool (batch, 1, 1, steps), True for steps that are not padding; None if there is no padding.
         """
         query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=keys)
@@ -43,7 +43,7 @@ class Attention(nn.Module):
 
 
 class MixerBlock(nn.Module):
-    """Attention over the steps, then two linear layers within each, both with a residual connection."""
+    """Attention over the steps, then two linear layers per step, each part with a residual connection."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -67,8 +67,8 @@ class SequenceEncoder(nn.Module):
         channels_in: Channels of the features.
         channels: Channels of the steps.
         depth: Number of attention blocks.
-        heads: Heads of each.
-        pooling: Rows and columns of the features that become one step; all rows.
+        heads: Number of heads per block.
+        pooling: Rows and columns of the features that are averaged into one step; must include all rows.
     """
 
     def __init__(self, channels_in: int, channels: int, depth: int, heads: int, pooling: Pair) -> None:
@@ -90,7 +90,7 @@ class SequenceEncoder(nn.Module):
 
         Args:
             x: float (batch, channels_in, rows, columns).
-            mask: float (batch, 1, 1, steps), 1 for steps that are not padding; None if all of them.
+            mask: float (batch, 1, 1, steps), 1 for steps that are not padding; None if there is no padding.
 
         Returns:
             float (batch, steps, channels).

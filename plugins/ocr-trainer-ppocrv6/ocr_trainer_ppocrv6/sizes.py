@@ -18,7 +18,7 @@ class DetectorSize:
     neck: int
     """Channels of the feature pyramid."""
     kernel: int
-    """Size of its depthwise kernels."""
+    """Size of the depthwise kernels in the feature pyramid."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class RecognizerSize:
     channels: int
     """Channels of the sequence."""
     depth: int
-    """Attention blocks."""
+    """Number of attention blocks."""
     heads: int
 
 
 DOWN, LOWER = (2, 2), (2, 1)
-"""Strides that halve both sides, or the height alone."""
+"""Strides that halve both sides, or only the height."""
 
 DETECTORS = {
     Size.small: DetectorSize(

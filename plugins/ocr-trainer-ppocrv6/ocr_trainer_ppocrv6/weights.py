@@ -1,7 +1,7 @@
-"""Load the published weights, which are ONNX files, into the networks; account for every tensor.
+"""Load the published weights, which are ONNX files, into the networks, and account for every tensor.
 
-In the files, batch normalization is folded into most convolutions: what is left of it is a bias. It becomes a
-batch normalization again, which adds this bias and scales the channels.
+In the files, batch normalization is folded into most convolutions, and only a bias is left. This module turns
+the bias into a batch normalization again, which adds it and scales the channels.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ocr_trainer_ppocrv6.onnx_file import OnnxNetwork
 NORM = ("weight", "bias", "running_mean", "running_var")
 """The tensors of a batch normalization, in ONNX's order."""
 LEAST_SCALE = 1e-3
-"""The least scale of a channel; some kernels are 0."""
+"""Smallest scale of a channel; some kernels are 0."""
 STEADY_SIZE = 10.0
-"""The size of the last kernels of a block. Their hundreds of inputs are mostly positive, so that steps in the
-same direction add up to a shift: of kernels ten times as large, a step changes ten times less."""
+"""Size of the last kernels of a block, relative to the others. Their hundreds of inputs are mostly positive,
+so steps in the same direction add up to a shift. A step changes larger kernels relatively less."""
 
 
 def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[str, Tensor]:
@@ -32,15 +32,15 @@ def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[st
 
     Args:
         file: The content of the file.
-        network: Defines its layers in the order in which they run, which is that of the file's graph. Only
-            the shapes of its tensors matter, so it may be on torch's device `meta`.
-        structure: The `structure` of such files.
+        network: A network that defines its layers in the order in which they run, as in the file's graph.
+            Only the shapes of its tensors matter, so it may be on torch's device `meta`.
+        structure: The `OnnxNetwork.structure` of files with this network.
 
     Returns:
-        The tensors of the network's state_dict by name, all but the counters of batch normalizations.
+        The tensors of the network's state_dict by name, except the counters of batch normalizations.
 
     Raises:
-        CheckpointError: A tensor is missing, left over or of another shape, or the graph is another one.
+        CheckpointError: A tensor is missing, left over or of another shape, or the graph differs.
     """
     given = deque(file.weights.items())
     state: dict[str, Tensor] = {}
@@ -57,11 +57,11 @@ def state_from(file: OnnxNetwork, network: nn.Module, structure: str) -> dict[st
         names = ", ".join(source for source, _ in given)
         raise CheckpointError(f"it has {len(given)} tensors that this network does not have: {names[:200]}")
     if file.structure != structure:
-        raise CheckpointError("its tensors fit, but its graph is another one")
+        raise CheckpointError("its tensors fit, but its graph differs")
     blocks = [module for module in network.modules() if isinstance(module, Block)]
     steadied = {block.narrow for block in blocks}
     for name, module in network.named_modules():
-        # Some normalizations are not folded: they have a mean.
+        # Normalizations with a mean other than 0 are not folded.
         if isinstance(module, ConvNorm | TransposedConvNorm) and not state[f"{name}.norm.running_mean"].any():
             size = STEADY_SIZE if module in steadied else 1.0
             _move_scale(state, name, int(isinstance(module, TransposedConvNorm)), size)
@@ -73,7 +73,7 @@ Named = tuple[str, np.ndarray]
 
 
 def _tensors(module: nn.Module, given: deque[Named]) -> Iterator[tuple[str, Named | None]]:
-    """Take the tensors of a layer from those that are left; yield each with its key, or None if missing."""
+    """Take the tensors of a layer from the remaining ones; yield each with its key, or None if missing."""
     if isinstance(module, nn.BatchNorm2d) and given and given[0][1].ndim == 4:
         name, bias = given.popleft()
         yield from ((key, (name, value)) for key, value in _adding(_vector(bias), module.eps).items())
@@ -97,15 +97,15 @@ def _adding(bias: np.ndarray, eps: float) -> dict[str, np.ndarray]:
 
 
 def _move_scale(state: dict[str, Tensor], name: str, axis: int, size: float) -> None:
-    """Move the scale of each channel's kernel into the normalization that follows; the result is the same.
+    """Move the scale of each channel's kernel into the normalization after it; the output stays the same.
 
     The sizes of folded kernels differ by orders of magnitude. Optimizers such as Adam change every weight by
-    about the same amount, which small kernels would not survive.
+    about the same amount, which would destroy small kernels.
 
     Args:
         state: The tensors to change.
         name: The name of the convolution and its normalization.
-        axis: The axis of the kernels that has the channels of the result.
+        axis: The axis of the kernels for the output channels.
         size: The size of the new kernels, as a multiple of the size of random ones (He et al., ICCV 2015).
     """
     kernels = state[f"{name}.conv.weight"].movedim(axis, 0)
