@@ -10,11 +10,11 @@ from ocr_trainer_runtime.text.visible import echo
 
 
 def export(words: Sequence[str]) -> int:
-    """Export a checkpoint, print the table of the gate and the folder."""
+    """Export a checkpoint; print the table of the gate and the folder."""
     parser = Parser(
         "ocr-train export",
-        description="Export a trained model to a format that another engine runs. The export is written only "
-        "if that engine gives what the checkpoint gives.",
+        description="Export a trained model to a format that other software runs. The export is written only "
+        "if that software gives the same results as the checkpoint.",
     )
     parser.add_argument("checkpoint", help="a .ckpt file that ocr-train wrote, or a run directory")
     parser.add_argument(
@@ -25,20 +25,20 @@ def export(words: Sequence[str]) -> int:
     parser.add_argument(
         "--format", required=True, help="an exporter; `ocr-train list-plugins exporter` lists them"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to create")
     parser.add_argument(
         "--data",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="other data for the gate than that of the checkpoint, such as dataset.root=DIR",
+        help="data for the gate, such as dataset.root=DIR (default: the dataset of the checkpoint)",
     )
     parser.add_argument("--license", metavar="NAME", help="the license of the weights, for the model card")
     parser.add_argument(
         "--no-gate",
         action="store_true",
-        help="compare nothing; the model card says that the export is not gated",
+        help="write the export without a comparison; the model card says so",
     )
     arguments = parser.parse_intermixed_args(words)
     from ocr_trainer.api.export import export

@@ -31,8 +31,8 @@ def predict(words: Sequence[str]) -> int:
         "words",
         nargs="+",
         metavar="CKPT, IMAGE",
-        help="first a detector's .ckpt file, or a recognizer's for images of words, or the name of published "
-        "weights, which are also used if nothing is named; then images, PDFs, folders, patterns such as "
+        help="first the .ckpt file of a detector, or of a recognizer for images of words, or the name of "
+        "published weights (default: the installed ones); then images, PDFs, folders and patterns such as "
         "'scans/*.png'; and overrides such as model.size=1024",
     )
     add_recognizer(parser)
@@ -68,8 +68,8 @@ def predict(words: Sequence[str]) -> int:
     if arguments.format is not None or options:
         word = options[0] if options else "--format"
         raise ConfigError(
-            f"{word} is for pages, which takes a detector's checkpoint before --recognizer; "
-            "images of words give readings.jsonl and readings.tsv"
+            f"{word} is for pages, which need a detector: name its checkpoint before --recognizer; "
+            "for images of words, predict writes readings.jsonl and readings.tsv"
         )
     _write_readings(reader, named_inputs(paths, arguments.dpi), out)
     return 0

@@ -101,7 +101,7 @@ class InitFromConfig(Options):
     path: Path | None = None
     """Checkpoint, or published weights: `ocr-train describe model NAME` lists those that a model can load."""
     partial: bool = False
-    """Load whatever fits: less than nine tenths of the model's tensors, or of another architecture."""
+    """Load the tensors that fit, even if they are less than nine tenths or the architecture differs."""
     explicit: list[str] = field(default_factory=list)
     """Options that the run sets, so that they are not taken from the checkpoint. The core fills it in."""
 

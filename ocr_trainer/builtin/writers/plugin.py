@@ -19,29 +19,29 @@ class PdfConfig(Config):
     """Searchable PDF."""
 
     quality: int = option(PdfOptions.quality, at_least=1, at_most=100)
-    """JPEG quality of images that are no JPEG files, which are embedded as they are."""
+    """JPEG quality of compressed images. JPEG files are embedded unchanged."""
     lossless: bool = PdfOptions.lossless
-    """Whether to compress images that are no JPEG files without loss; then `quality` has no effect."""
+    """Compress images without loss, except JPEG files; `quality` then has no effect."""
     dpi: float = option(PdfOptions.dpi, at_least=10, at_most=2400)
-    """Pixels per inch that images are taken to have. Pages of PDFs keep their size."""
+    """Resolution of images in pixels per inch, which sets the page size. Pages of PDFs keep their size."""
 
 
 @dataclass
 class CsvConfig(Config):
-    """CSV, of all images in one file."""
+    """CSV, for all images in one file."""
 
     formulas: bool = CsvOptions.formulas
-    """Leave texts that a spreadsheet would run as formulas; by default, they get an apostrophe in front."""
+    """Keep texts that a spreadsheet would run as formulas. By default, they get an apostrophe in front."""
 
 
 @dataclass
 class IcdarConfig(Config):
-    """A submission to the ICDAR challenges, of all images in one file."""
+    """A submission to the ICDAR challenges, for all images in one file."""
 
     decimals: int = option(IcdarOptions.decimals, at_least=0, at_most=4)
-    """Decimals of coordinates. The challenges read whole pixels alone."""
+    """Decimals of coordinates. The challenges read only whole pixels."""
     confidence: bool = IcdarOptions.confidence
-    """Whether to write the detector's confidence before each text, for average precision."""
+    """Write the detector's confidence before each text, for average precision."""
 
 
 def _of(name: str) -> dict[str, Any]:
@@ -106,14 +106,14 @@ pdf = WriterPlugin(
 
 csv = WriterPlugin(
     api=1,
-    summary="CSV: a row per text, of all images in one file",
+    summary="CSV: a row per text, for all images in one file",
     config=CsvConfig,
     **_of("csv"),
 )
 
 icdar = WriterPlugin(
     api=1,
-    summary="a zip file for the sites of the ICDAR challenges: res_IMAGE.txt per image",
+    summary="a zip file for the ICDAR challenge sites: res_IMAGE.txt per image",
     config=IcdarConfig,
     **_of("icdar"),
 )

@@ -1,7 +1,8 @@
-"""Writer of CSV (RFC 4180): a row per text, in reading order, of all images in one file.
+"""Writer of CSV (RFC 4180): a row per text, in reading order, for all images in one file.
 
 A spreadsheet runs a field that begins with `=`, `+`, `-` or `@` as a formula, and an image may show such a
-text. By default, those that are no numbers get an apostrophe in front, as OWASP recommends ("CSV Injection").
+text. By default, such a text gets an apostrophe in front unless it is a number, as OWASP recommends ("CSV
+Injection").
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ COLUMNS = (
 )
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 NUMBER = re.compile(r"[+-]?[\d.,' ]*\d%?")
-"""A number with its sign, in the notations of any country."""
+"""A number with or without a sign, in the notation of any country."""
 
 
 def write(page: Page, formulas: bool = False) -> str:
     """Return a page as CSV, with a row of column names.
 
     Boxes are in pixels of the image with its EXIF orientation applied. `page`, `block`, `line` and `word`
-    count from 1; `page` is empty for an image. `score` is the detector's confidence, and `confidence` that of
-    the recognizer in the text, both 0 to 1. Control characters in texts become spaces.
+    count from 1; `page` is empty for an image. `score` is the detector's confidence and `confidence` the
+    recognizer's, both from 0 to 1. Control characters in texts become spaces.
 
     Args:
         page: Results for an image.
-        formulas: Leave texts as they are that a spreadsheet takes for formulas.
+        formulas: Keep texts unchanged that a spreadsheet takes for formulas.
     """
     file = io.StringIO(newline="")
     rows = csv.writer(file)
@@ -54,7 +55,7 @@ class CsvWriter(Writer):
     """The format `csv`."""
 
     def write(self, page: Page, image: Image) -> str:
-        """Return the rows of a page, after those of the column names; see the function `write`."""
+        """Return the row of column names and the rows of a page; see the function `write`."""
         config: Any = self.config
         return write(page, config.formulas)
 
@@ -82,5 +83,5 @@ def _fields(word: Word) -> list[str]:
 
 
 def _harmless(field: str) -> str:
-    """Return a field that no spreadsheet takes for a formula."""
+    """Return the field, with an apostrophe if a spreadsheet would take it for a formula."""
     return f"'{field}" if FORMULA.match(field) and not NUMBER.fullmatch(field.strip()) else field

@@ -1,8 +1,8 @@
 """A font without visible glyphs, for the invisible text of searchable PDFs.
 
-Each glyph is a contour of two points: it has an extent, which readers of PDFs select and measure, but no
-area, which could be painted. The idea of such a font is Tesseract's (`pdfrenderer.cpp`), whose glyphs are
-empty; PDFium drops texts of a single empty glyph.
+Each glyph is a contour of two points: PDF readers can select and measure its extent, but it has no area to
+paint. The idea is Tesseract's (`pdfrenderer.cpp`). Its glyphs are empty, and PDFium drops texts of a single
+empty glyph.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import struct
 EM = 1000
 """Units of the font per font size."""
 LOW, HIGH = 300, 700
-"""Lower and upper end of each glyph. The outlines of lines may touch or overlap, as those of DBNet do; PDFium
-takes letters that overlap vertically for one line."""
+"""Lower and upper end of each glyph. They leave space between lines whose outlines touch or overlap, as those
+of DBNet do, because PDFium takes letters that overlap vertically for one line."""
 NARROW, WIDE = 1, 2
-"""The glyphs: as wide as half the font size, and as the whole."""
+"""The glyphs: half as wide as the font size, and as wide."""
 WIDTHS = (0, 500, 1000)
-"""Width of each glyph; the first stands for missing ones."""
+"""Width of each glyph; the first one is for missing glyphs."""
 
 _SUM = 0xB1B0AFBA
-"""What the checksum of a font with its adjustment comes to."""
+"""The checksum that a font has with its adjustment."""
 
 
 def font() -> bytes:

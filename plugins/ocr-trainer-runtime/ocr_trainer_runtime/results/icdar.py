@@ -1,8 +1,8 @@
 """Writer of submissions to the ICDAR challenges: a zip file with a `res_IMAGE.txt` per image, a row per text.
 
-The rows are those of the incidental scene text of 2015: x1,y1,…,x4,y4 clockwise from the top left, and the
-text. Source: rrc.cvc.uab.es, "Incidental Scene Text", tasks 1 and 4. Outlines of more corners have
-all of them, as in Total-Text. `ocr-train score` reads such files.
+The rows have the format of Incidental Scene Text 2015: x1,y1,…,x4,y4 clockwise from the top left, and the
+text. Source: rrc.cvc.uab.es, "Incidental Scene Text", tasks 1 and 4. Outlines with more corners are written
+with all of them, as in Total-Text. `ocr-train score` reads these files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def write(page: Page, decimals: int = 0, confidence: bool = False) -> str:
 
     Args:
         page: Results for an image.
-        decimals: Decimals of coordinates. The scripts of the challenges read whole pixels alone.
+        decimals: Decimals of coordinates. The scripts of the challenges read only whole pixels.
         confidence: Write the detector's confidence before the text, for average precision.
     """
     return "".join(f"{_row(word, decimals, confidence)}\n" for word in page.words)
@@ -45,7 +45,7 @@ class IcdarWriter(Writer):
         """Write a zip file with the rows of all images."""
         with ZipFile(joined, "w", ZIP_DEFLATED) as archive:
             for name, path in files.items():
-                # With a date of its own, so that equal results are equal files.
+                # ZipInfo has a fixed date, so equal results give equal files.
                 member = ZipInfo(f"res_{name}.txt")
                 member.compress_type = ZIP_DEFLATED
                 archive.writestr(member, path.read_bytes())
@@ -62,7 +62,7 @@ def _row(word: Word, decimals: int, confidence: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text so that readers return it: they take quotes around a text for those of the format."""
+    """Return a text in quotes if it has some: readers take quotes around a text for part of the format."""
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'

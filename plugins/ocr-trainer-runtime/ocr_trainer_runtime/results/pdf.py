@@ -1,6 +1,6 @@
-"""Writer of searchable PDF: the image of each page, with its text invisible over it.
+"""Writer of searchable PDF: the image of each page with invisible text over it.
 
-pikepdf (MPL-2.0) writes the file; it comes with `pip install 'ocr-trainer-runtime[pdf]'`. Source of the
+pikepdf (MPL-2.0) writes the file; `pip install 'ocr-trainer-runtime[pdf]'` installs it. Source of the
 format: ISO 32000-1, "Document management, Portable document format".
 """
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 POINTS = 72
 """Units of a PDF per inch."""
 MAX_SIDE = 14_400
-"""Longest side of a page in points (annex C). Larger images are shown smaller."""
+"""Longest side of a page in points (annex C). Larger images are scaled down to it."""
 OPEN_AT_ONCE = 100
-"""How many files are joined in one step: each stays open until the result is written."""
+"""Number of files joined in one step. Each stays open until the result is written."""
 
 TURNS = {
     1: (1, 0, 0, 1, 0, 0),
@@ -52,7 +52,7 @@ class PdfWriter(Writer):
     def __init__(self, config: Any, context: Any = None) -> None:
         super().__init__(config, context)
         try:
-            import pikepdf  # noqa: F401 - better missed now than at the first page
+            import pikepdf  # noqa: F401 - fail now, not at the first page
         except ImportError as error:
             raise ConfigError(
                 "the format 'pdf' needs the package pikepdf: pip install 'ocr-trainer-runtime[pdf]'"
@@ -104,7 +104,7 @@ def _join(paths: Sequence[Path], joined: BinaryIO) -> None:
 
 def _save(pdf: pikepdf.Pdf, file: BinaryIO) -> None:
     pdf.docinfo["/Producer"] = PRODUCER
-    pdf.save(file, deterministic_id=True)  # equal results, equal files
+    pdf.save(file, deterministic_id=True)  # equal results give equal files
 
 
 def _image(pdf: pikepdf.Pdf, embedded: Embedded) -> pikepdf.Object:
@@ -128,7 +128,7 @@ def _font(pdf: pikepdf.Pdf, codes: Codes) -> pikepdf.Object:
         Type=Name.FontDescriptor,
         FontName=Name.GlyphLessFont,
         FontBBox=[0, 0, glyphless.EM, glyphless.EM],
-        Flags=4,  # symbolic: its characters are not those of a known set
+        Flags=4,  # symbolic: its characters are not from a standard set
         ItalicAngle=0,
         Ascent=glyphless.EM,
         Descent=0,

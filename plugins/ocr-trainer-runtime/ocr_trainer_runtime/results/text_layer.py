@@ -1,11 +1,11 @@
-"""The invisible text of a page of a searchable PDF: where each text stands, and in which order.
+"""The invisible text on a page of a searchable PDF: the place of each text, and their order.
 
-Texts come in reading order. The characters of each stand in visual order, from left to right as they are
-drawn; programs that extract text turn those of Hebrew and Arabic round, as they do with drawn letters. A
-space lies between two texts of a line, so that extraction separates them.
+Texts are in reading order. The characters of a text are in visual order, from left to right as they are
+drawn; programs that extract text reverse Hebrew and Arabic, as they do with visible text. A space between two
+texts of a line makes these programs separate them.
 
-Characters are spread evenly over the length of their text, and wide ones (as in Chinese) have twice the width
-of others: the exact places of characters are not known.
+The exact positions of characters are not known. They are spaced evenly over the length of their text, and
+wide ones (as in Chinese) get twice the width of others.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 SPACE = " "
 MIN_SPACE = 0.2
-"""Least width of the space after a text, in heights of the text. poppler overlooks spaces below 0.15."""
+"""Smallest width of the space after a text, in heights of the text. poppler ignores spaces below 0.15."""
 MIN_ASPECT = 2.0
-"""Width of an outline, in heights, from which on it says how its text runs."""
+"""Smallest aspect ratio at which the outline of a text determines its direction."""
 MAX_TURN = math.cos(math.radians(30))
 """Cosine of the angle to most text of the page that needs no such outline."""
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Characters that are no text, or end a line."""
+"""Control characters, line breaks and surrogates."""
 
 
 class Codes:
