@@ -1,4 +1,4 @@
-"""What a consumer can make of a charset."""
+"""Which charsets a consumer can decode."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def why_not_in_lines(subject: Subject, consumer: str) -> str | None:
 
 
 def why_not_left_to_right(subject: Subject, consumer: str) -> str | None:
-    """Return why the texts would come in the wrong order, or None."""
+    """Return why the consumer would return texts in the wrong order, or None."""
     leftward = [c for c in subject.charset if unicodedata.bidirectional(c) in REORDERED]
     if not leftward:
         return None
@@ -51,8 +51,8 @@ def space_last(charset: str) -> tuple[str, list[int]]:
     """Return the characters without the space, and the classes of a consumer that appends the space.
 
     Returns:
-        The characters, and for each class of the consumer (blank, characters, space) that of the model; -1 if
-        the model has no space.
+        The characters, and for each class of the consumer (blank, characters, space) the class of the model;
+        -1 for the space if the model has none.
     """
     others, classes = charset.replace(SPACE, ""), {c: place for place, c in enumerate(charset, start=1)}
     return others, [0, *(classes[character] for character in others), classes.get(SPACE, -1)]
@@ -63,7 +63,7 @@ def inverse(order: Sequence[int], classes: int) -> np.ndarray:
 
     Args:
         order: The consumer's classes, as classes of the model; -1 for a class that it does not have.
-        classes: How many the model has.
+        classes: The number of classes of the model.
     """
     places = np.zeros(classes, np.int64)
     for theirs, ours in enumerate(order):

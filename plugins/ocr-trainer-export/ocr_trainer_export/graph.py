@@ -1,4 +1,4 @@
-"""ONNX files: traced from a module, checked, with named strings in them; and sessions that run them."""
+"""Trace a module into an ONNX file with metadata, check it, and run ONNX files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Graph:
     """A module to trace."""
 
     module: nn.Module
-    """It returns a tuple of tensors."""
+    """A module that returns a tuple of tensors."""
     inputs: Mapping[str, Tensor]
     """Example inputs by name."""
     outputs: Sequence[str]
@@ -42,9 +42,9 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, str]) -> None:
     """
     module = graph.module.eval()
     with warnings.catch_warnings(), torch.no_grad():
-        # Of tracing: which sizes become constants is for the gate to find.
+        # Tracing warns about sizes that become constants; the gate finds those that matter.
         warnings.simplefilter("ignore")
-        # The exporter by torch.export fixes the steps of an LSTM at those of the example (pytorch #191855).
+        # With dynamo=True, the number of steps of an LSTM would be fixed at the example's (pytorch #191855).
         torch.onnx.export(
             module,
             tuple(graph.inputs.values()),
@@ -65,8 +65,8 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, str]) -> None:
 class LastRun:
     """A consumer's session that remembers its last result.
 
-    The gate asks for the output of a network and then for the texts, for which the consumer runs it again, on
-    what should be the same array.
+    The gate requests the output of a network and then the texts. For these, the consumer runs the network
+    again, on what should be the same array.
     """
 
     def __init__(self, session: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -88,7 +88,7 @@ class Session:
     def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Threads that wait for work would take the cores of those that have some.
+        # Spinning threads would take cores from threads that have work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
@@ -101,5 +101,5 @@ class Session:
         return {name: value for name, value in inputs.items() if name in self.inputs and value is not None}
 
     def __call__(self, **inputs: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Return the outputs by name. Inputs that the file does not have are left out."""
+        """Run the network and return the outputs by name; ignore inputs that the file does not have."""
         return dict(zip(self.outputs, self.session.run(None, self.accepted(**inputs)), strict=True))

@@ -1,4 +1,4 @@
-"""Weights and activations of 8 bits: static quantization per channel, as QDQ nodes."""
+"""Quantize weights and activations to 8 bits: static, per channel, as QDQ nodes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ocr_trainer.exporting.gate import Verdict
 from ocr_trainer_export.graph import Session
 
 COST_LIMIT = 0.005
-"""The most that a score may lose."""
+"""Largest loss of a score that is allowed."""
 TIMED = 3
-"""How often the speed is measured; the least time counts."""
+"""Number of timed runs; the shortest one counts."""
 
 
 class Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -51,13 +51,13 @@ def quantize(path: Path, out: Path, batches: Sequence[dict[str, np.ndarray]]) ->
             per_channel=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
-            # Convolutions carry almost all of the work; the rest would cost accuracy for nothing.
+            # Convolutions do almost all of the work; quantizing other operators would only cost accuracy.
             op_types_to_quantize=["Conv"],
         )
 
 
 def seconds(path: Path, batches: Sequence[dict[str, np.ndarray]]) -> float:
-    """Return the least time that a file takes for batches, in seconds."""
+    """Return the shortest time that a file takes for batches, in seconds."""
     session, times = Session(path), []
     for _ in range(TIMED):
         start = perf_counter()

@@ -57,7 +57,7 @@ class OnnxExporter(Exporter):
     def finish(
         self, subject: Subject, folder: Path, samples: Sequence[Any], metrics: MetricCollection
     ) -> list[str]:
-        """With `int8`, add `model.int8.onnx` if it is faster and costs little; say so in any case."""
+        """With `int8`, add `model.int8.onnx` if it is faster and loses little; return a note in any case."""
         if not isinstance(self.config, OnnxConfig) or not self.config.int8:
             return []
         from ocr_trainer_export.int8 import cost, quantize, seconds, why_not
@@ -65,7 +65,7 @@ class OnnxExporter(Exporter):
         path, engine = folder / INT8, OrtEngine(subject, folder / MODEL)
         found = items(subject, samples, 1.0, engine)
         batches_ = [feed(subject, batch, engine) for batch in batches(found, BATCHES[-1])]
-        # Half of the images for the ranges of activations; all are scored.
+        # Half of the batches set the ranges of activations; all are scored.
         quantize(folder / MODEL, path, batches_[::2])
         verdict = run_gate(subject, OrtEngine(subject, path), samples, metrics, sizes=(1.0,))
         loss, before, after = cost(subject, verdict), *(seconds(p, batches_) for p in (folder / MODEL, path))

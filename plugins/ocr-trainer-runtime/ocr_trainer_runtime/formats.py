@@ -15,24 +15,24 @@ class PdfOptions:
     """Searchable PDF."""
 
     quality: int = 90
-    """JPEG quality of images that are no JPEG files, which are embedded as they are."""
+    """JPEG quality of compressed images. JPEG files are embedded unchanged."""
     lossless: bool = False
-    """Whether to compress images that are no JPEG files without loss."""
+    """Whether to compress images without loss, except JPEG files."""
     dpi: float = 300
-    """Pixels per inch that images are taken to have."""
+    """Resolution of images in pixels per inch, which sets the page size."""
 
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """CSV, of all images in one file."""
+    """CSV, for all images in one file."""
 
     formulas: bool = False
-    """Whether to leave texts that a spreadsheet would run as formulas."""
+    """Whether to keep texts that a spreadsheet would run as formulas."""
 
 
 @dataclass(frozen=True)
 class IcdarOptions:
-    """A submission to the ICDAR challenges, of all images in one file."""
+    """A submission to the ICDAR challenges, for all images in one file."""
 
     decimals: int = 0
     """Decimals of coordinates."""
@@ -48,9 +48,9 @@ class Format:
     writer: str
     """Module and class of its writer, below this package, as in `json_file:JsonWriter`."""
     needs_text: bool = False
-    """Whether the format is useless without a recognizer."""
+    """Whether the format needs a recognizer."""
     per: FilePer = FilePer.image
-    """What a file belongs to."""
+    """Whether a file is for an image, a document or a run."""
     options: Any = None
     """The options of the writer."""
 
@@ -78,7 +78,7 @@ FORMATS = tuple(WRITERS)
 
 
 def match(path: Path, suffixes: Mapping[str, str]) -> str | None:
-    """Return the format that a file's suffix belongs to, or None: the longest, as in `.alto.xml`.
+    """Return the format with the longest suffix that a file name has, such as `.alto.xml`, or None.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What an exported model says about itself: JSON in the file, checked before anything relies on it."""
+"""The metadata of an exported model: JSON in the file, which is checked before it is used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from ocr_trainer_runtime.errors import ModelError
 
 KEY = "ocr_trainer"
-"""The name of the metadata in a file."""
+"""The key of the metadata in a file."""
 FORMAT = 1
-"""The version of the metadata that is read."""
+"""The version of the metadata that this runtime reads."""
 KINDS = ("regions", "ctc", "positions")
-"""What the main output of a network may hold."""
+"""The kinds of main outputs."""
 LARGEST = 1 << 20
-"""The largest number that a rule may have: sides, widths and limits of pages are smaller."""
+"""Largest number allowed in the metadata; sides, widths and limits of pages are smaller."""
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Metadata:
         """Return the metadata among the named strings of an ONNX file.
 
         Raises:
-            ModelError: There is none, or it is of another version.
+            ModelError: The file has no metadata, or metadata of another version.
         """
         try:
             content = json.loads(named[KEY])
@@ -56,10 +56,10 @@ class Metadata:
 
     @property
     def kind(self) -> str:
-        """What the main output holds, one of `KINDS`.
+        """The kind of the main output, one of `KINDS`.
 
         Raises:
-            ModelError: It is another one.
+            ModelError: The kind is unknown.
         """
         kind = self.section("output").get("kind")
         if kind not in KINDS:
@@ -68,7 +68,7 @@ class Metadata:
 
     @property
     def stride(self) -> int:
-        """What the sides of images are padded to a multiple of, in pixels."""
+        """The sides of images are padded to multiples of this number of pixels."""
         return int(self._convert("input", "stride", int, self.section("input").get("stride")))
 
     @property
@@ -80,7 +80,7 @@ class Metadata:
         return charset
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """Return a part of the metadata; an empty one if there is none."""
+        """Return a section of the metadata; empty if it is missing."""
         found = self.content.get(name, {})
         return found if isinstance(found, Mapping) else {}
 
@@ -90,10 +90,10 @@ class Metadata:
         return None if value is None else float(self._convert(name, name, float, value))
 
     def read(self, kind: type[T], name: str) -> T:
-        """Return a part of the metadata as a dataclass.
+        """Return a section of the metadata as a dataclass.
 
         Raises:
-            ModelError: An entry is missing, of another type or out of range.
+            ModelError: An entry is missing, has another type or is out of range.
         """
         found, types = self.section(name), get_type_hints(kind)
         names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]

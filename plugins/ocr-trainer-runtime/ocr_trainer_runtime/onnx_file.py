@@ -1,4 +1,4 @@
-"""ONNX files in onnxruntime."""
+"""Open ONNX files of exported models in onnxruntime."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OnnxFile:
     """The last axis of the main output; None if it is free."""
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the outputs by name; inputs that the file does not have are left out.
+        """Run the network and return the outputs by name; ignore inputs that the file does not have.
 
         Raises:
             ModelError: The network fails.
@@ -50,16 +50,16 @@ def open_file(model: str | os.PathLike[str], threads: int | None, int8: bool) ->
     Args:
         model: The folder of an export, or the file in it.
         threads: Threads that run the network; None for all cores.
-        int8: Whether to take the quantized file of a folder, if it has one.
+        int8: Whether to open the quantized file of a folder, if it has one.
 
     Raises:
-        ModelError: It is missing or damaged, or no export of ocr-trainer.
+        ModelError: The file is missing or damaged, or is not an export of ocr-trainer.
     """
     path = _path(Path(model), int8)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or 0
-    # Threads that wait for work would take the cores of those that have some.
+    # Spinning threads would take cores from threads that have work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(

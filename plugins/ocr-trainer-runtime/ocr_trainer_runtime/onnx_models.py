@@ -1,4 +1,4 @@
-"""Exported detectors and recognizers: what the pipeline asks of them, by onnxruntime and their metadata."""
+"""Exported detectors and recognizers, as the pipeline uses them: onnxruntime and the metadata."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ocr_trainer_runtime.recognition.positions import END, read_positions
 from ocr_trainer_runtime.types import Detections, Recognition
 
 BATCH_SIZE = 4
-"""The number of texts to recognize at once: more cost memory on a CPU, and time for their padding."""
+"""The number of texts to recognize at once. On a CPU, more would cost memory, and time for padding."""
 TINY = 1e-38
-"""The least probability whose logarithm is taken."""
+"""Smallest probability before the logarithm."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Proportional:
-    """How a recognizer of one height resizes texts."""
+    """How a recognizer with a fixed height resizes texts."""
 
     height: int
     min_width: int
@@ -56,7 +56,7 @@ class Proportional:
 
 @dataclass(frozen=True)
 class Fixed:
-    """How a recognizer of one size resizes texts."""
+    """How a recognizer with a fixed size resizes texts."""
 
     height: int
     width: int
@@ -74,7 +74,7 @@ class OnnxDetector:
     """A detector whose output is a map of the kernels of texts.
 
     Raises:
-        ModelError: The metadata lacks something, or says what this version does not know.
+        ModelError: The metadata lacks an entry, or has one that this version does not know.
     """
 
     def __init__(self, file: OnnxFile) -> None:
@@ -101,7 +101,7 @@ class OnnxRecognizer:
     """A recognizer whose output is the probability of each character, per step or per position.
 
     Raises:
-        ModelError: The metadata lacks something, or says what this version does not know.
+        ModelError: The metadata lacks an entry, or has one that this version does not know.
     """
 
     def __init__(self, file: OnnxFile) -> None:
@@ -127,7 +127,7 @@ class OnnxRecognizer:
         return proportional_size(height, width, self._rule)
 
     def read_texts(self, images: np.ndarray, widths: np.ndarray) -> list[Recognition]:
-        """Return the readings of images; see `pipeline.Recognizes`."""
+        """Return the recognized texts of images; see `pipeline.Recognizes`."""
         outputs = self.file.run(images=images, widths=widths)
         found = outputs["probabilities"]
         if not self._steps:

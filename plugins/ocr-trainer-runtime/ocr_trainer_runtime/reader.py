@@ -37,7 +37,7 @@ class Reader:
     """
 
     page_type: ClassVar[type[Page]] = Page
-    """The class of the pages that it returns."""
+    """The class of the pages that the reader returns."""
 
     def __init__(self, pipeline: Pipeline, description: str) -> None:
         """Store the models, and the line that describes them."""
@@ -72,19 +72,19 @@ class Reader:
 
         An image is a path, the content of an image file as bytes, a PIL image, or a numpy array: uint8 of
         shape (height, width) for gray, (height, width, 3) for RGB or (height, width, 4) for RGBA, from 0 to
-        255. Transparent pixels are put on white, and the EXIF orientation of files and PIL images is applied.
+        255. Transparent areas become white, and the EXIF orientation of files and PIL images is applied.
 
-        A PDF, or a TIFF of several pages, is a document: it stands for the images of its pages. By itself, it
-        gives `Pages`, even if a PDF has only one page. Type checkers do not see that; for them, give a list:
-        `predict(["file.pdf"])`.
+        A PDF, or a TIFF with several pages, is a document, and each of its pages is an image. For a single
+        document, the result is `Pages`, even if it has only one page. Type checkers cannot know that: pass a
+        list for them, `predict(["file.pdf"])`.
 
         Args:
             images: An image or a document, or an iterable of them. The iterable is read as you ask for its
-                pages, one image ahead; of files, no more than two images are in memory.
+                pages, one image ahead; if the images are files, at most two of them are in memory.
             on_error: What to do with an image of an iterable, or a page of a document, that cannot be read:
                 `"raise"` the error, `"skip"` the image with a warning, or call a function with the error and
-                skip the image. The result counts the skipped images. An image by itself always raises, and
-                so does a document of which nothing can be read.
+                skip the image. The result counts the skipped images. A single image always raises, and so
+                does a document of which no page can be read.
             dpi: Resolution at which the pages of a PDF are rendered, in pixels per inch.
 
         Returns:
@@ -92,8 +92,8 @@ class Reader:
             in pixels of the image. Without a detector, a page has one word, the whole image.
 
         Raises:
-            DataError: An image cannot be read, or is nothing of the above.
-            ConfigError: `on_error` is nothing of the above, or `dpi` is not from 10 to 2400.
+            DataError: An image cannot be read, or has another type.
+            ConfigError: `on_error` is invalid, or `dpi` is not from 10 to 2400.
         """
         if not (on_error in ("raise", "skip") or callable(on_error)):
             raise ConfigError(f"on_error is 'raise', 'skip' or a function, not {on_error!r}")
@@ -228,7 +228,7 @@ def _page(
     recognitions: list[Recognition] | None,
     size: tuple[int, int] | None = None,
 ) -> Page:
-    """Return the page of an image; `size` is the height and width of an image that was let go."""
+    """Return the page of an image; `size` is its height and width if the image was released."""
     detections.warnings += given.notes
     page = page_of(given.source, size or given.image().shape[:2], detections, recognitions, kind)
     page.number, page.dpi = given.number, given.dpi

@@ -1,4 +1,4 @@
-"""The HTTP interface: `/v1/read`, the page, health, metrics, and the schema of all of it."""
+"""The HTTP interface: `/v1/read`, the web page, health, metrics, and the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ocr_trainer_serve.uploads import FIELD, Problem, Unread, UnreadResponse, re
 
 
 def _known(name: str) -> str:
-    """Return the name of a format, if there is one."""
+    """Return the name of a format; raise ValueError if it does not exist."""
     if name not in ocr.FORMATS:
         raise ValueError(f"must be one of {', '.join(ocr.FORMATS)}")
     return name
@@ -55,11 +55,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The form cannot be read."},
     408: {"description": "The request did not arrive in time."},
     413: {"description": "Too many bytes, pixels or pages."},
-    415: {"description": "No image and no PDF."},
-    422: {"description": "Damaged, or an option that does not exist."},
+    415: {"description": "The file is neither an image nor a PDF."},
+    422: {"description": "The file is damaged, or an option does not exist."},
     500: {"description": "The service failed on this file."},
-    503: {"description": "Too many requests are under way; `Retry-After` says when to try again."},
-    504: {"description": "Reading took too long and was ended."},
+    503: {"description": "Too many requests are in progress; `Retry-After` says when to try again."},
+    504: {"description": "Reading took too long and was stopped."},
 }
 
 
@@ -69,7 +69,7 @@ def create_app(settings: Settings, pool: Pool, measured: metrics.Metrics) -> Fas
         title="ocr-serve",
         summary="Finds and reads the text of images and PDFs.",
         version=version("ocr-trainer-serve"),
-        docs_url=None,  # the pages of FastAPI load their scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load scripts from other sites
         redoc_url=None,
         exception_handlers={HTTPException: _problem, RequestValidationError: _invalid, Exception: _failed},
     )
@@ -84,7 +84,7 @@ def create_app(settings: Settings, pool: Pool, measured: metrics.Metrics) -> Fas
 def _add_reading(app: FastAPI, settings: Settings, pool: Pool, measured: metrics.Metrics) -> None:
     @app.post(
         "/v1/read",
-        summary="Read an image, a PDF or a TIFF of several pages.",
+        summary="Read an image, a PDF or a TIFF with several pages.",
         response_model=schemas.Answer,
         responses={code: {"model": schemas.Problem, **told} for code, told in PROBLEMS.items()},
         openapi_extra={"requestBody": BODY},
@@ -118,7 +118,7 @@ def _add_reading(app: FastAPI, settings: Settings, pool: Pool, measured: metrics
 async def _read(
     request: Request, settings: Settings, pool: Pool, job: dict[str, Any]
 ) -> tuple[dict[str, Any], bytes]:
-    """Receive a file and have it read, within the limits of requests and of time."""
+    """Receive a file and have a worker read it, within the limits of requests and time."""
     content: bytes | None = None
     try:
         with pool.slot():
@@ -126,7 +126,7 @@ async def _read(
                 content = await received(request, settings.max_bytes)
                 return await pool.read(job, content)
     except Busy:
-        waiting = f"{settings.slots} requests are under way already: try again later"
+        waiting = f"{settings.slots} requests are already in progress: try again later"
         raise Unread(503, waiting, {"Retry-After": str(RETRY_AFTER)}) from None
     except TimeoutError:
         if content is None:
@@ -147,7 +147,7 @@ def _add_pages(app: FastAPI, settings: Settings, pool: Pool, measured: metrics.M
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/readyz", summary="Whether a worker has its models loaded.", responses={503: PROBLEMS[503]})
+    @app.get("/readyz", summary="Whether a worker has loaded its models.", responses={503: PROBLEMS[503]})
     async def readyz() -> Response:
         return JSONResponse({"status": "ready" if pool.ready else "starting"}, 200 if pool.ready else 503)
 

@@ -1,4 +1,4 @@
-"""`ocr-serve`, which is also `ocr-train serve`."""
+"""The command `ocr-serve`, also available as `ocr-train serve`."""
 
 from __future__ import annotations
 
@@ -39,45 +39,45 @@ def serve(words: Sequence[str], program: str = "ocr-train serve") -> int:
 
 
 def parse(words: Sequence[str], program: str) -> Settings:
-    """Return the settings that a command line asks for."""
+    """Return the settings of a command line."""
     parser = ArgumentParser(
         program,
         description="Serve exported models over HTTP: POST images and PDFs to /v1/read, or drop them on the"
-        " page at /. Nobody is asked who they are: put a proxy that does so in front of other addresses.",
+        " page at /. The service has no authentication: on other addresses, put a proxy with it in front.",
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "models", nargs="+", metavar="MODEL", help="exported detector and recognizer: folders"
+        "models", nargs="+", metavar="MODEL", help="folders of an exported detector and recognizer"
     )
     add, default = parser.add_argument, Settings(models=())
     add("--host", default=default.host, help="address to listen on")
-    add("--port", type=_whole(0, 65535), default=default.port, help="0 takes a free one")
+    add("--port", type=_whole(0, 65535), default=default.port, help="port to listen on; 0 for a free one")
     add(
         "--allowed-host",
         dest="allowed_hosts",
         action="append",
         default=SUPPRESS,
         metavar="NAME",
-        help="name that requests may give in Host, any number; all names if none is given, but on a loopback"
-        " address only its own",
+        help="name that requests may have in Host; repeat it for several (default: any name; on a loopback"
+        " address, only its own)",
     )
     add("--max-bytes", type=_whole(1, 2**30), default=default.max_bytes, help="largest request")
     add("--max-pixels", type=_whole(1, 2**30), default=default.max_pixels, help="largest image or PDF page")
     add("--max-pages", type=_whole(1, 10_000), default=default.max_pages, help="longest PDF or TIFF")
-    add("--timeout", type=_seconds, default=default.timeout, help="seconds for a request")
+    add("--timeout", type=_seconds, default=default.timeout, help="seconds per request")
     add("--queue", type=_whole(0, 10_000), default=default.queue, help="requests that may wait")
     add("--workers", type=_whole(1, 256), default=default.workers, help="processes; each loads the models")
     add(
         "--threads",
         type=_whole(1, 1024),
         default=SUPPRESS,
-        help="threads of each worker; the cores are shared if not given",
+        help="threads of each worker (default: cores / workers)",
     )
     add(
         "--int8",
         action="store_true",
         default=SUPPRESS,
-        help="run the quantized models where the folders have them",
+        help="run the quantized models if the folders have them",
     )
     given = vars(parser.parse_args(words))
     if len(given["models"]) > 2:

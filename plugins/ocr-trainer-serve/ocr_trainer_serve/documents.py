@@ -1,4 +1,4 @@
-"""From the content of a file to the content of an answer, in a worker."""
+"""Read the content of a file and write the content of the answer, in a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocr_trainer_serve import results
 
 
 class Refused(Exception):
-    """A file that is not read; with the status of the answer."""
+    """A file is refused; `status` is the status of the answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Result(NamedTuple):
-    """The content of an answer, and what the metrics count."""
+    """The content of an answer, and its counts for the metrics."""
 
     content: bytes
     kind: results.Kind
@@ -30,9 +30,9 @@ class Result(NamedTuple):
 
 
 def limit_pixels(most: int) -> None:
-    """Limit the images of this process, which are checked before anything of them is decoded.
+    """Limit the pixels of images in this process; the check is before decoding.
 
-    The runtime has one limit for all readers of a process; a worker is a process with one reader.
+    The runtime has one limit for all readers of a process, and a worker is a process with one reader.
     """
     for module in (read, pdf):
         vars(module)["PIXEL_LIMIT"] = most
@@ -41,17 +41,17 @@ def limit_pixels(most: int) -> None:
 def read_document(
     reader: ocr.Reader, content: bytes, job: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Result:
-    """Read a file and write what was read.
+    """Read a file and write the result.
 
     Args:
         reader: The models.
-        content: The content of an image, a PDF, or a TIFF of several pages.
+        content: The content of an image, a PDF, or a TIFF with several pages.
         job: `format`, `dpi` and `preview`, as in the query of a request.
         settings: The settings of the service.
 
     Raises:
-        Refused: It is no image and no PDF, or has too many pages.
-        OcrTrainerError: It cannot be read.
+        Refused: The file is neither an image nor a PDF, or has too many pages.
+        OcrTrainerError: The file cannot be read.
     """
     if pdf.is_pdf(content):
         _check_pages(pdf.count_pages(content, "the file"), settings)

@@ -1,4 +1,4 @@
-"""Messages between the service and its workers: a JSON object and bytes, each with its length in front."""
+"""Messages between the service and its workers: a JSON object and bytes, each after its length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LENGTHS = struct.Struct(">II")
 
 
 def pack(head: dict[str, Any], body: bytes = b"") -> tuple[bytes, bytes]:
-    """Return what to write for a message: lengths and JSON, then the bytes, which are not copied."""
+    """Return the parts of a message: lengths and JSON, then the bytes, which are not copied."""
     encoded = json.dumps(head).encode()
     return _LENGTHS.pack(len(encoded), len(body)) + encoded, body
 

@@ -1,4 +1,4 @@
-"""Headers that every answer has: a browser must not guess types, keep results, or run anything in them."""
+"""Headers of all answers: a browser must not guess types, keep results, or run code in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Adds the headers that an answer does not set itself."""
+    """Middleware that adds these headers to an answer, unless it sets them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

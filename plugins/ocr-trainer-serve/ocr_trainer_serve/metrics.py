@@ -1,4 +1,4 @@
-"""What `/metrics` shows, in Prometheus' text format."""
+"""The metrics at `/metrics`, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
 
 class Metrics:
-    """The metrics of a service, in a registry of its own."""
+    """The metrics of a service, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -25,7 +25,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "request_seconds",
-            "Seconds from the beginning of a request to its answer.",
+            "Seconds from the start of a request to its answer.",
             buckets=SECONDS,
             **own,
         )
@@ -42,7 +42,7 @@ class Metrics:
         self.memory = Gauge("workers_resident_bytes", "Memory that all workers hold together.", **own)
 
     def watch(self, pool: Pool) -> None:
-        """Show the state of a pool whenever the metrics are asked for."""
+        """Take the state of a pool whenever the metrics are requested."""
         self.under_way.set_function(lambda: pool.under_way)
         self.alive.set_function(lambda: sum(worker.alive for worker in pool.workers))
         self.memory.set_function(lambda: sum(worker.resident_bytes for worker in pool.workers))

@@ -1,4 +1,4 @@
-"""The page at `/`: one HTML file with its styles and script inside, which loads nothing from elsewhere."""
+"""The web page at `/`: one HTML file that contains its style and script and loads nothing else."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Page:
     """The page of a service.
 
     Args:
-        settings: The settings; the page itself says which files are too large.
+        settings: The settings; the page itself refuses files that are too large.
         formats: The names of the formats that can be downloaded.
     """
 
     def __init__(self, settings: Settings, formats: Sequence[str]) -> None:
         style, script = _source("page.css"), _source("words.js") + _source("page.js")
         options = "".join(f"<option>{html.escape(name)}</option>" for name in formats if name != "json")
-        # Values are in attributes, so that the hashes of style and script are the same for all services.
+        # Values are in attributes, so that the hashes of style and script do not depend on the settings.
         text = _source(FILE).replace("$MAX_BYTES", str(settings.max_bytes)).replace("$FORMATS", options)
         self.content = text.replace("$STYLE", style).replace("$SCRIPT", script)
         policy = {

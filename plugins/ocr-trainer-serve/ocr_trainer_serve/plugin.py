@@ -1,4 +1,4 @@
-"""The description of `ocr-train serve`; importing it loads neither FastAPI nor onnxruntime."""
+"""The description of `ocr-train serve`. Importing it imports neither FastAPI nor onnxruntime."""
 
 from ocr_trainer.plugin import CommandPlugin, Config
 

@@ -1,6 +1,6 @@
-"""The processes that read. One that takes too long or crashes is killed and replaced.
+"""The processes that read files. A process that takes too long or crashes is killed and replaced.
 
-Processes rather than threads: a thread inside PDFium or onnxruntime cannot be stopped, and a crash there
+They are processes, not threads: a thread inside PDFium or onnxruntime cannot be stopped, and a crash there
 would end the service.
 """
 
@@ -22,17 +22,17 @@ from ocr_trainer_serve.settings import Settings
 log = logging.getLogger("ocr_trainer_serve")
 
 COMMAND = (sys.executable, "-P", "-m", "ocr_trainer_serve.worker")
-"""`-P`: nothing is imported from the folder that the service is started in."""
+"""`-P`: import nothing from the current folder."""
 RESTART_PAUSE = 5.0
-"""Seconds before the next attempt, where a worker cannot be started."""
+"""Seconds before the next attempt to start a worker."""
 
 
 class Busy(Exception):
-    """As many requests as allowed are under way."""
+    """The allowed number of requests is in progress."""
 
 
 class Crashed(Exception):
-    """The worker ended while it read a file."""
+    """The worker ended while reading a file."""
 
 
 class Worker:
@@ -43,7 +43,7 @@ class Worker:
 
     @classmethod
     async def start(cls, settings: Settings) -> Self:
-        """Start a process, and return when it has loaded the models.
+        """Start a process, and return after it has loaded the models.
 
         Raises:
             OcrTrainerError: It cannot load them.
@@ -53,7 +53,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=2**20,
-            start_new_session=True,  # a Ctrl-C is for the service, which lets requests finish
+            start_new_session=True,  # Ctrl-C must reach only the service, which lets requests finish
         )
         worker = cls(process)
         try:
@@ -83,7 +83,7 @@ class Worker:
 
     @property
     def resident_bytes(self) -> int:
-        """The memory that the process holds; 0 where the system does not say."""
+        """Resident memory of the process; 0 if the system does not report it."""
         with suppress(OSError, ValueError, IndexError):
             status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
             return 1024 * int(status.partition("VmRSS:")[2].split()[0])
@@ -96,7 +96,7 @@ class Worker:
 
 
 class Pool:
-    """The workers of a service, and the count of requests under way.
+    """The workers of a service, and the number of requests in progress.
 
     Args:
         settings: The settings of the service.
@@ -129,15 +129,15 @@ class Pool:
 
     @property
     def ready(self) -> bool:
-        """Whether a worker has its models loaded."""
+        """Whether a worker has loaded its models."""
         return any(worker.alive for worker in self.workers)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a place among the requests under way.
+        """Hold a place among the requests in progress.
 
         Raises:
-            Busy: There is none.
+            Busy: There is no free place.
         """
         if self.under_way >= self.settings.slots:
             raise Busy

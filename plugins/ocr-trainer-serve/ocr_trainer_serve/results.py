@@ -1,4 +1,4 @@
-"""The files of answers: a page in any format of the runtime, and the pages of a document as one file."""
+"""The files of answers: a page in any format of the runtime, or all pages of a document in one file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import NamedTuple
 import ocr_trainer_runtime as ocr
 
 PREVIEW_SIDE = 1600
-"""Longest side of the JPEG that the page shows where a browser cannot show the file itself."""
+"""Longest side of the JPEG that the web page shows if a browser cannot show the file itself."""
 
 
 class Kind(NamedTuple):
-    """What the files of a format are."""
+    """Media type and suffix of a format."""
 
     media_type: str
     suffix: str
@@ -41,14 +41,14 @@ UNKNOWN = Kind("application/octet-stream", ".bin")
 
 
 def as_json(pages: Sequence[ocr.Page], preview: bool) -> bytes:
-    """Return pages as the schema describes them."""
+    """Return pages as JSON, as the schema describes it."""
     shown = [{"preview": _preview(page)} if preview else {} for page in pages]
     answer = {"pages": [page.to_dict() | more for page, more in zip(pages, shown, strict=True)]}
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def as_file(pages: Sequence[ocr.Page], name: str) -> tuple[bytes, Kind]:
-    """Return pages as one file: of a format that holds several, or else a zip file with one for each.
+    """Return pages as one file; if the format holds only one page, as a zip file with a file per page.
 
     Raises:
         OcrTrainerError: The format needs recognized words, and there are none.

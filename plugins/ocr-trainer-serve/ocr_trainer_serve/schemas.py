@@ -1,6 +1,6 @@
 """The answers of the service, for its OpenAPI schema.
 
-`Page` describes what the format `json` of ocr-trainer writes; a test holds the two against each other.
+`Page` describes the format `json` of ocr-trainer; a test compares the two.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Detection(BaseModel):
 class Page(BaseModel):
     """The texts of an image, or of a page of a PDF or TIFF, in reading order."""
 
-    version: Literal[1] = Field(description="Version of this form.")
+    version: Literal[1] = Field(description="Version of this format.")
     image: str = Field(description="A name for the image; the name of an uploaded file is not kept.")
     page: int | None = Field(None, ge=1, description="Number of the page, if the file is a document.")
     width: int = Field(ge=1, description="Width of the image in pixels.")
@@ -44,7 +44,7 @@ class Page(BaseModel):
 
 
 class Answer(BaseModel):
-    """What was read."""
+    """The result of reading a file."""
 
     pages: list[Page] = Field(description="One per image, or per page of a PDF or TIFF.")
 

@@ -1,4 +1,4 @@
-"""What a service is started with: its models, its address and its limits."""
+"""The settings of a service: its models, address and limits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Settings:
     """The settings of a service; the command line has an option for each."""
 
     models: tuple[str, ...]
-    """Exported detector and recognizer: folders or files."""
+    """Folders or files of an exported detector and recognizer."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8000
     """Port to listen on; 0 for a free one."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names that requests may give in `Host`; empty for any, except on a loopback address."""
+    """Names that requests may have in `Host`; empty for any, except on a loopback address."""
     max_bytes: int = 20_000_000
     """Largest body of a request, in bytes."""
     max_pixels: int = 50_000_000
@@ -27,7 +27,7 @@ class Settings:
     max_pages: int = 20
     """Largest number of pages of a PDF or TIFF."""
     timeout: float = 60.0
-    """Seconds from the beginning of a request to its answer."""
+    """Seconds from the start of a request to its answer."""
     queue: int = 16
     """Requests that may wait while all workers are busy."""
     workers: int = 1
@@ -35,7 +35,7 @@ class Settings:
     threads: int | None = None
     """Threads of each worker; None to share the cores among the workers."""
     int8: bool = False
-    """Whether to run the quantized models where the folders have them."""
+    """Whether to run the quantized models if the folders have them."""
 
     @property
     def worker_threads(self) -> int:
@@ -45,15 +45,15 @@ class Settings:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Names that requests may give in `Host`; empty for any.
+        """Names that requests may have in `Host`; empty for any.
 
-        On a loopback address only its own names are allowed: a website whose name is made to lead to
-        127.0.0.1 could otherwise have visitors' browsers use the service.
+        On a loopback address, only its own names are allowed. Otherwise, a website whose name resolves to
+        127.0.0.1 could use the service through its visitors' browsers.
         """
         local = self.host in LOOPBACK
         return self.allowed_hosts or (LOOPBACK if local else ())
 
     @property
     def slots(self) -> int:
-        """Requests that may be under way at once: being received, waiting or being read."""
+        """Requests that may be in progress at once: being received, waiting or being read."""
         return self.workers + self.queue

@@ -1,4 +1,4 @@
-"""Receive a file: limits of size and time hold before anything is kept, and nothing touches a disk."""
+"""Receive files: limits of size and time apply before anything is stored, and nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ FIELD = "file"
 FIELDS = 8
 """Fields that a form may have besides its file."""
 LINGER = 2.0
-"""Seconds for which a refused body is still received: a client that is cut off may never read the answer."""
+"""Seconds for which a refused body is still received. A client that is cut off may not read the answer."""
 
 
 class Problem(HTTPException):
-    """A request that is refused with one sentence."""
+    """A request is refused, with one sentence for the user."""
 
 
 class Unread(Problem):
-    """A request that is refused before all of it is received."""
+    """A request is refused before all of it is received."""
 
 
 class _InMemory(MultiPartParser):
     spool_max_size = sys.maxsize
-    """The limit of the body comes first, so no part is written to a temporary file."""
+    """The body is limited, so no part needs a temporary file."""
 
 
 class UnreadResponse(JSONResponse):
@@ -53,7 +53,7 @@ async def received(request: Request, limit: int) -> bytes:
     """Return the content of the file in a request: the field `file` of a form, or the whole body.
 
     Raises:
-        Problem: It is too large, empty, or no form of that kind.
+        Problem: The file is too large or empty, or the form has no such field.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:

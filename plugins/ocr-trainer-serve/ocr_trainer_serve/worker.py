@@ -1,6 +1,6 @@
 """A process that reads one file at a time. It gets the content of files, never a path.
 
-It answers each message on standard output with a status of HTTP, and ends when standard input does.
+It answers each message on standard output with an HTTP status, and exits when standard input ends.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ocr_trainer_serve import frames
 from ocr_trainer_serve.documents import Refused, limit_pixels, read_document
 
 GRACE = 5
-"""Seconds after the service should have killed this process: then the service itself is gone."""
+"""Seconds after the time limit at which this process ends itself, in case the service is gone."""
 FAILED = "the service failed on this file; its log has the reason"
 
 
 def main() -> int:
     """Load the models, then answer until there are no more messages."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # systemd sends them to all processes; the service decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # systemd signals all processes; the service decides
         signal.signal(number, signal.SIG_IGN)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no message
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print: that must not mix with messages
     return serve(sys.stdin.buffer, output)
 
 

@@ -121,7 +121,7 @@ def test_a_full_queue_refuses_at_once(small):
         begin = time.perf_counter()
         response = small.read(GOOD)
         assert time.perf_counter() - begin < 1
-        assert refused(response, 503) == "2 requests are under way already: try again later"
+        assert refused(response, 503) == "2 requests are already in progress: try again later"
         assert response.headers["retry-after"] == "2"
         assert {answer.result().status_code for answer in slow} == {504}
     assert small.metric("ocr_serve_requests_under_way") == 0
