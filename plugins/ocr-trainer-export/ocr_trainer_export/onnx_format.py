@@ -91,7 +91,7 @@ class OrtEngine(Engine):
         self.subject, self.session = subject, Session(path)
 
     def outputs(self, images: np.ndarray, widths: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Return what `decode` takes."""
+        """Return the outputs that `decode` takes."""
         return decodable(self.subject, self.session(images=images, widths=widths))
 
 

@@ -1,4 +1,4 @@
-"""The exporter `onnxtr`: RGB with OnnxTR's mean and deviation in, logits out. OnnxTR 0.9, read in source.
+"""The exporter `onnxtr`: RGB with OnnxTR's mean and deviation in, logits out. OnnxTR 0.9, by its source.
 
 Its sizes are fixed: pages of 1024 x 1024, texts of 32 x 128. With CTC the blank comes last; PARSeq's classes
 are the characters, the end, and two more that never win.
@@ -37,7 +37,7 @@ class OnnxTrExporter(Exporter):
     """Writes a model that OnnxTR loads as `db_resnet50`, `crnn_vgg16_bn` or `parseq`."""
 
     def refusal(self, subject: Subject) -> str | None:
-        """Refuse other sizes, and what OnnxTR's decoding cannot do."""
+        """Refuse other sizes, and recognizers that OnnxTR cannot decode."""
         if not subject.reads:
             return None
         if subject.exportable.kind is OutputKind.ctc and (reason := why_not_ctc(subject, "OnnxTR")):
@@ -112,5 +112,5 @@ class OnnxTrEngine(Engine):
         return {name: ours, "steps": np.full(len(ours), ours.shape[1])}
 
     def read(self, images: Sequence[Image]) -> list[str]:
-        """Return what OnnxTR's recognizer makes of the images."""
+        """Return the texts of OnnxTR's recognizer."""
         return [text for text, _ in self.predictor(list(images))]

@@ -1,4 +1,4 @@
-"""The exporter `opencv`: float RGB, 0 to 255, one image at a time. OpenCV 5's dnn, tried.
+"""The exporter `opencv`: float RGB, 0 to 255, one image at a time. OpenCV 5's dnn, tested.
 
 A detector returns one map, (height, width): `TextDetectionModel_DB` raises at four axes. A recognizer returns
 (steps, 1, classes): at other shapes, `TextRecognitionModel` returns '' without a message.
@@ -25,14 +25,14 @@ from ocr_trainer_export.onnx_format import EXAMPLES, MODEL, example_images, loga
 from ocr_trainer_export.wrappers import Line, Maps, Pixels
 
 METADATA = "model.json"
-"""The metadata beside the model: OpenCV cannot read that in the file."""
+"""The file of the metadata: OpenCV cannot read the metadata in the ONNX file."""
 
 
 class OpenCvExporter(Exporter):
     """Writes a model for OpenCV's text models."""
 
     def refusal(self, subject: Subject) -> str | None:
-        """Refuse what OpenCV's decoding cannot do."""
+        """Refuse recognizers that OpenCV cannot decode."""
         return why_not_ctc(subject, "OpenCV") if subject.reads else None
 
     def write(self, subject: Subject, folder: Path) -> None:
@@ -72,7 +72,7 @@ def set_thresholds(model: Any, options: Mapping[str, Any]) -> None:
 
 
 def multiply_by_scalars(path: Path) -> None:
-    """Replace convolutions of a single weight by products: OpenCV takes the weight for a scalar and fails."""
+    """Replace convolutions with a single weight by products: OpenCV treats it as a scalar and fails."""
     model = onnx.load(str(path))
     single = {entry.name: entry for entry in model.graph.initializer if math.prod(entry.dims) == 1}
     for node in model.graph.node:
@@ -119,11 +119,11 @@ class OpenCvEngine(Engine):
         return {name: logits, "steps": np.full(1, logits.shape[1])}
 
     def read(self, images: Sequence[Image]) -> list[str]:
-        """Return what OpenCV's recognizer makes of the images."""
+        """Return the texts of OpenCV's recognizer."""
         return [str(self.model.recognize(self._set(image))) for image in images]
 
     def find(self, image: Image) -> Detections:
-        """Return what OpenCV's detector finds."""
+        """Return the regions of OpenCV's detector."""
         found, confidences = self.model.detect(self._set(image))
         boxes = [np.asarray(box, np.float32).reshape(-1, 2) for box in found]
         return Detections(boxes, np.asarray(confidences, np.float32).reshape(-1))

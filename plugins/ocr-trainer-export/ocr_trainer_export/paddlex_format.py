@@ -1,4 +1,4 @@
-"""The exporter `paddlex`: a folder with `inference.onnx` and `inference.yml`. PaddleX 3.7, tried.
+"""The exporter `paddlex`: a folder with `inference.onnx` and `inference.yml`. PaddleX 3.7, tested.
 
 The tensors are those that RapidOCR takes. `inference.yml` says how images become tensors, and holds the
 characters; PaddleX puts the blank before them and the space behind.
@@ -28,14 +28,14 @@ from ocr_trainer_export.rapidocr_format import WIDTH, BgrEngine, RapidOcrExporte
 
 MODEL, RULES, OPTIONS = "inference.onnx", "inference.yml", "params.json"
 NAMES = {True: "PP-OCRv6_small_rec", False: "PP-OCRv6_small_det"}
-"""PaddleX builds only models whose names it knows; what it does follows from the file."""
+"""PaddleX builds only models whose names it knows; the file determines what they do."""
 
 
 class PaddleXExporter(RapidOcrExporter):
     """Writes a model for PaddleX and PaddleOCR with onnxruntime."""
 
     def refusal(self, subject: Subject) -> str | None:
-        """Refuse what PaddleX's decoding cannot do."""
+        """Refuse recognizers that PaddleX cannot decode."""
         return why_not_ctc(subject, "PaddleX") if subject.reads else None
 
     def write(self, subject: Subject, folder: Path) -> None:
@@ -47,7 +47,7 @@ class PaddleXExporter(RapidOcrExporter):
         shutil.copyfile(EXAMPLES / "paddlex.py", folder / "example.py")
 
     def open(self, subject: Subject, folder: Path) -> Engine:
-        """Return PaddleX if the option `python` says where it is; else what reads its files."""
+        """Return PaddleX if the option `python` is set; otherwise an engine that reads its files."""
         assert isinstance(self.config, PaddleXConfig)
         if self.config.python is None:
             return FileEngine(subject, folder)
@@ -85,7 +85,7 @@ def rules(subject: Subject) -> dict[str, Any]:
 
 
 def limits(subject: Subject) -> dict[str, Any]:
-    """Return what PaddleX takes as arguments only: to which side pages are resized."""
+    """Return the limits for resizing pages, which PaddleX takes only as arguments."""
     if subject.reads:
         return {}
     sizes = subject.exportable.preprocessing
@@ -98,7 +98,7 @@ def limits(subject: Subject) -> dict[str, Any]:
 
 
 class FileEngine(BgrEngine):
-    """Does what `inference.yml` says, by the rules of PaddleX."""
+    """Follows `inference.yml` by the rules of PaddleX."""
 
     def __init__(self, subject: Subject, folder: Path) -> None:
         self.title = f"a reader of PaddleX's files with {Session.title}; PaddleX itself did not run"
@@ -130,7 +130,7 @@ class FileEngine(BgrEngine):
 
 
 class PaddleXEngine(BgrEngine):
-    """PaddleX in a process of its own: it cannot be installed beside the OpenCV and NumPy of this one."""
+    """PaddleX in a separate process: it needs other versions of OpenCV and NumPy."""
 
     def __init__(self, subject: Subject, folder: Path, python: Path) -> None:
         self.process = PaddleX(python, NAMES[subject.reads], folder)
@@ -142,7 +142,7 @@ class PaddleXEngine(BgrEngine):
             self.classes = inverse(space_last(subject.charset)[1], len(subject.charset) + 1)
 
     def read(self, images: Sequence[Image]) -> list[str]:
-        """Return what PaddleX's recognizer makes of the images."""
+        """Return the texts of PaddleX's recognizer."""
         return self.process.read([cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in images])
 
     def find(self, image: Image) -> Detections:

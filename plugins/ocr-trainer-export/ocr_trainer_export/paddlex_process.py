@@ -1,4 +1,4 @@
-"""PaddleX in another interpreter: arrays go to it and come back through pipes."""
+"""PaddleX in another interpreter, with pipes for the arrays."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class PaddleX:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and close its pipes."""
+    """Kill a process and close its pipes."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

@@ -1,4 +1,4 @@
-"""Descriptions of the exporters; importing them loads neither torch nor ONNX."""
+"""Descriptions of the exporters. Importing them imports neither torch nor ONNX."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ocr_trainer.plugin import Config, ExporterPlugin
 
 @dataclass
 class OnnxConfig(Config):
-    """The options of ONNX files of our own form."""
+    """The options of the format `onnx`."""
 
     int8: bool = False
-    """Add `model.int8.onnx` (static, per channel, QDQ) if it costs at most 0.5 points and is faster."""
+    """Add `model.int8.onnx` (static, per channel, QDQ) if it loses at most 0.5 points and is faster."""
 
 
 @dataclass
 class PaddleXConfig(Config):
-    """The options of the format of PaddleX."""
+    """The options of the format `paddlex`."""
 
     python: Path | None = None
     """A Python interpreter that has PaddleX 3.7 (`pip install 'paddlex[ocr-core]==3.7.*' onnxruntime`), for
-    the gate; without it, the gate reads the files by PaddleX's rules, and the model card says so."""
+    the gate. Without it, the gate follows PaddleX's rules itself, and the model card says so."""
 
 
 @dataclass

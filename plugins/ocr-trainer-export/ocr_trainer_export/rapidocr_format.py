@@ -1,4 +1,4 @@
-"""The exporter `rapidocr`: BGR, (v / 255 - 0.5) / 0.5 in; probabilities out. RapidOCR 3.10, read in source.
+"""The exporter `rapidocr`: BGR, (v / 255 - 0.5) / 0.5 in; probabilities out. RapidOCR 3.10, by its source.
 
 A detector returns (batch, 1, height, width). A recognizer returns (batch, steps, classes): the blank, the
 characters of the metadata `character`, one per line, and the space, which RapidOCR appends.
@@ -37,7 +37,7 @@ class RapidOcrExporter(Exporter):
     """Writes a model for RapidOCR."""
 
     def refusal(self, subject: Subject) -> str | None:
-        """Refuse what RapidOCR's decoding cannot do."""
+        """Refuse recognizers that RapidOCR cannot decode."""
         if not subject.reads:
             return None
         return why_not_ctc(subject, NAME) or why_not_in_lines(subject, NAME)
@@ -163,7 +163,7 @@ class RapidOcrEngine(BgrEngine):
         self.run = self.part.session
 
     def read(self, images: Sequence[Image]) -> list[str]:
-        """Return what RapidOCR's recognizer makes of the images."""
+        """Return the texts of RapidOCR's recognizer."""
         from rapidocr.ch_ppocr_rec import TextRecInput
 
         self.part.rec_batch_num = len(images)

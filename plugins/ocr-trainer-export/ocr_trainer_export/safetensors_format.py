@@ -44,7 +44,7 @@ class SafetensorsExporter(Exporter):
 
 
 class RebuiltEngine(Engine):
-    """A model that is built from the files alone."""
+    """A model that is built only from the files."""
 
     title = f"safetensors {version('safetensors')} and torch {torch.__version__}"
 

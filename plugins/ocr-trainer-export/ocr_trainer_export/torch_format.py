@@ -60,7 +60,7 @@ class TorchEngine(Engine):
         self.program: Any = torch.export.load(path).module()
 
     def outputs(self, images: np.ndarray, widths: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Return what `decode` takes."""
+        """Return the outputs that `decode` takes."""
         given = [torch.from_numpy(images), *([] if widths is None else [torch.from_numpy(widths)])]
         with torch.no_grad():
             found = self.program(*given)

@@ -1,4 +1,4 @@
-"""Modules around a network that turn it into what a contract asks for.
+"""Modules around a network that adapt it to the contract of a consumer.
 
 Each undoes the normalization of its consumer and puts the classes into the consumer's order.
 """
@@ -13,7 +13,7 @@ from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.tasks.exportable import Exportable, OutputKind
 
 TINY = 1e-38
-"""The least probability whose logarithm is taken."""
+"""Smallest probability before the logarithm."""
 
 
 class Probabilities(nn.Module):
@@ -162,7 +162,7 @@ def lit_widths(images: Tensor) -> Tensor:
 
 
 class Positions(nn.Module):
-    """A recognizer that writes one character after the other; it returns logits.
+    """An autoregressive recognizer; it returns logits.
 
     Args:
         subject: The model.
