@@ -21,6 +21,8 @@ KINDS = ("regions", "ctc", "positions")
 """The kinds of main outputs."""
 LARGEST = 1 << 20
 """Largest number allowed in the metadata; sides, widths and limits of pages are smaller."""
+MAX_STRIDE = 1024
+"""Largest stride of a network, in pixels."""
 
 T = TypeVar("T")
 
@@ -69,7 +71,10 @@ class Metadata:
     @property
     def stride(self) -> int:
         """The sides of images are padded to multiples of this number of pixels."""
-        return int(self._convert("input", "stride", int, self.section("input").get("stride")))
+        stride = int(self._convert("input", "stride", int, self.section("input").get("stride")))
+        if not 1 <= stride <= MAX_STRIDE:  # more would make huge images of small ones
+            raise self.odd("input", f"stride is {stride}")
+        return stride
 
     @property
     def charset(self) -> str:

@@ -16,6 +16,10 @@ from ocr_trainer_runtime.metadata import Metadata
 MODEL, INT8 = "model.onnx", "model.int8.onnx"
 NAMES = ("images", "widths")
 """The inputs that an export may have."""
+MAKE = "`ocr-train export MODEL --format onnx --out FOLDER`"
+"""The command that writes an export."""
+UNREADABLE = ("INVALID_PROTOBUF", "No graph was found")
+"""What onnxruntime says of a file that is no ONNX file."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ def open_file(model: str | os.PathLike[str], threads: int | None, int8: bool) ->
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # see above
-        raise ModelError(f"'{path}' cannot be run by onnxruntime: {_first_line(error)}") from error
+        reason = _first_line(error)
+        if any(sign in reason for sign in UNREADABLE):
+            raise ModelError(f"'{path}' is no ONNX file, or is damaged: {MAKE} writes one") from error
+        raise ModelError(f"'{path}' cannot be run by onnxruntime: {reason}") from error
     metadata = Metadata.parse(path, session.get_modelmeta().custom_metadata_map)
     inputs = frozenset(entry.name for entry in session.get_inputs())
     outputs = tuple(entry.name for entry in session.get_outputs())
@@ -83,7 +90,7 @@ def _path(path: Path, int8: bool) -> Path:
         quantized = path / INT8
         path = quantized if int8 and quantized.exists() else path / MODEL
     if not path.is_file():
-        raise ModelError(f"there is no exported model at '{path}'")
+        raise ModelError(f"there is no exported model at '{path}': {MAKE} writes one")
     return path
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from ocr_trainer_runtime.errors import ConfigError, ModelError
-from ocr_trainer_runtime.onnx_file import OnnxFile, open_file
+from ocr_trainer_runtime.onnx_file import MAKE, OnnxFile, open_file
 from ocr_trainer_runtime.onnx_models import BATCH_SIZE, OnnxDetector, OnnxRecognizer
 from ocr_trainer_runtime.options import Tiles
 from ocr_trainer_runtime.pipeline import Pipeline
 from ocr_trainer_runtime.reader import Reader
 
 Model = str | os.PathLike[str]
+MAX_THREADS = 1024
+"""The most threads that may run a network."""
 
 
 def load(
@@ -39,8 +41,10 @@ def load(
         ModelError: A model is missing or damaged, no export of this form, or both have the same task.
         ConfigError: `threads` or `margin` is out of range, or has to be given.
     """
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1, not {threads}")
+    if model is None:  # a variable that was never set
+        raise ModelError(f"no model is given: {MAKE} writes one")
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+        raise ConfigError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}")
     if margin is not None and not 0 <= margin <= 1:
         raise ConfigError(f"margin must be at least 0 and at most 1, not {margin:g}")
     files = [open_file(path, threads, int8) for path in (model, other) if path is not None]

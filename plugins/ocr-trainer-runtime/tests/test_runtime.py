@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,24 @@ def test_every_format_is_written(name: str, pair: tuple[Path, Path], page: np.nd
     path = tmp_path / f"page{WRITERS[name].suffix}"
     ocr.load(*pair).predict(page).save(path)
     assert path.stat().st_size > 3
+
+
+def test_what_cannot_be_written_is_one_sentence(pair: tuple[Path, Path], page: np.ndarray, tmp_path: Path):
+    found = ocr.load(*pair).predict(page)
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    reasons = {
+        "folder.json": "it is a folder",
+        "pipe.json": "it is no file, but a device, a pipe or a socket",
+        "missing/a.json": f"there is no folder {tmp_path}/missing",
+        "a\0b.json": "embedded null byte",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(ocr.DataError) as caught:
+            found.save(tmp_path / name)
+        shown = name.replace("\0", "\\x00")
+        assert str(caught.value) == f"the page cannot be written to {tmp_path}/{shown}: {reason}"
+    assert sorted(os.listdir(tmp_path)) == ["folder.json", "pipe.json"]
 
 
 def test_a_format_that_is_none_is_one_sentence(pair: tuple[Path, Path], page: np.ndarray, tmp_path: Path):

@@ -83,7 +83,8 @@ def ocr_serve(*words: object) -> subprocess.CompletedProcess[str]:
 def test_a_missing_model_is_one_message(tmp_path: Path):
     done = ocr_serve(tmp_path / "missing")
     assert done.returncode == 2
-    assert done.stderr == f"ocr-serve: there is no exported model at '{tmp_path / 'missing'}'\n"
+    expected = f"ocr-serve: there is no exported model at '{tmp_path / 'missing'}': "
+    assert done.stderr == f"{expected}`ocr-train export MODEL --format onnx --out FOLDER` writes one\n"
 
 
 def test_an_address_in_use_is_one_message(service):

@@ -16,6 +16,7 @@ from ocr_trainer_runtime.errors import ConfigError, DataError
 from ocr_trainer_runtime.formats import WRITERS, Format, match
 from ocr_trainer_runtime.options import FilePer
 from ocr_trainer_runtime.results.writer import Writer, encode
+from ocr_trainer_runtime.text.visible import visible
 from ocr_trainer_runtime.types import Image
 
 if TYPE_CHECKING:
@@ -80,9 +81,18 @@ def put(content: bytes, path: Path) -> None:
         DataError: It cannot be written.
     """
     try:
+        if path.exists() and not path.is_file():  # a new file would take the place of a device: /dev/stdout
+            raise DataError(f"the page cannot be written to {path}: it is {_kind(path)}")
+        if not path.parent.is_dir():
+            raise DataError(f"the page cannot be written to {path}: there is no folder {path.parent}")
         replace(path, content)
-    except OSError as error:
-        raise DataError(f"the page cannot be written to {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(visible(f"the page cannot be written to {path}: {reason}")) from error
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no file, but a device, a pipe or a socket"
 
 
 def read_only(image: Image) -> Image:
