@@ -104,7 +104,7 @@ def test_what_cannot_be_written_is_one_sentence(pair: tuple[Path, Path], page: n
             found.save(tmp_path / name)
         shown = name.replace("\0", "\\x00")
         assert str(caught.value) == f"the page cannot be written to {tmp_path}/{shown}: {reason}"
-    assert sorted(os.listdir(tmp_path)) == ["folder.json", "pipe.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.json", "pipe.json"]
 
 
 def test_a_format_that_is_none_is_one_sentence(pair: tuple[Path, Path], page: np.ndarray, tmp_path: Path):
