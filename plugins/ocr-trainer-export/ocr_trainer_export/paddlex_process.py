@@ -96,4 +96,5 @@ def receive(pipe: IO[bytes]) -> Mapping[str, np.ndarray]:
     head = pipe.read(8)
     if len(head) < 8:
         raise EOFError("PaddleX has ended")
-    return dict(np.load(BytesIO(pipe.read(int.from_bytes(head, "little")))))
+    content = pipe.read(int.from_bytes(head, "little"))
+    return dict(np.load(BytesIO(content), allow_pickle=False))

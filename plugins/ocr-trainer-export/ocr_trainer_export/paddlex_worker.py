@@ -42,7 +42,7 @@ def main(name: str, folder: str) -> None:
     send(pipe, version=np.array(metadata.version("paddlex")))
     while head := sys.stdin.buffer.read(8):
         content = sys.stdin.buffer.read(int.from_bytes(head, "little"))
-        send(pipe, **answer(model, dict(np.load(BytesIO(content)))))
+        send(pipe, **answer(model, dict(np.load(BytesIO(content), allow_pickle=False))))
 
 
 if __name__ == "__main__":
