@@ -201,7 +201,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
     )
     last = done.stderr.rstrip().rpartition("\n")[2]
     assert done.returncode == 1, last
-    assert last.startswith("ocr_trainer.errors.DataError: ")
+    assert last.startswith("ocr_trainer_runtime.errors.DataError: ")
     assert str(tmp_path) in last
     assert any(words in last for words in ("is empty", "is truncated", "not an LMDB", "cannot read"))
 
