@@ -163,5 +163,6 @@ def _limits(subject: Subject) -> list[str]:
         lines.append(f"It knows {len(subject.charset)} characters, which `characters.txt` lists.")
     if subject.exportable.width is not None:
         lines.append(f"Images are {subject.exportable.width} pixels wide; others are resized to that.")
-    lines.append("It was scored on data like its training data. Score it on your images before you use it.")
+    scored = "It was scored on data like its training data. " if subject.metadata["scores"] else ""
+    lines.append(f"{scored}Score it on your images before you use it.")
     return lines

@@ -84,6 +84,14 @@ class Metadata:
             raise ModelError(f"'{self.path}' has no charset, so its texts cannot be spelled")
         return charset
 
+    @property
+    def margins(self) -> list[float]:
+        """The margins that a recognizer was trained with, as fractions of the height of a text."""
+        margins = self.content.get("margins", [])
+        if not isinstance(margins, list):
+            raise self.odd("margins", f"the value is {margins!r}")
+        return [float(self._convert("margins", "a margin", float, margin)) for margin in margins]
+
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section of the metadata; empty if it is missing."""
         found = self.content.get(name, {})

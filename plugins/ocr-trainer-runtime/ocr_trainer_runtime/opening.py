@@ -71,8 +71,8 @@ def _margin(file: OnnxFile) -> float:
     Raises:
         ConfigError: It was trained with several.
     """
-    margins = file.metadata.content.get("margins", [0.0])
+    margins = file.metadata.margins
     if len(margins) > 1:
         listed = " and ".join(f"{margin:g}" for margin in margins)
         raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
-    return float(margins[0]) if margins else 0.0
+    return margins[0] if margins else 0.0

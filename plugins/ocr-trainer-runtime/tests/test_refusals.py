@@ -88,6 +88,17 @@ def test_missing_options_are_refused(tmp_path: Path):
     assert refusal(path) == expected
 
 
+@pytest.mark.parametrize(
+    ("margins", "what"),
+    [("wide", "the value is 'wide'"), ([None], "a margin is None"), ([-1.0], "a margin is -1.0")],
+)
+def test_odd_margins_are_refused(margins: Any, what: str, tmp_path: Path):
+    finds = detector(tmp_path / "det")
+    reads = recognizer(tmp_path / "rec", {**RECOGNIZER, "margins": margins}) / "model.onnx"
+    expected = f"the metadata of '{reads}' cannot be used: in margins, {what}"
+    assert refusal(finds, reads) == expected
+
+
 def test_no_charset_is_refused(tmp_path: Path):
     path = recognizer(tmp_path, {**RECOGNIZER, "charset": ""}) / "model.onnx"
     assert refusal(path) == f"'{path}' has no charset, so its texts cannot be spelled"
