@@ -217,7 +217,7 @@ def test_a_page_is_written_by_suffix(reader: ocr.Reader, tmp_path: Path):
         page.save(tmp_path / "page.docx")
     with pytest.raises(ocr.OcrTrainerError, match=r"'jsn'.* Did you mean 'json'"):
         page.save(tmp_path / "page.x", format="jsn")
-    with pytest.raises(ocr.DataError, match="No such file or directory"):
+    with pytest.raises(ocr.DataError, match="there is no folder"):
         page.save(tmp_path / "none" / "page.json")
 
 
