@@ -165,7 +165,8 @@ def test_what_are_no_points(text: str, message: str) -> None:
 
 
 names = st.sampled_from(["a", "b", "Page", "alto"])
-texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=9)
+# XML has neither surrogates, nor control characters, nor these two.
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=9)
 trees = st.recursive(
     st.tuples(names, st.dictionaries(names, texts), texts),
     lambda inner: st.tuples(names, st.dictionaries(names, texts), st.lists(inner, min_size=1, max_size=3)),
