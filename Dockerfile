@@ -2,8 +2,8 @@
 #   docker build -t ocr-train .
 # On a machine without a GPU, --build-arg PIP_EXTRA_INDEX_URL=URL with PyTorch's index of CPU builds saves gigabytes.
 # Runs go to the current folder; the DataLoader needs shared memory, and a run needs time to save when it is stopped:
-#   docker run --rm --gpus all --shm-size 8g --stop-timeout 120 --user "$(id -u):$(id -g)" -v "$PWD:/work" ocr-train \
-#       experiment=receipts dataset.root=/work/receipts
+#   docker run --rm --gpus all --shm-size 8g --stop-timeout 120 --user "$(id -u):$(id -g)" -v "$PWD:/data" ocr-train \
+#       experiment=receipts dataset.root=/data/receipts
 ARG BASE=python:3.11.14-slim-trixie
 
 FROM ${BASE} AS build
@@ -22,7 +22,7 @@ FROM ${BASE}
 COPY --from=build /opt/ocr /opt/ocr
 # wandb, the hub and torch keep caches in the home, which any user can write to: --user is for your own files.
 ENV PATH=/opt/ocr/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
-WORKDIR /work
+WORKDIR /data
 USER 10001:10001
 ENTRYPOINT ["ocr-train"]
 CMD ["--help"]
