@@ -6,19 +6,18 @@ as a, b and c. An image whose first pixel is black keeps the detector busy for e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnx
+from helpers.onnx_models import write
 from onnx import TensorProto, helper, numpy_helper
 
 COLORS = {"a": (255, 0, 0), "b": (0, 255, 0), "c": (0, 0, 255)}
 LETTER, GAP, ROW = 16, 8, 30
 """Width and gap of letters, height of rows, in pixels."""
-OPSET = helper.make_opsetid("", 17)
 STEP = 4
 FOREVER = 2**40
 
@@ -54,7 +53,7 @@ def write_models(folder: Path) -> tuple[Path, Path]:
     sizes = {"height": 32, "min_width": STEP, "max_width": 2048}
     text = {"charset": "".join(COLORS), "visual_order": False}
     recognizer = _describe("ctc", STEP, sizes, {"decode": "ctc", "blank": 0, "beam": 1}) | text
-    return _save(_detector(), detector, folder / "det"), _save(_recognizer(), recognizer, folder / "rec")
+    return write(folder / "det", _detector(), detector), write(folder / "rec", _recognizer(), recognizer)
 
 
 def _describe(kind: str, stride: int, preprocessing: dict, postprocessing: dict) -> dict:
@@ -74,14 +73,6 @@ def _describe(kind: str, stride: int, preprocessing: dict, postprocessing: dict)
         "license": "not stated",
         "versions": {},
     }
-
-
-def _save(graph: onnx.GraphProto, metadata: dict, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    model = helper.make_model(graph, opset_imports=[OPSET], ir_version=8)
-    helper.set_model_props(model, {"ocr_trainer": json.dumps(metadata)})
-    onnx.save(model, folder / "model.onnx")
-    return folder
 
 
 def _constants(**values: np.ndarray) -> list[onnx.TensorProto]:
