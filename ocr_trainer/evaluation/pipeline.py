@@ -13,7 +13,7 @@ from ocr_trainer.errors import ConfigError
 from ocr_trainer.evaluation.rebuild import rebuild
 from ocr_trainer.tasks.detection.config import TilesConfig
 from ocr_trainer.tasks.detection.heights import least_learned
-from ocr_trainer_runtime.pipeline import Pipeline
+from ocr_trainer_runtime.pipeline import Pipeline, only_margin
 
 Saved = tuple[RunConfig, dict[str, Any]]
 """A run and the content of its checkpoint."""
@@ -67,11 +67,7 @@ def trained_margin(config: Mapping[str, Any]) -> float:
     Raises:
         ConfigError: The datasets have different margins.
     """
-    margins = trained_margins(config)
-    if len(margins) > 1:
-        listed = " and ".join(f"{margin:g}" for margin in margins)
-        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
-    return margins[0] if margins else 0.0
+    return only_margin(trained_margins(config))
 
 
 def trained_margins(config: Mapping[str, Any]) -> list[float]:

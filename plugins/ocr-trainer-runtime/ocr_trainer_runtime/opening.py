@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from ocr_trainer_runtime.errors import ConfigError, ModelError
-from ocr_trainer_runtime.onnx_file import MAKE, OnnxFile, open_file
+from ocr_trainer_runtime.onnx_file import MAKE, open_file
 from ocr_trainer_runtime.onnx_models import BATCH_SIZE, OnnxDetector, OnnxRecognizer
 from ocr_trainer_runtime.options import Tiles
-from ocr_trainer_runtime.pipeline import Pipeline
+from ocr_trainer_runtime.pipeline import Pipeline, only_margin
 from ocr_trainer_runtime.reader import Reader
 
 Model = str | os.PathLike[str]
@@ -57,22 +57,9 @@ def load(
     finds = OnnxDetector(detectors[0]) if detectors else None
     reads = OnnxRecognizer(recognizers[0]) if recognizers else None
     if finds and reads and margin is None:
-        margin = _margin(recognizers[0])
+        margin = only_margin(recognizers[0].metadata.margins)
     tiles, least = (finds.tiles, finds.least) if finds else (Tiles(), None)
     tasks = {"regions": "detection"}
     listed = [(tasks.get(file.metadata.kind, "recognition"), file.metadata) for file in files]
     description = ", ".join(f"{task} by {about.model} from {about.path}" for task, about in listed)
     return Reader(Pipeline(finds, reads, margin or 0.0, tiles, least, BATCH_SIZE), description)
-
-
-def _margin(file: OnnxFile) -> float:
-    """Return the margin that a recognizer was trained with.
-
-    Raises:
-        ConfigError: It was trained with several.
-    """
-    margins = file.metadata.margins
-    if len(margins) > 1:
-        listed = " and ".join(f"{margin:g}" for margin in margins)
-        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
-    return margins[0] if margins else 0.0

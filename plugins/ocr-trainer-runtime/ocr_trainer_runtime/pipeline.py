@@ -11,6 +11,7 @@ import numpy as np
 from ocr_trainer_runtime.detection.fit import fit, pad
 from ocr_trainer_runtime.detection.heights import warn_of_small_texts
 from ocr_trainer_runtime.detection.tiles import BORDER, merge, plan
+from ocr_trainer_runtime.errors import ConfigError
 from ocr_trainer_runtime.geometry import corners, resize_points
 from ocr_trainer_runtime.options import Tiles, TilesRule
 from ocr_trainer_runtime.recognition import fit as texts
@@ -178,3 +179,18 @@ def whole(size: tuple[int, int]) -> Detections:
     """
     height, width = size
     return Detections([corners(width, height).astype(np.float32)], np.ones(1, dtype=np.float32))
+
+
+def only_margin(margins: Sequence[float]) -> float:
+    """Return the margin that a recognizer was trained with, as a share of the text height; 0 for none.
+
+    Args:
+        margins: Those of its training data, each once.
+
+    Raises:
+        ConfigError: There are several.
+    """
+    if len(margins) > 1:
+        listed = " and ".join(f"{margin:g}" for margin in margins)
+        raise ConfigError(f"the recognizer was trained with margins of {listed}: choose one with margin=")
+    return margins[0] if margins else 0.0
