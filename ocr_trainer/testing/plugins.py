@@ -111,12 +111,7 @@ class PluginSuite:
     def test_its_description_imports_only_the_standard_library(self) -> None:
         """Selecting or listing a plugin must not import anything heavy."""
         module = discovery.find(self.kind, self.name).target.partition(":")[0]
-        code = IMPORTS.format(path=sys.path, module=module)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{module} cannot be imported by itself:\n{done.stderr}"
-        own = {"ocr_trainer", "ocr_trainer_runtime", module.partition(".")[0]}
-        # In a new process: in this one, heavy modules are loaded already.
-        foreign = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names - own
+        foreign = foreign_imports(module)
         assert not foreign, (
             f"{module} must import only the standard library and ocr_trainer.plugin, but it imports"
             f" {', '.join(sorted(foreign))}; move the code that needs them into the factory's module"
@@ -194,3 +189,13 @@ def undocumented(config: type[Options], prefix: str = "") -> Iterator[str]:
         kind = types[field.name]
         if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, Options):
             yield from undocumented(kind, f"{prefix}{field.name}.")
+
+
+def foreign_imports(module: str) -> set[str]:
+    """Return the packages that a module imports beside its own, ours and the standard library."""
+    # In a new process: in this one, heavy modules are loaded already.
+    code = IMPORTS.format(path=sys.path, module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{module} cannot be imported by itself:\n{done.stderr}"
+    own = {"ocr_trainer", "ocr_trainer_runtime", module.partition(".")[0]}
+    return {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names - own

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from ocr_trainer.config.tasks import run_config_class
 from ocr_trainer.config.validate import validate_options
 from ocr_trainer.errors import ConfigError
 from ocr_trainer.plugin import Config, Kind, Options, Task, TaskPlugin
-from ocr_trainer.testing.plugins import IMPORTS, PluginSuite, undocumented
+from ocr_trainer.testing.plugins import PluginSuite, foreign_imports, undocumented
 
 if TYPE_CHECKING:
     from ocr_trainer.data.types import Batch
@@ -104,11 +102,7 @@ class TaskSuite(PluginSuite):
         description = self.description
         assert isinstance(description, TaskPlugin)
         module = description.run_config.partition(":")[0]
-        code = IMPORTS.format(path=sys.path, module=module)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{module} cannot be imported by itself:\n{done.stderr}"
-        own = {"ocr_trainer", "ocr_trainer_runtime", module.partition(".")[0]}
-        foreign = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names - own
+        foreign = foreign_imports(module)
         assert not foreign, f"{module} must be light, but it imports {', '.join(sorted(foreign))}"
 
     def test_it_trains_validates_and_tests(self, tmp_path: Path) -> None:
