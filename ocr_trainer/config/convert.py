@@ -44,7 +44,8 @@ def to_run_config(config: DictConfig, errors: Sequence[str] = (), without_data: 
     found = [*errors, *apply_types(config, "")]
     missing = sorted(OmegaConf.missing_keys(config))
     # `to_object` cannot convert missing values and unknown keys.
-    found += [*(f"{key} must be given: {key}=…" for key in missing), *_unknown_keys(config, "")]
+    found += [f"{key} must be given: {_override_of(config, key)}=…" for key in missing]
+    found += _unknown_keys(config, "")
     incomplete = {key.partition(".")[0] for key in missing}
     sections = {}
     cls = run_class(config)
@@ -114,6 +115,17 @@ def _wrong_plugin_names(run: RunConfig, without_data: bool) -> Iterator[str]:
             continue
         if not discovery.matching(kind, name) or type(section) is not discovery.load(kind, name).config:
             yield f"{key}.name is set by the core: choose a plugin with {PLUGIN_TYPES[kind].choice('NAME')}"
+
+
+def _override_of(config: DictConfig, key: str) -> str:
+    """Return how an override names an option: Hydra wants a + before those of user-named sections."""
+    node = config
+    for part in key.split(".")[:-1]:
+        kind = OmegaConf.get_type(node)
+        if is_dataclass(kind) and any(f.name == part and "sections" in f.metadata for f in fields(kind)):
+            return f"+{key}"
+        node = node[part]
+    return key
 
 
 def apply_types(node: DictConfig, path: str) -> Iterator[str]:

@@ -151,7 +151,9 @@ def table(report: dict[str, Any], folder: Path, calibration_gain: str = "") -> s
     ]
     rows += scored_on.rows(report.get("tested_on", {}))
     if report.get("best_checkpoint"):
-        rows.append(("best checkpoint", f"{report['best_checkpoint']} by {report['monitor']}"))
+        monitor = report["monitor"]
+        by = f"by {monitor}" if monitor in report["scores"] else "(the last: no validation)"
+        rows.append(("best checkpoint", f"{report['best_checkpoint']} {by}"))
     if calibration := report.get("calibration"):
         chosen = ", ".join(f"{name}={_format(value)}" for name, value in calibration["chosen"].items())
         rows.append(("calibrated", f"{chosen or 'no gain'} ({calibration_gain})"))

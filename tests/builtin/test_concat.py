@@ -90,7 +90,7 @@ def faults(*overrides: str) -> list[str]:
     [
         ("model.size=736", "  - dataset.parts is empty: name at least one: +dataset.parts.NAME.dataset=…"),
         ("+dataset.parts.a=5", "  - dataset.parts.a must be a section of options, not 5"),
-        ("+dataset.parts.a.weight=1", "  - dataset.parts.a.dataset must be given: dataset.parts.a.dataset=…"),
+        ("+dataset.parts.a.weight=1", "  - dataset.parts.a.dataset must be given: +dataset.parts.a.dataset=…"),
         ("+dataset.parts.a.dataset={height: 99}", "  - dataset.parts.a.dataset.name must be given: the name of a dataset plugin"),
         ("+dataset.parts.a={dataset: synthetic, wieght: 2}", "  - there is no option 'dataset.parts.a.wieght'. Did you mean 'dataset.parts.a.weight'?"),
         ("+dataset.parts.a.dataset={name: synthetic, heigth: 99}", "  - there is no option 'dataset.parts.a.dataset.heigth'. Did you mean 'dataset.parts.a.dataset.height'?"),

@@ -244,8 +244,23 @@ def test_predict_writes_polygons_and_overlays(
         (["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "schedule=poly"], 4),
     ],
 )
-def test_a_run_ends_with_its_checkpoint_and_report(words: list[str], steps: int, tmp_path: Path, monkeypatch):
+def test_a_run_ends_with_its_checkpoint_and_report(
+    words: list[str],
+    steps: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
     assert run(monkeypatch, tmp_path, *SMALL, *words) == 0
+    unvalidated = {
+        "trainer.limit_val_batches=0",
+        "trainer.max_steps=1",
+        "trainer.max_steps=3",
+        "dataset.val_pages=0",
+    }
+    chosen = "(the last: no validation)" if unvalidated.intersection(words) else "by val/hmean"
+    shown = capsys.readouterr().out.split("best checkpoint")[1].splitlines()[0]
+    assert shown.strip() == f"checkpoints/best.ckpt {chosen}"
     folder = only_run(tmp_path)
     told = report(folder)
     assert told["steps"] == steps
