@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -11,10 +13,13 @@ import numpy as np
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from ocr_trainer.errors import ExportError
 from ocr_trainer.exporting.exporter import Subject
 from ocr_trainer.exporting.gate import Verdict
+from ocr_trainer.plugin.contract import describe_exception
 from ocr_trainer_export.graph import Session
 
+LOGGER = logging.getLogger(quant_pre_process.__module__)
 COST_LIMIT = 0.005
 """Largest loss of a score that is allowed."""
 TIMED = 3
@@ -39,21 +44,45 @@ def quantize(path: Path, out: Path, batches: Sequence[dict[str, np.ndarray]]) ->
         path: The file.
         out: The copy.
         batches: Inputs by name, to calibrate the ranges of activations on.
+
+    Raises:
+        ExportError: The file cannot be quantized, as on a full disk.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-        quantize_static(
-            str(prepared),
-            str(out),
-            Batches(batches),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            activation_type=QuantType.QUInt8,
-            # Convolutions do almost all of the work; quantizing other operators would only cost accuracy.
-            op_types_to_quantize=["Conv"],
-        )
+    try:
+        with silent(), tempfile.TemporaryDirectory() as folder:
+            _quantize(path, Path(folder) / "prepared.onnx", out, batches)
+    except Exception as error:
+        # On a full disk, the libraries read half of a file, and raise types of their own.
+        reason = (error.strerror if isinstance(error, OSError) else None) or describe_exception(error)
+        raise ExportError(
+            f"the export cannot be quantized: {reason}\n"
+            f"  free space in {tempfile.gettempdir()} and for the export, or leave out exporter.int8"
+        ) from error
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep onnxruntime from logging tracebacks of errors, whose consequences it raises, too."""
+    disabled, LOGGER.disabled = LOGGER.disabled, True
+    try:
+        yield
+    finally:
+        LOGGER.disabled = disabled
+
+
+def _quantize(path: Path, prepared: Path, out: Path, batches: Sequence[dict[str, np.ndarray]]) -> None:
+    quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+    quantize_static(
+        str(prepared),
+        str(out),
+        Batches(batches),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        # Convolutions do almost all of the work; quantizing other operators would only cost accuracy.
+        op_types_to_quantize=["Conv"],
+    )
 
 
 def seconds(path: Path, batches: Sequence[dict[str, np.ndarray]]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ class TorchExporter(Exporter):
             warnings.simplefilter("ignore")
             module = Probabilities(subject.exportable).eval()
             program = torch.export.export(module, given, dynamic_shapes=sizes)
-            torch.export.save(program, folder / PROGRAM, extra_files={KEY: dump(subject.metadata)})
+            content = BytesIO()
+            torch.export.save(program, content, extra_files={KEY: dump(subject.metadata)})
+        # Written by Python: on a full disk, torch's own writer ends the process.
+        (folder / PROGRAM).write_bytes(content.getbuffer())
         shutil.copyfile(EXAMPLES / "torch_export.py", folder / "example.py")
 
     def open(self, subject: Subject, folder: Path) -> Engine:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import pytest
 from helpers.documented import importable, unpack
+from helpers.full_disk import limited
 from ocr_trainer_export.characters import why_not_in_lines, why_not_left_to_right
 from ocr_trainer_export.plugin import PlainConfig
 from ocr_trainer_export.rapidocr_format import RapidOcrExporter
@@ -137,23 +135,22 @@ def test_an_unknown_format_names_the_others(recognizer: Any, tmp_path: Path):
         export(recognizer, tmp_path / "made", format="onx")
 
 
-@contextmanager
-def limited(size: int) -> Iterator[None]:
-    """Let files grow to a size only, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.parametrize("format_", ["onnx", "rapidocr", "paddlex", "opencv", "onnxtr", "safetensors"])
-def test_nothing_stays_on_a_full_disk(format_: str, recognizer: Any, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("which", "format_"),
+    [
+        *(
+            ("recognizer", name)
+            for name in ("onnx", "rapidocr", "paddlex", "opencv", "onnxtr", "safetensors")
+        ),
+        pytest.param("detector", "torch_export", marks=pytest.mark.slow),
+    ],
+)
+def test_nothing_stays_on_a_full_disk(
+    which: str, format_: str, request: pytest.FixtureRequest, tmp_path: Path
+):
+    trained = request.getfixturevalue(which)
     with limited(100_000), pytest.raises(DataError, match="the export cannot be written to"):
-        export(recognizer, tmp_path / "made", format=format_, gate=False)
+        export(trained, tmp_path / "made", format=format_, gate=False)
     assert not list(tmp_path.iterdir())
 
 

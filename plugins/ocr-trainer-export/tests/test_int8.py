@@ -7,10 +7,12 @@ from typing import Any
 
 import onnx
 import pytest
+from helpers.full_disk import limited
 from ocr_trainer_export.int8 import cost, why_not
 from ocr_trainer_export.onnx_format import OnnxExporter
 from ocr_trainer_export.plugin import OnnxConfig
 
+from ocr_trainer.errors import ExportError
 from ocr_trainer.exporting.gate import Row, Verdict
 from ocr_trainer.plugin import Context, Task
 
@@ -27,6 +29,18 @@ def test_it_is_kept_or_explained(recognizer: Any, tmp_path: Path):
         assert quantized.stat().st_size < 0.7 * (tmp_path / "model.onnx").stat().st_size
     else:
         assert "int8 is not written: it " in note
+
+
+@pytest.mark.parametrize("size", [100_000, 1_500_000])
+def test_on_a_full_disk_it_is_one_message(
+    size: int, recognizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    exporter = OnnxExporter(OnnxConfig(name="onnx", int8=True), Context(task=Task.recognition))
+    exporter.write(recognizer.subject, tmp_path)
+    with limited(size), pytest.raises(ExportError, match="the export cannot be quantized: ") as caught:
+        exporter.finish(recognizer.subject, tmp_path, recognizer.samples[:6], recognizer.metrics)
+    assert "or leave out exporter.int8" in str(caught.value).splitlines()[1]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
