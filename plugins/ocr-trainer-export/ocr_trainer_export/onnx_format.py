@@ -19,6 +19,7 @@ from ocr_trainer.tasks.exportable import OutputKind
 from ocr_trainer_export.graph import Graph, Session, write_onnx
 from ocr_trainer_export.plugin import OnnxConfig
 from ocr_trainer_export.wrappers import TINY, Probabilities
+from ocr_trainer_runtime.metadata import charset_fault
 
 MODEL, INT8 = "model.onnx", "model.int8.onnx"
 EXAMPLES = Path(__file__).with_name("examples")
@@ -26,6 +27,11 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 class OnnxExporter(Exporter):
     """Writes ONNX files of our own form."""
+
+    def refusal(self, subject: Subject) -> str | None:
+        """Refuse charsets that the runtime refuses."""
+        fault = charset_fault(subject.charset) if subject.reads and subject.charset else None
+        return None if fault is None else f"it has a charset {fault}"
 
     def write(self, subject: Subject, folder: Path) -> None:
         """Write `model.onnx` and `example.py`."""

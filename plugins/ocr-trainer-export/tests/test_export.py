@@ -14,7 +14,8 @@ import pytest
 from helpers.documented import importable, unpack
 from helpers.full_disk import limited
 from ocr_trainer_export.characters import why_not_in_lines, why_not_left_to_right
-from ocr_trainer_export.plugin import PlainConfig
+from ocr_trainer_export.onnx_format import OnnxExporter
+from ocr_trainer_export.plugin import OnnxConfig, PlainConfig
 from ocr_trainer_export.rapidocr_format import RapidOcrExporter
 
 import ocr_trainer
@@ -184,6 +185,14 @@ def test_characters_that_a_consumer_garbles_are_refused(
     assert why_not(made, "it") is None
     made.model.charset += character
     assert reason in str(why_not(made, "it"))
+
+
+def test_a_charset_that_the_runtime_refuses_is_refused():
+    exporter = OnnxExporter(OnnxConfig(name="onnx"), Context(task=Task.recognition))
+    made, _ = subject(CRNN)
+    assert exporter.refusal(made) is None
+    made.model.charset += "\n"
+    assert exporter.refusal(made) == "it has a charset with U+000A, which no line of text contains"
 
 
 def test_a_model_that_does_not_say_what_its_outputs_mean_is_refused():

@@ -9,8 +9,9 @@ import numpy as np
 from ocr_trainer_runtime.detection.db import decode_map
 from ocr_trainer_runtime.detection.fit import scale_of
 from ocr_trainer_runtime.errors import ModelError
+from ocr_trainer_runtime.metadata import LARGEST
 from ocr_trainer_runtime.onnx_file import OnnxFile
-from ocr_trainer_runtime.options import Shape, Side, Tiles, Unclip
+from ocr_trainer_runtime.options import Shape, Side, Tiles, Unclip, within
 from ocr_trainer_runtime.recognition.ctc import read_beams, read_paths
 from ocr_trainer_runtime.recognition.fit import fixed_size, proportional_size
 from ocr_trainer_runtime.recognition.positions import END, read_positions
@@ -20,6 +21,10 @@ BATCH_SIZE = 4
 """The number of texts to recognize at once. On a CPU, more would cost memory, and time for padding."""
 TINY = 1e-38
 """Smallest probability before the logarithm."""
+MAX_SIZE = 1 << 14
+"""Largest side that pages, and widths that texts, are enlarged to, in pixels; more would fill the memory."""
+MAX_HEIGHT = 1024
+"""Largest height of texts, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class Sides:
     """How a detector resizes pages."""
 
     side: Side
-    size: int
-    max_side: int
+    size: int = within(1, MAX_SIZE)
+    max_side: int = within(1, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,11 @@ class Decoding:
     """How the maps of a detector are decoded."""
 
     shape: Shape
-    binarize_threshold: float
-    box_threshold: float
-    max_candidates: int
+    binarize_threshold: float = within(0, 1)
+    box_threshold: float = within(0, 1)
+    max_candidates: int = within(1, LARGEST)
     min_side: float
-    shrink_ratio: float
+    shrink_ratio: float = within(0, 1)
     unclip: Unclip
     unclip_ratio: float | None
 
@@ -49,17 +54,17 @@ class Decoding:
 class Proportional:
     """How a recognizer with a fixed height resizes texts."""
 
-    height: int
-    min_width: int
-    max_width: int
+    height: int = within(1, MAX_HEIGHT)
+    min_width: int = within(1, MAX_SIZE)
+    max_width: int = within(1, LARGEST)
 
 
 @dataclass(frozen=True)
 class Fixed:
     """How a recognizer with a fixed size resizes texts."""
 
-    height: int
-    width: int
+    height: int = within(1, MAX_HEIGHT)
+    width: int = within(1, MAX_SIZE)
     keep_ratio: bool
 
 
@@ -67,7 +72,7 @@ class Fixed:
 class Beam:
     """How the steps of a recognizer are decoded."""
 
-    beam: int
+    beam: int = within(1, 1000)
 
 
 class OnnxDetector:

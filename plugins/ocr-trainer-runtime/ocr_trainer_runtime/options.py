@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
+
+
+def within(least: float, most: float, **given: Any) -> Any:
+    """Return a dataclass field, a number within limits, which `metadata.Metadata.read` checks."""
+    return field(metadata={"limits": (least, most)}, **given)
 
 
 class ExifOrientation(Enum):
@@ -71,5 +76,5 @@ class Tiles:
     """The usual `TilesRule`."""
 
     enabled: bool = True
-    aspect: float = 3.0
-    overlap: float = 0.25
+    aspect: float = within(1, 20, default=3.0)
+    overlap: float = within(0.05, 0.5, default=0.25)
