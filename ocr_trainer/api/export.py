@@ -108,11 +108,20 @@ def export(
 
 
 def _check_free(folder: Path) -> None:
-    """Refuse a folder that is not empty.
+    """Refuse a folder that is not empty, or that cannot be made.
 
     Raises:
-        ConfigError: It is not empty, or is a file or a link.
+        ConfigError: It is not empty, is a file or a link, is the current folder, or has an impossible name.
     """
+    try:
+        os.lstat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long; NUL
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigError(f"{str(folder)!r} cannot be the folder of an export: {reason}") from error
+    if not folder.name:  # the complete folder could not be renamed to it
+        raise ConfigError(f"{folder} exists: choose another folder, such as {folder / 'exported'}")
     if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ConfigError(f"{folder} exists: choose another folder, or remove it first")
 

@@ -13,7 +13,7 @@ from ocr_trainer.config.context import run_context
 from ocr_trainer.config.schema import RunConfig
 from ocr_trainer.data.open import open_test
 from ocr_trainer.engine.scored_on import same_data
-from ocr_trainer.errors import DataError, ExportError
+from ocr_trainer.errors import ConfigError, DataError, ExportError
 from ocr_trainer.evaluation.rebuild import rebuild
 from ocr_trainer.exporting import card
 from ocr_trainer.exporting.exporter import Exporter, Subject
@@ -64,6 +64,7 @@ def export(request: Request) -> tuple[Verdict | None, list[str]]:
     """Export a model, and return the verdict of the gate and notes for the user.
 
     Raises:
+        ConfigError: An option needs the gate, and there is none.
         ExportError: The model cannot be exported to the format, or the export differs from the checkpoint.
         DataError: There are too few samples for the gate, or the files cannot be written.
     """
@@ -73,6 +74,12 @@ def export(request: Request) -> tuple[Verdict | None, list[str]]:
     subject = Subject(model, exportable, run, describe(model, exportable, run, ours, request.license))
     context = run_context(run, Path())
     exporter: Exporter = build(Kind.exporter, request.config, context)
+    for name in exporter.gated_options if not request.gate else ():
+        if getattr(request.config, name):
+            raise ConfigError(
+                f"exporter.{name}=true needs the images of the gate, which --no-gate leaves out: "
+                "leave out one of the two"
+            )
     if reason := exporter.refusal(subject):
         raise ExportError(f"{subject.name} cannot be exported to {request.config.name}: {reason}")
     data = _gate_data(request, subject, context) if request.gate else None

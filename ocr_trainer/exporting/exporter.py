@@ -95,6 +95,9 @@ class Exporter(ABC):
         context: What the core passes to every factory.
     """
 
+    gated_options: Sequence[str] = ()
+    """Names of switches that `finish` needs images for; refused if there is no gate."""
+
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
 

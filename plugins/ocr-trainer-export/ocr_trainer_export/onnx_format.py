@@ -28,6 +28,8 @@ EXAMPLES = Path(__file__).with_name("examples")
 class OnnxExporter(Exporter):
     """Writes ONNX files of our own form."""
 
+    gated_options = ("int8",)
+
     def refusal(self, subject: Subject) -> str | None:
         """Refuse charsets that the runtime refuses."""
         fault = charset_fault(subject.charset) if subject.reads and subject.charset else None

@@ -131,6 +131,29 @@ def test_a_folder_in_use_is_refused(recognizer: Any, tmp_path: Path):
         export(recognizer, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("n" * 300, "cannot be the folder of an export: File name too long"),
+        ("a\0b", "cannot be the folder of an export: .*null"),
+        (".", "^. exists: choose another folder, such as exported$"),
+    ],
+)
+def test_an_impossible_folder_is_refused(
+    out: str, reason: str, recognizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=reason):
+        export(recognizer, Path(out), gate=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_without_the_images_of_the_gate_is_refused(recognizer: Any, tmp_path: Path):
+    with pytest.raises(ConfigError, match="needs the images of the gate, which --no-gate leaves out"):
+        export(recognizer, tmp_path / "made", "exporter.int8=true", gate=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_format_names_the_others(recognizer: Any, tmp_path: Path):
     with pytest.raises(ocr_trainer.PluginNotFound, match="onnx"):
         export(recognizer, tmp_path / "made", format="onx")

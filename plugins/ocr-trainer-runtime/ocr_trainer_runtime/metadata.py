@@ -10,9 +10,10 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ocr_trainer_runtime.errors import ModelError
+from ocr_trainer_runtime.options import Limits
 from ocr_trainer_runtime.text.visible import one_line
 
 KEY = "ocr_trainer"
@@ -23,8 +24,10 @@ KINDS = ("regions", "ctc", "positions")
 """The kinds of main outputs."""
 LARGEST = 1 << 20
 """Largest number allowed in the metadata; sides, widths and limits of pages are smaller."""
-ANY = (0, LARGEST)
+ANY = Limits(0, LARGEST)
 """The limits of numbers that have no others."""
+MARGIN = Annotated[float, Limits(0, 1)]
+"""The type of a margin."""
 LONGEST = 60
 """Length up to which values are shown in messages."""
 UNSPELLABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -101,7 +104,7 @@ class Metadata:
         margins = self.content.get("margins", [])
         if not isinstance(margins, list) or len(margins) > LONGEST:
             raise self.odd("margins", f"the value is {shown(margins)}")
-        return [float(self._convert("margins", "a margin", float, margin, (0, 1))) for margin in margins]
+        return [float(self._convert("margins", "a margin", MARGIN, margin)) for margin in margins]
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section of the metadata; empty if it is missing.
@@ -127,24 +130,20 @@ class Metadata:
         Raises:
             ModelError: An entry is missing, has another type or is out of range.
         """
-        found, types = self.section(name), get_type_hints(kind)
-        limits = {entry.name: entry.metadata.get("limits", ANY) for entry in fields(kind)}  # type: ignore[arg-type]
-        if missing := [entry for entry in limits if entry not in found]:
+        found, types = self.section(name), get_type_hints(kind, include_extras=True)
+        names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+        if missing := [entry for entry in names if entry not in found]:
             raise self.odd(name, f"{missing[0]} is missing")
-        return kind(
-            **{
-                entry: self._convert(name, entry, types[entry], found[entry], allowed)
-                for entry, allowed in limits.items()
-            }
-        )
+        return kind(**{entry: self._convert(name, entry, types[entry], found[entry]) for entry in names})
 
     def odd(self, section: str, what: str) -> ModelError:
         """Return the error of metadata that cannot be used."""
         return ModelError(f"the metadata of '{self.path}' cannot be used: in {section}, {what}")
 
-    def _convert(
-        self, section: str, name: str, kind: Any, value: Any, limits: tuple[float, float] = ANY
-    ) -> Any:
+    def _convert(self, section: str, name: str, kind: Any, value: Any) -> Any:
+        limits = ANY
+        if get_origin(kind) is Annotated:
+            kind, limits = get_args(kind)
         if isinstance(kind, UnionType):
             if value is None and NoneType in get_args(kind):
                 return None
@@ -154,7 +153,7 @@ class Metadata:
         if isinstance(kind, type) and issubclass(kind, Enum):
             if value in [one.value for one in kind]:
                 return kind(value)
-        elif type(value) is kind and (kind is bool or limits[0] <= value <= limits[1]):
+        elif type(value) is kind and (kind is bool or limits.least <= value <= limits.most):
             return value
         raise self.odd(section, f"{name} is {shown(value)}")
 

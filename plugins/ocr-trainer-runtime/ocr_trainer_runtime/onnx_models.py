@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ocr_trainer_runtime.detection.fit import scale_of
 from ocr_trainer_runtime.errors import ModelError
 from ocr_trainer_runtime.metadata import LARGEST
 from ocr_trainer_runtime.onnx_file import OnnxFile
-from ocr_trainer_runtime.options import Shape, Side, Tiles, Unclip, within
+from ocr_trainer_runtime.options import Limits, Shape, Side, Tiles, Unclip
 from ocr_trainer_runtime.recognition.ctc import read_beams, read_paths
 from ocr_trainer_runtime.recognition.fit import fixed_size, proportional_size
 from ocr_trainer_runtime.recognition.positions import END, read_positions
@@ -32,8 +33,8 @@ class Sides:
     """How a detector resizes pages."""
 
     side: Side
-    size: int = within(1, MAX_SIZE)
-    max_side: int = within(1, LARGEST)
+    size: Annotated[int, Limits(1, MAX_SIZE)]
+    max_side: Annotated[int, Limits(1, LARGEST)]
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Decoding:
     """How the maps of a detector are decoded."""
 
     shape: Shape
-    binarize_threshold: float = within(0, 1)
-    box_threshold: float = within(0, 1)
-    max_candidates: int = within(1, LARGEST)
+    binarize_threshold: Annotated[float, Limits(0, 1)]
+    box_threshold: Annotated[float, Limits(0, 1)]
+    max_candidates: Annotated[int, Limits(1, LARGEST)]
     min_side: float
-    shrink_ratio: float = within(0, 1)
+    shrink_ratio: Annotated[float, Limits(0, 1)]
     unclip: Unclip
     unclip_ratio: float | None
 
@@ -54,17 +55,17 @@ class Decoding:
 class Proportional:
     """How a recognizer with a fixed height resizes texts."""
 
-    height: int = within(1, MAX_HEIGHT)
-    min_width: int = within(1, MAX_SIZE)
-    max_width: int = within(1, LARGEST)
+    height: Annotated[int, Limits(1, MAX_HEIGHT)]
+    min_width: Annotated[int, Limits(1, MAX_SIZE)]
+    max_width: Annotated[int, Limits(1, LARGEST)]
 
 
 @dataclass(frozen=True)
 class Fixed:
     """How a recognizer with a fixed size resizes texts."""
 
-    height: int = within(1, MAX_HEIGHT)
-    width: int = within(1, MAX_SIZE)
+    height: Annotated[int, Limits(1, MAX_HEIGHT)]
+    width: Annotated[int, Limits(1, MAX_SIZE)]
     keep_ratio: bool
 
 
@@ -72,7 +73,7 @@ class Fixed:
 class Beam:
     """How the steps of a recognizer are decoded."""
 
-    beam: int = within(1, 1000)
+    beam: Annotated[int, Limits(1, 1000)]
 
 
 class OnnxDetector:

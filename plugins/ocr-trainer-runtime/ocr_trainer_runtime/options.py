@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 
-def within(least: float, most: float, **given: Any) -> Any:
-    """Return a dataclass field, a number within limits, which `metadata.Metadata.read` checks."""
-    return field(metadata={"limits": (least, most)}, **given)
+class Limits(NamedTuple):
+    """The limits of a number in the metadata, which `metadata.Metadata.read` checks."""
+
+    least: float
+    most: float
 
 
 class ExifOrientation(Enum):
@@ -76,5 +78,5 @@ class Tiles:
     """The usual `TilesRule`."""
 
     enabled: bool = True
-    aspect: float = within(1, 20, default=3.0)
-    overlap: float = within(0.05, 0.5, default=0.25)
+    aspect: Annotated[float, Limits(1, 20)] = 3.0
+    overlap: Annotated[float, Limits(0.05, 0.5)] = 0.25
