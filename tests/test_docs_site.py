@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
 """A proxy that nobody answers at: what would be fetched fails."""

@@ -74,6 +74,7 @@ def test_wheels_hold_the_code_and_nothing_else(elsewhere: Environment):
         assert files <= core
 
 
+@pytest.mark.slow
 def test_the_python_lines_of_pages_and_docstrings_run(elsewhere: Environment, tmp_path: Path):
     modules = [ROOT / "ocr_trainer" / "__init__.py", *sorted((ROOT / "ocr_trainer" / "api").glob("*.py"))]
     pages = [ROOT / "README.md", ROOT / "docs" / "python-api.md"]
@@ -86,6 +87,7 @@ def test_the_python_lines_of_pages_and_docstrings_run(elsewhere: Environment, tm
     assert where.startswith(str(elsewhere.folder / "venv"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("nbclient"), reason="nbclient is not installed")
 def test_the_notebook_runs(elsewhere: Environment, tmp_path: Path):
     notebook = ROOT / "docs" / "notebooks" / "python-api.ipynb"

@@ -40,6 +40,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent), **more}
 
 
+@pytest.mark.slow
 def test_the_process_is_the_same_after_each_call(tmp_path: Path):
     recognizer = write_checkpoint(tmp_path / "rec.ckpt", RECOGNIZER)
     done = subprocess.run(

@@ -175,7 +175,7 @@ def truncated(path: Path, lengths: Iterable[int]) -> Counter[str]:
     return outcomes
 
 
-@pytest.mark.parametrize("version", ["of today", "0.1"])
+@pytest.mark.parametrize("version", ["of today", pytest.param("0.1", marks=pytest.mark.slow)])
 def test_case_6_flipped_bits_and_truncations_are_found_or_harmless(tmp_path: Path, version: str):
     """Version 0.1 appends the SHA-256 of the file as the comment of the zip archive; it is not read."""
     path, rng = tmp_path / "last.ckpt", random.Random(0)

@@ -44,6 +44,7 @@ def test_they_are_listed(installed: Environment):
     assert "writer.boxes.delimiter=,   str\n    The character between two fields.\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_writer_writes(installed: Environment):
     folder = installed.folder / "images"
     folder.mkdir()
@@ -67,6 +68,7 @@ def test_the_writer_writes(installed: Environment):
     assert row["text"]
 
 
+@pytest.mark.slow
 def test_the_callbacks_follow_a_run(installed: Environment):
     words = (
         "model=dbnet",
