@@ -113,3 +113,9 @@ def test_an_option_of_a_plugin_in_a_named_part_is_added(tmp_path: Path) -> None:
         compose([*run, f"{key}={tmp_path}"])
     composed = compose([*run, f"+{key}={tmp_path}"])
     assert composed.dataset.parts["receipts"].dataset.of.root == tmp_path
+
+
+def test_a_problem_that_two_overrides_meet_is_said_once(call: Call):
+    run = ("experiment=receipt_words", "model=parseq", "model.size=tiny", "dataset.of.root=x")
+    _, _, said = call("check", *run)
+    assert said.count("invalid value 'small', expected one of [tiny, base]") == 1

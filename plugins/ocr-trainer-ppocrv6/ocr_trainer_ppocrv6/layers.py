@@ -73,8 +73,8 @@ class SqueezeExcite(nn.Module):
 def mean(x: Tensor, mask: Tensor | None) -> Tensor:
     """Return the mean over all positions that are not padding: float (batch, channels, 1, 1)."""
     if mask is None:
-        # One dimension after the other: onnxruntime adds up the values of a reduction one by one, in float32. On
-        # a whole page, that is 15 times as far from float64 as PyTorch is.
+        # One dimension after the other: onnxruntime adds up the values of a reduction one by one in
+        # float32, which for a whole page is 15 times as far from float64 as PyTorch is.
         return x.mean(3, keepdim=True).mean(2, keepdim=True)
     return (x * mask).mean(2, keepdim=True).sum(3, keepdim=True) / mask.sum(3, keepdim=True)
 
