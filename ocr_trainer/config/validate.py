@@ -40,7 +40,9 @@ LONGEST_NAME = 255
 
 def refuse(errors: Sequence[str]) -> NoReturn:
     """Raise one ConfigError that lists all errors, each once: two overrides may meet the same one."""
-    raise ConfigError("this run cannot start:\n" + "\n".join(f"  - {error}" for error in dict.fromkeys(errors)))
+    raise ConfigError(
+        "this run cannot start:\n" + "\n".join(f"  - {error}" for error in dict.fromkeys(errors))
+    )
 
 
 def validate_run(run: RunConfig) -> Iterator[str]:

@@ -30,20 +30,29 @@ def engine(**params: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """RapidOCR with its own files, and with exports of the models that were loaded from them."""
+def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """RapidOCR's parameters for the exports of the models that were loaded from its own files."""
     folder = tmp_path_factory.mktemp("exports")
     paths = {"Det.model_path": folder / "ppocrv6_det", "Rec.model_path": folder / "ppocrv6_rec"}
     for out in paths.values():
         ocr_trainer.export(out.name, "rapidocr", out, gate=False)
         params = json.loads((out / "params.json").read_text())
         assert params.get("Rec.rec_img_shape", [3, 48, 320]) == [3, 48, 320], "RapidOCR's own shape"
-    return engine(), engine(**{key: str(out / "model.onnx") for key, out in paths.items()})
+    return {key: str(out / "model.onnx") for key, out in paths.items()}
 
 
 @pytest.mark.parametrize("count", [3, 50])
-def test_rapidocr_reads_the_same(count: int, engines: tuple[Any, Any]):
-    own, exported = engines
+@pytest.mark.parametrize(
+    ("batch", "least"),
+    [
+        (1, 0.995),
+        # RapidOCR fills the lines of a batch up to the widest. Its own file reads the filling, too, so that a text
+        # depends on its neighbors; the export leaves it out.
+        (6, 0.97),
+    ],
+)
+def test_rapidocr_reads_the_same(count: int, batch: int, least: float, exports: dict[str, str]):
+    own, exported = (engine(**{"Rec.rec_batch_num": batch, **paths}) for paths in ({}, exports))
     boxes = texts = same = moved = 0
     for name in (RECEIPTS / "val.txt").read_text().split()[:count]:
         image = cv2.imread(str(RECEIPTS / "img" / f"{name}.jpg"))
@@ -55,5 +64,5 @@ def test_rapidocr_reads_the_same(count: int, engines: tuple[Any, Any]):
         same += sum(a == b for a, b in zip(found.txts, wanted.txts, strict=True))
     print(f"{count} receipts: {same} of {texts} texts the same, {boxes - moved} of {boxes} boxes the same")
     assert texts > 10 * count
-    assert same >= 0.995 * texts
+    assert same >= least * texts
     assert moved <= 0.005 * boxes
